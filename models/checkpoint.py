@@ -1,0 +1,117 @@
+"""Checkpoints: a safetensors file whose header rebuilds the network by itself.
+
+The header names the encoder's kind and config, what it was trained on and by which commit, its measured figures, and for
+a multi encoder the hash of the single encoder whose embeddings it was trained to give.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.errors import CheckpointError
+
+FORMAT = "showme-encoder/1"
+Kind = Literal["single", "multi"]
+Encoder = SingleInstrumentEncoder | MultiInstrumentEncoder
+ENCODERS: dict[Kind, type[Encoder]] = {"single": SingleInstrumentEncoder, "multi": MultiInstrumentEncoder}
+
+
+@dataclass(frozen=True)
+class CheckpointHeader:
+    """What a checkpoint says of itself."""
+
+    kind: Kind
+    config: dict[str, Any]
+    target_encoder: str | None = None  # "sha256:…" of the single encoder's file; multi only
+    presence_threshold: float = 0.5  # chosen on validation; multi only
+    metrics: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)  # recipe, data, seed, clips seen, commit
+    format: str = FORMAT
+
+
+def file_hash(path: Path) -> str:
+    """The file's content hash, "sha256:…"."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def save_checkpoint(
+    encoder: Encoder, header: CheckpointHeader, path: Path, *, dtype: torch.dtype = torch.float32
+) -> str:
+    """Write the encoder atomically, floats as `dtype`; returns the file's hash."""
+    tensors = {
+        name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in encoder.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    try:
+        save_file(tensors, temporary, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return file_hash(path)
+
+
+def load_checkpoint(path: Path) -> tuple[Encoder, CheckpointHeader]:
+    """Rebuild the encoder in float32, in evaluation mode, on the CPU. Raises CheckpointError with what is wrong."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = _header(path, file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not a readable checkpoint: {error}", value=str(path)) from error
+    try:
+        encoder = ENCODERS[header.kind](EncoderConfig.from_dict(header.config))
+        encoder.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        )
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(f"{path} does not fit its own header: {error}", value=str(path)) from error
+    return encoder.eval(), header
+
+
+def load_single(path: Path) -> tuple[SingleInstrumentEncoder, CheckpointHeader]:
+    """`load_checkpoint` of a single encoder; raises CheckpointError for the other kind."""
+    encoder, header = load_checkpoint(path)
+    if not isinstance(encoder, SingleInstrumentEncoder):
+        raise CheckpointError(
+            f"{path} holds a {header.kind} encoder, not a single one", value=header.kind, limit="single"
+        )
+    return encoder, header
+
+
+def load_multi(path: Path) -> tuple[MultiInstrumentEncoder, CheckpointHeader]:
+    """`load_checkpoint` of a multi encoder; raises CheckpointError for the other kind."""
+    encoder, header = load_checkpoint(path)
+    if not isinstance(encoder, MultiInstrumentEncoder):
+        raise CheckpointError(
+            f"{path} holds a {header.kind} encoder, not a multi one", value=header.kind, limit="multi"
+        )
+    return encoder, header
+
+
+def _header(path: Path, metadata: dict[str, str]) -> CheckpointHeader:
+    try:
+        values = json.loads(metadata["showme"])
+        header = CheckpointHeader(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has no showme header", value=str(path)) from error
+    if header.format != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {header.format!r}, this version reads {FORMAT!r}",
+            value=header.format,
+            limit=FORMAT,
+        )
+    return header

@@ -1,0 +1,114 @@
+"""Slot heads: from a backbone's feature map to M slot embeddings with presence.
+
+`PooledSlots` is the head of Kim et al. 2022, section 3.2: one pooled vector, one linear layer to M embeddings.
+`AttentionSlots` is ours: M learned queries attend to the local cells of the map, so that what is local in the mixture
+stays local until a slot collects it (cross-attention as in Carion et al. 2020).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.backbones import Backbone, HanCNN
+
+
+@dataclass(frozen=True)
+class SlotLogits:
+    """What a slot head gives before normalisation: `embedding [batch, slots, dim]`, `presence_logit [batch, slots]`.
+
+    `cells [batch, cells, dim]` are the local embeddings (attention heads only, as many as asked for).
+    """
+
+    embedding: Tensor
+    presence_logit: Tensor
+    cells: Tensor | None = None
+
+
+class PooledSlots(nn.Module):
+    """The paper's head: pool, (hidden layer for the Han CNN), one linear layer to M·dim; presence from the same vector."""
+
+    def __init__(self, backbone: Backbone, num_slots: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.num_slots = num_slots
+        hidden = backbone.pooled_channels
+        self.hidden: nn.Module = nn.Identity()
+        if isinstance(backbone, HanCNN):
+            hidden = 1024
+            self.hidden = nn.Sequential(
+                nn.Linear(backbone.pooled_channels, hidden), nn.LeakyReLU(HanCNN.slope), nn.Dropout(0.5)
+            )
+        self.embedding = nn.Linear(hidden, num_slots * embedding_dim)
+        self.presence = nn.Linear(hidden, num_slots)
+
+    def forward(self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0) -> SlotLogits:
+        hidden = self.hidden(pooled)
+        embedding = self.embedding(hidden).unflatten(1, (self.num_slots, -1))  # [batch, slots, dim]
+        return SlotLogits(embedding, self.presence(hidden))
+
+
+class SlotLayer(nn.Module):
+    """One round: slots look at each other, then at the cells, then think (pre-norm)."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.norm_self, self.norm_cross, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
+        self.self_attention = nn.MultiheadAttention(width, num_heads, batch_first=True)
+        self.cross_attention = nn.MultiheadAttention(width, num_heads, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, slots: Tensor, cells: Tensor, where: Tensor) -> Tensor:
+        x = self.norm_self(slots)
+        slots = slots + self.self_attention(x, x, x, need_weights=False)[0]
+        x = self.norm_cross(slots)
+        slots = slots + self.cross_attention(x, cells + where, cells, need_weights=False)[0]
+        return slots + self.mlp(self.norm_mlp(slots))
+
+
+class AttentionSlots(nn.Module):
+    """M queries, a few rounds of attention, and a last look whose weights collect the cells' local embeddings."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_slots: int,
+        embedding_dim: int,
+        map_shape: tuple[int, int],
+        *,
+        width: int = 192,
+        depth: int = 2,
+        num_heads: int = 4,
+    ) -> None:
+        super().__init__()
+        rows, columns = map_shape
+        self.cell = nn.Sequential(nn.Linear(backbone.channels, width), nn.LayerNorm(width))
+        self.row_position = nn.Parameter(torch.randn(rows, 1, width) * 0.02)
+        self.column_position = nn.Parameter(torch.randn(1, columns, width) * 0.02)
+        self.query = nn.Parameter(torch.randn(num_slots, width) * 0.5)
+        self.layers = nn.ModuleList(SlotLayer(width, num_heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.look_query, self.look_key = nn.Linear(width, width), nn.Linear(width, width)
+        self.local_embedding = nn.Linear(width, embedding_dim)
+        self.slot_embedding = nn.Linear(width, embedding_dim)
+        self.presence = nn.Linear(width, 1)
+        nn.init.normal_(self.slot_embedding.weight, std=1e-3)
+
+    def forward(self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0) -> SlotLogits:
+        cells = self.cell(feature_map.flatten(2).transpose(1, 2))  # [batch, cells, width]
+        where = (self.row_position + self.column_position).flatten(0, 1)  # [cells, width]
+        slots = self.query.expand(len(cells), -1, -1)
+        for layer in self.layers:
+            slots = layer(slots, cells, where)
+        slots = self.norm(slots)
+        collected = functional.scaled_dot_product_attention(
+            self.look_query(slots), self.look_key(cells + where), cells
+        )  # [batch, slots, width]
+        embedding = self.local_embedding(collected) + self.slot_embedding(slots)
+        local = self.local_embedding(some_cells(cells, num_cells)) if num_cells else None
+        return SlotLogits(embedding, self.presence(slots).squeeze(-1), local)
+
+
+def some_cells(cells: Tensor, number: int) -> Tensor:
+    """`number` random cells of `[batch, cells, width]`, the same places throughout the batch."""
+    return cells[:, torch.randperm(cells.shape[1], device=cells.device)[:number]]
