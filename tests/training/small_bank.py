@@ -1,0 +1,40 @@
+"""A clip bank in memory for the training tests: a few instruments, each a tone with overtones of its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.bank import BankInstrument
+
+
+@dataclass(frozen=True)
+class SmallBank:
+    """`num_instruments` instruments of `clips_per_instrument` quarter-second clips at 16 kHz."""
+
+    num_instruments: int = 6
+    clips_per_instrument: int = 4
+    clip_samples: int = 4_000
+
+    @property
+    def instruments(self) -> tuple[BankInstrument, ...]:
+        return tuple(
+            BankInstrument(f"tone_{index}", f"Tone {index}", "organ", "test", "train")
+            for index in range(self.num_instruments)
+        )
+
+    @property
+    def num_clips(self) -> int:
+        return self.num_instruments * self.clips_per_instrument
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]:
+        seconds = np.arange(self.clip_samples) / 16_000
+        instrument, clip = np.divmod(np.asarray(indices), self.clips_per_instrument)
+        hz = 110 * 2 ** (clip / 4)
+        first = np.sin(2 * np.pi * hz[:, None] * seconds)
+        other = np.sin(2 * np.pi * (hz * (2 + 2 * instrument))[:, None] * seconds)
+        return ((first + other) * 8_000).astype(np.int16)
+
+    def to_tensor(self, device: torch.device) -> torch.Tensor:
+        return torch.from_numpy(self.rows(np.arange(self.num_clips))).to(device)

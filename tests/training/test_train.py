@@ -1,0 +1,146 @@
+"""Training: it learns, a kill at any step changes nothing, mistakes are named, and the checkpoints make a pair."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import load_checkpoint, load_single
+from models.encoder_pair import MULTI_FILE, EncoderPair
+from models.errors import TrainingError
+from tests.training.small_bank import SmallBank
+from training import train_multi, train_single
+from training.config import CONFIGS, OptimizerConfig, Recipe, load_recipe
+from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
+from training.mixing import ClipStore, Mixer
+from training.targets import Targets
+from training.train_multi import cell_loss
+
+CPU = torch.device("cpu")
+BANK = SmallBank()
+
+
+def recipe(kind: str, *overrides: str) -> Recipe:
+    return load_recipe(Path("tiny"), [f'kind = "{kind}"', *overrides])
+
+
+def train_one_single(out: Path) -> Path:
+    path = train_single.train(recipe("single"), BANK, out, CPU, None)
+    assert path is not None
+    return path
+
+
+def test_the_single_encoder_learns_to_tell_tones_apart(tmp_path: Path) -> None:
+    longer = recipe(
+        "single", "steps = 80", "batch_size = 12", "log_every = 10", "optimizer.learning_rate = 0.01"
+    )
+    train_single.train(longer, BANK, tmp_path, CPU, None)
+    lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
+    assert lines[-1]["top1"] > 0.5 > lines[0]["top1"]
+    assert lines[-1]["step"] == 80
+
+
+def test_the_two_checkpoints_make_a_pair(tmp_path: Path) -> None:
+    single = train_one_single(tmp_path)
+    multi = train_multi.train(recipe("multi"), BANK, single, tmp_path / "multi", CPU, None)
+    assert multi is not None
+    multi.replace(tmp_path / MULTI_FILE)
+    pair = EncoderPair.load(tmp_path, "cpu")
+    assert pair.num_slots == 3
+    _, header = load_checkpoint(tmp_path / MULTI_FILE)
+    assert header.training["instruments"] == BANK.num_instruments
+    assert header.training["examples"] == 24
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_a_kill_at_any_step_changes_nothing(tmp_path: Path, kind: str) -> None:
+    single = train_one_single(tmp_path / "target")
+
+    def run(out: Path, seconds: float | None) -> Path | None:
+        if kind == "single":
+            return train_single.train(recipe(kind), BANK, out, CPU, seconds)
+        return train_multi.train(recipe(kind), BANK, single, out, CPU, seconds)
+
+    whole = run(tmp_path / "whole", None)
+    slices = 0
+    while (sliced := run(tmp_path / "sliced", 0.0)) is None:  # one step a slice
+        slices += 1
+    assert whole is not None
+    assert slices == 5
+    assert whole.read_bytes() == sliced.read_bytes()
+
+
+def test_a_run_of_another_recipe_is_not_resumed(tmp_path: Path) -> None:
+    train_one_single(tmp_path)
+    with pytest.raises(TrainingError, match="another recipe"):
+        train_single.train(recipe("single", "seed = 5"), BANK, tmp_path, CPU, None)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    network = torch.nn.Linear(1, 1)
+    trainer = Trainer(recipe("single"), network, CPU, tmp_path)
+    with pytest.raises(TrainingError, match="nan"):
+        trainer.run(lambda generator: {"loss": network(torch.ones(1, 1)).sum() * float("nan")})
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_every_shipped_recipe_reads() -> None:
+    names = {path.stem for path in CONFIGS.glob("*.toml")}
+    assert {"paper-single", "small-random", "large-random", "ours-single", "ours-multi", "tiny"} <= names
+    for name in names:
+        assert load_recipe(Path(name)).steps > 0
+
+
+@pytest.mark.parametrize(
+    "override", ["epochs = 3", "optimizer.momentum = 0.9", "encoder.depth = 2", "steps ="], ids=str
+)
+def test_unknown_keys_are_named(override: str) -> None:
+    with pytest.raises(TrainingError, match=r"recipe tiny\.toml"):
+        recipe("single", override)
+
+
+def test_an_unknown_recipe_lists_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--config", "huge", "--bank", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert train_single.main(arguments) == 2
+    assert "ours-single" in capsys.readouterr().err
+
+
+def test_the_learning_rate_rises_once_and_falls_to_nothing() -> None:
+    config = OptimizerConfig(schedule="one_cycle", warmup_fraction=0.1)
+    factors = [learning_rate_factor(config, step, 100) for step in range(100)]
+    assert max(factors) == factors[9] == factors[10] == 1.0
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert factors[-1] < 0.001
+
+
+def test_targets_are_computed_once_for_each_encoder(tmp_path: Path) -> None:
+    single, _ = load_single(train_one_single(tmp_path))
+    store = ClipStore(BANK, CPU)
+    first = Targets.compute(single, store, tmp_path / "targets.pt", "sha256:a")
+    written = (tmp_path / "targets.pt").stat().st_mtime_ns
+    again = Targets.compute(single, store, tmp_path / "targets.pt", "sha256:a")
+    assert (tmp_path / "targets.pt").stat().st_mtime_ns == written
+    assert torch.equal(first.embedding, again.embedding)
+    Targets.compute(single, store, tmp_path / "targets.pt", "sha256:b")
+    assert (tmp_path / "targets.pt").stat().st_mtime_ns > written
+    with torch.inference_mode():
+        direct = single(store.take(torch.tensor([5])))
+    assert torch.allclose(first.embedding[5].float(), direct[0], atol=0.02)
+
+
+def test_the_cell_loss_equals_its_slow_twin() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batch = Mixer(ClipStore(BANK, CPU), 2, 4).draw(3, generator)
+    cells = torch.randn(3, 7, 16, generator=generator)
+    prototype = torch.nn.functional.normalize(torch.randn(6, 16, generator=generator), dim=-1)
+    losses = []
+    for row in range(3):
+        cosine = torch.nn.functional.normalize(cells[row], dim=-1) @ prototype.T
+        score = (10 * cosine).exp().sum(dim=0).log()
+        truth = batch.instrument[row][batch.mask[row]].tolist()
+        absent = [score[index].exp() for index in range(6) if index not in truth]
+        losses += [-torch.log(score[index].exp() / (score[index].exp() + sum(absent))) for index in truth]
+    expected = torch.stack(losses).mean()
+    assert torch.allclose(cell_loss(cells, batch, prototype, 10.0), expected, atol=1e-5)

@@ -1,0 +1,132 @@
+"""`showme evaluate`: measure the encoders on instruments they never heard, in the shape of the paper's Table 2.
+
+Kim et al. 2022, section 5. Without `--bank` the presets of the default SoundFont that have no near-duplicate among the training
+instruments are rendered first; nothing needs to be downloaded.
+"""
+
+import argparse
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from models.device import DEVICES
+from models.encoder_pair import EncoderPair
+from models.errors import TrainingError
+from training import render
+from training.bank import BANK_FILE, Bank
+from training.commands import guarded
+from training.held_out import HeldOut, choose_library
+from training.protocols import NUM_ENROLLED, NUM_TRIALS, retrieval, verification
+
+COLUMNS = {
+    "family_f1": "family F1",
+    "instrument_f1": "instrument F1",
+    "map": "mAP",
+}
+
+
+def measure(pair: EncoderPair, bank: Bank, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one bank of held-out instruments."""
+    everyone = HeldOut(bank, tuple(range(len(bank.instruments))), NUM_ENROLLED)
+    library = choose_library(bank, min(options.library_size, len(bank.instruments)), options.seed)
+    held = HeldOut(bank, library, options.enrolled)
+    return {
+        "split": bank.instruments[0].split,
+        "library_size": len(library),
+        "enrolled_clips": options.enrolled,
+        "mixtures": options.mixtures,
+        "seed": options.seed,
+        "verification": verification(pair, everyone, options.seed),
+        "retrieval": retrieval(pair, held, options.mixtures, options.seed),
+    }
+
+
+def print_report(report: dict[str, Any], console: Console) -> None:
+    """Two tables: verification, and retrieval in the paper's columns."""
+    single = report["verification"]
+    console.print(
+        f"\n[bold]{report['split']}[/]: single encoder, {single['instruments']} instruments, {NUM_ENROLLED} clips enrolled, "
+        f"{NUM_TRIALS} + {NUM_TRIALS} trials\n"
+        f"EER {single['eer']:.3f} (mean per instrument), {single['eer_pooled']:.3f} (pooled), chance .500; "
+        f"nearest instrument right {single['top1']:.3f}, chance {single['chance_top1']:.3f}"
+    )
+    table = Table(
+        title=f"multi encoder: {report['mixtures']} mixtures of 2-9, library of {report['library_size']}, "
+        f"{report['enrolled_clips']} clips enrolled",
+        title_justify="left",
+    )
+    table.add_column("slots")
+    for title in COLUMNS.values():
+        table.add_column(f"{title}\nmacro", justify="right")
+        table.add_column(f"{title}\nweighted", justify="right")
+    table.add_column("recall\n@5", justify="right")
+    table.add_column("count\nerror", justify="right")
+    for name, row in report["retrieval"].items():
+        cells = [f"{row[f'{key}_{kind}']:.3f}" for key in COLUMNS for kind in ("macro", "weighted")]
+        table.add_row(name, *cells, f"{row['recall_at_5']:.3f}", f"{row['count_error']:.2f}")
+    console.print(table)
+
+
+def default_bank(cache: Path) -> Path:
+    """The default SoundFont's held-out presets, rendered into `cache` unless they lie there already."""
+    folder = cache / "test-default"
+    if not (folder / BANK_FILE).exists():
+        arguments = [
+            "--soundfont",
+            "default",
+            "--split",
+            "test-default",
+            "--clips",
+            "32",
+            "--out",
+            str(folder),
+        ]
+        if render.main(arguments):
+            raise TrainingError(
+                f"the default SoundFont could not be rendered into {folder}", value=str(folder)
+            )
+    return folder
+
+
+def parser() -> argparse.ArgumentParser:
+    out = argparse.ArgumentParser(prog="showme evaluate", description=(__doc__ or "").partition("\n\n")[0])
+    out.add_argument(
+        "--bank", type=Path, action="append", help="a rendered bank of held-out instruments; repeatable"
+    )
+    out.add_argument("--weights", type=Path, help="a folder with single.safetensors and multi.safetensors")
+    out.add_argument("--device", choices=DEVICES, default="auto")
+    out.add_argument("--mixtures", type=int, default=1000)
+    out.add_argument("--library-size", type=int, default=53)
+    out.add_argument(
+        "--enrolled", type=int, default=NUM_ENROLLED, help="clips that enrol an instrument in the library"
+    )
+    out.add_argument("--seed", type=int, default=0)
+    out.add_argument(
+        "--cache", type=Path, default=Path("data/evaluation"), help="where default clips are rendered"
+    )
+    out.add_argument("--json", action="store_true")
+    return out
+
+
+@guarded
+def main(argv: list[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    pair = EncoderPair.load(options.weights, options.device)
+    console = Console(stderr=options.json)
+    folders = options.bank or [default_bank(options.cache)]
+    reports = [measure(pair, Bank.open(folder), options) for folder in folders]
+    if options.json:
+        print(json.dumps({"encoder": pair.encoder_hash, "device": pair.device, "reports": reports}, indent=1))
+        return 0
+    console.print(f"encoder {pair.encoder_hash[:19]}… on {pair.device} ({platform.machine()})")
+    for report in reports:
+        print_report(report, console)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,98 @@
+"""Held-out instruments as evaluation uses them: some clips enrol them, the others make queries.
+
+Kim et al. 2022, section 5: the library holds the held-out instruments; mixtures are drawn from clips that enrolled nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from index.families import FAMILIES
+from models.errors import TrainingError
+from training.bank import Bank, BankInstrument
+
+Floats = NDArray[np.float32]
+
+
+def to_float(clips: NDArray[np.int16]) -> Floats:
+    """int16 samples → float32 in -1…1."""
+    return clips.astype(np.float32) / np.float32(32768)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Chosen instruments of a bank; clips `0…num_enrolled-1` of each are the library's, the rest are queries'.
+
+    As a `ClipSource` it shows the query clips of the chosen instruments only.
+    """
+
+    bank: Bank
+    chosen: tuple[int, ...]  # places in bank.instruments
+    num_enrolled: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_enrolled < self.bank.clips_per_instrument:
+            raise TrainingError(
+                f"{self.num_enrolled} enrollment clips leave no query clips of {self.bank.clips_per_instrument}",
+                value=self.num_enrolled,
+                limit=self.bank.clips_per_instrument - 1,
+            )
+
+    @property
+    def instruments(self) -> tuple[BankInstrument, ...]:
+        return tuple(self.bank.instruments[place] for place in self.chosen)
+
+    @property
+    def family(self) -> NDArray[np.int64]:
+        """Index into FAMILIES per chosen instrument, -1 where unknown."""
+        names = [instrument.family for instrument in self.instruments]
+        return np.array([FAMILIES.index(name) if name in FAMILIES else -1 for name in names])
+
+    @property
+    def clips_per_instrument(self) -> int:
+        return self.bank.clips_per_instrument - self.num_enrolled
+
+    @property
+    def clip_samples(self) -> int:
+        return self.bank.clip_samples
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.chosen) * self.clips_per_instrument
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]:
+        """Query clips `[n]` → int16 `[n, clip_samples]`."""
+        place, clip = np.divmod(indices, self.clips_per_instrument)
+        first = np.asarray(self.chosen)[place] * self.bank.clips_per_instrument
+        return self.bank.rows(first + self.num_enrolled + clip)
+
+    def to_tensor(self, device: torch.device) -> Tensor:
+        return torch.from_numpy(self.rows(np.arange(self.num_clips))).to(device)
+
+    def enrollment(self, place: int) -> Floats:
+        """The clips that enrol chosen instrument `place`: float32 `[num_enrolled, clip_samples]`."""
+        first = self.chosen[place] * self.bank.clips_per_instrument
+        return to_float(self.bank.rows(np.arange(first, first + self.num_enrolled)))
+
+    def queries(self, place: int) -> Floats:
+        """All its query clips: float32 `[clips_per_instrument, clip_samples]`."""
+        first = place * self.clips_per_instrument
+        return to_float(self.rows(np.arange(first, first + self.clips_per_instrument)))
+
+
+def choose_library(bank: Bank, size: int, seed: int) -> tuple[int, ...]:
+    """Places of `size` instruments: those the split marks as probes if there are as many, else drawn by seed."""
+    probes = [place for place, instrument in enumerate(bank.instruments) if instrument.probe]
+    if len(probes) == size:
+        return tuple(probes)
+    if size > len(bank.instruments):
+        raise TrainingError(
+            f"a library of {size} cannot be drawn from {len(bank.instruments)} instruments",
+            value=size,
+            limit=len(bank.instruments),
+        )
+    drawn = np.random.default_rng(seed).choice(len(bank.instruments), size, replace=False)
+    return tuple(sorted(int(place) for place in drawn))

@@ -1,0 +1,162 @@
+"""The training loop both encoders share: autocast, schedule, log lines, checkpoints, resuming after a kill.
+
+A run lives in one folder: `state.pt` (network, optimiser, step, generators), `log.jsonl`, and at the end the encoder.
+On a CPU a resumed run continues exactly where the saved one stopped.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.device import autocast, native_bfloat16
+from models.errors import TrainingError
+from training.config import OptimizerConfig, Recipe
+from training.mixing import ClipSource
+
+STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
+Losses = dict[str, Tensor]
+
+
+def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine to zero (one cycle); 1 when constant."""
+    if config.schedule == "constant":
+        return 1.0
+    warmup = max(1, round(config.warmup_fraction * steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Adam as in the paper, or AdamW without decay on biases, norms and other vectors."""
+    if config.name == "adam":
+        return torch.optim.Adam(parameters, lr=config.learning_rate)
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
+    for parameter in parameters:
+        (matrices if parameter.dim() > 1 else vectors).append(parameter)
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+class Trainer:
+    """Runs `loss(generator) → {"loss": …, …}` for the recipe's steps, in slices if asked."""
+
+    def __init__(self, recipe: Recipe, network: nn.Module, device: torch.device, out: Path) -> None:
+        self.recipe, self.network, self.device, self.out = recipe, network.to(device), device, out
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimizer = make_optimizer(recipe.optimizer, trained)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.step = 0
+        use = {"auto": native_bfloat16(device), "bfloat16": True, "float32": False}
+        self.use_bfloat16 = use[recipe.precision]
+        out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(recipe.seed)
+
+    def resume(self) -> bool:
+        """Take up a saved state if there is one. Raises TrainingError if it belongs to another recipe."""
+        path = self.out / STATE_FILE
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["recipe"] != _identity(self.recipe):
+            raise TrainingError(
+                f"{path} was made by another recipe; choose another folder or remove it", value=str(path)
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["rng"])
+        if self.device.type == "cuda" and state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"])
+        return True
+
+    def save(self) -> None:
+        """Write the state atomically."""
+        on_cuda = self.device.type == "cuda"
+        state = {
+            "recipe": _identity(self.recipe),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "generator": self.generator.get_state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
+        }
+        temporary = self.out / f".{STATE_FILE}.tmp"
+        torch.save(state, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(self.out / STATE_FILE)
+
+    def run(self, loss: Callable[[torch.Generator], Losses], max_seconds: float | None = None) -> bool:
+        """Train until the recipe's steps are done (True) or `max_seconds` have passed (False); the state is saved."""
+        started = saved = time.monotonic()
+        logged_step, logged_at, sums = self.step, started, {}  # type: ignore[var-annotated]
+        self.network.train()
+        while self.step < self.recipe.steps:
+            for name, value in self._update(loss).items():
+                sums[name] = sums.get(name, 0.0) + value.detach()
+            now = time.monotonic()
+            if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
+                self._log(sums, self.step - logged_step, now - logged_at)
+                logged_step, logged_at, sums = self.step, now, {}
+            if max_seconds is not None and now - started >= max_seconds:
+                break
+            if now - saved >= self.recipe.save_every_seconds:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        return self.step >= self.recipe.steps
+
+    def _update(self, loss: Callable[[torch.Generator], Losses]) -> Losses:
+        factor = learning_rate_factor(self.recipe.optimizer, self.step, self.recipe.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.learning_rate * factor
+        with autocast(self.device, self.use_bfloat16):
+            losses = loss(self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimizer.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        return losses
+
+    def _log(self, sums: Losses, steps: int, seconds: float) -> None:
+        row = {name: round(float(value) / steps, 4) for name, value in sums.items()}
+        if not math.isfinite(row["loss"]):
+            raise TrainingError(f"the loss became {row['loss']} at step {self.step}", value=row["loss"])
+        rate = steps * self.recipe.batch_size / max(seconds, 1e-9)
+        left = (self.recipe.steps - self.step) * seconds / max(steps, 1)
+        line = {"step": self.step, **row, "clips_per_second": round(rate, 1), "seconds_left": round(left)}
+        with (self.out / LOG_FILE).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
+
+
+def _identity(recipe: Recipe) -> str:
+    """What must not change between the slices of one run."""
+    return json.dumps(asdict(recipe), sort_keys=True)
+
+
+def describe(recipe: Recipe, bank: ClipSource, step: int) -> dict[str, Any]:
+    """The training record that a checkpoint carries."""
+    return {
+        "recipe": asdict(recipe),
+        "steps": step,
+        "examples": step * recipe.batch_size,
+        "instruments": len(bank.instruments),
+        "clips": bank.num_clips,
+    }

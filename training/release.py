@@ -1,0 +1,78 @@
+"""Make trained encoders ready to ship: choose the presence threshold on the validation bank, and write the pair.
+
+The threshold is where the retrieved set's instrument F1 is best (section 5.2 of Kim et al. 2022); no test bank is touched.
+
+    python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank VALIDATION --out DIR
+"""
+
+import argparse
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.checkpoint import file_hash, load_multi, load_single, save_checkpoint
+from models.device import DEVICES, choose_device
+from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
+from training.bank import Bank
+from training.commands import guarded
+from training.held_out import HeldOut, choose_library
+from training.metrics import f1
+from training.protocols import NUM_ENROLLED, Answers, ask, retrieval_row, verification
+
+THRESHOLDS = np.arange(0.10, 0.91, 0.05)
+
+
+def best_threshold(answers: Answers) -> float:
+    """The presence threshold with the highest instrument F1 (macro)."""
+    scores = [f1(answers.true, answers.retrieved(float(value))).macro for value in THRESHOLDS]
+    return round(float(THRESHOLDS[int(np.argmax(scores))]), 2)
+
+
+def release(
+    single_path: Path, multi_path: Path, bank: Bank, out: Path, device: torch.device
+) -> dict[str, float]:
+    """Write both files into `out`; returns the validation figures that the multi checkpoint then carries."""
+    single, _ = load_single(single_path)
+    multi, header = load_multi(multi_path)
+    pair = EncoderPair(single, multi, file_hash(single_path), device)
+    held = HeldOut(bank, choose_library(bank, min(53, len(bank.instruments)), 0), NUM_ENROLLED)
+    answers = ask(pair, held, 1000, seed=0)
+    threshold = best_threshold(answers)
+    row = retrieval_row(answers.true, answers.retrieved(threshold), answers.score, held.family)
+    everyone = HeldOut(bank, tuple(range(len(bank.instruments))), NUM_ENROLLED)
+    metrics = {name: round(value, 4) for name, value in (row | verification(pair, everyone, 0)).items()}
+    shutil.copyfile(single_path, _made(out) / SINGLE_FILE)
+    header = replace(header, presence_threshold=threshold, metrics=metrics)
+    save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
+    EncoderPair.load(out, "cpu")  # refuses a pair that does not belong together
+    return {"presence_threshold": threshold, **metrics}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@guarded
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description="Calibrate on the validation bank and write the pair to ship."
+    )
+    parser.add_argument("--single", type=Path, required=True)
+    parser.add_argument("--multi", type=Path, required=True)
+    parser.add_argument("--bank", type=Path, required=True, help="the validation bank")
+    parser.add_argument("--out", type=Path, required=True, help="a folder, such as models/weights")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    options = parser.parse_args(argv)
+    bank = Bank.open(options.bank)
+    figures = release(options.single, options.multi, bank, options.out, choose_device(options.device))
+    for name, value in figures.items():
+        print(f"{name} {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,51 @@
+"""The multi encoder's targets: the frozen single encoder's embedding of every clip, computed once.
+
+Kim et al. 2022, section 3.2: the targets are `f(x_n)` of the stems. The front end takes out gain, so
+a stem's embedding does not depend on its level in the mixture and can be looked up.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.device import autocast, native_bfloat16
+from models.encoders import SingleInstrumentEncoder
+from training.mixing import ClipStore
+
+
+class Targets:
+    """`embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""
+
+    def __init__(self, embedding: Tensor, clips_per_instrument: int) -> None:
+        self.embedding = embedding
+        by_instrument = embedding.float().unflatten(0, (-1, clips_per_instrument))
+        self.prototype = functional.normalize(by_instrument.mean(dim=1), dim=-1)
+
+    def clips(self, clip: Tensor) -> Tensor:
+        """Targets of `clip [batch, stem]` (negative where absent, then arbitrary): `[batch, stem, dim]`."""
+        return self.embedding[clip.clamp(min=0)].float()
+
+    @classmethod
+    @torch.no_grad()
+    def compute(
+        cls, single: SingleInstrumentEncoder, store: ClipStore, cache: Path, encoder_hash: str
+    ) -> "Targets":
+        """Embed every clip of the store, or take the cache if it is of the same encoder and as many clips."""
+        if cache.exists():
+            saved = torch.load(cache, weights_only=True)
+            if saved["encoder"] == encoder_hash and len(saved["embedding"]) == store.num_clips:
+                return cls(saved["embedding"].to(store.device), store.clips_per_instrument)
+        single = single.to(store.device).eval()
+        parts = []
+        for start in range(0, store.num_clips, 128):
+            clip = torch.arange(start, min(start + 128, store.num_clips))
+            with autocast(store.device, native_bfloat16(store.device)):
+                parts.append(single(store.take(clip)).half())
+        embedding = torch.cat(parts)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        temporary = cache.with_suffix(".tmp")
+        torch.save({"encoder": encoder_hash, "embedding": embedding.cpu()}, temporary)
+        temporary.replace(cache)
+        return cls(embedding, store.clips_per_instrument)

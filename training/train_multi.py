@@ -1,0 +1,126 @@
+"""Train the multi-instrument encoder: mixtures in, the stems' single-encoder embeddings out, in any order.
+
+Kim et al. 2022, section 3.2; with presence, and optionally the losses that sharpen slots and local embeddings.
+Run it in slices: `python -m training.train_multi --config ours-multi --single FILE --bank DIR --out DIR`.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.checkpoint import CheckpointHeader, file_hash, load_single, save_checkpoint
+from models.device import choose_device
+from models.encoder_pair import MULTI_FILE
+from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.errors import TrainingError
+from models.slots import SlotLogits
+from training.bank import Bank
+from training.commands import commit, guarded
+from training.config import MultiLossConfig, Recipe, load_recipe
+from training.loop import Losses, Trainer, describe
+from training.mixing import ClipSource, ClipStore, Mixer, MixtureBatch
+from training.pit import pit_cosine_loss, presence_target, take_matched
+from training.targets import Targets
+from training.train_single import arguments
+
+
+def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
+    """Cross-entropy of matched slots `[pairs, dim]` among all training instruments' prototypes `[instruments, dim]`."""
+    return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
+
+
+def cell_loss(cells: Tensor, batch: MixtureBatch, prototype: Tensor, scale: float) -> Tensor:
+    """Each true instrument against all absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`."""
+    similarity = functional.normalize(cells, dim=-1) @ prototype.T  # [batch, cells, instruments]
+    score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
+    row, column = batch.mask.nonzero(as_tuple=True)
+    instrument = batch.instrument[row, column]
+    present = torch.zeros_like(score, dtype=torch.bool).index_put_(
+        (row, instrument), torch.tensor(True, device=score.device)
+    )
+    absent = torch.logsumexp(score.masked_fill(present, -torch.inf), dim=1)
+    return functional.softplus(absent[row] - score[row, instrument]).mean()
+
+
+def slot_losses(out: SlotLogits, batch: MixtureBatch, targets: Targets, config: MultiLossConfig) -> Losses:
+    """All losses of one batch; `loss` is their weighted sum."""
+    embedding = out.embedding.float()
+    pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
+    used = presence_target(slot_of_target, embedding.shape[1])
+    losses = {
+        "pit": pit,
+        "presence": functional.binary_cross_entropy_with_logits(out.presence_logit.float(), used),
+    }
+    if config.prototype:
+        matched = take_matched(embedding, slot_of_target)
+        losses["prototype"] = prototype_loss(
+            matched, batch.instrument[batch.mask], targets.prototype, config.scale
+        )
+    if config.cell and out.cells is not None:
+        losses["cell"] = cell_loss(out.cells.float(), batch, targets.prototype, config.scale)
+    total = sum(getattr(config, name) * value for name, value in losses.items())
+    return {"loss": total, **losses}
+
+
+def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
+    """Copy the single encoder's backbone. Raises TrainingError if the backbones differ."""
+    try:
+        multi.backbone.load_state_dict(single.backbone.state_dict())
+    except RuntimeError as error:
+        raise TrainingError("start_from_single needs the same backbone in both encoders") from error
+
+
+def train(
+    recipe: Recipe,
+    bank: ClipSource,
+    single_path: Path,
+    out: Path,
+    device: torch.device,
+    max_seconds: float | None,
+) -> Path | None:
+    """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
+    torch.manual_seed(recipe.seed)
+    single, _ = load_single(single_path)
+    store = ClipStore(bank, device)
+    mixing = recipe.mixing
+    mixer = Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db)
+    targets = Targets.compute(single, store, out / "targets.pt", file_hash(single_path))
+    network = MultiInstrumentEncoder(recipe.encoder)
+    if recipe.start_from_single:
+        start_from(single, network)
+    trainer = Trainer(recipe, network, device, out)
+
+    def loss(generator: torch.Generator) -> Losses:
+        batch = mixer.draw(recipe.batch_size, generator)
+        num_cells = recipe.multi.num_cells if recipe.multi.cell else 0
+        return slot_losses(network.logits(batch.wave, num_cells=num_cells), batch, targets, recipe.multi)
+
+    trainer.resume()
+    if not trainer.run(loss, max_seconds):
+        return None
+    record = describe(recipe, bank, trainer.step) | {"commit": commit()}
+    header = CheckpointHeader("multi", recipe.encoder.to_dict(), file_hash(single_path), training=record)
+    save_checkpoint(network, header, out / MULTI_FILE, dtype=torch.float16)
+    return out / MULTI_FILE
+
+
+@guarded
+def main(argv: list[str] | None = None) -> int:
+    parser = arguments("Train the multi-instrument encoder.")
+    parser.add_argument("--single", type=Path, required=True, help="the trained single encoder's checkpoint")
+    options = parser.parse_args(argv)
+    recipe = replace(load_recipe(options.config, options.set), kind="multi")
+    seconds = options.minutes * 60 if options.minutes else None
+    device = choose_device(options.device)
+    done = train(recipe, Bank.open(options.bank), options.single, options.out, device, seconds)
+    print(
+        f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""Train the single-instrument encoder: classify the training instruments, keep the penultimate activation.
+
+Kim et al. 2022, section 3.1. Run it in slices: `python -m training.train_single --config ours-single --bank DIR --out DIR`.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.checkpoint import CheckpointHeader, save_checkpoint
+from models.device import DEVICES, choose_device
+from models.encoder_pair import SINGLE_FILE
+from models.encoders import SingleInstrumentEncoder
+from training.bank import Bank
+from training.commands import commit, guarded
+from training.config import Recipe, SingleLossConfig, load_recipe
+from training.loop import Losses, Trainer, describe
+from training.mixing import ClipSource, ClipStore
+
+
+class InstrumentClassifier(nn.Module):
+    """The encoder and the layer that only training needs: embeddings to instrument logits."""
+
+    def __init__(
+        self, encoder: SingleInstrumentEncoder, num_instruments: int, config: SingleLossConfig
+    ) -> None:
+        super().__init__()
+        self.encoder, self.config = encoder, config
+        self.classifier = nn.Linear(
+            encoder.config.embedding_dim, num_instruments, bias=config.classifier == "linear"
+        )
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """`wave [batch, samples]` → logits `[batch, num_instruments]`."""
+        if self.config.classifier == "linear":
+            return self.classifier(self.encoder.activation(wave))
+        weight = functional.normalize(self.classifier.weight, dim=-1)
+        return self.config.scale * functional.linear(self.encoder(wave), weight)
+
+
+def random_shift(wave: Tensor, generator: torch.Generator) -> Tensor:
+    """Roll the whole batch by one random number of samples, so that onsets fall anywhere in a frame."""
+    return wave.roll(int(torch.randint(wave.shape[1], (1,), generator=generator)), dims=1)
+
+
+def train(
+    recipe: Recipe, bank: ClipSource, out: Path, device: torch.device, max_seconds: float | None
+) -> Path | None:
+    """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
+    torch.manual_seed(recipe.seed)
+    store = ClipStore(bank, device)
+    encoder = SingleInstrumentEncoder(recipe.encoder)
+    network = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
+    trainer = Trainer(recipe, network, device, out)
+
+    def loss(generator: torch.Generator) -> Losses:
+        clip = torch.randint(store.num_clips, (recipe.batch_size,), generator=generator)
+        instrument = (clip // store.clips_per_instrument).to(device)
+        logits = network(random_shift(store.take(clip), generator)).float()
+        value = functional.cross_entropy(logits, instrument, label_smoothing=recipe.single.label_smoothing)
+        return {"loss": value, "top1": (logits.argmax(dim=1) == instrument).float().mean()}
+
+    trainer.resume()
+    if not trainer.run(loss, max_seconds):
+        return None
+    record = describe(recipe, bank, trainer.step) | {"commit": commit()}
+    header = CheckpointHeader("single", recipe.encoder.to_dict(), training=record)
+    save_checkpoint(encoder, header, out / SINGLE_FILE, dtype=torch.float16)
+    return out / SINGLE_FILE
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options both training commands share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--config", type=Path, required=True, help="a TOML file or the name of a shipped recipe"
+    )
+    parser.add_argument("--bank", type=Path, required=True, help="a rendered clip bank")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the run's folder; a run found there is resumed"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--minutes", type=float, help="stop after this slice and save; the next call carries on"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override, e.g. optimizer.name='\"adam\"'",
+    )
+    return parser
+
+
+@guarded
+def main(argv: list[str] | None = None) -> int:
+    options = arguments("Train the single-instrument encoder.").parse_args(argv)
+    recipe = replace(load_recipe(options.config, options.set), kind="single")
+    seconds = options.minutes * 60 if options.minutes else None
+    done = train(recipe, Bank.open(options.bank), options.out, choose_device(options.device), seconds)
+    print(
+        f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
