@@ -49,9 +49,26 @@ class MultiLossConfig:
 
 @dataclass(frozen=True)
 class MixingConfig:
+    """Random mixtures (section 5.2). With a curriculum the largest mixtures grow from `first_max_instruments`."""
+
     min_instruments: int = 2
     max_instruments: int = 9
     gain_db: float = 6.0
+    first_max_instruments: int = 9
+    curriculum_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_instruments <= self.max_instruments:
+            raise ValueError(f"mixtures of {self.min_instruments} to {self.max_instruments} instruments cannot be")
+        if self.curriculum_steps and not self.min_instruments <= self.first_max_instruments <= self.max_instruments:
+            raise ValueError(f"first_max_instruments {self.first_max_instruments} lies outside the mixtures' range")
+
+    def max_at(self, step: int) -> int:
+        """The most instruments a mixture of this training step may have."""
+        if step >= self.curriculum_steps:
+            return self.max_instruments
+        grown = (self.max_instruments - self.first_max_instruments) * step // self.curriculum_steps
+        return self.first_max_instruments + grown
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,13 @@ class Mixer:
         self.store = store
         self.min_instruments, self.max_instruments, self.gain_db = min_instruments, max_instruments, gain_db
 
-    def draw(self, batch_size: int, generator: torch.Generator) -> MixtureBatch:
-        """A batch of random mixtures; the (CPU) generator alone decides which."""
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> MixtureBatch:
+        """A batch of random mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
         stems = self.max_instruments
-        count = torch.randint(self.min_instruments, stems + 1, (batch_size, 1), generator=generator)
+        most = min(stems, max_instruments or stems)
+        count = torch.randint(self.min_instruments, most + 1, (batch_size, 1), generator=generator)
         present = torch.arange(stems) < count  # [batch, stem]
         order = torch.rand(batch_size, self.store.num_instruments, generator=generator)
         instrument = order.topk(stems, dim=1).indices

@@ -34,7 +34,7 @@ def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: f
 
 def cell_loss(cells: Tensor, batch: MixtureBatch, prototype: Tensor, scale: float) -> Tensor:
     """Each true instrument against all absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`."""
-    similarity = functional.normalize(cells, dim=-1) @ prototype.T  # [batch, cells, instruments]
+    similarity = (functional.normalize(cells, dim=-1) @ prototype.T).float()  # [batch, cells, instruments]
     score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
     row, column = batch.mask.nonzero(as_tuple=True)
     instrument = batch.instrument[row, column]
@@ -94,7 +94,7 @@ def train(
     trainer = Trainer(recipe, network, device, out)
 
     def loss(generator: torch.Generator) -> Losses:
-        batch = mixer.draw(recipe.batch_size, generator)
+        batch = mixer.draw(recipe.batch_size, generator, mixing.max_at(trainer.step))
         num_cells = recipe.multi.num_cells if recipe.multi.cell else 0
         return slot_losses(network.logits(batch.wave, num_cells=num_cells), batch, targets, recipe.multi)
 

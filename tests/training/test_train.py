@@ -11,7 +11,7 @@ from models.encoder_pair import MULTI_FILE, EncoderPair
 from models.errors import TrainingError
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
-from training.config import CONFIGS, OptimizerConfig, Recipe, load_recipe
+from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, load_recipe
 from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
 from training.mixing import ClipStore, Mixer
 from training.targets import Targets
@@ -113,6 +113,16 @@ def test_the_learning_rate_rises_once_and_falls_to_nothing() -> None:
     assert factors[:10] == sorted(factors[:10])
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[-1] < 0.001
+
+
+def test_the_curriculum_grows_mixtures_to_their_full_size() -> None:
+    config = MixingConfig(1, 9, first_max_instruments=3, curriculum_steps=60)
+    sizes = [config.max_at(step) for step in range(80)]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[59], sizes[60]) == (3, 8, 9)
+    assert MixingConfig(2, 5).max_at(0) == 5
+    with pytest.raises(ValueError, match="first_max_instruments 1"):
+        MixingConfig(2, 5, first_max_instruments=1, curriculum_steps=5)
 
 
 def test_targets_are_computed_once_for_each_encoder(tmp_path: Path) -> None:
