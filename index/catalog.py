@@ -1,0 +1,213 @@
+"""The catalogue: every library, instrument, clip, job and query, and every embedding, in one SQLite file.
+
+DESIGN.md, decision 1: SQLite (WAL) is the truth and the vector files are caches of it. Rows never leave this package as
+live objects; callers of `InstrumentIndex` get the frozen views of `records`.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Connection,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from models.errors import IndexDamaged
+
+BUSY_SECONDS = 30  # how long a writer waits for another process to finish
+JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
+_BEGIN = "begin"  # execution option: how a connection's transactions begin
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier such as `i_3f9a0c12d4e5`."""
+    return f"{prefix}_{secrets.token_hex(6)}"
+
+
+def to_bytes(embedding: NDArray[np.float32]) -> bytes:
+    """An embedding `[dim]` as the little-endian float32 bytes that rows hold."""
+    return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
+
+
+def from_bytes(data: bytes) -> NDArray[np.float32]:
+    """The embedding `[dim]` that a row's bytes hold. Raises IndexDamaged if they are no float32 numbers."""
+    if len(data) % 4:
+        raise IndexDamaged(f"an embedding of {len(data)} bytes is damaged", value=len(data))
+    return np.frombuffer(data, dtype="<f4").astype(np.float32)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value else None
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _id_column(prefix: str) -> Mapped[str]:
+    return mapped_column(String(16), primary_key=True, default=lambda: new_id(prefix))
+
+
+class Library(Base):
+    """A collection of instruments. `revision` rises with every change, so that other processes notice."""
+
+    __tablename__ = "library"
+
+    id: Mapped[str] = _id_column("l")
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    encoder_hash: Mapped[str] = mapped_column(String(80))
+    revision: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class Instrument(Base):
+    """An instrument and its embedding, the normalised mean of its clips'. A `vector_id` is never used twice."""
+
+    __tablename__ = "instrument"
+    __table_args__ = (
+        UniqueConstraint("library_id", "name"),
+        Index(None, "library_id", "family"),
+        {"sqlite_autoincrement": True},
+    )
+
+    vector_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(16), unique=True, default=lambda: new_id("i"))
+    library_id: Mapped[str] = mapped_column(ForeignKey("library.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(300))
+    family: Mapped[str | None] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(Text)
+    num_clips: Mapped[int]
+    encoder_hash: Mapped[str] = mapped_column(String(80))
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class Clip(Base):
+    """The embedding of one clip of an instrument, kept beside their mean."""
+
+    __tablename__ = "clip"
+    __table_args__ = (UniqueConstraint("vector_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    vector_id: Mapped[int] = mapped_column(ForeignKey("instrument.vector_id", ondelete="CASCADE"))
+    position: Mapped[int]
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Job(Base):
+    """An enrollment that runs in the background."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+    )
+
+    id: Mapped[str] = _id_column("j")
+    library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, onupdate=_now)
+
+
+class Query(Base):
+    """A query that was answered: its result as it was sent, and the name of its audio under `queries/`."""
+
+    __tablename__ = "query"
+
+    id: Mapped[str] = _id_column("q")
+    library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
+    file_name: Mapped[str] = mapped_column(Text)
+    audio: Mapped[str | None] = mapped_column(String(80))
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
+
+
+class Catalog:
+    """The database and its sessions. Safe to use from several threads and several processes.
+
+    `engine` begins transactions that read; `writer` is the same engine beginning them with the write lock.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        """`location` is the file's path, or an SQLAlchemy URL."""
+        if isinstance(location, Path):
+            location.parent.mkdir(parents=True, exist_ok=True)
+            location = f"sqlite:///{location}"
+        self.engine = create_engine(location, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(self.engine, "connect", _configure)
+        event.listen(self.engine, "begin", _begin)
+        self.writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision. Raises IndexDamaged if the file is not ours, or from the future."""
+        from index.migrations import upgrade  # alembic takes a quarter of a second to import
+
+        upgrade(self.writer)
+
+    def session(self) -> Session:
+        """A session to read with: it sees one state of the database and never waits for writers."""
+        return Session(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that holds the write lock from its beginning; committed at the end, rolled back on an exception."""
+        with Session(self.writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    """Transactions are begun by us, not by the driver, whose habit breaks both snapshots and transactional DDL."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

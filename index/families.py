@@ -1,0 +1,142 @@
+"""The coarse class of an instrument: NSynth's eleven families (Engel et al. 2017, table 1) and drums.
+
+Families come from General MIDI program numbers or from the words of a patch's name; both may honestly be unknown.
+"""
+
+import re
+
+FAMILIES: tuple[str, ...] = (
+    "bass",
+    "brass",
+    "flute",
+    "guitar",
+    "keyboard",
+    "mallet",
+    "organ",
+    "reed",
+    "string",
+    "synth_lead",
+    "vocal",
+    "drum",
+)
+
+_PROGRAM_FAMILIES: tuple[tuple[range, str], ...] = (
+    (range(0, 8), "keyboard"),
+    (range(8, 16), "mallet"),
+    (range(16, 24), "organ"),
+    (range(24, 32), "guitar"),
+    (range(32, 40), "bass"),
+    (range(40, 52), "string"),
+    (range(52, 55), "vocal"),
+    (range(55, 56), "string"),
+    (range(56, 64), "brass"),
+    (range(64, 72), "reed"),
+    (range(72, 80), "flute"),
+    (range(80, 88), "synth_lead"),
+    (range(112, 113), "mallet"),
+    (range(113, 114), "drum"),
+    (range(114, 115), "mallet"),
+    (range(115, 120), "drum"),
+)
+
+# Two words that mean something else than their last one, joined before single words are looked at.
+_PHRASES: dict[tuple[str, str], str] = {
+    ("bass", "guitar"): "bass",
+    ("double", "bass"): "string",
+    ("english", "horn"): "reed",
+    ("cor", "anglais"): "reed",
+    ("basset", "horn"): "reed",
+    ("mouth", "organ"): "organ",
+    ("music", "box"): "mallet",
+    ("musical", "box"): "mallet",
+    ("steel", "drum"): "mallet",
+    ("steel", "pan"): "mallet",
+    ("hi", "hat"): "drum",
+    ("pan", "pipe"): "flute",
+    ("pan", "pipes"): "flute",
+    ("glass", "harp"): "mallet",
+    ("jaw", "harp"): "",
+    ("jews", "harp"): "",
+    ("honky", "tonk"): "keyboard",
+    ("wood", "block"): "drum",
+}
+
+_WORDS: dict[str, str] = {
+    "bass": "bass synbass bassline basslead subbass fretless",
+    "brass": "brass synbrass brazz trumpet trombone tuba horn horns fluegelhorn flugelhorn flugel cornet euphonium "
+    "cornett sousaphone helicon bugle",
+    "flute": "flute piccolo recorder ocarina whistle shakuhachi bottle panflute flutes zufolo syrinx",
+    "guitar": "guitar gtr gt guit strat stratocaster telecaster ukulele mandolin distortiongt overdrivegt",
+    "keyboard": "piano epiano pianoforte grand rhodes wurlitzer wurly wurli clav clavi clavinet clavinoid "
+    "harpsichord cembalo clavicembalo spinet clavichord keyboard keys rhod honkytonk fortepiano",
+    "mallet": "mallet vibraphone vibes marimba xylophone glockenspiel glocken celesta celeste bell bells chime chimes "
+    "carillon crotales dulcimer santur tubular musicbox steelpan steeldrum",
+    "organ": "organ organo hammond accordion accordian accordeon concertina bandoneon harmonica melodica harmonium",
+    "reed": "reed sax saxophone saxo oboe clarinet bassoon contrabassoon fagotto fagott shawm crumhorn krummhorn "
+    "duduk saxes",
+    "string": "string strings violin viola cello celli violoncello contrabass fiddle harp orchestra ensemble "
+    "pizzicato pizz synstrings cellos basses doublebass",
+    "synth_lead": "lead synthlead sawlead squarelead calliope charang",
+    "vocal": "vocal vocals voice voices vox choir choirs aah aahs ahh aaah ooh oohs ohh oooh vocoder synvox singer "
+    "choirlike chorale",
+    "drum": "drum drums kit drumkit percussion perc percs snare kick tom toms timpani cymbal cymbals hat hats hihat "
+    "conga congas bongo bongos taiko woodblock agogo clap claps shaker tambourine cowbell timbale timbales maracas",
+    # Known words that say it is none of the above, though a family's name may stand before them: GM's pads and effects.
+    "": "pad pads fx sfx effect effects sweep atmosphere noise noises arp arpeggio sequence soundtrack",
+}
+_FAMILY_OF_WORD = {word: family for family, words in _WORDS.items() for word in words.split()}
+
+# Words that decide only when no other does: registers of voices, and waveforms.
+_FAMILY_OF_WEAK_WORD = {
+    **dict.fromkeys(
+        ["soprano", "sopranos", "mezzo", "alto", "altos", "tenor", "tenors", "baritone"], "vocal"
+    ),
+    **dict.fromkeys(["saw", "sawtooth", "supersaw", "square", "pulse"], "synth_lead"),
+    "ep": "keyboard",
+}
+_BLOWN = ("brass", "reed", "flute")  # "Clarinet, Bass": after these, bass is a size
+
+_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def family_of_program(program: int) -> str | None:
+    """The family of a General MIDI program (0…127); None where GM names an effect, a pad or a world of its own.
+
+    0–7 keyboard · 8–15 mallet · 16–23 organ · 24–31 guitar · 32–39 bass · 40–51 string (timpani among them, as in GM)
+    · 52–54 vocal · 55 string · 56–63 brass · 64–71 reed · 72–79 flute · 80–87 synth_lead · 88–111 none (pads, effects,
+    ethnic) · 112 and 114 mallet (tinkle bell, steel drums) · 113 and 115–119 drum · 120–127 none (sound effects).
+    """
+    return next((family for programs, family in _PROGRAM_FAMILIES if program in programs), None)
+
+
+def family_of_name(name: str) -> str | None:
+    """The family that a patch's or a folder's name speaks of, or None.
+
+    Whole words count, however they are joined (`SynthBrass_2`, "Bass & Lead"), so that a bassoon is no bass. The last
+    word known wins, as the noun stands last in English: "Bass Clarinet" is a reed, "Organ Bass" a bass, "Choir Pad"
+    nothing at all.
+    """
+    tokens = [token.lower() for token in _TOKEN.findall(name)]
+    families: list[str] = []
+    position = 0
+    while position < len(tokens):
+        pair = tuple(tokens[position : position + 2])
+        if len(pair) == 2 and (family := _phrase_family(pair[0], pair[1])) is not None:
+            families.append(family)
+            position += 2
+            continue
+        family = _lookup(_FAMILY_OF_WORD, tokens[position])
+        if family is not None and not (family == "bass" and families and families[-1] in _BLOWN):
+            families.append(family)
+        position += 1
+    if not families:
+        families = [found for token in tokens if (found := _lookup(_FAMILY_OF_WEAK_WORD, token)) is not None]
+    return (families[-1] or None) if families else None
+
+
+def _phrase_family(first: str, second: str) -> str | None:
+    return _PHRASES.get((first, second), _PHRASES.get((first, second.removesuffix("s"))))
+
+
+def _lookup(table: dict[str, str], token: str) -> str | None:
+    return table.get(token, table.get(token.removesuffix("s")))

@@ -1,0 +1,133 @@
+"""Each library's vectors as the catalogue says they should be, held in memory and reconciled with the cache file.
+
+DESIGN.md, decision 1. A held library is never altered: a change in the catalogue, seen by its revision, makes a new one,
+so that searches under way are not disturbed.
+"""
+
+import logging
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.records import Candidate
+from index.vectors import Floats, Ids, VectorStore
+from models.errors import IndexDamaged, LibraryNotFound
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500  # rows of embeddings read at once
+
+
+@dataclass(frozen=True)
+class LibraryVectors:
+    """The vectors of one library at one revision, and what their ids stand for."""
+
+    revision: int
+    store: VectorStore
+    names: dict[int, tuple[str, str, str | None]]  # vector id → instrument id, name, family
+    ids_of_family: dict[str, Ids]
+
+    def search(self, queries: Floats, k: int, family: str | None = None) -> list[list[Candidate]]:
+        """For each query `[q, dim]` at most `k` candidates, best first."""
+        allowed = None if family is None else self.ids_of_family.get(family, np.zeros(0, np.int64))
+        ids, scores = self.store.search(queries, k, allowed)
+        return [
+            [
+                Candidate(*self.names[vector_id], similarity=similarity)
+                for vector_id, similarity in zip(row_ids.tolist(), row_scores.tolist(), strict=True)
+                if vector_id >= 0
+            ]
+            for row_ids, row_scores in zip(ids, scores, strict=True)
+        ]
+
+
+class VectorCache:
+    """The vectors of all libraries, loaded when first asked for and whenever the catalogue has moved on."""
+
+    def __init__(self, catalog: Catalog, folder: Path, dim: int, device: str) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._dim = dim
+        self._device = device
+        self._held: dict[str, LibraryVectors] = {}
+        self._lock = threading.Lock()  # around loading
+
+    def file(self, library_id: str) -> Path:
+        return self._folder / f"{library_id}.faiss"
+
+    def get(self, library_id: str, revision: int) -> LibraryVectors:
+        """The library at this revision or a later one. Raises LibraryNotFound if it was deleted meanwhile."""
+        held = self._held.get(library_id)
+        if held is None or held.revision < revision:
+            with self._lock:
+                held = self._held.get(library_id)
+                if held is None or held.revision < revision:
+                    held = self._held[library_id] = self._reconcile(library_id)
+        return held
+
+    def forget(self, library_id: str) -> None:
+        """Drop what is held and the file."""
+        with self._lock:
+            self._held.pop(library_id, None)
+            self.file(library_id).unlink(missing_ok=True)
+
+    def empty_store(self, library_id: str, encoder_hash: str) -> VectorStore:
+        return VectorStore(self.file(library_id), self._dim, encoder_hash=encoder_hash, device=self._device)
+
+    def _reconcile(self, library_id: str) -> LibraryVectors:
+        """Take what the file has, fetch the rest from the catalogue, and write the file if it was not as it should be."""
+        with self._catalog.session() as session:
+            library = session.get(Library, library_id)
+            if library is None:
+                raise LibraryNotFound(f"library {library_id} is gone", value=library_id)
+            columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.family)
+            rows = session.execute(select(*columns).where(Instrument.library_id == library_id)).all()
+            names = {vector_id: (identity, name, family) for vector_id, identity, name, family in rows}
+            store = self.empty_store(library_id, library.encoder_hash)
+            try:
+                store.load()
+                is_sound = True
+            except IndexDamaged as error:
+                is_sound = False
+                if names:
+                    log.info("building the vectors of library %r: %s", library.name, error)
+            wanted, held = np.array(list(names), np.int64), store.ids
+            missing, extra = np.setdiff1d(wanted, held), np.setdiff1d(held, wanted)
+            store.remove(extra)
+            _fetch(session, store, missing)
+        if not is_sound or len(missing) or len(extra):
+            _save(store)
+        ids_of_family: dict[str, list[int]] = defaultdict(list)
+        for vector_id, (_, _, family) in names.items():
+            if family is not None:
+                ids_of_family[family].append(vector_id)
+        arrays = {family: np.array(ids, np.int64) for family, ids in ids_of_family.items()}
+        return LibraryVectors(library.revision, store, names, arrays)
+
+
+def _fetch(session: Session, store: VectorStore, ids: Ids) -> None:
+    """Add the embeddings of these instruments to the store. Raises IndexDamaged if the catalogue's own are damaged."""
+    for start in range(0, len(ids), _BATCH):
+        chosen = Instrument.vector_id.in_(ids[start : start + _BATCH].tolist())
+        columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.embedding)
+        rows = session.execute(select(*columns).where(chosen)).all()
+        for _, instrument_id, name, embedding in rows:
+            if len(embedding) != 4 * store.dim:
+                message = f"the embedding of {name!r} is damaged; remove {instrument_id} and enrol it again"
+                raise IndexDamaged(message, value=len(embedding), limit=f"{4 * store.dim} bytes")
+        vectors = np.stack([from_bytes(embedding) for *_, embedding in rows])
+        store.add(np.array([vector_id for vector_id, *_ in rows], np.int64), vectors)
+
+
+def _save(store: VectorStore) -> None:
+    """A cache that cannot be written is made again at the next start; the search goes on."""
+    try:
+        store.save()
+    except OSError as error:
+        log.warning("the vectors could not be saved to %s: %s", store.path, error)

@@ -1,0 +1,41 @@
+"""Finds rows of the catalogue by what callers know them by, and turns them into the views of `records`.
+
+Every function works in the caller's session, so that what it finds belongs to one state of the database.
+"""
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from index.catalog import Instrument, Library
+from index.records import InstrumentInfo, LibraryInfo
+from models.errors import InstrumentNotFound, LibraryNotFound
+
+
+def instrument_info(row: Instrument) -> InstrumentInfo:
+    return InstrumentInfo(row.id, row.library_id, row.name, row.family, row.source, row.num_clips)
+
+
+def all_libraries() -> Select[Library, int]:
+    return select(Library, func.count(Instrument.vector_id)).outerjoin(Instrument).group_by(Library.id)
+
+
+def library_info(row: Library, num_instruments: int) -> LibraryInfo:
+    return LibraryInfo(row.id, row.name, num_instruments, row.created_at, row.encoder_hash)
+
+
+def find_library(session: Session, id_or_name: str) -> tuple[Library, int]:
+    """The library and how many instruments it has; where one's name is another's id, the id wins."""
+    wanted = (Library.id == id_or_name) | (Library.name == id_or_name)
+    rows = all_libraries().where(wanted).order_by((Library.id == id_or_name).desc())
+    found = session.execute(rows.limit(1)).first()
+    if found is None:
+        raise LibraryNotFound(f"there is no library {id_or_name[:100]!r}", value=id_or_name[:100])
+    library, num_instruments = found
+    return library, num_instruments
+
+
+def find_instrument(session: Session, instrument_id: str) -> Instrument:
+    found = session.scalars(select(Instrument).where(Instrument.id == instrument_id)).first()
+    if found is None:
+        raise InstrumentNotFound(f"there is no instrument {instrument_id[:100]!r}", value=instrument_id[:100])
+    return found

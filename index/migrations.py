@@ -1,0 +1,74 @@
+"""Runs the alembic migrations from code, so that opening a data folder is all the set-up there is.
+
+The scripts live in the top-level folder `alembic/`, which has no `__init__.py`: it would shadow the installed package.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from models.errors import IndexDamaged
+
+CONNECTION = "connection"  # the config attribute through which `alembic/env.py` gets our connection
+
+
+def migrations_folder() -> Path:
+    """Where the migration scripts are: beside this package in a checkout, inside it (`_alembic`) in a wheel."""
+    package = Path(__file__).parent
+    for folder in (package.parent / "alembic", package / "_alembic"):
+        if (folder / "env.py").is_file() and (folder / "versions").is_dir():
+            return folder
+    raise IndexDamaged("the migrations are not installed with the index package", value=str(package))
+
+
+def alembic_config() -> Config:
+    """The alembic configuration of these migrations; a connection goes into its attributes under CONNECTION."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+@contextmanager
+def migrating(engine: Engine) -> Iterator[Connection]:
+    """A connection in one transaction, with foreign keys off: SQLite alters a table by copying and dropping it, and
+    dropping a table deletes the rows that refer to it."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
+
+
+def upgrade(engine: Engine) -> None:
+    """Upgrade to the newest revision, taking the write lock only when there is something to do.
+
+    Raises IndexDamaged if the file is no SQLite database, or was made by a newer version of the program.
+    """
+    config = alembic_config()
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current != ScriptDirectory.from_config(config).get_current_head():
+            with migrating(engine) as connection:
+                config.attributes[CONNECTION] = connection
+                command.upgrade(config, "head")
+    except CommandError as error:
+        message = f"{engine.url.database} was made by a newer version of this program: {error}"
+        raise IndexDamaged(message, value=engine.url.database) from error
+    except OperationalError:
+        raise  # locked or unreadable, but not damaged
+    except DatabaseError as error:
+        message = f"{engine.url.database} is not a catalogue: {error.orig}"
+        raise IndexDamaged(message, value=engine.url.database) from error

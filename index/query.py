@@ -1,0 +1,99 @@
+"""A query from samples to result: windows, slots of each window, candidates, hits.
+
+Section 3.3 of Kim et al. 2022 for one window (`mode="paper"`); longer audio is cut into windows that overlap by half, and
+`mode="auto"` links their slots over time.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+from index.instrument_index import InstrumentIndex
+from index.search import SearchResult, Span, auto_result, link_slots, paper_result
+from index.sources.base import SILENCE_DBFS, Floats, is_silent
+from models.audio import split_windows
+from models.encoder_pair import EncoderPair
+from models.errors import InvalidRequest, SilentAudio
+
+MODES = ("auto", "paper")
+
+
+def run_query(
+    index: InstrumentIndex,
+    pair: EncoderPair,
+    samples: Floats,
+    range_start_seconds: float = 0.0,
+    *,
+    library: str,
+    mode: str = "auto",
+    top_k: int = 5,
+    family: str | None = None,
+) -> tuple[SearchResult, dict[str, float]]:
+    """What `samples [n]` (mono, at the pair's rate) hold, among `library`'s instruments, and milliseconds by step.
+
+    `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
+    Raises SilentAudio, InvalidRequest, LibraryNotFound, LibraryEmpty, EncoderMismatch, all but the first before encoding.
+    """
+    if mode not in MODES:
+        raise InvalidRequest(f"mode {mode[:50]!r} is unknown", value=mode[:50], limit=", ".join(MODES))
+    index.candidates(
+        library, np.zeros((0, index.embedding_dim), np.float32), top_k, family
+    )  # complains early
+    began = perf_counter()
+    hop_samples = pair.clip_samples // 2
+    windows, starts = split_windows(samples, clip_samples=pair.clip_samples, hop_samples=hop_samples)
+    embedding, presence = _encode(pair, windows)
+    encoded = perf_counter()
+    end_seconds = range_start_seconds + len(samples) / pair.sample_rate
+    if mode == "paper":
+        result = _by_paper(
+            index, embedding, presence, (range_start_seconds, end_seconds), library, top_k, family
+        )
+    else:
+        tracks = link_slots(
+            embedding,
+            presence,
+            [range_start_seconds + start / pair.sample_rate for start in starts],
+            pair.clip_samples / pair.sample_rate,
+            end_seconds,
+            threshold=pair.presence_threshold,
+        )
+        queries = np.array([track.embedding for track in tracks], np.float32).reshape(-1, index.embedding_dim)
+        result = auto_result(tracks, index.candidates(library, queries, top_k, family))
+    searched = perf_counter()
+    return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
+
+
+def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
+    """Slots `[w, M, dim]` and presence `[w, M]`; both are zero for silent windows, which are not encoded."""
+    sounding = np.array([not is_silent(window) for window in windows])
+    if not sounding.any():
+        raise SilentAudio(
+            f"the audio is silent: no window reaches {SILENCE_DBFS:g} dBFS",
+            value="silent",
+            limit=f"{SILENCE_DBFS:g} dBFS",
+        )
+    if sounding.all():
+        return pair.encode(windows)
+    slots, present = pair.encode(windows[sounding])
+    embedding = np.zeros((len(windows), *slots.shape[1:]), np.float32)
+    presence = np.zeros((len(windows), slots.shape[1]), np.float32)
+    embedding[sounding], presence[sounding] = slots, present
+    return embedding, presence
+
+
+def _by_paper(
+    index: InstrumentIndex,
+    embedding: Floats,
+    presence: Floats,
+    range_seconds: Span,
+    library: str,
+    top_k: int,
+    family: str | None,
+) -> SearchResult:
+    """The paper's rule over the windows that sound; it knows nothing of silence, which has no argmax worth having."""
+    sounding = embedding.any(axis=(1, 2))
+    queries = embedding[sounding].reshape(-1, embedding.shape[-1])
+    return paper_result(
+        index.candidates(library, queries, top_k, family), presence[sounding], range_seconds, top_k
+    )

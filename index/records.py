@@ -1,0 +1,38 @@
+"""What the index gives to its callers: frozen views of rows, never the rows themselves.
+
+Names follow the HTTP contract of DESIGN.md.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """`encoder_hash` is that of the single encoder its instruments were embedded with."""
+
+    id: str
+    name: str
+    num_instruments: int
+    created_at: datetime
+    encoder_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentInfo:
+    id: str
+    library_id: str
+    name: str
+    family: str | None
+    source: str
+    num_clips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An instrument with its cosine similarity (−1…1) to what was searched for."""
+
+    instrument_id: str
+    name: str
+    family: str | None
+    similarity: float

@@ -1,0 +1,64 @@
+"""Fixtures of the index tests: a small SoundFont, an empty index, and one with the SoundFont enrolled."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from index.enroll import enroll
+from index.instrument_index import InstrumentIndex
+from index.sources import SoundFontSource
+from models.encoder_pair import EncoderPair
+from tests.index.tiny_soundfont import write_soundfont
+
+LIBRARY = "Tiny"
+
+
+def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
+    """An index of this pair's encoder in `folder`, opened."""
+    index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
+    index.open()
+    return index
+
+
+def write_tone(
+    path: Path, hz: float, seconds: float = 1.0, sample_rate: int = 16_000, level: float = 0.3
+) -> Path:
+    """A sine in a file of the kind that the suffix says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(int(seconds * sample_rate)) / sample_rate
+    sf.write(path, (level * np.sin(2 * np.pi * hz * time)).astype(np.float32), sample_rate)
+    return path
+
+
+@pytest.fixture(scope="session")
+def font(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_soundfont(tmp_path_factory.mktemp("font") / "tiny.sf2")
+
+
+@pytest.fixture
+def index(tmp_path: Path, pair: EncoderPair) -> Iterator[InstrumentIndex]:
+    opened = open_index(tmp_path / "data", pair)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def _enrolled_folder(tmp_path_factory: pytest.TempPathFactory, font: Path, pair: EncoderPair) -> Path:
+    folder = tmp_path_factory.mktemp("enrolled")
+    index = open_index(folder, pair)
+    enroll(index, pair, index.create_library(LIBRARY).id, SoundFontSource(font))
+    index.close()
+    return folder
+
+
+@pytest.fixture
+def enrolled(tmp_path: Path, pair: EncoderPair, _enrolled_folder: Path) -> Iterator[InstrumentIndex]:
+    """An index of its own with the seven presets of the small SoundFont in the library `Tiny`."""
+    shutil.copytree(_enrolled_folder, tmp_path / "data")
+    opened = open_index(tmp_path / "data", pair)
+    yield opened
+    opened.close()

@@ -1,0 +1,175 @@
+"""Whole queries: with a pair that hears sines the answer is known; with random encoders it is at least well formed."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.enroll import enroll
+from index.instrument_index import InstrumentIndex
+from index.query import run_query
+from index.sources.base import Floats
+from models.encoder_pair import EncoderPair
+from models.errors import InvalidRequest, LibraryEmpty, LibraryNotFound, SilentAudio
+from tests.index.conftest import LIBRARY, open_index
+from tests.index.fake_source import FakeInstrument, FakeSource
+from tests.index.tone_pair import TonePair, band_hz
+
+BANDS = (1, 3, 5, 8, 11, 14)
+RATE = 8000
+
+
+class ToneInstrument(FakeInstrument):
+    """One band of the pair's sixteen."""
+
+    def clips(self, sample_rate: int, clip_samples: int) -> Floats:
+        return super().clips(sample_rate, clip_samples)[:1]
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[InstrumentIndex, TonePair]]:
+    pair = TonePair()
+    index = open_index(tmp_path_factory.mktemp("tones"), pair)
+    families = ("bass", "bass", "reed", "reed", "flute", None)
+    instruments = [
+        ToneInstrument(f"Tone {band}", band_hz(band), family=family)
+        for band, family in zip(BANDS, families, strict=True)
+    ]
+    enroll(index, pair, index.create_library("Tones").id, FakeSource(*instruments))
+    yield index, pair
+    index.close()
+
+
+def tone(band: int, start: float, end: float, seconds: float, level: float = 0.2) -> np.ndarray:
+    """A sine that sounds from `start` to `end` in `seconds` of silence."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    sounding = (time >= start) & (time < end)
+    return (level * np.sin(2 * np.pi * band_hz(band) * time) * sounding).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sets(st.sampled_from(BANDS), min_size=1, max_size=4), st.floats(0.1, 4.0))
+def test_a_mixture_gives_back_its_instruments(
+    tones: tuple[InstrumentIndex, TonePair], bands: set[int], seconds: float
+) -> None:
+    index, pair = tones
+    mixture = np.sum([tone(band, 0.0, seconds, max(seconds, 1.0)) for band in bands], axis=0)[
+        : int(seconds * RATE)
+    ]
+    result, timing = run_query(index, pair, mixture * 4, library="Tones")
+    assert result.num_instruments == len(bands) == len(result.retrieved)
+    assert {slot.hits[0].name for slot in result.slots} == {f"Tone {band}" for band in bands}
+    for slot in result.slots:
+        assert slot.presence == 1.0
+        assert [edge for span in slot.active for edge in span] == pytest.approx([0.0, len(mixture) / RATE])
+        similarities = [hit.similarity for hit in slot.hits]
+        assert similarities == sorted(similarities, reverse=True)
+        assert len(similarities) == 5
+    assert timing.keys() == {"encode", "search"}
+
+
+def test_times_say_when_each_instrument_sounds_and_count_from_the_files_beginning(
+    tones: tuple[InstrumentIndex, TonePair],
+) -> None:
+    index, pair = tones
+    mixture = tone(1, 0, 10, 10) + tone(5, 0, 4, 10) + tone(11, 3, 6, 10) + tone(11, 8, 10, 10)
+    result, _ = run_query(index, pair, mixture, 30.0, library="Tones", top_k=1)
+    active = {slot.hits[0].name: slot.active for slot in result.slots}
+    assert active == {
+        "Tone 1": ((30.0, 40.0),),
+        "Tone 5": ((30.0, 34.0),),
+        "Tone 11": ((33.0, 36.0), (38.0, 40.0)),
+    }
+    assert [slot.hits[0].name for slot in result.slots] == ["Tone 1", "Tone 11", "Tone 5"]
+    assert [slot.slot for slot in result.slots] == [0, 1, 2]
+
+
+def test_silence_within_the_audio_belongs_to_no_instrument(tones: tuple[InstrumentIndex, TonePair]) -> None:
+    index, pair = tones
+    mixture = tone(3, 0, 2, 8) + tone(3, 6, 8, 8)
+    for mode in ("auto", "paper"):
+        result, _ = run_query(index, pair, mixture, library="Tones", mode=mode, top_k=1)
+        assert len(result.slots) == (1 if mode == "auto" else pair.num_slots)
+        assert "Tone 3" in {slot.hits[0].name for slot in result.slots}
+    auto, _ = run_query(index, pair, mixture, library="Tones")
+    assert auto.slots[0].active == ((0.0, 2.0), (6.0, 8.0))
+
+
+def test_the_papers_mode_always_fills_every_slot(tones: tuple[InstrumentIndex, TonePair]) -> None:
+    index, pair = tones
+    mixture = tone(3, 0, 3, 3) + tone(8, 0, 3, 3)
+    result, _ = run_query(index, pair, mixture, 2.0, library="Tones", mode="paper", top_k=2)
+    assert [slot.slot for slot in result.slots] == [0, 1, 2, 3]
+    assert {slot.hits[0].name for slot in result.slots[:2]} == {"Tone 3", "Tone 8"}
+    assert [slot.presence for slot in result.slots] == [1.0, 1.0, 0.0, 0.0]
+    assert {slot.active for slot in result.slots} == {((2.0, 5.0),)}
+    assert result.num_instruments == len(result.retrieved) >= 2
+
+
+def test_a_family_narrows_the_hits(tones: tuple[InstrumentIndex, TonePair]) -> None:
+    index, pair = tones
+    mixture = tone(5, 0, 3, 3)
+    result, _ = run_query(index, pair, mixture, library="Tones", family="bass", top_k=9)
+    assert {hit.name for hit in result.slots[0].hits} == {"Tone 1", "Tone 3"}
+    result, _ = run_query(index, pair, mixture, library="Tones", family="guitar")
+    assert result.slots[0].hits == ()
+    assert result.retrieved == ()
+
+
+def test_audio_in_which_nothing_is_recognised_has_no_instruments(
+    tones: tuple[InstrumentIndex, TonePair],
+) -> None:
+    index, pair = tones
+    quiet = tone(3, 0, 3, 3, level=0.01)  # sounds, but below what the pair takes for present
+    result, _ = run_query(index, pair, quiet, library="Tones")
+    assert (result.num_instruments, result.slots, result.retrieved) == (0, (), ())
+
+
+@pytest.mark.parametrize("mode", ["auto", "paper"])
+@pytest.mark.parametrize("samples", [1, 80, 79_999, 80_000, 80_001, 300_000])
+def test_any_length_gives_a_well_formed_answer(
+    enrolled: InstrumentIndex, pair: EncoderPair, rng: np.random.Generator, mode: str, samples: int
+) -> None:
+    noise = rng.uniform(-0.9, 0.9, samples).astype(np.float32)
+    result, _ = run_query(enrolled, pair, noise, library=LIBRARY, mode=mode, top_k=3)
+    assert set(result.retrieved) == {slot.hits[0].instrument_id for slot in result.slots} or mode == "paper"
+    for slot in result.slots:
+        assert len(slot.hits) == 3
+        edges = [edge for span in slot.active for edge in span]
+        assert all(a < b for a, b in pairwise(edges))
+        assert edges[0] >= 0.0
+        assert edges[-1] <= samples / 16_000
+
+
+def test_silent_audio_is_refused(enrolled: InstrumentIndex, pair: EncoderPair) -> None:
+    for level in (0.0, 10 ** (-71 / 20)):
+        with pytest.raises(SilentAudio, match="-70 dBFS"):
+            run_query(enrolled, pair, np.full(100_000, level, np.float32), library=LIBRARY)
+
+
+def test_a_mistake_in_the_request_is_found_before_encoding(index: InstrumentIndex, tmp_path: Path) -> None:
+    class NeverEncodes(TonePair):
+        def encode(self, windows: Floats) -> tuple[Floats, Floats]:
+            raise AssertionError
+
+    pair = NeverEncodes()
+    samples = tone(3, 0, 3, 3)
+    tones = open_index(tmp_path / "tones", pair)
+    tones.create_library("empty")
+    enroll(tones, pair, tones.create_library("Lib").id, FakeSource(FakeInstrument("Pure")))
+    with pytest.raises(InvalidRequest, match="mode 'best' is unknown") as caught:
+        run_query(tones, pair, samples, library="Lib", mode="best")
+    assert (caught.value.value, caught.value.limit) == ("best", "auto, paper")
+    with pytest.raises(InvalidRequest, match="top_k is 0"):
+        run_query(tones, pair, samples, library="Lib", top_k=0)
+    with pytest.raises(InvalidRequest, match="not a family"):
+        run_query(tones, pair, samples, library="Lib", family="tubas")
+    with pytest.raises(LibraryNotFound):
+        run_query(tones, pair, samples, library="nowhere")
+    with pytest.raises(LibraryEmpty):
+        run_query(tones, pair, samples, library="empty")
+    tones.close()
