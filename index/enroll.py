@@ -162,11 +162,11 @@ def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) 
             library = session.get(Library, library_id)
             if library is None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            library.encoder_hash = (
-                index.encoder_hash
-            )  # an empty library takes the encoder of its first instruments
-            library.revision += 1
             taken = set(session.scalars(select(Instrument.name).where(Instrument.library_id == library_id)))
+            if taken:  # another process may have filled it meanwhile
+                index.check_encoder(library.name, library.encoder_hash)
+            library.encoder_hash = index.encoder_hash  # an empty one takes that of its first instruments
+            library.revision += 1
             rows = [_row(item, library_id, index.encoder_hash, taken) for item in prepared]
             session.add_all(rows)
             session.flush()

@@ -15,7 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.families import FAMILIES
 from index.library_vectors import LibraryVectors, VectorCache
-from index.lookups import all_libraries, find_instrument, find_library, instrument_info, library_info
+from index.lookups import (
+    all_libraries,
+    count_instruments,
+    find_instrument,
+    find_library,
+    instrument_info,
+    library_info,
+)
 from index.records import Candidate, InstrumentInfo, LibraryInfo
 from index.vectors import Floats
 from models.errors import (
@@ -83,7 +90,8 @@ class InstrumentIndex:
     def library(self, id_or_name: str) -> LibraryInfo:
         """Raises LibraryNotFound."""
         with self.catalog.session() as session:
-            return library_info(*find_library(session, id_or_name))
+            found = find_library(session, id_or_name)
+            return library_info(found, count_instruments(session, found.id))
 
     def create_library(self, name: str) -> LibraryInfo:
         """Raises InvalidRequest for an empty or overlong name, LibraryExists for one that is taken."""
@@ -104,12 +112,12 @@ class InstrumentIndex:
     def revision(self, library_id: str) -> int:
         """The number of changes to a library so far. Raises LibraryNotFound."""
         with self.catalog.session() as session:
-            return find_library(session, library_id)[0].revision
+            return find_library(session, library_id).revision
 
     def delete_library(self, id_or_name: str) -> None:
         """With all its instruments, vectors and previews. Raises LibraryNotFound."""
         with self.catalog.write() as session:
-            library, _ = find_library(session, id_or_name)
+            library = find_library(session, id_or_name)
             instrument_ids = session.scalars(
                 select(Instrument.id).where(Instrument.library_id == library.id)
             ).all()
@@ -136,7 +144,7 @@ class InstrumentIndex:
         _check_at_least_one("limit", limit)
         _check_family(family)
         with self.catalog.session() as session:
-            found, _ = find_library(session, library)
+            found = find_library(session, library)
             rows = select(Instrument).where(Instrument.library_id == found.id).order_by(Instrument.vector_id)
             if after is not None:
                 if not (after.isascii() and after.isdigit() and len(after) < 19):
@@ -208,11 +216,13 @@ class InstrumentIndex:
     def _searchable(self, id_or_name: str) -> LibraryVectors:
         """The library's vectors at its present revision: one small query tells whether those held still are."""
         with self.catalog.session() as session:
-            library, num_instruments = find_library(session, id_or_name)
-        if not num_instruments:
+            library = find_library(session, id_or_name)
+            if library.encoder_hash != self.encoder_hash and count_instruments(session, library.id):
+                self.check_encoder(library.name, library.encoder_hash)
+        vectors = self.vectors.get(library.id, library.revision)
+        if not vectors.names:
             raise LibraryEmpty(f"library {library.name!r} has no instruments yet", value=library.name)
-        self.check_encoder(library.name, library.encoder_hash)
-        return self.vectors.get(library.id, library.revision)
+        return vectors
 
     def check_encoder(self, library_name: str, encoder_hash: str) -> None:
         """Raises EncoderMismatch, saying what to run, if a library was embedded with another encoder than ours."""

@@ -12,29 +12,36 @@ from models.errors import InstrumentNotFound, LibraryNotFound
 
 
 def instrument_info(row: Instrument) -> InstrumentInfo:
+    """The view of a row."""
     return InstrumentInfo(row.id, row.library_id, row.name, row.family, row.source, row.num_clips)
 
 
 def all_libraries() -> Select[Library, int]:
+    """Each library with the number of its instruments."""
     return select(Library, func.count(Instrument.vector_id)).outerjoin(Instrument).group_by(Library.id)
 
 
 def library_info(row: Library, num_instruments: int) -> LibraryInfo:
+    """The view of a row and of the number of its instruments."""
     return LibraryInfo(row.id, row.name, num_instruments, row.created_at, row.encoder_hash)
 
 
-def find_library(session: Session, id_or_name: str) -> tuple[Library, int]:
-    """The library and how many instruments it has; where one's name is another's id, the id wins."""
+def find_library(session: Session, id_or_name: str) -> Library:
+    """Where one's name is another's id, the id wins. Raises LibraryNotFound."""
     wanted = (Library.id == id_or_name) | (Library.name == id_or_name)
-    rows = all_libraries().where(wanted).order_by((Library.id == id_or_name).desc())
-    found = session.execute(rows.limit(1)).first()
+    found = session.scalars(select(Library).where(wanted).order_by((Library.id == id_or_name).desc())).first()
     if found is None:
         raise LibraryNotFound(f"there is no library {id_or_name[:100]!r}", value=id_or_name[:100])
-    library, num_instruments = found
-    return library, num_instruments
+    return found
+
+
+def count_instruments(session: Session, library_id: str) -> int:
+    """How many instruments the library has."""
+    return session.scalar(select(func.count()).where(Instrument.library_id == library_id)) or 0
 
 
 def find_instrument(session: Session, instrument_id: str) -> Instrument:
+    """Raises InstrumentNotFound."""
     found = session.scalars(select(Instrument).where(Instrument.id == instrument_id)).first()
     if found is None:
         raise InstrumentNotFound(f"there is no instrument {instrument_id[:100]!r}", value=instrument_id[:100])

@@ -44,20 +44,15 @@ def run_query(
     windows, starts = split_windows(samples, clip_samples=pair.clip_samples, hop_samples=hop_samples)
     embedding, presence = _encode(pair, windows)
     encoded = perf_counter()
-    end_seconds = range_start_seconds + len(samples) / pair.sample_rate
+    begin = range_start_seconds
+    end = begin + len(samples) / pair.sample_rate
     if mode == "paper":
-        result = _by_paper(
-            index, embedding, presence, (range_start_seconds, end_seconds), library, top_k, family
-        )
+        result = _by_paper(index, embedding, presence, (begin, end), library, top_k, family)
     else:
-        tracks = link_slots(
-            embedding,
-            presence,
-            [range_start_seconds + start / pair.sample_rate for start in starts],
-            pair.clip_samples / pair.sample_rate,
-            end_seconds,
-            threshold=pair.presence_threshold,
-        )
+        starts_seconds = [begin + start / pair.sample_rate for start in starts]
+        window_seconds = pair.clip_samples / pair.sample_rate
+        threshold = pair.presence_threshold
+        tracks = link_slots(embedding, presence, starts_seconds, window_seconds, end, threshold=threshold)
         queries = np.array([track.embedding for track in tracks], np.float32).reshape(-1, index.embedding_dim)
         result = auto_result(tracks, index.candidates(library, queries, top_k, family))
     searched = perf_counter()

@@ -24,6 +24,7 @@ MARGIN_SECONDS = (
 )
 MP3_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # hz
 LOUDEST = 1e9  # full scale is 1; beyond this, squares leave float32
+LATEST_SECONDS = 1e7  # no recording is that long; beyond it sample numbers lose their meaning
 WRITE_FRAMES = 8192
 
 
@@ -166,10 +167,9 @@ def _decode_file(
 
 def _check_range(start: float, end: float | None) -> None:
     for label, value in (("start_seconds", start), ("end_seconds", end)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise RangeOutsideAudio(
-                f"{label} is {value}; it must be 0 or more", value=value, limit="0 or more"
-            )
+        if value is not None and not 0 <= value <= LATEST_SECONDS:
+            limit = f"0 to {LATEST_SECONDS:g} s"
+            raise RangeOutsideAudio(f"{label} is {value}; it must be {limit}", value=value, limit=limit)
     if end is not None and end <= start:
         message = f"the range ends at {end:g} s, which is not after its start at {start:g} s"
         raise RangeOutsideAudio(message, value=end, limit=f"more than {start:g}")

@@ -1,6 +1,6 @@
 """Audio files as blocks of samples at their own rate: libsndfile and PyAV behind one small interface.
 
-`models/audio.py` is the only caller; a format is chosen by the first bytes, never by a file's name, and is
+`models/audio.py` decodes through it; a format is chosen by the first bytes, never by a file's name, and is
 opened with exactly that demuxer: FFmpeg left to guess opens playlists that name other files of the machine.
 """
 

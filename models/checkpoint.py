@@ -57,6 +57,7 @@ def save_checkpoint(
     os.close(descriptor)
     try:
         save_file(tensors, temporary, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
+        Path(temporary).chmod(0o644)  # mkstemp gives it to the owner alone
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

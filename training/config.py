@@ -59,9 +59,16 @@ class MixingConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_instruments <= self.max_instruments:
-            raise ValueError(f"mixtures of {self.min_instruments} to {self.max_instruments} instruments cannot be")
-        if self.curriculum_steps and not self.min_instruments <= self.first_max_instruments <= self.max_instruments:
-            raise ValueError(f"first_max_instruments {self.first_max_instruments} lies outside the mixtures' range")
+            raise ValueError(
+                f"mixtures of {self.min_instruments} to {self.max_instruments} instruments cannot be"
+            )
+        if (
+            self.curriculum_steps
+            and not self.min_instruments <= self.first_max_instruments <= self.max_instruments
+        ):
+            raise ValueError(
+                f"first_max_instruments {self.first_max_instruments} lies outside the mixtures' range"
+            )
 
     def max_at(self, step: int) -> int:
         """The most instruments a mixture of this training step may have."""

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from sqlalchemy import func, select
 
+from index.catalog import Clip, Instrument
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.sources import SoundFontSource
 from models.encoder_pair import EncoderPair
+from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import write_soundfont
 
 LIBRARY = "Tiny"
@@ -22,6 +25,19 @@ def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
     index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
     index.open()
     return index
+
+
+def vector_file(index: InstrumentIndex) -> Path:
+    """The cache file of the library `Tiny`."""
+    return index.vectors.file(index.library(LIBRARY).id)
+
+
+def state_of(index: InstrumentIndex) -> tuple[object, ...]:
+    """Everything that an enrollment changes."""
+    with index.catalog.session() as session:
+        counts = [session.scalar(select(func.count()).select_from(table)) for table in (Instrument, Clip)]
+    files = sorted(str(path.relative_to(index.data_dir)) for path in index.data_dir.glob("[!s]*/**/*"))
+    return *counts, files, index.libraries()
 
 
 def write_tone(
@@ -62,3 +78,18 @@ def enrolled(tmp_path: Path, pair: EncoderPair, _enrolled_folder: Path) -> Itera
     opened = open_index(tmp_path / "data", pair)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def queries(pair: EncoderPair, rng: np.random.Generator) -> np.ndarray:
+    """Three unit vectors."""
+    vectors = rng.standard_normal((3, pair.embedding_dim)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+@pytest.fixture
+def few() -> FakeSource:
+    """Three instruments that are quick to enrol."""
+    return FakeSource(
+        FakeInstrument("Pure", 300), FakeInstrument("Low", 100, family="bass"), FakeInstrument("High", 2000)
+    )

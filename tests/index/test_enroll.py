@@ -1,45 +1,24 @@
-"""Enrollment is all or nothing: what it adds, what it skips and says, and what is left when it is cut off anywhere."""
+"""What an enrollment adds, what it skips and says, and what it refuses."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from index.catalog import Clip, Instrument, from_bytes
 from index.enroll import _free_name, enroll
 from index.instrument_index import InstrumentIndex
 from index.sources import FolderSource, SoundFontSource
 from index.sources.base import Floats
-from index.vectors import VectorStore
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound, SourceError
-from tests.index.conftest import LIBRARY, open_index, write_tone
+from tests.index.conftest import LIBRARY, open_index, state_of, write_tone
 from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import PATCHES
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the code catches it."""
-
-
-@pytest.fixture
-def few() -> FakeSource:
-    return FakeSource(
-        FakeInstrument("Pure", 300), FakeInstrument("Low", 100, family="bass"), FakeInstrument("High", 2000)
-    )
-
-
-def state_of(index: InstrumentIndex) -> tuple[object, ...]:
-    """Everything that an enrollment changes."""
-    with index.catalog.session() as session:
-        counts = [session.scalar(select(func.count()).select_from(table)) for table in (Instrument, Clip)]
-    files = sorted(str(path.relative_to(index.data_dir)) for path in index.data_dir.glob("[!s]*/**/*"))
-    return *counts, files, index.libraries()
 
 
 def test_all_presets_are_enrolled(enrolled: InstrumentIndex) -> None:
@@ -183,122 +162,3 @@ def test_an_empty_library_takes_the_encoder_of_its_first_instruments(
     assert other.library("Lib").encoder_hash == other_pair.encoder_hash
     assert other.verify() == []
     other.close()
-
-
-# Cut off anywhere
-
-
-def cut_at(step: int, act: Callable[[], None]) -> Callable[[int, int, str], None]:
-    def progress(done: int, total: int, name: str) -> None:
-        if done == step:
-            act()
-
-    return progress
-
-
-@pytest.mark.parametrize("step", [0, 1, 3])
-def test_cancelling_leaves_nothing(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, step: int
-) -> None:
-    before, asked = state_of(enrolled), []
-    report = enroll(
-        enrolled,
-        pair,
-        LIBRARY,
-        few,
-        progress=cut_at(step, lambda: asked.append(True)),
-        cancelled=lambda: bool(asked),
-    )
-    assert report.cancelled
-    assert (report.added, report.skipped) == ([], [])
-    assert state_of(enrolled) == before
-
-
-@pytest.mark.parametrize("step", [0, 1, 3])
-def test_a_kill_while_rendering_leaves_nothing(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, step: int
-) -> None:
-    def killed() -> None:
-        raise Killed
-
-    before = state_of(enrolled)
-    with pytest.raises(Killed):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(step, killed))
-    assert state_of(enrolled) == before
-
-
-def test_a_kill_while_committing_leaves_nothing(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second preview cannot be moved: rows and the first preview go again."""
-    before, replace = state_of(enrolled), Path.replace
-    moved: list[Path] = []
-
-    def replace_once(path: Path, target: Path) -> Path:
-        if target.parent == enrolled.previews_dir:
-            if moved:
-                raise Killed
-            moved.append(target)
-        return replace(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace_once)
-    with pytest.raises(Killed):
-        enroll(enrolled, pair, LIBRARY, few)
-    monkeypatch.undo()
-    assert len(moved) == 1
-    assert state_of(enrolled) == before
-    assert enrolled.verify() == []
-
-
-def test_a_kill_between_commit_and_vectors_is_mended_on_opening(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(_: VectorStore) -> None:
-        raise Killed
-
-    monkeypatch.setattr(VectorStore, "save", killed)
-    with pytest.raises(Killed):
-        enroll(enrolled, pair, LIBRARY, few)
-    monkeypatch.undo()
-    again = open_index(enrolled.data_dir, pair)
-    assert again.library(LIBRARY).num_instruments == 10
-    assert again.verify() == []
-    query = np.eye(pair.embedding_dim, dtype=np.float32)[:1]
-    assert len(again.candidates(LIBRARY, query, 99)[0]) == 10
-    again.close()
-
-
-def test_a_library_deleted_meanwhile_is_not_brought_back(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
-) -> None:
-    with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.delete_library(LIBRARY)))
-    assert enrolled.libraries() == []
-    assert list(enrolled.previews_dir.iterdir()) == []
-
-
-def test_readers_see_the_old_library_until_the_commit(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
-) -> None:
-    sizes: list[int] = []
-    query = np.eye(pair.embedding_dim, dtype=np.float32)[:1]
-
-    def look(*_: object) -> None:
-        sizes.append(len(enrolled.candidates(LIBRARY, query, 99)[0]))
-
-    enroll(enrolled, pair, LIBRARY, few, progress=look)
-    look()
-    assert sizes == [7, 7, 7, 7, 10]
-
-
-def test_a_failing_preview_writer_stops_the_enrollment(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> Iterator[None]:
-        raise OSError(28, "No space left on device")
-
-    before = state_of(enrolled)
-    monkeypatch.setattr("index.enroll.write_mp3", full)
-    with pytest.raises(OSError, match="No space left"):
-        enroll(enrolled, pair, LIBRARY, few)
-    assert state_of(enrolled) == before

@@ -1,0 +1,74 @@
+# Show Me the Instruments: `make help` lists what there is. Needs Python 3.11 or newer, make and a C compiler.
+
+VENV ?= .venv
+PORT ?= 8000
+HOST ?= 127.0.0.1
+SHOWME_DATA_DIR ?= data
+# cpu or gpu: which build of faiss is installed (switching replaces the other one).
+VARIANT ?= cpu
+# Where PyTorch comes from, for its own pip call only. Empty: the usual package index, whose Linux wheels bring several
+# gigabytes of CUDA. On a machine without a GPU, give PyTorch's own index of CPU wheels.
+TORCH_INDEX ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed-$(VARIANT)
+OTHER_FAISS := $(if $(filter gpu,$(VARIANT)),faiss-cpu,faiss-gpu)
+PACKAGES := app index models training benchmarks tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test check format bench evaluate compose-check docker-steps clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables: PORT HOST SHOWME_DATA_DIR VARIANT=cpu|gpu TORCH_INDEX VENV ARGS"
+
+install: $(INSTALLED) ## create .venv and install everything, the command showme included
+
+$(INSTALLED): pyproject.toml
+	@test "$(VARIANT)" = cpu || test "$(VARIANT)" = gpu || { echo "VARIANT is $(VARIANT); it must be cpu or gpu"; exit 2; }
+	@set -e; test -x $(BIN)/python || { \
+	  for name in python3.12 python3.11 python3.13 python3 python; do \
+	    if $$name -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      echo "using $$($$name --version) as $$name"; $$name -m venv $(VENV); break; \
+	    fi; \
+	  done; \
+	  test -x $(BIN)/python || { echo "Python 3.11 or newer, with venv, is needed and was not found"; exit 1; }; \
+	}
+	$(BIN)/pip install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch>=2.13,<2.14"
+	$(BIN)/pip install --no-deps "tinysoundfont>=0.3.7,<0.4"
+	$(BIN)/pip uninstall --yes --quiet $(OTHER_FAISS) 2>/dev/null || true
+	$(BIN)/pip install --editable ".[$(VARIANT),dev]"
+	@rm -f $(VENV)/.installed-* && touch $@
+
+serve: install ## serve on http://127.0.0.1:8000 (PORT=… HOST=… SHOWME_DATA_DIR=…)
+	@exec env SHOWME_DATA_DIR="$(SHOWME_DATA_DIR)" SHOWME_HOST="$(HOST)" SHOWME_PORT="$(PORT)" $(BIN)/showme serve
+
+test: install ## run the tests (ARGS="-k audio")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install ## what CI runs: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/python -m pytest
+
+format: install ## format the code and fix what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## measure speed and memory on this machine (ARGS="--only short-query --json")
+	$(BIN)/python -m benchmarks $(ARGS)
+
+evaluate: install ## measure the encoders on held-out instruments (ARGS="--help")
+	$(BIN)/showme evaluate $(ARGS)
+
+compose-check: install ## check docker-compose.yml and the Dockerfile, without a Docker engine
+	$(BIN)/python -m tests.deployment.check_compose
+
+docker-steps: install ## run the Dockerfile's own install steps in a fresh virtual environment
+	$(BIN)/python -m tests.deployment.docker_steps $(VARIANT)
+
+clean: ## remove caches and the virtual environment, not the data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

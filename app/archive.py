@@ -1,0 +1,150 @@
+"""Unpacks an uploaded zip into a folder of instruments without trusting anything it says about itself.
+
+Each top-level folder is one instrument named after it (DESIGN.md); names, sizes and counts are checked before and while
+unpacking, since a zip may point outside its folder or unpack to a thousand times its size.
+"""
+
+import lzma
+import stat
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from models.errors import AudioTooLarge, SourceError, UnsupportedAudio
+
+CHUNK_BYTES = 1 << 20
+ENTRY_SIGNATURE = b"PK\x01\x02"  # of a record in the zip's central directory
+MAX_NAME = 100  # characters of an instrument's name
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError),
+    *(ValueError, OverflowError, LookupError),
+)
+
+
+def unpack(
+    archive: Path, target: Path, *, suffixes: Collection[str], max_entries: int, max_bytes: int
+) -> int:
+    """Write the audio files of `archive` to `target/<instrument>/` and return how many there were.
+
+    Files that are no audio are left out. Raises SourceError for a zip that is broken, encrypted, holds no audio or
+    points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked bytes, UnsupportedAudio for SFZ.
+    """
+    _check_entry_count(archive, max_entries)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            entries = list(_audio_entries(zipped, suffixes))
+            _check_declared_size(entries, max_bytes)
+            left = max_bytes
+            for number, (entry, instrument) in enumerate(entries):
+                path = _place(target, entry, instrument, number)
+                with zipped.open(entry) as source:
+                    left -= _copy(source, path, left, max_bytes)  # type: ignore[arg-type]
+    except BROKEN as error:
+        raise SourceError(
+            f"the zip cannot be read: {error}", value=archive.name, limit="a valid zip"
+        ) from error
+    if not entries:
+        raise SourceError(
+            "the zip holds no audio files", value=archive.name, limit=", ".join(sorted(suffixes))
+        )
+    return len(entries)
+
+
+def clean_name(name: str) -> str:
+    """`name` as a file or folder name that every system takes: no separators, no control characters, not too long."""
+    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
+    kept = "".join("_" if char in '/\\:*?"<>|' or not char.isprintable() else char for char in text)
+    stem, dot, suffix = kept.strip(" .").rpartition(".")
+    if dot and len(suffix) <= 5:
+        return f"{stem[: MAX_NAME - len(suffix) - 1].strip(' .') or 'upload'}.{suffix}"
+    return kept.strip(" .")[:MAX_NAME].strip(" .") or "upload"
+
+
+def _check_entry_count(archive: Path, max_entries: int) -> None:
+    """Count directory records in the raw bytes: `zipfile` reads all of them into memory before anyone can object."""
+    count, tail = 0, b""
+    with archive.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            window = tail + chunk
+            count += window.count(ENTRY_SIGNATURE)
+            if count > max_entries:
+                raise AudioTooLarge(
+                    f"the zip holds more than {max_entries} files", value=count, limit=max_entries
+                )
+            tail = window[-(len(ENTRY_SIGNATURE) - 1) :]
+
+
+def _audio_entries(
+    zipped: zipfile.ZipFile, suffixes: Collection[str]
+) -> Iterator[tuple[zipfile.ZipInfo, str | None]]:
+    """(entry, instrument) of every audio file in the order of their names; None for a file at the top level."""
+    for entry in sorted(zipped.infolist(), key=lambda item: item.filename):
+        parts = _safe_parts(entry)
+        if entry.is_dir() or not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
+            continue
+        suffix = PurePosixPath(parts[-1]).suffix.lower()
+        if suffix == ".sfz":
+            raise UnsupportedAudio(
+                "the zip holds an SFZ instrument, which cannot be enrolled",
+                value=entry.filename,
+                limit="a zip of folders of audio files",
+            )
+        if suffix in suffixes:
+            yield entry, parts[0] if len(parts) > 1 else None
+
+
+def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
+    """The entry's path as parts; raises SourceError if it leaves the folder, is a link or is encrypted."""
+    name = entry.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    drive = len(name) > 1 and name[1] == ":"
+    if name.startswith("/") or ".." in parts or drive:
+        raise SourceError(
+            "the zip points outside its own folder", value=entry.filename, limit="relative paths"
+        )
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise SourceError("the zip holds a link", value=entry.filename, limit="files and folders")
+    if entry.flag_bits & 0x1:
+        raise SourceError("the zip is encrypted", value=entry.filename, limit="a zip without a password")
+    return tuple(part for part in parts if part not in ("", "."))
+
+
+def _check_declared_size(entries: list[tuple[zipfile.ZipInfo, str | None]], max_bytes: int) -> None:
+    declared = sum(entry.file_size for entry, _ in entries)
+    if declared > max_bytes:
+        raise AudioTooLarge(f"the zip unpacks to {declared} bytes", value=declared, limit=max_bytes)
+
+
+def _place(target: Path, entry: zipfile.ZipInfo, instrument: str | None, number: int) -> Path:
+    name = clean_name(PurePosixPath(entry.filename.replace("\\", "/")).name)
+    if instrument is None:
+        return free_path(target / name)
+    folder = target / clean_name(instrument)
+    folder.mkdir(exist_ok=True)
+    return folder / f"{number:05d}_{name}"
+
+
+def free_path(path: Path) -> Path:
+    """`path`, or the first of `name (2).ext`, `name (3).ext`, … that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem} ({number}){path.suffix}")
+    return candidate
+
+
+def _copy(source: BinaryIO, path: Path, left: int, max_bytes: int) -> int:
+    """Copy at most `left` bytes; the zip's own figures are not trusted."""
+    written = 0
+    with path.open("wb") as target:
+        while chunk := source.read(CHUNK_BYTES):
+            written += len(chunk)
+            if written > left:
+                raise AudioTooLarge(
+                    "the zip unpacks to more than it says", value=max_bytes - left + written, limit=max_bytes
+                )
+            target.write(chunk)
+    return written

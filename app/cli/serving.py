@@ -1,0 +1,86 @@
+"""`showme serve`: the service on a port, with the first enrollment as a bar in the terminal while it already answers.
+
+uvicorn does the HTTP; logs go through the same console as the bar, so that neither breaks the other.
+"""
+
+import logging
+
+import uvicorn
+from rich.logging import RichHandler
+
+from app.cli.opened import read_settings
+from app.cli.progress import EnrollmentProgress
+from app.cli.terminal import err
+from app.default_library import DefaultLibrary
+from app.job_store import JobView
+from app.main import create_app
+from app.service import open_index
+from app.settings import Settings
+from models.encoder_pair import EncoderPair
+
+GRACE_SECONDS = 5  # for answers under way when the service is told to stop
+
+
+def serve(host: str | None, port: int | None) -> None:
+    """Serve until stopped. Raises ShowMeError for what is wrong before the first request."""
+    changed = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    settings = read_settings().model_copy(update=changed)
+    _log_to_terminal()
+    pair = _checked_pair(settings)
+    bar = _Bar()
+    config = uvicorn.Config(
+        create_app(settings, pair=pair, listener=bar),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    try:
+        uvicorn.Server(config).run()
+    except KeyboardInterrupt:
+        pass  # the usual way to stop it; uvicorn has already closed everything
+    finally:
+        bar.close()
+
+
+def _checked_pair(settings: Settings) -> EncoderPair:
+    """The encoders, once encoders, data folder and default library have been found to open: fail early, in words."""
+    pair = EncoderPair.load(settings.weights_dir, settings.device)
+    open_index(settings, pair).close()
+    default = DefaultLibrary.of_setting(settings.default_library)
+    if default:
+        default.open_source()
+    return pair
+
+
+class _Bar:
+    """Shows the running job as a bar."""
+
+    def __init__(self) -> None:
+        self._job = ""
+        self._progress: EnrollmentProgress | None = None
+
+    def __call__(self, view: JobView) -> None:
+        if view.finished:
+            self.close()
+            level = logging.INFO if view.state == "done" else logging.WARNING
+            logging.getLogger("showme").log(level, "enrollment %s: %s", view.state, view.message)
+            return
+        if self._progress is None or self._job != view.id:
+            self.close()
+            self._job, self._progress = view.id, EnrollmentProgress(err, "enrolling")
+        self._progress(view.done, view.total, view.message)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+
+def _log_to_terminal() -> None:
+    handler: logging.Handler = logging.StreamHandler()
+    form = "%(asctime)s %(levelname)s %(message)s"
+    if err.is_terminal:
+        handler, form = RichHandler(console=err, show_path=False, markup=False), "%(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""Enrollment jobs in SQLite, so that their state outlives the process that ran them.
+
+Callers get frozen views with the field names of the HTTP contract in DESIGN.md.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from sqlalchemy import select, update
+
+from index.catalog import Catalog, Job, Library
+from models.errors import JobNotFound, LibraryNotFound
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+UNFINISHED = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as it stands: `done` of `total` instruments."""
+
+    id: str
+    library_id: str | None
+    state: JobState = "queued"
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+class JobStore:
+    """Reads and writes the rows of table `job`."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def create(self, library_id: str, total: int) -> JobView:
+        """A queued job. Raises LibraryNotFound if the library has gone meanwhile."""
+        with self._catalog.write() as session:
+            if session.get(Library, library_id) is None:
+                raise LibraryNotFound(f"there is no library {library_id!r}", value=library_id)
+            row = Job(library_id=library_id, total=total, message="waiting")
+            session.add(row)
+            session.flush()
+            return _view(row)
+
+    def save(self, view: JobView) -> None:
+        """Write state, progress and message."""
+        with self._catalog.write() as session:
+            values = {"state": view.state, "done": view.done, "total": view.total, "message": view.message}
+            session.execute(update(Job).where(Job.id == view.id).values(values))
+
+    def get(self, job_id: str) -> JobView:
+        """Raises JobNotFound."""
+        with self._catalog.session() as session:
+            row = session.get(Job, job_id)
+        if row is None:
+            raise JobNotFound(f"there is no job {job_id!r}", value=job_id)
+        return _view(row)
+
+    def fail_unfinished(self, message: str) -> list[str]:
+        """Mark every queued or running job as failed (nothing of them was stored), and return their ids."""
+        with self._catalog.write() as session:
+            ids = list(session.scalars(select(Job.id).where(Job.state.in_(UNFINISHED))))
+            session.execute(update(Job).where(Job.id.in_(ids)).values(state="failed", message=message))
+        return ids
+
+
+def _view(row: Job) -> JobView:
+    return JobView(row.id, row.library_id, cast(JobState, row.state), row.done, row.total, row.message)

@@ -1,0 +1,56 @@
+"""What the service counts, in Prometheus' text format.
+
+One registry per application, so that two applications in one process do not share their counters.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.types import Scope
+
+METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"}
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Counters of requests and queries, and gauges that are read when somebody asks."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "showme_requests_total",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "showme_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=self.registry
+        )
+        self._stage_seconds = Histogram(
+            "showme_query_seconds",
+            "Time of a query's stages.",
+            ["stage"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count one request under its route's template, never under its raw path."""
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def query(self, timing_ms: dict[str, float]) -> None:
+        """Count one answered query by its stages."""
+        for stage, milliseconds in timing_ms.items():
+            self._stage_seconds.labels(stage).observe(milliseconds / 1000)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A gauge whose value is `read()` at the moment of asking."""
+        Gauge(name, text, registry=self.registry).set_function(read)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,4 @@
+"""The routes of the HTTP contract, one noun per file; they parse, delegate and answer, and compute nothing.
+
+Follows the HTTP section of DESIGN.md.
+"""

@@ -1,0 +1,73 @@
+"""Is it alive, is it ready, and what has it done: for people, load balancers and Prometheus.
+
+Follows the HTTP section of DESIGN.md; the device is shown as its decision 7 asks.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from app.deps import ServiceDep
+from app.errors import request_id_of
+from app.metrics import CONTENT_TYPE
+from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, problem_body, problem_response
+from app.schemas import Health, Progress, Readiness
+from app.service import Service, search_engine
+
+router = APIRouter(tags=["health"])
+SCHEMA = {"schema": {"$ref": PROBLEM_REFERENCE}}
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+@router.get("/healthz")
+async def get_health() -> Health:
+    """Answers as long as the process does."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"description": "Not ready yet, with progress", "content": {MEDIA_TYPE: SCHEMA}}},
+)
+def get_readiness(request: Request, service: ServiceDep) -> JSONResponse:
+    """Ready once the default library is there; until then 503, with the progress of its enrollment."""
+    readiness = _readiness(service)
+    if readiness.ready:
+        return JSONResponse(readiness.model_dump())
+    assert readiness.progress is not None
+    body: dict[str, Any] = problem_body(
+        *("not-ready", "The service is not ready yet", 503, readiness.progress.message),
+        instance=request.url.path,
+        request_id=request_id_of(request),
+        value=readiness.progress.done,
+        limit=readiness.progress.total,
+    )
+    return problem_response(body | readiness.model_dump(), RETRY_AFTER)
+
+
+def _readiness(service: Service) -> Readiness:
+    filling = service.filling()
+    progress = None
+    if filling:
+        what = f"the default library could not be enrolled: {filling.message}"
+        if not filling.finished:
+            what = f"the default library is being enrolled: {filling.done} of {filling.total}"
+        progress = Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
+    libraries = service.index.libraries()
+    return Readiness(
+        ready=progress is None,
+        device=service.pair.device,
+        encoder=service.pair.encoder_hash,
+        search=search_engine(service.pair.device),
+        libraries=len(libraries),
+        instruments=sum(library.num_instruments for library in libraries),
+        progress=progress,
+    )
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def get_metrics(service: ServiceDep) -> Response:
+    """Counters and gauges in Prometheus' text format."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)

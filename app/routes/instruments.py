@@ -1,0 +1,65 @@
+"""One instrument: what it is, how it sounds, and what sounds like it.
+
+Follows the HTTP section of DESIGN.md.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+
+from app.answering import hit_out, preview_url
+from app.audio_response import audio_response
+from app.deps import ServiceDep
+from app.errors import documented
+from app.schemas import InstrumentOut, SimilarOut
+from index.instrument_index import InstrumentInfo
+from models.errors import EncoderMismatch, InstrumentNotFound, InvalidRequest
+
+router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
+MAX_SIMILAR = 100
+
+
+def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
+    return InstrumentOut(
+        id=instrument.id,
+        library_id=instrument.library_id,
+        name=instrument.name,
+        family=instrument.family,
+        source=instrument.source,
+        num_clips=instrument.num_clips,
+        preview_url=preview_url(instrument.id),
+    )
+
+
+@router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
+def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
+    """One instrument."""
+    return instrument_out(service.index.instrument(instrument_id))
+
+
+@router.get(
+    "/{instrument_id}/preview",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The preview", "content": {"audio/mpeg": {}}},
+        206: {"description": "The bytes asked for", "content": {"audio/mpeg": {}}},
+        **documented(InstrumentNotFound),
+    },
+)
+def get_preview(instrument_id: str, request: Request, service: ServiceDep) -> FileResponse:
+    """A few seconds of the instrument as mp3; takes byte ranges."""
+    path = service.index.preview_path(service.index.instrument(instrument_id).id)
+    if not path.is_file():
+        raise InstrumentNotFound(f"instrument {instrument_id} has no preview any more", value=instrument_id)
+    return audio_response(request, path)
+
+
+@router.get(
+    "/{instrument_id}/similar", responses=documented(InstrumentNotFound, EncoderMismatch, InvalidRequest)
+)
+def get_similar(
+    instrument_id: str, service: ServiceDep, limit: Annotated[int, Query(ge=1, le=MAX_SIMILAR)] = 10
+) -> SimilarOut:
+    """The instruments of the same library that come nearest, best first, without the instrument itself."""
+    return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument_id, limit)])

@@ -1,0 +1,48 @@
+"""Enrollment jobs: their state, their progress as server-sent events, and their cancellation.
+
+Follows the HTTP section of DESIGN.md and the event-stream format of the WHATWG HTML standard, section 9.2.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.deps import ServiceDep
+from app.errors import documented
+from app.job_store import JobView
+from app.schemas import JobOut
+from models.errors import JobConflict, JobNotFound
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+def job_out(view: JobView) -> JobOut:
+    return JobOut.model_validate(view, from_attributes=True)
+
+
+def _job(job_id: str, service: ServiceDep) -> JobView:
+    return service.jobs.view(job_id)
+
+
+JobDep = Annotated[JobView, Depends(_job)]
+
+
+@router.get("/{job_id}", responses=documented(JobNotFound))
+def get_job(job: JobDep) -> JobOut:
+    """A job as it stands."""
+    return job_out(job)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(JobNotFound))
+async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[ServerSentEvent]:
+    """A job after every change, as server-sent events whose data is the job; ends when the job has ended."""
+    async for view in service.jobs.watch(job.id):
+        yield ServerSentEvent(data=job_out(view))
+
+
+@router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
+def cancel_job(job_id: str, service: ServiceDep) -> JobOut:
+    """Cancel a queued or running job; nothing of it is stored."""
+    return job_out(service.jobs.cancel(job_id))

@@ -1,0 +1,137 @@
+"""Libraries: making and removing them, what they hold, their map, and adding instruments by upload.
+
+Follows the HTTP section of DESIGN.md; an upload is staged and checked, then enrolled by a job.
+"""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Query, Response, UploadFile
+
+from app.deps import PageDep, ServiceDep
+from app.errors import documented
+from app.projection import library_map
+from app.routes.instruments import instrument_out
+from app.routes.jobs import job_out
+from app.schemas import (
+    InstrumentPage,
+    JobOut,
+    LibraryIn,
+    LibraryOut,
+    LibraryPage,
+    MapOut,
+    MapPoint,
+)
+from app.service import Service
+from app.uploads import ACCEPTED, Upload, upload_name
+from index.families import FAMILIES
+from index.instrument_index import LibraryInfo
+from models import errors
+
+router = APIRouter(prefix="/v1/libraries", tags=["libraries"])
+FamilyName = Literal[FAMILIES]  # type: ignore[valid-type]
+
+
+def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
+    default = service.default is not None and library.name == service.default.name
+    return LibraryOut(
+        id=library.id,
+        name=library.name,
+        num_instruments=library.num_instruments,
+        created_at=library.created_at,
+        encoder=library.encoder_hash,
+        default=default,
+    )
+
+
+@router.get("")
+def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
+    """All libraries, by name."""
+    libraries = sorted(service.index.libraries(), key=lambda library: (library.name, library.id))
+    following = [library for library in libraries if page.next is None or library.name > page.next]
+    shown = following[: page.limit]
+    more = len(following) > len(shown)
+    return LibraryPage(
+        items=[library_out(library, service) for library in shown], next=shown[-1].name if more else None
+    )
+
+
+@router.post("", status_code=201, responses=documented(errors.LibraryExists, errors.InvalidRequest))
+def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> LibraryOut:
+    """An empty library."""
+    library = service.index.create_library(body.name)
+    response.headers["Location"] = f"/v1/libraries/{library.id}"
+    return library_out(library, service)
+
+
+@router.get("/{library_id}", responses=documented(errors.LibraryNotFound))
+def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
+    """One library, by id or by name."""
+    return library_out(service.index.library(library_id), service)
+
+
+@router.delete(
+    "/{library_id}", status_code=204, responses=documented(errors.LibraryNotFound, errors.JobConflict)
+)
+def delete_library(library_id: str, service: ServiceDep) -> None:
+    """Remove a library with its instruments and previews; stored queries keep their answers."""
+    service.delete_library(library_id)
+
+
+@router.get("/{library_id}/map", responses=documented(errors.LibraryNotFound))
+def get_map(library_id: str, service: ServiceDep) -> MapOut:
+    """The library's instruments in two dimensions (principal components of their embeddings), each within ±1."""
+    library = service.index.library(library_id)
+    instruments, points, share = library_map(service.index, library)
+    placed = zip(instruments, points.tolist(), strict=True)
+    return MapOut(
+        library_id=library.id,
+        points=[
+            MapPoint(instrument_id=item.id, name=item.name, family=item.family, x=x, y=y)
+            for item, (x, y) in placed
+        ],
+        explained_variance=share,
+    )
+
+
+@router.get("/{library_id}/instruments", responses=documented(errors.LibraryNotFound, errors.InvalidRequest))
+def list_instruments(
+    library_id: str,
+    page: PageDep,
+    service: ServiceDep,
+    family: Annotated[FamilyName | None, Query(description="only this family")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="part of the name")] = None,
+) -> InstrumentPage:
+    """The instruments of a library, a page at a time."""
+    library = service.index.library(library_id)
+    rows, following = service.index.instruments(library.id, page.limit, page.next, family, search)
+    return InstrumentPage(items=[instrument_out(row) for row in rows], next=following)
+
+
+@router.post(
+    "/{library_id}/instruments",
+    status_code=202,
+    responses=documented(
+        *(
+            errors.LibraryNotFound,
+            errors.NotAudio,
+            errors.UnsupportedAudio,
+            errors.EmptyAudio,
+            errors.AudioTooLarge,
+        ),
+        *(errors.SourceError, errors.EncoderMismatch, errors.InvalidRequest, errors.Busy),
+    ),
+)
+def add_instruments(
+    library_id: str,
+    response: Response,
+    service: ServiceDep,
+    files: Annotated[list[UploadFile], File(description=f"one or more of: {ACCEPTED}")],
+) -> JobOut:
+    """Enroll instruments in the background: each audio file, each top-level folder of a zip, each SoundFont preset.
+
+    The answer is the job; nothing appears in the library unless all of it could be stored.
+    """
+    library = service.index.library(library_id)
+    view = service.enroll_uploads(library, [Upload(upload_name(item.filename), item.file) for item in files])
+    response.headers["Location"] = f"/v1/jobs/{view.id}"
+    return job_out(view)

@@ -1,0 +1,238 @@
+"""What goes over the wire: the answers of the HTTP contract, field by field, with an example each.
+
+Follows the HTTP section of DESIGN.md; names are the contract, so fields are added and never renamed.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from app.job_store import JobState
+from index.instrument_index import MAX_NAME_LENGTH
+
+Mode = Literal["auto", "paper"]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LibraryName = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f/\\]+$"
+    ),
+]
+
+
+class HitOut(BaseModel):
+    """An instrument of the library with its score; `similarity` is a cosine, 1 at best."""
+
+    instrument_id: str
+    name: str
+    family: str | None
+    similarity: float
+    preview_url: str
+
+
+class SlotOut(BaseModel):
+    """One instrument heard in the mixture: when it sounds, and what of the library comes nearest."""
+
+    slot: int
+    presence: float = Field(description="probability that the slot is used, 0 to 1")
+    active: list[tuple[float, float]] = Field(description="(start, end) in seconds of the file")
+    hits: list[HitOut] = Field(description="best first")
+
+
+class QueriedLibrary(BaseModel):
+    id: str
+    name: str
+    num_instruments: int
+
+
+EXAMPLE_HIT: dict[str, JsonValue] = {
+    "instrument_id": "i_5d1c9a04be77",
+    "name": "Fretless Bass",
+    "family": "bass",
+    "similarity": 0.83,
+    "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
+}
+EXAMPLE_QUERY: dict[str, JsonValue] = {
+    "id": "q_8c2f6ad0915e",
+    "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 128},
+    "mode": "auto",
+    "encoder": "sha256:9f2c…",
+    "name": "song.mp3",
+    "duration_seconds": 12.4,
+    "range_seconds": [0.0, 12.4],
+    "num_instruments": 1,
+    "slots": [{"slot": 0, "presence": 0.97, "active": [[0.0, 4.5], [6.0, 12.4]], "hits": [EXAMPLE_HIT]}],
+    "retrieved": ["i_5d1c9a04be77"],
+    "audio_url": "/v1/queries/q_8c2f6ad0915e/audio",
+    "timing_ms": {"decode": 11.0, "encode": 43.0, "search": 0.4},
+}
+
+
+class QueryOut(BaseModel):
+    """A query's answer."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_QUERY})
+
+    id: str
+    library: QueriedLibrary
+    mode: Mode
+    encoder: str = Field(description="hash of the encoder whose embeddings were compared")
+    name: str = Field(description="file name of the upload")
+    duration_seconds: float = Field(description="length of the whole file")
+    range_seconds: tuple[float, float] = Field(description="what was listened to, in seconds of the file")
+    num_instruments: int
+    slots: list[SlotOut]
+    retrieved: list[str] = Field(description="ids of the retrieved set R (section 3.3 of the paper)")
+    audio_url: str
+    timing_ms: dict[str, float]
+
+
+class ProblemOut(BaseModel):
+    """A problem document inside a batch's answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class BatchItem(BaseModel):
+    """One file of a batch: its answer, or the problem with it."""
+
+    name: str
+    query: QueryOut | None = None
+    problem: ProblemOut | None = None
+
+
+class BatchOut(BaseModel):
+    results: list[BatchItem] = Field(description="one per file, in the order sent")
+
+
+class LibraryIn(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "My synths"}})
+
+    name: LibraryName
+
+
+class LibraryOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "l_0b1e6f3c9a2d",
+                "name": "TimGM6mb",
+                "num_instruments": 128,
+                "created_at": "2026-11-20T12:00:00Z",
+                "encoder": "sha256:9f2c…",
+                "default": True,
+            }
+        }
+    )
+
+    id: str
+    name: str
+    num_instruments: int
+    created_at: datetime
+    encoder: str = Field(description="hash of the encoder of its embeddings")
+    default: bool = Field(description="whether queries that name no library use this one")
+
+
+class LibraryPage(BaseModel):
+    items: list[LibraryOut]
+    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
+
+
+class InstrumentOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "i_5d1c9a04be77",
+                "library_id": "l_0b1e6f3c9a2d",
+                "name": "Fretless Bass",
+                "family": "bass",
+                "source": "TimGM6mb.sf2#0:35",
+                "num_clips": 8,
+                "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
+            }
+        }
+    )
+
+    id: str
+    library_id: str
+    name: str
+    family: str | None
+    source: str
+    num_clips: int
+    preview_url: str
+
+
+class InstrumentPage(BaseModel):
+    items: list[InstrumentOut]
+    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
+
+
+class SimilarOut(BaseModel):
+    items: list[HitOut]
+
+
+class MapPoint(BaseModel):
+    instrument_id: str
+    name: str
+    family: str | None
+    x: float
+    y: float
+
+
+class MapOut(BaseModel):
+    """The library's embeddings seen from the two directions in which they differ most (PCA), within ±1."""
+
+    library_id: str
+    points: list[MapPoint]
+    explained_variance: tuple[float, float] = Field(description="share of the variance on each axis, 0 to 1")
+
+
+class JobOut(BaseModel):
+    """An enrollment: `done` of `total` instruments; `message` says what is going on or what went wrong."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "j_77c0d9a1e3f4",
+                "state": "running",
+                "done": 3,
+                "total": 12,
+                "message": "Fretless Bass",
+                "library_id": "l_0b1e6f3c9a2d",
+            }
+        }
+    )
+
+    id: str
+    state: JobState
+    done: int
+    total: int
+    message: str
+    library_id: str | None
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Progress(BaseModel):
+    state: JobState
+    done: int
+    total: int
+    message: str
+
+
+class Readiness(BaseModel):
+    ready: bool
+    device: str
+    encoder: str
+    search: str = Field(description="what searches the vectors")
+    libraries: int
+    instruments: int
+    progress: Progress | None = Field(default=None, description="of the default library's enrollment")

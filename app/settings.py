@@ -1,0 +1,42 @@
+"""Every setting of the service, read from the environment with the prefix SHOWME_.
+
+Follows DESIGN.md (data folder, device) and the limits of its bad-input rules; sizes in bytes, times in seconds.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+DEFAULT_TOP_K = 5  # hits per slot
+
+
+class Settings(BaseSettings):
+    """`Settings()` reads the environment; keyword arguments win."""
+
+    model_config = SettingsConfigDict(env_prefix="SHOWME_", env_ignore_empty=True)
+
+    data_dir: Path = Path("data")
+    weights_dir: Path | None = Field(default=None, description="empty means the shipped encoders")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    default_library: str | None = Field(
+        default=None,
+        description="the SoundFont or folder enrolled on first start; empty means TimGM6mb, 'none' means none",
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+    max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
+    max_decoded_seconds: float = Field(default=1800.0, gt=0, description="longest audio a query may decode")
+    max_top_k: int = Field(default=100, ge=1, description="most hits per slot")
+    max_batch_files: int = Field(default=32, ge=1, description="most files of one batch query")
+    max_waiting_queries: int = Field(default=16, ge=1, description="queries in flight before 503")
+    max_waiting_jobs: int = Field(default=32, ge=1, description="enrollments in flight before 503")
+    max_zip_entries: int = Field(default=20_000, ge=1, description="most files in an uploaded zip")
+    max_unpacked_bytes: int = Field(
+        default=2048 * MEBIBYTE, ge=1, description="most bytes of a zip, unpacked"
+    )
+    max_stored_queries: int = Field(default=500, ge=1, description="older ones go, with their audio")

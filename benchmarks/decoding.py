@@ -1,0 +1,31 @@
+"""Decoding a four-minute mp3 to 16 kHz mono, whole and a range of 30 s from its end.
+
+Processor time of one core; the range should cost what its length costs, not what lies before it.
+"""
+
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure
+from benchmarks.lab import Lab
+from models.audio import decode
+from models.front_end import FrontEndConfig
+
+REPEATS = 3
+
+
+def measure(lab: Lab) -> list[Figure]:
+    path = lab.song_mp3()
+    return [
+        Figure("decoding a 4-minute mp3", _seconds(path, 0.0), "s"),
+        Figure("decoding its last 30 s", _seconds(path, 210.0), "s"),
+    ]
+
+
+def _seconds(path: Path, start: float) -> float:
+    times = []
+    for _ in range(REPEATS):
+        begun = time.process_time()
+        decode(path, sample_rate=FrontEndConfig().sample_rate, start_seconds=start)
+        times.append(time.process_time() - begun)
+    return min(times)

@@ -1,0 +1,64 @@
+"""A measured number beside its target, and how a list of them is shown.
+
+Units follow STYLE.md; "at most" and "at least" say on which side of the target a number should be.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Target:
+    """The number to reach."""
+
+    value: float
+    side: Literal["at most", "at least"] = "at most"
+
+    def met_by(self, value: float) -> bool:
+        return value <= self.value if self.side == "at most" else value >= self.value
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number; `detail` says what else was seen, `target` is None where none was set."""
+
+    name: str
+    value: float
+    unit: str
+    target: Target | None = None
+    detail: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.target is None:
+            return ""
+        return "met" if self.target.met_by(self.value) else "missed"
+
+
+def show_table(figures: list[Figure], machine: dict[str, str], console: Console) -> None:
+    """For people: the machine, then a row per figure."""
+    for key, value in machine.items():
+        console.print(f"[bold]{key:<8}[/] {value}", highlight=False)
+    table = Table(title="speed and memory", title_justify="left")
+    table.add_column("figure")
+    table.add_column("measured", justify="right")
+    table.add_column("target", justify="right")
+    table.add_column("")
+    table.add_column("detail", style="dim")
+    for figure in figures:
+        target = f"{figure.target.side} {figure.target.value:g} {figure.unit}" if figure.target else "-"
+        verdict = (
+            f"[{'green' if figure.verdict == 'met' else 'red'}]{figure.verdict}[/]" if figure.verdict else ""
+        )
+        table.add_row(figure.name, f"{figure.value:.4g} {figure.unit}", target, verdict, figure.detail)
+    console.print(table)
+
+
+def as_json(figures: list[Figure], machine: dict[str, str]) -> str:
+    """For machines: the same, with the verdicts."""
+    rows = [asdict(figure) | {"verdict": figure.verdict} for figure in figures]
+    return json.dumps({"machine": machine, "figures": rows}, indent=2)

@@ -1,0 +1,68 @@
+"""What the measurements share: a temporary data folder, the server over it, and the mixtures they ask about.
+
+The mixtures are three presets of the default library playing the enrollment phrases, so that every run asks the same.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from benchmarks.server import Server
+from index.sources.base import Floats, enrollment_phrases
+from index.sources.default import default_soundfont
+from index.sources.soundfont import SoundFontPlayer
+from models.audio import write_mp3
+
+SAMPLE_RATE = 44_100  # hz
+PRESETS = ((0, 33, 0), (0, 25, 2), (0, 73, 5))  # bank, program, phrase: finger bass, steel guitar, flute
+PHRASE_SECONDS = 10.0
+
+
+class Lab:
+    """Holds the server between measurements; it is started when the first of them needs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.first_start: Server | None = None
+        self._stack = ExitStack()
+        self._server: Server | None = None
+
+    def server(self) -> Server:
+        """The running server over an enrolled default library."""
+        if self._server is None:
+            server = Server(self.folder / "data", self.folder / "server.log")
+            self._server = self._stack.enter_context(server)
+            self.first_start = self.first_start or server
+        return self._server
+
+    def stop(self) -> None:
+        """Stop the server, keeping its data folder."""
+        self._server = None
+        self._stack.close()
+
+    def mixture_wav(self) -> Path:
+        """Ten seconds, 44.1 kHz, 16-bit stereo WAV."""
+        path = self.folder / "mixture.wav"
+        if not path.exists():
+            sf.write(path, mixture(), SAMPLE_RATE, subtype="PCM_16")
+        return path
+
+    def song_mp3(self, seconds: float = 240.0) -> Path:
+        """Four minutes, 44.1 kHz stereo mp3."""
+        path = self.folder / "song.mp3"
+        if not path.exists():
+            write_mp3(path, np.tile(mixture(), (round(seconds / PHRASE_SECONDS), 1)), SAMPLE_RATE)
+        return path
+
+
+def mixture() -> Floats:
+    """Stereo samples [samples, 2] of three presets together, peak at half of full scale."""
+    player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
+    phrases = enrollment_phrases(PHRASE_SECONDS)
+    parts = [
+        player.render(bank, program, phrases[phrase], PHRASE_SECONDS) for bank, program, phrase in PRESETS
+    ]
+    samples = np.sum([part / np.abs(part).max() for part in parts], axis=0, dtype=np.float32)
+    return np.asarray(0.5 * samples / np.abs(samples).max(), np.float32)

@@ -1,0 +1,26 @@
+"""Resident memory of the server after it has answered short and long queries.
+
+VmRSS and VmHWM of the process: what it holds now, and the most it ever held.
+"""
+
+from benchmarks.figures import Figure, Target
+from benchmarks.lab import Lab
+
+LIMIT_GIB = 1.5
+
+
+def measure(lab: Lab) -> list[Figure]:
+    server = lab.server()
+    for path in (lab.mixture_wav(), lab.song_mp3()):
+        server.query(path)
+    now, peak = (server.memory_mib(field) / 1024 for field in ("VmRSS", "VmHWM"))
+    return [
+        Figure("resident memory after queries", now, "GiB", Target(LIMIT_GIB)),
+        Figure(
+            "resident memory, peak",
+            peak,
+            "GiB",
+            Target(LIMIT_GIB),
+            "the first enrollment, if this run did it",
+        ),
+    ]

@@ -1,0 +1,155 @@
+"""Hostile and odd zips: none writes outside its folder, none unpacks to more than allowed, all are refused in words."""
+
+import io
+import stat
+import struct
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.archive import clean_name, unpack
+from models.errors import AudioTooLarge, ShowMeError, SourceError, UnsupportedAudio
+from tests.app.sounds import zipped
+
+SUFFIXES = (".wav", ".flac")
+
+
+def unpacked(
+    tmp_path: Path, content: bytes, *, max_entries: int = 100, max_bytes: int = 1_000_000
+) -> dict[str, bytes]:
+    """Unpack `content` under `tmp_path` and return every file written, path → content."""
+    archive, target = tmp_path / "upload.zip", tmp_path / "target"
+    archive.write_bytes(content)
+    target.mkdir()
+    try:
+        unpack(archive, target, suffixes=SUFFIXES, max_entries=max_entries, max_bytes=max_bytes)
+    finally:
+        assert {path.name for path in tmp_path.iterdir()} == {"upload.zip", "target"}
+    return {
+        str(path.relative_to(target)): path.read_bytes()
+        for path in sorted(target.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_folders_become_instruments(tmp_path: Path) -> None:
+    files = {
+        "Bass/a.wav": b"1",
+        "Bass/deep/b.wav": b"2",
+        "Bass/deep/a.wav": b"3",
+        "Solo.WAV": b"4",
+        "x.txt": b"5",
+    }
+    written = unpacked(tmp_path, zipped(files))
+    assert {Path(path).parts[0] for path in written} == {"Bass", "Solo.WAV"}
+    assert sorted(written.values()) == [b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.wav",
+        "a/../../evil.wav",
+        "/etc/evil.wav",
+        "..\\evil.wav",
+        "C:\\evil.wav",
+        "C:evil.wav",
+        "\\\\host\\evil.wav",
+    ],
+)
+def test_paths_that_leave_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        unpacked(tmp_path, zipped({"Good/a.wav": b"1", name: b"2"}))
+    assert refused.value.value == name
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        link = zipfile.ZipInfo("Bass/a.wav")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(SourceError, match="link"):
+        unpacked(tmp_path, file.getvalue())
+
+
+def test_encrypted_entries_are_refused(tmp_path: Path) -> None:
+    content = bytearray(zipped({"Bass/a.wav": b"1"}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(SourceError, match="encrypted"):
+        unpacked(tmp_path, bytes(content))
+
+
+def test_bombs_are_refused_by_what_they_declare(tmp_path: Path) -> None:
+    bomb = zipped({"a/a.wav": bytes(5_000_000)})
+    assert len(bomb) < 10_000
+    with pytest.raises(AudioTooLarge) as refused:
+        unpacked(tmp_path, bomb)
+    assert (refused.value.value, refused.value.limit) == (5_000_000, 1_000_000)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_bombs_are_refused_when_they_lie(tmp_path: Path, compression: int) -> None:
+    content = bytearray(zipped({"a/a.wav": bytes(5_000_000)}, compression))
+    for signature, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        struct.pack_into("<I", content, content.index(signature) + offset, 100)
+    with pytest.raises(ShowMeError):
+        unpacked(tmp_path, bytes(content))
+    assert (
+        sum(path.stat().st_size for path in (tmp_path / "target").rglob("*") if path.is_file()) <= 1_000_000
+    )
+
+
+def test_too_many_entries(tmp_path: Path) -> None:
+    with pytest.raises(AudioTooLarge) as refused:
+        unpacked(tmp_path, zipped({f"a/{number}.wav": b"" for number in range(101)}))
+    assert refused.value.limit == 100
+
+
+def test_sfz_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedAudio):
+        unpacked(tmp_path, zipped({"Piano/a.wav": b"1", "Piano/piano.SFZ": b"2"}))
+
+
+def test_odd_names_stay_inside(tmp_path: Path) -> None:
+    names = [
+        "a" * 300 + "/b.wav",
+        "Über/ä.wav",
+        "CON/a.wav",
+        "vol:1/a.wav",
+        "tab\there/a.wav",
+        "dots.../a.wav",
+        " /a.wav",
+    ]
+    written = unpacked(tmp_path, zipped({name: name.encode() for name in names}))
+    assert sorted(written.values()) == sorted(name.encode() for name in names)
+    assert all(len(part) <= 120 for path in written for part in Path(path).parts)
+
+
+@given(st.text(max_size=300))
+def test_clean_names_are_safe(name: str) -> None:
+    clean = clean_name(name)
+    assert 1 <= len(clean) <= 100
+    assert not set(clean) & set('/\\:\x00\n"')
+    assert clean not in (".", "..")
+    assert not clean.startswith((".", " "))
+    clean.encode()
+
+
+SAMPLE = zipped({"Bass/a.wav": b"sound" * 50, "Flute/b.wav": b"other" * 50})
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_damaged_zips_never_surprise(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    content = bytearray(SAMPLE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content
+    folder = tmp_path_factory.mktemp("zip")
+    with suppress(ShowMeError):
+        unpacked(folder, bytes(content))

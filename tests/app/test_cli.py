@@ -1,0 +1,254 @@
+"""The command `showme`, run as a user would: what it prints, its exit codes, and no tracebacks for mistakes."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import app.cli
+from app.cli.render import lane
+from models.checkpoint import CheckpointHeader, save_checkpoint
+from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from tests.app.sounds import TONES, audio, mixture, tone
+
+CONFIG = EncoderConfig(
+    backbone="compact",
+    backbone_options={"widths": [4, 8, 8]},
+    embedding_dim=16,
+    num_slots=2,
+    head="attention",
+    head_options={"width": 16, "depth": 1, "num_heads": 2},
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pair of tiny encoders as files."""
+    folder = tmp_path_factory.mktemp("weights")
+    config = CONFIG.to_dict()
+    target = save_checkpoint(
+        SingleInstrumentEncoder(CONFIG), CheckpointHeader("single", config), folder / "single.safetensors"
+    )
+    header = CheckpointHeader("multi", config, target_encoder=target, presence_threshold=0.0)
+    save_checkpoint(MultiInstrumentEncoder(CONFIG), header, folder / "multi.safetensors")
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of its own, the tiny encoders, no default library."""
+    values = {
+        "DATA_DIR": tmp_path / "data",
+        "WEIGHTS_DIR": weights,
+        "DEVICE": "cpu",
+        "DEFAULT_LIBRARY": "none",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"SHOWME_{name}", str(value))
+    monkeypatch.setenv("COLUMNS", "140")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(environment: Path) -> Path:
+    """A folder of four instruments."""
+    path = environment / "samples"
+    for name, hz in TONES.items():
+        (path / name).mkdir(parents=True)
+        (path / name / "a.wav").write_bytes(audio(tone(hz)))
+    return path
+
+
+@pytest.fixture
+def song(environment: Path) -> Path:
+    path = environment / "song [v2].wav"
+    path.write_bytes(mixture())
+    return path
+
+
+def run(*arguments: str | Path, code: int = 0) -> str:
+    """The command's output, standard error included."""
+    result = CliRunner().invoke(app.cli.app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
+    assert "4 instruments added to Mine" in run("index", "add", folder, "--library", "Mine")
+    assert "Mine" in run("index", "list")
+    listed = run("index", "list", "Mine")
+    assert all(name in listed for name in TONES)
+    table = run("query", song, "--top-k", "2", "--mode", "paper")
+    assert "song [v2].wav" in table
+    assert "0:00.0 … 0:03.0" in table
+    assert "█" * 48 in table
+    assert any(name in table for name in TONES)
+    assert "no faults found" in run("index", "verify")
+    assert "4 vectors written" in run("index", "rebuild", "Mine")
+    assert "removed Low Bass" in run("index", "remove", "Mine", "--instrument", "Low Bass")
+    assert "Low Bass" not in run("index", "list", "Mine")
+    assert "removed Mine" in run("index", "remove", "Mine", "--yes")
+
+
+def test_json_is_the_services_document(folder: Path, song: Path, environment: Path) -> None:
+    run("index", "add", folder, "--library", "Mine")
+    document = json.loads(run("query", song, "--json", "--start", "1", "--end", "2.5", "--family", "flute"))
+    assert document["range_seconds"] == [1.0, 2.5]
+    assert {hit["family"] for slot in document["slots"] for hit in slot["hits"]} == {"flute"}
+    port = free_port()
+    command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(address, server)
+            assert httpx.get(f"{address}/v1/queries/{document['id']}").json() == document
+            fields: dict[str, Any] = {"start_seconds": 1, "end_seconds": 2.5, "family": "flute"}
+            answer = httpx.post(
+                f"{address}/v1/queries", files={"file": (song.name, song.read_bytes())}, data=fields
+            ).json()
+            assert answer["slots"] == document["slots"]
+            assert answer.keys() == document.keys()
+        finally:
+            server.terminate()
+            log = server.communicate(timeout=30)[1]
+    assert server.returncode in (0, -signal.SIGTERM), log
+    assert "Traceback" not in log
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(address: str, server: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        assert server.poll() is None, server.communicate()[1]
+        assert time.monotonic() < deadline
+        try:
+            assert httpx.get(f"{address}/readyz").status_code == 200
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)
+
+
+def test_default_library_is_filled_by_the_first_query(
+    folder: Path, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOWME_DEFAULT_LIBRARY", str(folder))
+    assert "samples (4)" in run("query", song)
+    assert "samples" in run("index", "list")
+
+
+def test_verify_lists_faults(folder: Path, environment: Path) -> None:
+    run("index", "add", folder, "--library", "Mine")
+    assert "no faults found" in run("index", "verify")
+    next((environment / "data" / "previews").iterdir()).unlink()
+    assert "preview" in run("index", "verify", code=1)
+    run("index", "add", folder, "--library", "Other")
+    for path in (environment / "data" / "vectors").iterdir():
+        path.write_bytes(b"damaged")
+    assert run("index", "verify", code=1).count("vector") >= 2
+    run("index", "rebuild")
+    assert "vector" not in run("index", "verify", code=1)
+    assert "no faults found" in run("index", "verify", "Other")
+
+
+def test_mistakes_are_one_line(
+    environment: Path, song: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = environment / "words.txt"
+    text.write_text("words")
+    silence = environment / "silence.wav"
+    silence.write_bytes(audio(np.zeros(16_000, np.float32)))
+    monkeypatch.setenv("SHOWME_DEFAULT_LIBRARY", str(text))
+    assert_one_line(run("query", song, code=2))
+    assert_one_line(run("serve", "--port", "0", code=2))
+    monkeypatch.setenv("SHOWME_DEFAULT_LIBRARY", "none")
+    mistakes: list[list[str | Path]] = [
+        ["query", environment / "missing.wav"],
+        ["query", environment],
+        ["query", song],
+        ["query", song, "--library", "nowhere"],
+        ["index", "add", environment / "missing", "--library", "Mine"],
+        ["index", "add", text, "--library", "Mine"],
+        ["index", "add", silence, "--library", "Mine"],
+        ["index", "remove", "nowhere", "--yes"],
+        ["index", "list", "nowhere"],
+        ["index", "verify", "nowhere"],
+        ["index", "rebuild", "nowhere"],
+    ]
+    for arguments in mistakes:
+        assert_one_line(run(*arguments, code=2))
+    assert "Mine" not in run("index", "list")
+    run("index", "add", folder, "--library", "Mine")
+    for options in (
+        ["--top-k", "0"],
+        ["--top-k", "101"],
+        ["--mode", "x"],
+        ["--family", "kazoo"],
+        ["--start", "9"],
+    ):
+        assert_one_line(run("query", song, *options, code=2))
+    assert_one_line(run("query", song, "--start", "2", "--end", "1", code=2))
+    assert_one_line(run("query", text, code=2))
+    assert_one_line(run("query", silence, code=2))
+    assert_one_line(run("index", "remove", "Mine", "--instrument", "Kazoo", code=2))
+    assert list((environment / "data" / "queries").iterdir()) == []
+
+
+def assert_one_line(output: str) -> None:
+    assert output.startswith("showme: ")
+    assert output.count("\n") == 1, output
+
+
+def test_bad_settings_are_one_line(environment: Path, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWME_MAX_TOP_K", "none")
+    assert_one_line(run("query", song, code=2))
+    monkeypatch.setenv("SHOWME_MAX_TOP_K", "10")
+    monkeypatch.setenv("SHOWME_WEIGHTS_DIR", str(environment))
+    assert_one_line(run("query", song, code=2))
+
+
+@pytest.mark.parametrize(
+    ("active", "expected"),
+    [
+        ([], "····"),
+        ([(0.0, 4.0)], "████"),
+        ([(1.0, 2.0)], "·█··"),
+        ([(0.5, 1.0), (3.0, 3.25)], "▄··▂"),
+        ([(-5.0, 1.0), (3.0, 99.0)], "█··█"),
+    ],
+)
+def test_lane_draws_shares_of_time(active: list[tuple[float, float]], expected: str) -> None:
+    assert lane(active, 0.0, 4.0, columns=4) == expected
+
+
+def test_every_command_has_help() -> None:
+    def check(command: Any, path: list[str]) -> None:
+        assert command.help, path
+        for name, child in getattr(command, "commands", {}).items():
+            check(child, [*path, name])
+
+    check(typer.main.get_command(app.cli.app), ["showme"])
+    assert set(typer.main.get_command(app.cli.app).commands) == {"serve", "query", "index", "evaluate"}  # type: ignore[attr-defined]
+    assert "--top-k" in run("query", "--help")
+
+
+def test_evaluate_forwards_its_arguments() -> None:
+    assert "evaluate" in run("--help")
+    assert "--help" in run("evaluate", "--help")
+    run("evaluate", "--no-such-option", code=2)

@@ -1,0 +1,136 @@
+"""The default library: enrolled in the background on first start, kept for the next, used where none is named."""
+
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.default_library import DefaultLibrary
+from app.main import create_app
+from index.instrument_index import InstrumentIndex
+from models.encoder_pair import EncoderPair, Floats
+from models.errors import SourceError
+from tests.app.serving import problem, running, serving, settings_for, until
+from tests.app.sounds import mixture
+from tests.index.tiny_soundfont import PATCHES, write_soundfont
+
+FILE = {"file": ("mix.wav", mixture())}
+
+
+class GatedPair(EncoderPair):
+    """Embeds once the gate is open."""
+
+    gate = threading.Event()
+
+    def embed(self, clips: Floats) -> Floats:
+        assert self.gate.wait(30)
+        return super().embed(clips)
+
+
+@pytest.fixture
+def font(tmp_path: Path) -> Path:
+    return write_soundfont(tmp_path / "Studio.sf2", PATCHES[:2])
+
+
+def ready(client: httpx.Client) -> bool:
+    return client.get("/readyz").status_code == 200
+
+
+def test_first_start_answers_while_it_enrolls(tmp_path: Path, font: Path) -> None:
+    heard: list[str] = []
+    settings = settings_for(tmp_path / "data", default_library=str(font))
+    app = create_app(settings, pair=GatedPair.random(), listener=lambda view: heard.append(view.state))
+    with serving(app) as client:
+        assert client.get("/healthz").status_code == 200
+        answer = client.get("/readyz")
+        body = problem(answer, 503, "not-ready")
+        assert body["progress"]["total"] == 2
+        assert body["ready"] is False
+        assert answer.headers["retry-after"]
+        busy = client.post("/v1/queries", files=FILE)
+        assert problem(busy, 503, "busy")["limit"] == 2
+        GatedPair.gate.set()
+        until(lambda: ready(client))
+        assert client.get("/readyz").json()["instruments"] == 2
+        assert client.get("/v1/libraries").json()["items"][0]["default"] is True
+        client.post("/v1/libraries", json={"name": "Another"})
+        assert client.post("/v1/queries", files=FILE).json()["library"]["name"] == "Studio"
+    assert heard[0] == "running"
+    assert heard[-1] == "done"
+
+
+def test_it_is_kept_for_the_next_start(tmp_path: Path, font: Path, pair: EncoderPair) -> None:
+    with running(tmp_path / "data", pair, default_library=str(font)) as client:
+        until(lambda: ready(client))
+        first = client.get("/v1/libraries").json()
+    with running(tmp_path / "data", pair, default_library=str(font)) as client:
+        assert ready(client)
+        assert client.get("/v1/libraries").json() == first
+
+
+def test_another_encoder_enrolls_it_anew(tmp_path: Path, font: Path, pair: EncoderPair) -> None:
+    with running(tmp_path / "data", pair, default_library=str(font)) as client:
+        until(lambda: ready(client))
+        before = client.get("/v1/libraries").json()["items"][0]
+    with running(tmp_path / "data", EncoderPair.random(seed=1), default_library=str(font)) as client:
+        until(lambda: ready(client))
+        after = client.get("/v1/libraries").json()["items"]
+        assert [library["num_instruments"] for library in after] == [2]
+        assert after[0]["id"] != before["id"]
+        assert client.post("/v1/queries", files=FILE).status_code == 200
+
+
+def test_another_encoder_leaves_what_somebody_added(tmp_path: Path, font: Path, pair: EncoderPair) -> None:
+    with running(tmp_path / "data", pair, default_library=str(font)) as client:
+        until(lambda: ready(client))
+        library = client.get("/v1/libraries").json()["items"][0]
+        added = client.post(
+            f"/v1/libraries/{library['id']}/instruments", files={"files": ("mine.wav", mixture())}
+        )
+        until(lambda: client.get(f"/v1/jobs/{added.json()['id']}").json()["state"] == "done")
+    with running(tmp_path / "data", EncoderPair.random(seed=1), default_library=str(font)) as client:
+        assert client.get("/v1/libraries").json()["items"][0]["num_instruments"] == 3
+        problem(client.post("/v1/queries", files=FILE), 409, "encoder-mismatch")
+
+
+def test_a_start_that_was_interrupted_is_made_good(tmp_path: Path, font: Path, pair: EncoderPair) -> None:
+    with running(tmp_path / "data", pair) as client:
+        client.post("/v1/libraries", json={"name": "Studio"})  # what a kill before the transaction leaves
+    with running(tmp_path / "data", pair, default_library=str(font)) as client:
+        until(lambda: ready(client))
+        assert client.get("/readyz").json()["instruments"] == 2
+
+
+def test_none_disables_it(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair, default_library="None") as client:
+        assert ready(client)
+        assert client.get("/v1/libraries").json()["items"] == []
+
+
+def test_the_shipped_soundfont_has_128_presets() -> None:
+    default = DefaultLibrary.of_setting(None)
+    assert default
+    assert default.name == "TimGM6mb"
+    assert len(default.open_source()) == 128
+
+
+def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair) -> None:
+    broken = tmp_path / "Broken.sf2"
+    broken.write_bytes(b"RIFF")
+    default = DefaultLibrary.of_setting(str(broken))
+    assert default
+    index = InstrumentIndex(tmp_path / "data", pair.encoder_hash, pair.embedding_dim)
+    index.open()
+    with pytest.raises(SourceError):
+        default.to_fill(index)
+    assert index.libraries() == []
+    index.close()
+
+
+def test_its_name_is_written_as_the_index_writes_names(tmp_path: Path, pair: EncoderPair) -> None:
+    font = write_soundfont(tmp_path / " My   Font .sf2", PATCHES[:1])
+    for _ in range(2):
+        with running(tmp_path / "data", pair, default_library=str(font)) as client:
+            until(lambda: ready(client))
+            assert [item["name"] for item in client.get("/v1/libraries").json()["items"]] == ["My Font"]

@@ -1,0 +1,240 @@
+"""Adding instruments by upload: what may be sent, what is refused, and how a job goes, is watched and is cancelled."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from index.catalog import Catalog, Job
+from models.encoder_pair import EncoderPair, Floats
+from tests.app.serving import enrolled, finished_job, problem, running
+from tests.app.sounds import RATE, audio, tone, zipped
+from tests.index.tiny_soundfont import PATCHES, soundfont_bytes
+
+
+@pytest.fixture
+def fresh(client: httpx.Client, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The id of an empty library, removed afterwards."""
+    made = client.post("/v1/libraries", json={"name": request.node.name[:100]}).json()
+    yield made["id"]
+    assert client.delete(f"/v1/libraries/{made['id']}").status_code == 204
+
+
+def names(client: httpx.Client, library: str) -> list[str]:
+    return [item["name"] for item in client.get(f"/v1/libraries/{library}/instruments").json()["items"]]
+
+
+def send(client: httpx.Client, library: str, *files: tuple[str, bytes]) -> httpx.Response:
+    return client.post(f"/v1/libraries/{library}/instruments", files=[("files", file) for file in files])
+
+
+def test_zip_of_folders(client: httpx.Client, fresh: str) -> None:
+    content = zipped(
+        {
+            "Kit/Bright Pad/sustain/c3.wav": audio(tone(131.0)),
+            "Kit/Bright Pad/sustain/c4.flac": audio(tone(262.0), form="FLAC"),
+            "Warm Bass/deep/er/a.wav": audio(tone(55.0)),
+            "Warm Bass/b.mp3": audio(tone(60.0), form="MP3"),
+            "Warm Bass/notes.txt": b"not audio by its name",
+            "Plain.ogg": audio(tone(440.0), form="OGG"),
+            "__MACOSX/Warm Bass/._a.wav": b"rubbish",
+            ".hidden/x.wav": b"rubbish",
+        }
+    )
+    job = enrolled(client, fresh, ("my sounds.zip", content))
+    assert (job["state"], job["done"], job["total"], job["message"]) == ("done", 3, 3, "3 added")
+    assert sorted(names(client, fresh)) == ["Kit", "Plain", "Warm Bass"]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_soundfont(client: httpx.Client, fresh: str, compressed: bool) -> None:
+    name = "font.sf3" if compressed else "font.sf2"
+    job = enrolled(client, fresh, (name, soundfont_bytes(PATCHES[:3], compressed=compressed)))
+    assert (job["state"], job["total"]) == ("done", 3)
+    assert names(client, fresh) == [patch.name for patch in PATCHES[:3]]
+
+
+def test_several_kinds_at_once(client: httpx.Client, fresh: str) -> None:
+    files = [
+        ("font.sf2", soundfont_bytes(PATCHES[:1])),
+        ("Bass.wav", audio(tone(110.0))),
+        ("more.ZIP", zipped({"Flute/a.wav": audio(tone(330.0))})),
+    ]
+    assert enrolled(client, fresh, *files)["message"] == "3 added"
+    assert sorted(names(client, fresh)) == ["Bass", "Flute", "Pure"]
+
+
+def test_what_cannot_be_used_is_skipped_with_its_reason(client: httpx.Client, fresh: str) -> None:
+    silence = audio(np.zeros(RATE, np.float32))
+    job = enrolled(client, fresh, ("Good.wav", audio(tone(110.0))), ("Quiet.wav", silence))
+    assert job["state"] == "done"
+    assert job["message"].startswith("1 added; ")
+    assert "Quiet" in job["message"]
+    assert "silent" in job["message"]
+
+
+def test_nothing_usable_fails_the_job(client: httpx.Client, fresh: str, data_dir: Path) -> None:
+    job = enrolled(client, fresh, ("Quiet.wav", audio(np.zeros(RATE, np.float32))))
+    assert job["state"] == "failed"
+    assert "silent" in job["message"]
+    assert names(client, fresh) == []
+    assert list((data_dir / "tmp").iterdir()) == []
+
+
+REFUSED = {
+    "text as wav": ("a.wav", b"these are words", 415, "not-audio"),
+    "playlist as wav": ("a.wav", b"ffconcat version 1.0\nfile '/etc/passwd'\n", 415, "not-audio"),
+    "empty wav": ("a.wav", b"", 422, "empty-audio"),
+    "sfz": ("piano.sfz", b"<region> sample=a.wav", 415, "unsupported-audio"),
+    "sfz in a zip": ("piano.zip", zipped({"p/piano.sfz": b"<region>"}), 415, "unsupported-audio"),
+    "document": ("notes.pdf", b"%PDF-", 415, "unsupported-audio"),
+    "no suffix": ("notes", b"RIFF", 415, "unsupported-audio"),
+    "broken soundfont": ("font.sf2", soundfont_bytes()[:2000], 422, "source"),
+    "text as soundfont": ("font.sf2", b"words", 422, "source"),
+    "text as zip": ("a.zip", b"words", 422, "source"),
+    "zip without audio": ("a.zip", zipped({"a/readme.txt": b"words"}), 422, "source"),
+    "empty zip": ("a.zip", zipped({}), 422, "source"),
+    "zip cut short": ("a.zip", zipped({"a/a.wav": audio(tone(110.0))})[:-30], 422, "source"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_at_once(client: httpx.Client, fresh: str, data_dir: Path, kind: str) -> None:
+    name, content, status, slug = REFUSED[kind]
+    good = ("Good.wav", audio(tone(110.0, 0.5)))
+    body = problem(send(client, fresh, good, (name, content)), status, slug)
+    assert body["value"] is not None
+    assert names(client, fresh) == []
+    assert list((data_dir / "tmp").iterdir()) == []
+
+
+def test_sfz_says_what_is_accepted(client: httpx.Client, fresh: str) -> None:
+    body = problem(send(client, fresh, ("piano.sfz", b"<region>")), 415, "unsupported-audio")
+    for suffix in (".wav", ".zip", ".sf2", ".sf3"):
+        assert suffix in body["limit"]
+
+
+def test_files_are_needed_and_so_is_a_library(client: httpx.Client, fresh: str) -> None:
+    problem(client.post(f"/v1/libraries/{fresh}/instruments"), 422, "invalid-request")
+    problem(send(client, "nowhere", ("a.wav", audio(tone(110.0)))), 404, "library-not-found")
+
+
+def test_events_tell_the_whole_story(client: httpx.Client, fresh: str) -> None:
+    job = send(client, fresh, ("a.wav", audio(tone(110.0))), ("b.wav", audio(tone(220.0)))).json()
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = [line.removeprefix("data: ") for line in stream.iter_lines() if line.startswith("data: ")]
+    views = [json.loads(line) for line in lines]
+    assert {view["id"] for view in views} == {job["id"]}
+    assert (views[-1]["state"], views[-1]["done"], views[-1]["total"]) == ("done", 2, 2)
+    assert [view["done"] for view in views] == sorted(view["done"] for view in views)
+    assert client.get(f"/v1/jobs/{job['id']}").json() == views[-1]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_unknown_jobs(client: httpx.Client, method: str) -> None:
+    problem(client.request(method, "/v1/jobs/j_000000000000"), 404, "job-not-found")
+    problem(client.get("/v1/jobs/j_000000000000/events"), 404, "job-not-found")
+
+
+class SteppedPair(EncoderPair):
+    """Embeds one instrument each time it is allowed to."""
+
+    def pause(self) -> None:
+        self.started, self.allowed = threading.Event(), threading.Event()
+
+    def embed(self, clips: Floats) -> Floats:
+        self.started.set()
+        assert self.allowed.wait(30)
+        return super().embed(clips)
+
+
+@pytest.fixture
+def stepped() -> SteppedPair:
+    pair = SteppedPair.random()
+    assert isinstance(pair, SteppedPair)
+    pair.pause()
+    return pair
+
+
+FILES = (("a.wav", audio(tone(110.0))), ("b.wav", audio(tone(220.0))))
+
+
+def test_cancelling_leaves_nothing(tmp_path: Path, stepped: SteppedPair) -> None:
+    with running(tmp_path, stepped) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        first, second = send(client, "L", *FILES).json(), send(client, "L", *FILES).json()
+        assert stepped.started.wait(30)
+        assert client.get(f"/v1/jobs/{second['id']}").json()["state"] == "queued"
+        assert client.get(f"/v1/jobs/{first['id']}").json()["state"] == "running"
+        problem(client.delete("/v1/libraries/L"), 409, "job-conflict")
+        for job in (second, first):
+            assert client.delete(f"/v1/jobs/{job['id']}").status_code == 202
+        stepped.allowed.set()
+        assert finished_job(client, first)["state"] == "cancelled"
+        assert finished_job(client, second)["state"] == "cancelled"
+        problem(client.delete(f"/v1/jobs/{first['id']}"), 409, "job-conflict")
+        assert names(client, "L") == []
+        assert client.delete("/v1/libraries/L").status_code == 204
+        assert [path for sub in ("tmp", "previews") for path in (tmp_path / sub).iterdir()] == []
+
+
+def test_jobs_are_bounded(tmp_path: Path, stepped: SteppedPair) -> None:
+    with running(tmp_path, stepped, max_waiting_jobs=1) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        job = send(client, "L", *FILES).json()
+        refused = send(client, "L", *FILES)
+        assert problem(refused, 503, "busy")["limit"] == 1
+        assert int(refused.headers["retry-after"]) >= 1
+        stepped.allowed.set()
+        assert finished_job(client, job)["state"] == "done"
+
+
+def test_stopping_the_service_interrupts_its_jobs(tmp_path: Path, stepped: SteppedPair) -> None:
+    with running(tmp_path, stepped) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        jobs = [send(client, "L", *FILES).json() for _ in range(2)]
+        assert stepped.started.wait(30)
+        threading.Timer(0.3, stepped.allowed.set).start()
+    with running(tmp_path, stepped) as client:
+        for job in jobs:
+            after = client.get(f"/v1/jobs/{job['id']}").json()
+            assert after["state"] == "failed"
+            assert "interrupted" in after["message"]
+        assert names(client, "L") == []
+
+
+def test_jobs_of_a_killed_process_are_marked_as_failed(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+    catalog = Catalog(tmp_path / "showme.db")
+    with catalog.write() as session:
+        session.add_all([Job(state="running", done=3, total=9), Job(state="queued"), Job(state="done")])
+    with running(tmp_path, pair) as client, catalog.session() as session:
+        states = {job.id: job.state for job in session.scalars(select(Job))}
+        assert sorted(states.values()) == ["done", "failed", "failed"]
+        for job_id, state in states.items():
+            body: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
+            assert body["state"] == state
+            assert ("interrupted by a restart" in body["message"]) == (state == "failed")
+    catalog.close()
+
+
+def test_a_library_of_another_encoder_is_refused(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        enrolled(client, "L", *FILES)
+    with running(tmp_path, EncoderPair.random(seed=1)) as client:
+        mix = {"file": ("a.wav", io.BytesIO(audio(tone(110.0))))}
+        body = problem(client.post("/v1/queries", files=mix), 409, "encoder-mismatch")
+        assert body["value"] != body["limit"]
+        assert "showme index" in body["detail"]
+        problem(send(client, "L", *FILES), 409, "encoder-mismatch")
+        assert client.get("/v1/libraries/L").json()["num_instruments"] == 2

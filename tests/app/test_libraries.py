@@ -1,0 +1,170 @@
+"""Libraries and instruments over HTTP: making, removing, paging, searching, the map, previews and likeness."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.projection import project
+from models.encoder_pair import EncoderPair
+from tests.app.serving import enrolled, problem, running
+from tests.app.sounds import TONES, audio, tone
+
+
+def test_make_find_and_remove(client: httpx.Client) -> None:
+    made = client.post("/v1/libraries", json={"name": "  My synths "})
+    assert made.status_code == 201
+    body = made.json()
+    assert (body["name"], body["num_instruments"], body["default"]) == ("My synths", 0, False)
+    for address in (made.headers["location"], "/v1/libraries/My synths"):
+        assert client.get(address).json() == body
+    assert (
+        problem(client.post("/v1/libraries", json={"name": "My synths"}), 409, "library-exists")["value"]
+        == "My synths"
+    )
+    assert client.delete(f"/v1/libraries/{body['id']}").status_code == 204
+    problem(client.get(f"/v1/libraries/{body['id']}"), 404, "library-not-found")
+    problem(client.delete(f"/v1/libraries/{body['id']}"), 404, "library-not-found")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 201, "with/slash", "new\nline", "nul\x00", None, 7])
+def test_names_have_limits(client: httpx.Client, name: object) -> None:
+    problem(client.post("/v1/libraries", json={"name": name}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"name": "\\ud800"}', b"\xff\xff", b"[" * 100_000, b'{"name": 1e999}']
+)
+def test_bodies_that_are_no_library(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/v1/libraries", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_libraries_come_in_pages(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        names = ["b", "ä", "a", "c d & e"]
+        for name in names:
+            client.post("/v1/libraries", json={"name": name})
+        assert paged(client, "/v1/libraries", 3) == sorted(names)
+        assert client.get("/v1/libraries", params={"limit": 4}).json()["next"] is None
+
+
+def test_instruments_come_in_pages(client: httpx.Client, library: dict[str, Any]) -> None:
+    address = f"/v1/libraries/{library['id']}/instruments"
+    for limit in (1, 3, 4, 500):
+        assert paged(client, address, limit) == sorted(TONES)
+
+
+def paged(client: httpx.Client, address: str, limit: int) -> list[str]:
+    """The names of all items, page by page."""
+    names: list[str] = []
+    params: dict[str, Any] = {"limit": limit}
+    while True:
+        page = client.get(address, params=params).json()
+        assert len(page["items"]) <= limit
+        names += [item["name"] for item in page["items"]]
+        if page["next"] is None:
+            return names
+        params["next"] = page["next"]
+
+
+def test_instruments_are_filtered_and_searched(client: httpx.Client, library: dict[str, Any]) -> None:
+    address = f"/v1/libraries/{library['id']}/instruments"
+
+    def names(**params: str) -> list[str]:
+        return [item["name"] for item in client.get(address, params=params).json()["items"]]
+
+    assert names(family="flute") == ["Soft Flute"]
+    assert names(search="BASS") == ["Low Bass"]
+    assert names(search="t", family="flute") == ["Soft Flute"]
+    assert names(search="%") == []
+
+
+@pytest.mark.parametrize(
+    "params", [{"limit": "0"}, {"limit": "501"}, {"limit": "x"}, {"next": "nonsense"}, {"family": "kazoo"}]
+)
+def test_bad_pages(client: httpx.Client, library: dict[str, Any], params: dict[str, str]) -> None:
+    problem(client.get(f"/v1/libraries/{library['id']}/instruments", params=params), 422, "invalid-request")
+
+
+def test_one_instrument(client: httpx.Client, library: dict[str, Any]) -> None:
+    listed = client.get(f"/v1/libraries/{library['id']}/instruments").json()["items"]
+    for item in listed:
+        assert client.get(f"/v1/instruments/{item['id']}").json() == item
+        assert item["library_id"] == library["id"]
+        assert item["num_clips"] >= 1
+    assert [item["family"] for item in listed] == ["synth_lead", "keyboard", "bass", "flute"]
+
+
+def test_preview_is_an_mp3_in_ranges(client: httpx.Client, library: dict[str, Any]) -> None:
+    item = client.get(f"/v1/libraries/{library['id']}/instruments").json()["items"][0]
+    whole = client.get(item["preview_url"])
+    assert whole.headers["content-type"] == "audio/mpeg"
+    part = client.get(item["preview_url"], headers={"Range": "bytes=100-199"})
+    assert part.status_code == 206
+    assert part.content == whole.content[100:200]
+
+
+def test_similar_leaves_the_instrument_out(client: httpx.Client, library: dict[str, Any]) -> None:
+    item = client.get(f"/v1/libraries/{library['id']}/instruments").json()["items"][0]
+    found = client.get(f"/v1/instruments/{item['id']}/similar", params={"limit": 2}).json()["items"]
+    assert len(found) == 2
+    assert found[0]["similarity"] >= found[1]["similarity"]
+    assert item["id"] not in [hit["instrument_id"] for hit in found]
+    problem(client.get(f"/v1/instruments/{item['id']}/similar", params={"limit": 0}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("part", ["", "/preview", "/similar"])
+@pytest.mark.parametrize("name", ["i_000000000000", "%00", "..%2f..%2fshowme.db", "%ff"])
+def test_unknown_instruments(client: httpx.Client, name: str, part: str) -> None:
+    assert client.get(f"/v1/instruments/{name}{part}").status_code == 404
+
+
+def test_map_places_every_instrument(client: httpx.Client, library: dict[str, Any]) -> None:
+    body = client.get(f"/v1/libraries/{library['id']}/map").json()
+    assert body == client.get(f"/v1/libraries/{library['id']}/map").json()
+    assert [point["name"] for point in body["points"]] == sorted(TONES)
+    coordinates = np.array([[point["x"], point["y"]] for point in body["points"]])
+    assert np.abs(coordinates).max() == pytest.approx(1.0)
+    first, second = body["explained_variance"]
+    assert 1.0 >= first >= second >= 0.0
+
+
+def test_map_of_an_empty_library(client: httpx.Client) -> None:
+    client.post("/v1/libraries", json={"name": "Empty"})
+    assert client.get("/v1/libraries/Empty/map").json()["points"] == []
+    client.delete("/v1/libraries/Empty")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
+def test_projection_keeps_the_greatest_spread(rng: np.random.Generator, count: int) -> None:
+    spread = np.array([9.0, 3.0, 0.1, 0.1], np.float32)
+    embedding = (rng.standard_normal((count, 4)) * spread).astype(np.float32)
+    points, share = project(embedding)
+    assert points.shape == (count, 2)
+    assert np.isfinite(points).all()
+    np.testing.assert_allclose(project(embedding.copy())[0], points)
+    if count == 50:
+        centred = embedding - embedding.mean(axis=0)
+        assert abs(np.corrcoef(points[:, 0], centred[:, 0])[0, 1]) > 0.99
+        assert share[0] > share[1] > 0.05
+    if count > 1:
+        assert (points[np.abs(points).argmax(axis=0), [0, 1]] >= 0).all()
+
+
+def test_equal_embeddings_have_no_spread() -> None:
+    points, share = project(np.ones((3, 8), np.float32))
+    assert not points.any()
+    assert share == (0.0, 0.0)
+
+
+def test_names_in_a_library_stay_apart(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        client.post("/v1/libraries", json={"name": "Twins"})
+        for _ in range(2):
+            enrolled(client, "Twins", ("Bass.wav", audio(tone(110.0))), ("Bass.wav", audio(tone(120.0))))
+        names = [item["name"] for item in client.get("/v1/libraries/Twins/instruments").json()["items"]]
+        assert len(set(names)) == 4

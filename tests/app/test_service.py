@@ -1,0 +1,175 @@
+"""What surrounds the answers: health, readiness, metrics, request ids, OpenAPI, the page, and bugs."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import STATUS, status_of
+from app.main import create_app
+from models import errors
+from models.encoder_pair import EncoderPair, Floats
+from tests.app.serving import enrolled, problem, running, serving, settings_for
+from tests.app.sounds import audio, mixture, tone
+
+
+def test_alive_and_ready(client: httpx.Client, library: dict[str, Any], pair: EncoderPair) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    body = client.get("/readyz").json()
+    assert body["ready"] is True
+    assert body["device"] == "cpu"
+    assert body["encoder"] == pair.encoder_hash
+    assert body["search"].startswith("faiss")
+    assert body["instruments"] >= library["num_instruments"]
+
+
+def test_every_answer_carries_a_request_id(client: httpx.Client) -> None:
+    for address in ("/healthz", "/nowhere", "/v1/queries/q_none", "/"):
+        assert re.fullmatch("[0-9a-f]{32}", client.get(address).headers["x-request-id"])
+    assert (
+        client.get("/healthz", headers={"X-Request-ID": "mine-1.2_3"}).headers["x-request-id"] == "mine-1.2_3"
+    )
+    for odd in ("a" * 65, "sp ace", 'quo"te', "<script>"):
+        assert client.get("/healthz", headers={"X-Request-ID": odd}).headers["x-request-id"] != odd
+
+
+def test_addresses_and_methods_that_are_not_served(client: httpx.Client) -> None:
+    assert problem(client.get("/v1/nothing"), 404, "not-found")["value"] == "/v1/nothing"
+    answer = client.put("/v1/libraries")
+    assert problem(answer, 405, "method-not-allowed")["value"] == "PUT"
+    assert answer.headers["allow"] == "GET, POST"
+    assert client.post("/").headers["allow"] == "GET"
+    problem(client.get("/web/../settings.py"), 404, "not-found")
+
+
+def test_metrics_count_routes_not_paths(client: httpx.Client, library: dict[str, Any]) -> None:
+    for name in ("first", "second"):
+        client.get(f"/v1/queries/{name}")
+    client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}, data={"library": library["id"]})
+    client.request("BREW", "/healthz")
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    text = answer.text
+    found = re.search(
+        r'showme_requests_total\{method="GET",route="/v1/queries/\{query_id\}",status="404"\} (\d+)', text
+    )
+    assert found
+    assert int(found[1]) >= 2
+    assert "first" not in text
+    assert 'method="other"' in text
+    assert "BREW" not in text
+    assert 'showme_query_seconds_count{stage="encode"}' in text
+    assert "showme_queries_in_flight 0.0" in text
+    assert re.search(r"^showme_instruments \d", text, re.MULTILINE)
+
+
+class BrokenPair(EncoderPair):
+    """Has a bug."""
+
+    def encode(self, windows: Floats) -> tuple[Floats, Floats]:
+        raise ZeroDivisionError("secret detail")
+
+
+def test_a_bug_is_a_problem_without_details(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running(tmp_path, BrokenPair.random()) as client, caplog.at_level(logging.ERROR, logger="showme"):
+        client.post("/v1/libraries", json={"name": "One"})
+        enrolled(client, "One", ("Low Bass.wav", audio(tone(110.0))))
+        body = problem(
+            client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}), 500, "internal-error"
+        )
+        assert "secret" not in str(body)
+        assert body["request_id"] in caplog.text
+        assert [path for sub in ("queries", "tmp") for path in (tmp_path / sub).iterdir()] == []
+        assert client.get("/healthz").status_code == 200
+
+
+def all_errors(kind: type[errors.ShowMeError]) -> set[type[errors.ShowMeError]]:
+    return {kind}.union(*(all_errors(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_a_status_and_a_slug_of_its_own() -> None:
+    kinds = {kind for kind in all_errors(errors.ShowMeError) if kind.__module__ == "models.errors"}
+    assert len({kind.slug for kind in kinds}) == len(kinds)
+    for kind in kinds - {errors.ShowMeError, errors.TrainingError}:
+        assert 400 <= status_of(kind) <= 503
+        assert status_of(kind) != 500
+    assert kinds >= STATUS.keys()
+
+
+CONTRACT = {
+    "/v1/queries": {"post"},
+    "/v1/queries/batch": {"post"},
+    "/v1/queries/{query_id}": {"get"},
+    "/v1/queries/{query_id}/audio": {"get"},
+    "/v1/libraries": {"get", "post"},
+    "/v1/libraries/{library_id}": {"get", "delete"},
+    "/v1/libraries/{library_id}/map": {"get"},
+    "/v1/libraries/{library_id}/instruments": {"get", "post"},
+    "/v1/instruments/{instrument_id}": {"get"},
+    "/v1/instruments/{instrument_id}/preview": {"get"},
+    "/v1/instruments/{instrument_id}/similar": {"get"},
+    "/v1/jobs/{job_id}": {"get", "delete"},
+    "/v1/jobs/{job_id}/events": {"get"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/metrics": {"get"},
+}
+
+
+def test_openapi_describes_the_contract(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert {path: set(operations) for path, operations in document["paths"].items()} == CONTRACT
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    for name in ("Problem", "QueryOut", "LibraryOut", "InstrumentOut", "JobOut", "LibraryIn"):
+        assert "example" in schemas[name], name
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["description"], path
+            assert_problems_described(path, operation["responses"])
+    for reference in set(re.findall(r'"#/components/schemas/(\w+)"', client.get("/openapi.json").text)):
+        assert reference in schemas
+
+
+def assert_problems_described(path: str, responses: dict[str, Any]) -> None:
+    """Every error of an operation is a problem document, and routes with an id can say 404."""
+    for status, response in responses.items():
+        if status == "default" or int(status) >= 400:
+            assert set(response["content"]) == {"application/problem+json"}, (path, status)
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}, (path, status)
+    assert "default" in responses
+    assert "{" not in path or "404" in responses, path
+
+
+def test_the_page_and_its_files(client: httpx.Client) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert '<option value="synth_lead">synth lead</option>' in page.text
+    assert "{{" not in page.text
+    assert not re.search(r"\sstyle=|\son\w+=|<script>|https?://(?!www\.w3\.org)", page.text)
+    for address in re.findall(r'(?:href|src)="(/[^"]+)"', page.text):
+        asset = client.get(address)
+        assert asset.status_code == 200
+        assert asset.headers["content-type"].split(";")[0] in ("text/css", "text/javascript")
+        assert asset.headers["x-content-type-options"] == "nosniff"
+        assert not re.search(r"https?://", asset.text)
+
+
+def test_the_page_labels_what_it_asks_for(client: httpx.Client) -> None:
+    html = client.get("/").text
+    for control in re.findall(r"<(?:input|select|meter|progress)\b[^>]*>", html):
+        before = html[: html.index(control)]
+        inside_a_label = before.rfind("<label") > before.rfind("</label>")
+        assert inside_a_label or "aria-label" in control or "aria-hidden" in control, control
+
+
+def test_nothing_happens_before_the_application_starts(tmp_path: Path, pair: EncoderPair) -> None:
+    app = create_app(settings_for(tmp_path / "data"), pair=pair)
+    assert not (tmp_path / "data").exists()
+    with serving(app):
+        assert (tmp_path / "data" / "showme.db").is_file()

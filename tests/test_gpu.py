@@ -1,0 +1,62 @@
+"""What only a GPU can show: CPU and GPU give the same answers. Run with `pytest -m gpu`; skipped where there is no GPU."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from index.vectors import VectorStore
+from models.encoder_pair import WEIGHTS, EncoderPair
+from tests.training.small_bank import SmallBank
+from training import train_multi, train_single
+from training.config import load_recipe
+from training.mixing import ClipStore, Mixer
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine"),
+]
+
+
+def clips(number: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(number, 80_000)).astype(np.float32) * 0.1
+
+
+def test_shipped_encoders_agree_within_the_stated_tolerance() -> None:
+    cpu, gpu = EncoderPair.load(WEIGHTS, "cpu"), EncoderPair.load(WEIGHTS, "cuda")
+    wave = clips(40)
+    assert (cpu.embed(wave) * gpu.embed(wave)).sum(axis=1).min() > 0.99
+    (slots, presence), (gpu_slots, gpu_presence) = cpu.encode(wave), gpu.encode(wave)
+    assert np.median((slots * gpu_slots).sum(axis=2)) > 0.99
+    assert np.abs(presence - gpu_presence).mean() < 0.05
+
+
+def test_search_on_the_gpu_finds_what_the_cpu_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(500, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = []
+    for device in ("cpu", "cuda"):
+        store = VectorStore(tmp_path / device, 32, device=device)
+        store.add(np.arange(500, dtype=np.int64), vectors)
+        found.append(store.search(vectors[:20], 10, None)[0])
+    assert np.array_equal(found[0], found[1])
+
+
+def test_mixing_on_the_gpu_equals_mixing_on_the_cpu() -> None:
+    cpu, gpu = (
+        Mixer(ClipStore(SmallBank(), torch.device(name)), 2, 4).draw(8, torch.Generator().manual_seed(1))
+        for name in ("cpu", "cuda")
+    )
+    assert torch.equal(cpu.instrument, gpu.instrument.cpu())
+    assert torch.allclose(cpu.wave, gpu.wave.cpu(), atol=1e-3)
+
+
+def test_both_encoders_train_on_the_gpu(tmp_path: Path) -> None:
+    device = torch.device("cuda")
+    single_recipe = load_recipe(Path("tiny"), ['kind = "single"'])
+    single = train_single.train(single_recipe, SmallBank(), tmp_path, device, None)
+    assert single is not None
+    multi = train_multi.train(load_recipe(Path("tiny")), SmallBank(), single, tmp_path / "m", device, None)
+    assert multi is not None
