@@ -16,6 +16,8 @@ from index.records import Candidate
 Floats = NDArray[np.float32]
 Span = tuple[float, float]  # start and end in seconds
 
+MERGE_SIMILARITY = 0.75  # slots nearer than this are one instrument; chosen on the validation instruments
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -80,7 +82,7 @@ def link_slots(
     duration_seconds: float,
     *,
     threshold: float,
-    merge_similarity: float = 0.9,
+    merge_similarity: float = MERGE_SIMILARITY,
     link_similarity: float = 0.6,
 ) -> list[Track]:
     """Tracks from slots `embedding [w, M, dim]` (unit norm) with `presence [w, M]`; the longest and surest first.

@@ -23,9 +23,9 @@ from training.held_out import HeldOut, choose_library
 from training.protocols import NUM_ENROLLED, NUM_TRIALS, retrieval, verification
 
 COLUMNS = {
-    "family_f1": "family F1",
-    "instrument_f1": "instrument F1",
-    "map": "mAP",
+    "family_f1": "family\nF1",
+    "instrument_f1": "instr.\nF1",
+    "map": "mAP\n",
 }
 
 
@@ -62,7 +62,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     table.add_column("slots")
     for title in COLUMNS.values():
         table.add_column(f"{title}\nmacro", justify="right")
-        table.add_column(f"{title}\nweighted", justify="right")
+        table.add_column(f"{title}\nwgt.", justify="right")
     table.add_column("recall\n@5", justify="right")
     table.add_column("count\nerror", justify="right")
     for name, row in report["retrieval"].items():
