@@ -5,10 +5,12 @@ live objects; callers of `InstrumentIndex` get the frozen views of `records`.
 """
 
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -205,8 +207,22 @@ class Catalog:
 def _configure(connection: Any, _record: Any) -> None:
     """Transactions are begun by us, not by the driver, whose habit breaks both snapshots and transactional DDL."""
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _switch_to_wal(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """SQLite does not wait for a lock when the journal changes its mode, as on the first start; so we do."""
+    patience_ends = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > patience_ends:
+                raise
+            sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:

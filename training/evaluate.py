@@ -66,7 +66,8 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     table.add_column("recall\n@5", justify="right")
     table.add_column("count\nerror", justify="right")
     for name, row in report["retrieval"].items():
-        cells = [f"{row[f'{key}_{kind}']:.3f}" for key in COLUMNS for kind in ("macro", "weighted")]
+        keys = [f"{key}_{kind}" for key in COLUMNS for kind in ("macro", "weighted")]
+        cells = [f"{row[key]:.3f}" if key in row else "-" for key in keys]
         table.add_row(name, *cells, f"{row['recall_at_5']:.3f}", f"{row['count_error']:.2f}")
     console.print(table)
 

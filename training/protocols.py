@@ -4,7 +4,7 @@ Kim et al. 2022, sections 5.1 (equal error rate) and 5.2 (Table 2). Every figure
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -117,19 +117,17 @@ def ask(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) -> Answe
 
 
 def retrieval_row(true: Bools, found: Bools, score: Floats, family: NDArray[np.int64]) -> dict[str, float]:
-    """One row of the paper's Table 2, with recall and the error in the number of instruments beside it."""
-    by_family = f1(to_families(true, family, len(FAMILIES)), to_families(found, family, len(FAMILIES)))
-    by_instrument, ranking = f1(true, found), mean_average_precision(true, score)
-    return {
-        "family_f1_macro": by_family.macro,
-        "family_f1_weighted": by_family.weighted,
-        "instrument_f1_macro": by_instrument.macro,
-        "instrument_f1_weighted": by_instrument.weighted,
-        "map_macro": ranking.macro,
-        "map_weighted": ranking.weighted,
-        "recall_at_5": recall_at(true, score, 5),
-        "count_error": float(np.abs(found.sum(axis=1) - true.sum(axis=1)).mean()),
-    }
+    """One row of the paper's Table 2, with recall and the error in the number of instruments beside it.
+
+    The family columns are left out where no instrument's family is known.
+    """
+    averages = {"instrument_f1": f1(true, found), "map": mean_average_precision(true, score)}
+    if (family >= 0).any():
+        true_families, found_families = (to_families(sets, family, len(FAMILIES)) for sets in (true, found))
+        averages["family_f1"] = f1(true_families, found_families)
+    row = {f"{name}_{kind}": value for name, pair in averages.items() for kind, value in asdict(pair).items()}
+    count_error = float(np.abs(found.sum(axis=1) - true.sum(axis=1)).mean())
+    return row | {"recall_at_5": recall_at(true, score, 5), "count_error": count_error}
 
 
 def retrieval(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) -> dict[str, dict[str, float]]:

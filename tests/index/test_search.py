@@ -133,7 +133,7 @@ def test_slots_below_the_threshold_are_no_instruments() -> None:
 
 def test_near_identical_slots_of_a_window_are_merged() -> None:
     near = unit(np.eye(DIM)[0] + 0.2 * np.eye(DIM)[1])  # cosine 0.98
-    far = unit(np.eye(DIM)[0] + 0.8 * np.eye(DIM)[2])  # cosine 0.78
+    far = unit(np.eye(DIM)[0] + np.eye(DIM)[2])  # cosine 0.71
     embedding = np.stack([np.eye(DIM, dtype=np.float32)[0], near, far])[None]
     presence = np.array([[0.9, 0.6, 0.8]], np.float32)
     first, second = link(embedding, presence)

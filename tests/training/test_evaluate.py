@@ -79,11 +79,18 @@ def test_a_perfect_answer_scores_one() -> None:
     assert row["count_error"] == 0
 
 
+def test_unknown_families_leave_their_columns_out() -> None:
+    true = random_answers().true
+    row = retrieval_row(true, true, true.astype(np.float32), np.full(7, -1))
+    assert "family_f1_macro" not in row
+    assert row["map_weighted"] == 1
+
+
 def test_the_threshold_parts_what_is_there_from_what_is_not() -> None:
     rng = np.random.default_rng(1)
     nearest = np.stack([rng.permutation(7)[:5] for _ in range(30)])  # [mixture, slot]: no two slots agree
     cosine = np.eye(7, dtype=np.float32)[nearest]
-    true = cosine[:, :2].any(axis=1)  # the first two slots are right
+    true = np.asarray(cosine[:, :2].max(axis=1) > 0)  # the first two slots are right
     presence = np.tile(np.array([0.6, 0.6, 0.3, 0.3, 0.3], np.float32), (30, 1))
     threshold = release.best_threshold(Answers(true, cosine, presence))
     assert 0.3 < threshold <= 0.6
