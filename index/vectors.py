@@ -6,6 +6,7 @@ whatever is wrong with it raises IndexDamaged, and the catalogue holds what is n
 
 import hashlib
 import json
+import logging
 import os
 import struct
 import tempfile
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from index.gpu_search import TorchSearch
 from models.errors import IndexDamaged
+
+log = logging.getLogger(__name__)
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -171,10 +174,14 @@ class _GpuSearch:
     def __init__(self, index: faiss.Index, ids: Ids, vectors: Floats, device: str) -> None:
         self._cpu = index
         self._torch: TorchSearch | None = None
-        if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:
+        try:
             self._resources = faiss.StandardGpuResources()  # must outlive the index
             self._gpu = faiss.index_cpu_to_gpu(self._resources, 0, index)
-        else:
+        except (
+            AttributeError,
+            RuntimeError,
+        ) as error:  # the CPU build, or one whose CUDA does not start here
+            log.info("searching with torch on %s: %s", device, error)
             self._torch = TorchSearch(ids, vectors, device)
 
     def search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
