@@ -34,4 +34,4 @@ def commit() -> str:
     found = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
     )
-    return found.stdout.strip() or "unknown"
+    return found.stdout.strip() if found.returncode == 0 else "unknown"
