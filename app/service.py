@@ -23,6 +23,7 @@ from app.query_store import QueryStore
 from app.settings import Settings
 from app.uploads import Upload, save, stage
 from index.instrument_index import InstrumentIndex, LibraryInfo
+from index.vectors import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict
 
@@ -138,9 +139,8 @@ class Service:
 
 
 def search_engine(device: str) -> str:
-    """What searches the vectors on `device`: FAISS, or torch on a GPU for which FAISS was not built."""
-    builds = [name for name in FAISS_BUILDS if device == "cpu" or "gpu" in name]
-    for name in builds:
+    """What searches the vectors on `device`: FAISS, or torch on a GPU where FAISS cannot."""
+    for name in FAISS_BUILDS if device == "cpu" or faiss_runs_on_gpu() else ():
         with suppress(PackageNotFoundError):
             return f"{name} {version(name)}"
     return f"torch on {device}"

@@ -11,6 +11,7 @@ import os
 import struct
 import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 
 import faiss
@@ -165,6 +166,21 @@ class VectorStore:
         return ids, scores
 
 
+@cache
+def faiss_runs_on_gpu() -> bool:
+    """Whether this FAISS is a GPU build whose CUDA starts here: tried once, with an index of one vector."""
+    vector = np.ones((1, 1), np.float32)
+    try:
+        trial = faiss.IndexIDMap2(faiss.IndexFlatIP(1))
+        trial.add_with_ids(vector, np.zeros(1, np.int64))
+        resources = faiss.StandardGpuResources()
+        faiss.index_cpu_to_gpu(resources, 0, trial).search(vector, 1)
+    except (AttributeError, RuntimeError) as error:
+        log.info("FAISS does not search on a GPU here: %s", error)
+        return False
+    return True
+
+
 class _GpuSearch:
     """A copy of an index on the GPU: FAISS's own where this build has one, torch's where it has none.
 
@@ -174,14 +190,10 @@ class _GpuSearch:
     def __init__(self, index: faiss.Index, ids: Ids, vectors: Floats, device: str) -> None:
         self._cpu = index
         self._torch: TorchSearch | None = None
-        try:
+        if faiss_runs_on_gpu():
             self._resources = faiss.StandardGpuResources()  # must outlive the index
             self._gpu = faiss.index_cpu_to_gpu(self._resources, 0, index)
-        except (
-            AttributeError,
-            RuntimeError,
-        ) as error:  # the CPU build, or one whose CUDA does not start here
-            log.info("searching with torch on %s: %s", device, error)
+        else:
             self._torch = TorchSearch(ids, vectors, device)
 
     def search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:

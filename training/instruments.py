@@ -8,13 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from index.families import family_of_program
 from index.sources.base import Note
-from index.sources.soundfont import SoundFontPlayer
+from index.sources.soundfont import SoundFontPlayer, family_of_preset, follows_general_midi
+from index.sources.soundfont_file import Preset
 from models.errors import TrainingError
 
 PRESET_LOW, PRESET_HIGH = 28, 96  # a preset answers every key; these are the musical ones
-DRUM_BANK = 128
 
 
 class Playable(Protocol):
@@ -39,19 +38,16 @@ class PresetInstrument:
 
     low, high = PRESET_LOW, PRESET_HIGH
 
-    def __init__(
-        self, player: SoundFontPlayer, key: str, bank: int, program: int, name: str, source: str
-    ) -> None:
-        self.id, self.name, self.source = key, name, source
-        self.family = "drum" if bank == DRUM_BANK else family_of_program(program)
-        self._player, self._bank, self._program = player, bank, program
-        self._sample_rate = player.sample_rate
+    def __init__(self, player: SoundFontPlayer, key: str, preset: Preset, source: str) -> None:
+        self.id, self.name, self.source = key, preset.name, source
+        self.family = family_of_preset(preset, follows_general_midi(player.presets))
+        self._player, self._preset = player, preset
 
     def play(self, notes: tuple[Note, ...], seconds: float, sample_rate: int) -> np.ndarray:
         """Mono float32 [seconds · sample_rate]. Raises TrainingError for a rate other than the player's."""
-        if sample_rate != self._sample_rate:
-            raise TrainingError(f"{self.id} is open at {self._sample_rate} Hz", value=sample_rate)
-        return self._player.play(self._bank, self._program, notes, seconds)
+        if sample_rate != self._player.sample_rate:
+            raise TrainingError(f"{self.id} is open at {self._player.sample_rate} Hz", value=sample_rate)
+        return self._player.play(self._preset.bank, self._preset.program, notes, seconds)
 
 
 class PresetBank:
@@ -75,5 +71,4 @@ class PresetBank:
         """The preset of an id. Raises TrainingError when there is none."""
         if key not in self._presets:
             raise TrainingError(f"no preset {key} in {self._path.name}", value=key)
-        preset = self._presets[key]
-        return PresetInstrument(self._player, key, preset.bank, preset.program, preset.name, self._path.name)
+        return PresetInstrument(self._player, key, self._presets[key], self._path.name)

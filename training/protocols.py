@@ -131,7 +131,7 @@ def retrieval_row(true: Bools, found: Bools, score: Floats, family: NDArray[np.i
 
 
 def retrieval(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) -> dict[str, dict[str, float]]:
-    """The table's rows: chance (2–9 random picks, random scores), `paper` (every slot), `auto` (present slots only)."""
+    """The table's rows: chance (2–9 random picks, random scores), `paper` (every slot), `present` (slots with presence)."""
     answers = ask(pair, held, num_mixtures, seed)
     rng = np.random.default_rng(seed)
     noise = rng.random(answers.true.shape, dtype=np.float32)
@@ -140,7 +140,7 @@ def retrieval(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) ->
     rows = {
         "chance": (guessed, rng.random(noise.shape, dtype=np.float32)),
         "paper": (answers.retrieved(0.0), answers.score),
-        "auto": (answers.retrieved(pair.presence_threshold), answers.score),
+        "present": (answers.retrieved(pair.presence_threshold), answers.score),
     }
     return {
         name: retrieval_row(answers.true, found, score, held.family) for name, (found, score) in rows.items()

@@ -128,19 +128,32 @@ class SoundFontInstrument:
         raise SourceError(f"{self.name} ({self.source}) is silent in every register", value=self.source)
 
 
-class SoundFontSource:
-    """The presets of a SoundFont, all of them or those of some banks, ordered by bank and program.
+def follows_general_midi(presets: Sequence[Preset]) -> bool:
+    """Whether bank 0 is full enough to be a General MIDI set."""
+    return sum(preset.bank == 0 for preset in presets) >= _GENERAL_MIDI_PRESETS
 
-    Families: bank 128 is drums; bank 0 of a General MIDI set goes by program; everything else by the preset's name,
-    because variation banks and other makers' sets are ordered as they please.
+
+def family_of_preset(preset: Preset, general_midi: bool) -> str | None:
+    """Bank 128 is drums; bank 0 of a General MIDI set goes by program; everything else by the preset's name.
+
+    Variation banks and other makers' sets are ordered as they please.
     """
+    if preset.bank == DRUM_BANK:
+        return "drum"
+    if preset.bank == 0 and general_midi:
+        return family_of_program(preset.program)
+    return family_of_name(preset.name)
+
+
+class SoundFontSource:
+    """The presets of a SoundFont, all of them or those of some banks, ordered by bank and program."""
 
     def __init__(self, path: Path, banks: Collection[int] | None = None) -> None:
         """Raises SourceError if the file is damaged or holds no preset in `banks`."""
         self.path = path
         self.name = path.stem
         presets = read_soundfont(path).presets
-        self._general_midi = sum(preset.bank == 0 for preset in presets) >= _GENERAL_MIDI_PRESETS
+        self._general_midi = follows_general_midi(presets)
         self._presets = [preset for preset in presets if banks is None or preset.bank in banks]
         self._player: SoundFontPlayer | None = None
         if not self._presets:
@@ -151,17 +164,10 @@ class SoundFontSource:
 
     def __iter__(self) -> Iterator[SoundFontInstrument]:
         for preset in self._presets:
-            yield SoundFontInstrument(self, preset, self._family(preset))
+            yield SoundFontInstrument(self, preset, family_of_preset(preset, self._general_midi))
 
     def player(self, sample_rate: int) -> SoundFontPlayer:
         """A player at this rate; the file is loaded once for all."""
         if self._player is None:
             self._player = SoundFontPlayer(self.path, sample_rate)
         return self._player.at(sample_rate)
-
-    def _family(self, preset: Preset) -> str | None:
-        if preset.bank == DRUM_BANK:
-            return "drum"
-        if preset.bank == 0 and self._general_midi:
-            return family_of_program(preset.program)
-        return family_of_name(preset.name)

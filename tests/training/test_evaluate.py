@@ -120,7 +120,7 @@ def test_a_report_prints_every_row_beside_chance(
     arguments = ["--bank", str(bank_folder), "--weights", str(weights), "--mixtures", "20", "--device", "cpu"]
     assert evaluate.main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)["reports"][0]
-    assert set(report["retrieval"]) == {"chance", "paper", "auto"}
+    assert set(report["retrieval"]) == {"chance", "paper", "present"}
     assert 0 <= report["verification"]["eer"] <= 1
     assert evaluate.main(arguments) == 0
     printed = capsys.readouterr().out
