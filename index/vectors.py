@@ -7,9 +7,7 @@ whatever is wrong with it raises IndexDamaged, and the catalogue holds what is n
 import hashlib
 import json
 import logging
-import os
 import struct
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.gpu_search import TorchSearch
+from models.atomic import write_atomically
 from models.errors import IndexDamaged
 
 log = logging.getLogger(__name__)
@@ -110,7 +109,7 @@ class VectorStore:
                 "payload_sha256": hashlib.sha256(payload).hexdigest(),
             }
         text = json.dumps(header).encode()
-        _write_atomically(self.path, _MAGIC + _LENGTH.pack(len(text)) + text + payload)
+        write_atomically(self.path, _MAGIC + _LENGTH.pack(len(text)) + text + payload)
 
     def load(self) -> None:
         """Replace the content by the file's.
@@ -138,6 +137,8 @@ class VectorStore:
         end = begin + _LENGTH.unpack_from(data, len(_MAGIC))[0]
         try:
             header = json.loads(data[begin:end])
+            if json.dumps(header).encode() != data[begin:end]:
+                raise ValueError("another spelling")
             payload_sha256, stamp = header["payload_sha256"], header["stamp"]
             dim, encoder_hash = header["dim"], header["encoder_hash"]
         except (ValueError, KeyError, TypeError) as error:
@@ -210,22 +211,3 @@ def _sorted_ids(index: faiss.IndexIDMap2) -> Ids:
 
 def _only(allowed: Ids | None) -> faiss.SearchParameters | None:
     return None if allowed is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))  # type: ignore[call-arg]
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -5,8 +5,6 @@ is decoded, in blocks, and a header's length is never trusted.
 """
 
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +13,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from models.atomic import atomic_path
 from models.audio_tracks import Track, open_track
 from models.errors import AudioError, AudioTooLarge, EmptyAudio, NonFiniteAudio, RangeOutsideAudio
 
@@ -92,17 +91,12 @@ def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         samples, sample_rate = soxr.resample(samples, sample_rate, 44_100), 44_100
     samples = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    try:
-        with sf.SoundFile(temporary, "w", sample_rate, channels, format="MP3") as file:
-            for start in range(0, len(samples), WRITE_FRAMES):
-                file.write(samples[start : start + WRITE_FRAMES])
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with (
+        atomic_path(path) as partial,
+        sf.SoundFile(partial, "w", sample_rate, channels, format="MP3") as file,
+    ):
+        for start in range(0, len(samples), WRITE_FRAMES):
+            file.write(samples[start : start + WRITE_FRAMES])
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ a multi encoder the hash of the single encoder whose embeddings it was trained t
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from models.atomic import atomic_path
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError
 
@@ -52,16 +51,8 @@ def save_checkpoint(
         name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in encoder.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    try:
-        save_file(tensors, temporary, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
-        Path(temporary).chmod(0o644)  # mkstemp gives it to the owner alone
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
     return file_hash(path)
 
 
