@@ -1,19 +1,21 @@
 """Unpacks an uploaded zip into a folder of instruments without trusting anything it says about itself.
 
-Each top-level folder is one instrument named after it (DESIGN.md); names, sizes and counts are checked before and while
-unpacking, since a zip may point outside its folder or unpack to a thousand times its size.
+Each top-level folder is one instrument named after it (DESIGN.md), unless there are .sfz files, which name their samples
+by path. Names, sizes and counts are checked before and while unpacking: a zip may point outside its folder or unpack to
+a thousand times its size.
 """
 
 import lzma
 import stat
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from models.errors import AudioTooLarge, SourceError, UnsupportedAudio
+from index.sources.sfz import SUFFIXES as SFZ_SUFFIXES
+from index.sources.sfz.paths import portable_name
+from models.errors import AudioTooLarge, SourceError
 
 CHUNK_BYTES = 1 << 20
 ENTRY_SIGNATURE = b"PK\x01\x02"  # of a record in the zip's central directory
@@ -27,19 +29,27 @@ BROKEN = (
 def unpack(
     archive: Path, target: Path, *, suffixes: Collection[str], max_entries: int, max_bytes: int
 ) -> int:
-    """Write the audio files of `archive` to `target/<instrument>/` and return how many there were.
+    """Write the audio files of `archive` to `target/<instrument>/` and return how many files were written.
 
-    Files that are no audio are left out. Raises SourceError for a zip that is broken, encrypted, holds no audio or
-    points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked bytes, UnsupportedAudio for SFZ.
+    Files that are no audio are left out. A zip with .sfz files keeps its folders and everything in them instead, since
+    these may include others of any name. Raises SourceError for a zip that is broken, encrypted, holds no audio or
+    points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked bytes.
     """
     _check_entry_count(archive, max_entries)
     try:
         with zipfile.ZipFile(archive) as zipped:
-            entries = list(_audio_entries(zipped, suffixes))
-            _check_declared_size(entries, max_bytes)
+            entries = list(_entries(zipped))
+            is_sfz = any(_suffix(parts) in SFZ_SUFFIXES for _, parts in entries)
+            if is_sfz:
+                places = [target.joinpath(*map(_tree_name, parts)) for _, parts in entries]
+            else:
+                entries = [(entry, parts) for entry, parts in entries if _suffix(parts) in suffixes]
+                places = [_place(target, parts, number) for number, (_, parts) in enumerate(entries)]
+            _check_declared_size([entry for entry, _ in entries], max_bytes)
             left = max_bytes
-            for number, (entry, instrument) in enumerate(entries):
-                path = _place(target, entry, instrument, number)
+            for (entry, _), place in zip(entries, places, strict=True):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path = place if is_sfz else free_path(place)
                 with zipped.open(entry) as source:
                     left -= _copy(source, path, left, max_bytes)  # type: ignore[arg-type]
     except BROKEN as error:
@@ -55,12 +65,11 @@ def unpack(
 
 def clean_name(name: str) -> str:
     """`name` as a file or folder name that every system takes: no separators, no control characters, not too long."""
-    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    kept = "".join("_" if char in '/\\:*?"<>|' or not char.isprintable() else char for char in text)
-    stem, dot, suffix = kept.strip(" .").rpartition(".")
+    kept = portable_name(name)
+    stem, dot, suffix = kept.rpartition(".")
     if dot and len(suffix) <= 5:
         return f"{stem[: MAX_NAME - len(suffix) - 1].strip(' .') or 'upload'}.{suffix}"
-    return kept.strip(" .")[:MAX_NAME].strip(" .") or "upload"
+    return kept[:MAX_NAME].strip(" .") or "upload"
 
 
 def _check_entry_count(archive: Path, max_entries: int) -> None:
@@ -77,23 +86,16 @@ def _check_entry_count(archive: Path, max_entries: int) -> None:
             tail = window[-(len(ENTRY_SIGNATURE) - 1) :]
 
 
-def _audio_entries(
-    zipped: zipfile.ZipFile, suffixes: Collection[str]
-) -> Iterator[tuple[zipfile.ZipInfo, str | None]]:
-    """(entry, instrument) of every audio file in the order of their names; None for a file at the top level."""
+def _entries(zipped: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+    """(entry, its path in parts) of every file in the order of their names, hidden ones left out."""
     for entry in sorted(zipped.infolist(), key=lambda item: item.filename):
         parts = _safe_parts(entry)
-        if entry.is_dir() or not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
-            continue
-        suffix = PurePosixPath(parts[-1]).suffix.lower()
-        if suffix == ".sfz":
-            raise UnsupportedAudio(
-                "the zip holds an SFZ instrument, which cannot be enrolled",
-                value=entry.filename,
-                limit="a zip of folders of audio files",
-            )
-        if suffix in suffixes:
-            yield entry, parts[0] if len(parts) > 1 else None
+        if parts and not entry.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in parts):
+            yield entry, parts
+
+
+def _suffix(parts: tuple[str, ...]) -> str:
+    return PurePosixPath(parts[-1]).suffix.lower()
 
 
 def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -112,19 +114,21 @@ def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ("", "."))
 
 
-def _check_declared_size(entries: list[tuple[zipfile.ZipInfo, str | None]], max_bytes: int) -> None:
-    declared = sum(entry.file_size for entry, _ in entries)
+def _check_declared_size(entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
+    declared = sum(entry.file_size for entry in entries)
     if declared > max_bytes:
         raise AudioTooLarge(f"the zip unpacks to {declared} bytes", value=declared, limit=max_bytes)
 
 
-def _place(target: Path, entry: zipfile.ZipInfo, instrument: str | None, number: int) -> Path:
-    name = clean_name(PurePosixPath(entry.filename.replace("\\", "/")).name)
-    if instrument is None:
-        return free_path(target / name)
-    folder = target / clean_name(instrument)
-    folder.mkdir(exist_ok=True)
-    return folder / f"{number:05d}_{name}"
+def _tree_name(part: str) -> str:
+    """A name that SFZ files still find their samples by, since they look for names made portable in the same way."""
+    return portable_name(part) or "_"
+
+
+def _place(target: Path, parts: tuple[str, ...], number: int) -> Path:
+    """Where an audio file goes: into its top-level folder, whatever folders it lies in there, or to the top itself."""
+    name = clean_name(parts[-1])
+    return target / name if len(parts) == 1 else target / clean_name(parts[0]) / f"{number:05d}_{name}"
 
 
 def free_path(path: Path) -> Path:

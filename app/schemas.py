@@ -154,6 +154,8 @@ class InstrumentOut(BaseModel):
                 "family": "bass",
                 "source": "TimGM6mb.sf2#0:35",
                 "num_clips": 8,
+                "licence": "GPL-2.0",
+                "playable_range": [0, 127],
                 "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
             }
         }
@@ -165,6 +167,10 @@ class InstrumentOut(BaseModel):
     family: str | None
     source: str
     num_clips: int
+    licence: str | None = Field(description="what the source says of it; null when it says nothing")
+    playable_range: tuple[int, int] | None = Field(
+        description="lowest and highest MIDI pitch; null for recordings, and for what older versions enrolled"
+    )
     preview_url: str
 
 

@@ -4,20 +4,29 @@ Names from the network are cleaned and contents are looked at before a job is ac
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from app.archive import clean_name, free_path, unpack
 from app.settings import Settings
-from index.sources import open_source
-from index.sources.base import InstrumentSource, SourceInstrument
+from index.sources import FolderSource, SeveralSources, SfzSource, SoundFontSource
+from index.sources.base import InstrumentSource
 from index.sources.folder import AUDIO_SUFFIXES
+from index.sources.sfz import SUFFIXES as SFZ_SUFFIXES
+from index.sources.sfz import sfz_files
 from index.sources.soundfont import SUFFIXES as SOUNDFONT_SUFFIXES
 from models.audio_tracks import open_track
-from models.errors import InvalidRequest, UnsupportedAudio
+from models.errors import InvalidRequest, SourceError, UnsupportedAudio
 
-ACCEPTED = ", ".join((*AUDIO_SUFFIXES, ".zip of folders of these", *SOUNDFONT_SUFFIXES))
+ACCEPTED = ", ".join(
+    (
+        *AUDIO_SUFFIXES,
+        ".zip of folders of these",
+        ".zip of .sfz files with their samples",
+        *SOUNDFONT_SUFFIXES,
+    )
+)
 
 
 class Upload(NamedTuple):
@@ -25,21 +34,6 @@ class Upload(NamedTuple):
 
     name: str
     file: BinaryIO
-
-
-class SeveralSources:
-    """The sources of one upload as one, in the order sent."""
-
-    def __init__(self, name: str, sources: Sequence[InstrumentSource]) -> None:
-        self.name = name
-        self._sources = sources
-
-    def __len__(self) -> int:
-        return sum(len(source) for source in self._sources)
-
-    def __iter__(self) -> Iterator[SourceInstrument]:
-        for source in self._sources:
-            yield from source
 
 
 def upload_name(filename: str | None) -> str:
@@ -65,17 +59,16 @@ def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Instru
         raise InvalidRequest("no files were sent", value=0, limit="at least 1 file in the field `files`")
     loose = folder / "files"
     loose.mkdir()
-    sources = []
+    sources: list[InstrumentSource] = []
     for number, upload in enumerate(uploads):
         suffix = Path(upload.name).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
             open_track(upload.file, upload.name)
             save(upload, free_path(loose / upload.name))
-        elif suffix in SOUNDFONT_SUFFIXES or suffix == ".zip":
+        elif suffix in OPENED:
             place = folder / str(number)
             place.mkdir()
-            path = save(upload, place / upload.name)
-            sources.append(open_source(_unpacked(path, settings) if suffix == ".zip" else path))
+            sources.append(OPENED[suffix](save(upload, place / upload.name), settings))
         else:
             raise UnsupportedAudio(
                 f"{upload.name} cannot be enrolled; send {ACCEPTED}",
@@ -83,8 +76,34 @@ def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Instru
                 limit=ACCEPTED,
             )
     if any(loose.iterdir()):
-        sources.insert(0, open_source(loose))
+        sources.insert(0, FolderSource(loose))
     return SeveralSources(uploads[0].name, sources)
+
+
+def _open_soundfont(path: Path, settings: Settings) -> InstrumentSource:
+    return SoundFontSource(path)
+
+
+def _open_lone_sfz(path: Path, settings: Settings) -> InstrumentSource:
+    """An .sfz by itself, which can only do without samples; it sees no further than this upload's own folder."""
+    try:
+        return SfzSource(path)
+    except SourceError as error:
+        message = f"{error.message}; send a zip that holds the .sfz and its samples"
+        raise SourceError(message, value=error.value, limit=ACCEPTED) from error
+
+
+def _open_zip(path: Path, settings: Settings) -> InstrumentSource:
+    """What a zip holds, opened as what uploads may be: the forms of data sets on disk are not looked for."""
+    folder = _unpacked(path, settings)
+    return SfzSource(folder) if sfz_files(folder) else FolderSource(folder)
+
+
+OPENED: dict[str, Callable[[Path, Settings], InstrumentSource]] = {
+    ".zip": _open_zip,
+    **dict.fromkeys(SFZ_SUFFIXES, _open_lone_sfz),
+    **dict.fromkeys(SOUNDFONT_SUFFIXES, _open_soundfont),
+}
 
 
 def _unpacked(path: Path, settings: Settings) -> Path:

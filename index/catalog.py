@@ -119,6 +119,9 @@ class Instrument(Base):
     name: Mapped[str] = mapped_column(String(300))
     family: Mapped[str | None] = mapped_column(String(20))
     source: Mapped[str] = mapped_column(Text)
+    licence: Mapped[str | None] = mapped_column(Text)
+    lowest_pitch: Mapped[int | None]  # MIDI, both or none
+    highest_pitch: Mapped[int | None]
     num_clips: Mapped[int]
     encoder_hash: Mapped[str] = mapped_column(String(80))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from index.catalog import Clip, Instrument, Library, new_id, to_bytes
+from index.catalog import Clip, Library, new_id, to_bytes
+from index.catalog import Instrument as InstrumentRow
 from index.instrument_index import InstrumentIndex
 from index.lookups import instrument_info
 from index.records import InstrumentInfo
-from index.sources.base import Floats, InstrumentSource, SourceInstrument
+from index.sources.base import Floats, Instrument, InstrumentSource
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, EncoderMismatch, LibraryNotFound, SourceError
@@ -42,7 +43,7 @@ class _Prepared:
     """An instrument that is ready to be stored under `id`; its preview, if it has one, waits in a temporary folder."""
 
     id: str
-    instrument: SourceInstrument
+    instrument: Instrument
     clips: Floats  # [clips, dim]
     mean: Floats  # [dim], unit norm
     preview: Path | None
@@ -122,7 +123,7 @@ def _prepare_all(
     """What can be enrolled and what is skipped; None and nothing when cancelled on the way."""
     report = progress or (lambda done, total, name: None)
     prepared: list[_Prepared] = []
-    skipped: list[tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = list(source.faults)
     report(0, len(source), "")
     for done, instrument in enumerate(source, 1):
         if cancelled():
@@ -137,7 +138,7 @@ def _prepare_all(
 
 
 def _prepare(
-    pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
+    pair: EncoderPair, instrument: Instrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
 ) -> _Prepared:
     """Render or decode, embed, and have the preview written; an instrument may do without one."""
     clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
@@ -162,7 +163,9 @@ def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) 
             library = session.get(Library, library_id)
             if library is None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            taken = set(session.scalars(select(Instrument.name).where(Instrument.library_id == library_id)))
+            taken = set(
+                session.scalars(select(InstrumentRow.name).where(InstrumentRow.library_id == library_id))
+            )
             if taken:  # another process may have filled it meanwhile
                 index.check_encoder(library.name, library.encoder_hash)
             library.encoder_hash = index.encoder_hash  # an empty one takes that of its first instruments
@@ -185,13 +188,17 @@ def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) 
     return [instrument_info(row) for row in rows]
 
 
-def _row(item: _Prepared, library_id: str, encoder_hash: str, taken: set[str]) -> Instrument:
-    return Instrument(
+def _row(item: _Prepared, library_id: str, encoder_hash: str, taken: set[str]) -> InstrumentRow:
+    lowest, highest = item.instrument.playable_range or (None, None)
+    return InstrumentRow(
         id=item.id,
         library_id=library_id,
         name=_free_name(item.instrument.name, taken),
         family=item.instrument.family,
         source=item.instrument.source,
+        licence=item.instrument.licence,
+        lowest_pitch=lowest,
+        highest_pitch=highest,
         num_clips=len(item.clips),
         encoder_hash=encoder_hash,
         embedding=to_bytes(item.mean),

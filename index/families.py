@@ -4,6 +4,7 @@ Families come from General MIDI program numbers or from the words of a patch's n
 """
 
 import re
+import unicodedata
 
 FAMILIES: tuple[str, ...] = (
     "bass",
@@ -59,27 +60,32 @@ _PHRASES: dict[tuple[str, str], str] = {
     ("jews", "harp"): "",
     ("honky", "tonk"): "keyboard",
     ("wood", "block"): "drum",
+    ("steel", "string"): "guitar",
+    ("nylon", "string"): "guitar",
+    ("les", "paul"): "guitar",
+    ("vox", "continental"): "organ",
 }
 
 _WORDS: dict[str, str] = {
     "bass": "bass synbass bassline basslead subbass fretless",
-    "brass": "brass synbrass brazz trumpet trombone tuba horn horns fluegelhorn flugelhorn flugel cornet euphonium "
+    "brass": "brass synbrass brazz trumpet tpt trombone tuba horn horns fluegelhorn flugelhorn flugel cornet euphonium "
     "cornett sousaphone helicon bugle",
-    "flute": "flute piccolo recorder ocarina whistle shakuhachi bottle panflute flutes zufolo syrinx",
+    "flute": "flute piccolo recorder ocarina whistle shakuhachi bottle panflute panpipe flutes zufolo syrinx bansuri",
     "guitar": "guitar gtr gt guit strat stratocaster telecaster ukulele mandolin distortiongt overdrivegt",
     "keyboard": "piano epiano pianoforte grand rhodes wurlitzer wurly wurli clav clavi clavinet clavinoid "
-    "harpsichord cembalo clavicembalo spinet clavichord keyboard keys rhod honkytonk fortepiano",
+    "harpsichord cembalo clavicembalo spinet clavichord keyboard keys rhod honkytonk fortepiano pianet "
+    "steinway bechstein bosendorfer",
     "mallet": "mallet vibraphone vibes marimba xylophone glockenspiel glocken celesta celeste bell bells chime chimes "
-    "carillon crotales dulcimer santur tubular musicbox steelpan steeldrum",
-    "organ": "organ organo hammond accordion accordian accordeon concertina bandoneon harmonica melodica harmonium",
+    "carillon crotales dulcimer santur tubular musicbox steelpan steeldrum glock handbell windbell",
+    "organ": "organ organo hammond farfisa accordion accordian accordeon concertina bandoneon harmonica melodica harmonium",
     "reed": "reed sax saxophone saxo oboe clarinet bassoon contrabassoon fagotto fagott shawm crumhorn krummhorn "
     "duduk saxes",
     "string": "string strings violin viola cello celli violoncello contrabass fiddle harp orchestra ensemble "
-    "pizzicato pizz synstrings cellos basses doublebass",
+    "pizzicato pizz synstrings cellos basses doublebass solina",
     "synth_lead": "lead synthlead sawlead squarelead calliope charang",
-    "vocal": "vocal vocals voice voices vox choir choirs aah aahs ahh aaah ooh oohs ohh oooh vocoder synvox singer "
+    "vocal": "vocal vocals voice voices vox choir choirs aah aahs ahs ahh aaah ooh oohs ohh oooh vocoder synvox singer "
     "choirlike chorale",
-    "drum": "drum drums kit drumkit percussion perc percs snare kick tom toms timpani cymbal cymbals hat hats hihat "
+    "drum": "drum drums kit drumkit drumset percussion perc percs snare kick tom toms timpani cymbal cymbals hat hats hihat "
     "conga congas bongo bongos taiko woodblock agogo clap claps shaker tambourine cowbell timbale timbales maracas",
     # Known words that say it is none of the above, though a family's name may stand before them: GM's pads and effects.
     "": "pad pads fx sfx effect effects sweep atmosphere noise noises arp arpeggio sequence soundtrack",
@@ -93,6 +99,17 @@ _FAMILY_OF_WEAK_WORD = {
     ),
     **dict.fromkeys(["saw", "sawtooth", "supersaw", "square", "pulse"], "synth_lead"),
     "ep": "keyboard",
+}
+# Words that others are written together with: "Emilyguitar", "Weresax".
+_ENDINGS = {
+    "bass": "bass",
+    "guitar": "guitar",
+    "sax": "reed",
+    "piano": "keyboard",
+    "strings": "string",
+    "drums": "drum",
+    "snare": "drum",
+    "choir": "vocal",
 }
 _BLOWN = ("brass", "reed", "flute")  # "Clarinet, Bass": after these, bass is a size
 
@@ -116,7 +133,8 @@ def family_of_name(name: str) -> str | None:
     word known wins, as the noun stands last in English: "Bass Clarinet" is a reed, "Organ Bass" a bass, "Choir Pad"
     nothing at all.
     """
-    tokens = [token.lower() for token in _TOKEN.findall(name)]
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # "Flûte" is a flute
+    tokens = [token.lower() for token in _TOKEN.findall(plain)]
     families: list[str] = []
     position = 0
     while position < len(tokens):
@@ -126,6 +144,8 @@ def family_of_name(name: str) -> str | None:
             position += 2
             continue
         family = _lookup(_FAMILY_OF_WORD, tokens[position])
+        if family is None:
+            family = _family_of_ending(tokens[position])
         if family is not None and not (family == "bass" and families and families[-1] in _BLOWN):
             families.append(family)
         position += 1
@@ -136,6 +156,10 @@ def family_of_name(name: str) -> str | None:
 
 def _phrase_family(first: str, second: str) -> str | None:
     return _PHRASES.get((first, second), _PHRASES.get((first, second.removesuffix("s"))))
+
+
+def _family_of_ending(token: str) -> str | None:
+    return next((family for word, family in _ENDINGS.items() if token.endswith(word)), None)
 
 
 def _lookup(table: dict[str, str], token: str) -> str | None:

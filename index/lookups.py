@@ -13,7 +13,18 @@ from models.errors import InstrumentNotFound, LibraryNotFound
 
 def instrument_info(row: Instrument) -> InstrumentInfo:
     """The view of a row."""
-    return InstrumentInfo(row.id, row.library_id, row.name, row.family, row.source, row.num_clips)
+    return InstrumentInfo(
+        id=row.id,
+        library_id=row.library_id,
+        name=row.name,
+        family=row.family,
+        source=row.source,
+        num_clips=row.num_clips,
+        licence=row.licence,
+        playable_range=None
+        if row.lowest_pitch is None or row.highest_pitch is None
+        else (row.lowest_pitch, row.highest_pitch),
+    )
 
 
 def all_libraries() -> Select[Library, int]:

@@ -20,12 +20,16 @@ class LibraryInfo:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentInfo:
+    """`playable_range` is the lowest and the highest MIDI pitch; None, as `licence`, when it is not known."""
+
     id: str
     library_id: str
     name: str
     family: str | None
     source: str
     num_clips: int
+    licence: str | None
+    playable_range: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
         family=instrument.family,
         source=instrument.source,
         num_clips=instrument.num_clips,
+        licence=instrument.licence,
+        playable_range=instrument.playable_range,
         preview_url=preview_url(instrument.id),
     )
 

@@ -127,7 +127,9 @@ def add_instruments(
     service: ServiceDep,
     files: Annotated[list[UploadFile], File(description=f"one or more of: {ACCEPTED}")],
 ) -> JobOut:
-    """Enroll instruments in the background: each audio file, each top-level folder of a zip, each SoundFont preset.
+    """Enroll instruments in the background: each audio file, top-level folder or .sfz of a zip, and SoundFont preset.
+
+    A zip with .sfz files also brings their samples, in the folders where they look for them.
 
     The answer is the job; nothing appears in the library unless all of it could be stored.
     """

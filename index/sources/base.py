@@ -4,10 +4,11 @@ The enrollment phrases stand in for the five enrollment samples of section 5.1 o
 every instrument, over low to high registers, single notes to chords, soft to loud.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,36 @@ class Note:
     end_seconds: float
 
 
-class SourceInstrument(Protocol):
-    """One instrument of a source. `source` says where it comes from, for example `TimGM6mb.sf2#0:25`."""
+class Instrument(Protocol):
+    """One instrument of a source."""
+
+    @property
+    def id(self) -> str:
+        """Stable and unique inside its source, and safe in file names: manifests and seeds use it."""
+        ...
 
     @property
     def name(self) -> str: ...
 
     @property
-    def family(self) -> str | None: ...
+    def family(self) -> str | None:
+        """One of `index.families.FAMILIES`, or None when nothing tells."""
+        ...
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Where it comes from, for example `TimGM6mb.sf2#0:25`."""
+        ...
+
+    @property
+    def licence(self) -> str | None:
+        """A short note, for example "CC-BY-4.0" or what a SoundFont says of its copyright; None when unknown."""
+        ...
+
+    @property
+    def playable_range(self) -> tuple[int, int] | None:
+        """Lowest and highest MIDI pitch, fixed from the start; None for recordings that cannot be played."""
+        ...
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
@@ -56,15 +76,47 @@ class SourceInstrument(Protocol):
         ...
 
 
+class PlayableInstrument(Instrument, Protocol):
+    """An instrument that turns notes into sound."""
+
+    @property
+    def playable_range(self) -> tuple[int, int]: ...
+
+    def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
+        """Mono samples `[round(seconds · sample_rate)]`, the same ones whatever was played before.
+
+        Raises SourceError when the instrument turns out to hold nothing that sounds.
+        """
+        ...
+
+
+def is_playable(instrument: Instrument) -> TypeGuard[PlayableInstrument]:
+    """Whether notes can be played on it."""
+    return instrument.playable_range is not None
+
+
 class InstrumentSource(Protocol):
-    """A finite collection of instruments, each yielded in a fixed order."""
+    """A finite collection of instruments, each yielded in a fixed order.
+
+    Opening one is cheap: audio is decoded when an instrument is played, and freed with the instrument.
+    """
 
     @property
     def name(self) -> str: ...
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that instruments are read from, sorted: data sets hash them."""
+        ...
+
+    @property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Instruments or files that cannot be used at all, as (what, reason)."""
+        ...
+
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[SourceInstrument]: ...
+    def __iter__(self) -> Iterator[Instrument]: ...
 
 
 def is_silent(samples: Floats) -> bool:
@@ -84,6 +136,7 @@ def finish_preview(samples: Floats, sample_rate: int) -> Floats:
     fade_samples = min(len(cut), int(PREVIEW_FADE_SECONDS * sample_rate))
     if fade_samples:
         ramp = np.linspace(1.0, 0.0, fade_samples, dtype=np.float32)
+        ramp[-1] = 0.0  # of one sample too
         cut[-fade_samples:] *= ramp if cut.ndim == 1 else ramp[:, None]
     return cut
 

@@ -4,14 +4,18 @@ Enrollment takes the first windows of each file, spread over the files, as secti
 samples of an instrument.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from index.families import family_of_name
 from index.sources.base import MAX_PREVIEW_SECONDS, Floats, finish_preview, is_silent
+from index.sources.ids import instrument_ids
+from index.sources.licences import licence_beside
 from models.audio import decode, split_windows
 from models.errors import AudioError, SourceError
 
@@ -25,10 +29,14 @@ _PREVIEW_GAP_SECONDS = 0.05
 
 
 class FolderInstrument:
-    """One instrument: the audio files that make it up, in order."""
+    """One instrument: the audio files that make it up, in order. It is recordings only and plays no notes."""
 
-    def __init__(self, name: str, files: Sequence[Path], source: str) -> None:
+    playable_range: tuple[int, int] | None = None
+
+    def __init__(self, key: str, name: str, files: Sequence[Path], source: str, licence: str | None) -> None:
+        self.id = key
         self.name = name
+        self.licence = licence
         self.family = family_of_name(name)
         self.source = source
         self._files = list(files)
@@ -93,42 +101,86 @@ class FolderInstrument:
             return None
 
 
+class _Entry(NamedTuple):
+    """What becomes an instrument: a sub-folder with audio files or one audio file."""
+
+    path: Path
+    name: str
+    files: list[Path]
+
+
 class FolderSource:
     """The instruments of a folder, or the one instrument that a single audio file is."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SourceError if there is no audio file in `path`."""
+        """Raises SourceError if there is no audio file in `path`, or it cannot be read."""
         self.name = path.stem if path.is_file() else path.resolve().name
-        self._instruments = list(_instruments(path))
-        if not self._instruments:
+        self._path = path
+        faults: list[tuple[str, str]] = []
+        self._entries = list(_entries(path, faults))
+        self.faults = tuple(faults)
+        if not self._entries:
+            reasons = "".join(f"; {what}: {reason}" for what, reason in faults[:3])
             raise SourceError(
-                f"{path.name} holds no audio files", value=path.name, limit=" ".join(AUDIO_SUFFIXES)
+                f"{path.name} holds no audio files{reasons}", value=path.name, limit=" ".join(AUDIO_SUFFIXES)
             )
+        named = (("" if entry.path == path else entry.name, entry.path.name) for entry in self._entries)
+        self._ids = instrument_ids(self.name, named)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(sorted(file for entry in self._entries for file in entry.files))
 
     def __len__(self) -> int:
-        return len(self._instruments)
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[FolderInstrument]:
-        return iter(self._instruments)
+        for key, (path, name, files) in zip(self._ids, self._entries, strict=True):
+            source = path.name if path == self._path else f"{self.name}/{path.name}"
+            yield FolderInstrument(key, name, files, source, licence_beside(path, self._path))
 
 
 def is_audio_file(path: Path) -> bool:
     """Whether the name is that of an audio file; hidden files and what archivers leave behind are none."""
-    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return _is_named_as_audio(path) and path.is_file()
 
 
-def _instruments(path: Path) -> Iterator[FolderInstrument]:
+def _is_named_as_audio(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+
+
+def _entries(path: Path, faults: list[tuple[str, str]]) -> Iterator[_Entry]:
     if path.is_file():
-        yield FolderInstrument(path.stem, [path], path.name)
+        yield _Entry(path, path.stem, [path])
         return
-    for entry in sorted(path.iterdir()):
-        source = f"{path.resolve().name}/{entry.name}"
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}", value=path.name) from error
+    for entry in entries:
         if is_audio_file(entry):
-            yield FolderInstrument(entry.stem, [entry], source)
+            yield _Entry(entry, entry.stem, [entry])
         elif entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
-            files = sorted(file for file in entry.rglob("*") if is_audio_file(file))
-            if files:
-                yield FolderInstrument(entry.name, files, source)
+            if files := audio_files(entry, faults):
+                yield _Entry(entry, entry.name, files)
+        elif _is_named_as_audio(entry):
+            faults.append((entry.name, "cannot be read: a broken link, or no file"))
+
+
+def audio_files(folder: Path, faults: list[tuple[str, str]]) -> list[Path]:
+    """Audio files in a folder and below, sorted; what cannot be read is added to `faults`."""
+
+    def note(error: OSError) -> None:
+        faults.append((Path(error.filename).name, f"cannot be read: {error.strerror}"))
+
+    found = []
+    for place, _, names in os.walk(folder, onerror=note):
+        for path in (Path(place) / name for name in names):
+            if is_audio_file(path):
+                found.append(path)
+            elif _is_named_as_audio(path):
+                faults.append((path.relative_to(folder.parent).as_posix(), "cannot be read: a broken link"))
+    return sorted(found)
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

@@ -1,6 +1,6 @@
 """SoundFonts as a source: one instrument per preset, rendered with TinySoundFont.
 
-Enrollment plays the fixed phrases of `base`; a preset whose range leaves a phrase silent simply has fewer clips.
+Enrollment plays the fixed phrases of `base`, moved into the keys that the preset answers.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,14 +11,14 @@ import numpy as np
 from tinysoundfont._tinysoundfont import OutputMode, SoundFont
 
 from index.families import family_of_name, family_of_program
-from index.sources.base import Floats, Note, enrollment_phrases, finish_preview, is_silent
-from index.sources.preview_phrases import preview_phrases
+from index.sources.base import Floats, Note
+from index.sources.playing import enrollment_clips, phrase_preview
 from index.sources.soundfont_file import Preset, read_soundfont
+from index.sources.soundfont_keys import key_ranges
 from index.sources.soundfont_unpack import unpack
 from models.errors import SourceError
 
 DRUM_BANK = 128
-PREVIEW_SAMPLE_RATE = 44_100
 SUFFIXES = (".sf2", ".sf3")
 
 _GAIN_DB = 0.0
@@ -99,33 +99,32 @@ class SoundFontInstrument:
 
     faults: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, font: "SoundFontSource", preset: Preset, family: str | None) -> None:
+    def __init__(self, font: "SoundFontSource", key: str, preset: Preset, keys: tuple[int, int]) -> None:
         self._font = font
         self._preset = preset
+        self.id = key
         self.name = preset.name
-        self.family = family
+        self.family = family_of_preset(preset, font.general_midi)
         self.source = f"{font.path.name}#{preset.bank}:{preset.program}"
+        self.licence = font.licence
+        self.playable_range = keys
+
+    def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
+        """Mono samples `[seconds · sample_rate]`, the mean of both channels."""
+        player = self._font.player(sample_rate)
+        return player.play(self._preset.bank, self._preset.program, notes, seconds)
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
         """The enrollment phrases that sound, `[1…8, clip_samples]`. Raises SourceError if none does."""
-        player, seconds = self._font.player(sample_rate), clip_samples / sample_rate
-        rendered = [
-            player.play(self._preset.bank, self._preset.program, phrase, seconds)
-            for phrase in enrollment_phrases(seconds)
-        ]
-        sounding = [clip for clip in rendered if not is_silent(clip)]
-        if not sounding:
-            raise SourceError(f"{self.name} ({self.source}) is silent in every register", value=self.source)
-        return np.stack(sounding)
+        return enrollment_clips(self, sample_rate, clip_samples)
 
     def preview(self) -> tuple[Floats, int]:
         """Three to four seconds of stereo `[n, 2]` at 44.1 kHz: a phrase in a register where the preset sounds."""
-        player = self._font.player(PREVIEW_SAMPLE_RATE)
-        for notes, seconds in preview_phrases(self.name, self.family):
-            samples = player.render(self._preset.bank, self._preset.program, notes, seconds)
-            if not is_silent(samples):
-                return finish_preview(samples, PREVIEW_SAMPLE_RATE), PREVIEW_SAMPLE_RATE
-        raise SourceError(f"{self.name} ({self.source}) is silent in every register", value=self.source)
+        return phrase_preview(self, self._render)
+
+    def _render(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
+        player = self._font.player(sample_rate)
+        return player.render(self._preset.bank, self._preset.program, notes, seconds)
 
 
 def follows_general_midi(presets: Sequence[Preset]) -> bool:
@@ -150,24 +149,46 @@ class SoundFontSource:
 
     def __init__(self, path: Path, banks: Collection[int] | None = None) -> None:
         """Raises SourceError if the file is damaged or holds no preset in `banks`."""
+        font = read_soundfont(path)
         self.path = path
         self.name = path.stem
-        presets = read_soundfont(path).presets
-        self._general_midi = follows_general_midi(presets)
-        self._presets = [preset for preset in presets if banks is None or preset.bank in banks]
-        self._player: SoundFontPlayer | None = None
-        if not self._presets:
+        self.licence = font.copyright
+        self.general_midi = follows_general_midi(font.presets)
+        presets = [preset for preset in font.presets if banks is None or preset.bank in banks]
+        if not presets:
             raise SourceError(f"{path.name} has no preset in banks {sorted(banks or ())}", value=path.name)
+        keys = key_ranges(font)
+        self._presets = {self._id(preset): (preset, keys[preset]) for preset in presets if preset in keys}
+        self.faults = tuple(
+            (f"{path.name}#{preset.bank}:{preset.program} {preset.name}", "no key plays a sample")
+            for preset in presets
+            if preset not in keys
+        )
+        if not self._presets:
+            raise SourceError(f"no preset of {path.name} plays a sample on any key", value=path.name)
+        self._player: SoundFontPlayer | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
 
     def __len__(self) -> int:
         return len(self._presets)
 
     def __iter__(self) -> Iterator[SoundFontInstrument]:
-        for preset in self._presets:
-            yield SoundFontInstrument(self, preset, family_of_preset(preset, self._general_midi))
+        return map(self.get, self._presets)
+
+    def get(self, key: str) -> SoundFontInstrument:
+        """The preset of an id, `<file>_<bank>_<program>`. Raises SourceError when there is none."""
+        if key not in self._presets:
+            raise SourceError(f"no preset {key} in {self.path.name}", value=key)
+        return SoundFontInstrument(self, key, *self._presets[key])
+
+    def _id(self, preset: Preset) -> str:
+        return f"{self.path.stem.lower()}_{preset.bank:03d}_{preset.program:03d}"
 
     def player(self, sample_rate: int) -> SoundFontPlayer:
         """A player at this rate; the file is loaded once for all."""
         if self._player is None:
             self._player = SoundFontPlayer(self.path, sample_rate)
-        return self._player.at(sample_rate)
+        return self._player if self._player.sample_rate == sample_rate else self._player.at(sample_rate)

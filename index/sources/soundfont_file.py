@@ -6,6 +6,7 @@ synthesiser follows every link in those tables without looking, so a wrong one w
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -49,6 +50,8 @@ _TABLES: dict[bytes, np.dtype] = {
         ]
     ),
 }
+_COPYRIGHT = b"ICOP"
+MAX_COPYRIGHT = 200  # characters; some fonts hold a whole licence there
 _CONTENT: dict[bytes, frozenset[bytes]] = {
     b"sdta": frozenset({b"smpl", b"sm24"}),
     b"pdta": frozenset(_TABLES),
@@ -82,6 +85,7 @@ class SoundFontFile:
     tables: Tables
     smpl_start: int
     is_compressed: bool
+    copyright: str | None = None  # what INFO's ICOP says
 
 
 def read_soundfont(path: Path) -> SoundFontFile:
@@ -91,6 +95,7 @@ def read_soundfont(path: Path) -> SoundFontFile:
         with path.open("rb") as file:
             chunks, is_even = _read_chunks(file, name)
             tables = _read_tables(file, chunks, name)
+            copyright_note = _read_copyright(file, chunks.get(_COPYRIGHT))
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}", value=name, limit=ACCEPTED) from error
     smpl = chunks.get(b"smpl")
@@ -101,7 +106,8 @@ def read_soundfont(path: Path) -> SoundFontFile:
     is_compressed = _check_samples(tables[b"shdr"], smpl.size, name)
     if not (is_even or is_compressed):
         raise _damaged(name, "a chunk has an odd size")
-    return SoundFontFile(path, _presets(tables[b"phdr"][:-1], name), tables, smpl.start, is_compressed)
+    presets = _presets(tables[b"phdr"][:-1], name)
+    return SoundFontFile(path, presets, tables, smpl.start, is_compressed, copyright_note)
 
 
 def _presets(headers: NDArray[np.void], name: str) -> tuple[Preset, ...]:
@@ -157,6 +163,8 @@ def _read_chunks(file: BinaryIO, name: str) -> tuple[dict[bytes, _Chunk], bool]:
         is_even &= outer.size % 2 == 0
         file.seek(outer.start)
         content = file.read(4) if outer.kind == b"LIST" else outer.kind
+        if content == b"INFO":
+            found |= _find_copyright(file, outer, name)
         if content not in _CONTENT:
             continue
         if outer.kind != b"LIST" or outer.size < 4:
@@ -167,6 +175,33 @@ def _read_chunks(file: BinaryIO, name: str) -> tuple[dict[bytes, _Chunk], bool]:
             is_even &= inner.size % 2 == 0
             found[inner.kind] = inner
     return found, is_even
+
+
+def _find_copyright(file: BinaryIO, information: _Chunk, name: str) -> dict[bytes, _Chunk]:
+    """The chunk that states the copyright, if it can be found: nothing else hangs on this list."""
+    with suppress(SourceError):
+        for inner in _chunks(file, information.start + 4, information.start + information.size, name):
+            if inner.kind == _COPYRIGHT:
+                return {_COPYRIGHT: inner}
+    return {}
+
+
+def _read_copyright(file: BinaryIO, chunk: _Chunk | None) -> str | None:
+    """Its text in one line, cut to `MAX_COPYRIGHT` characters; None when there is none."""
+    if chunk is None:
+        return None
+    file.seek(chunk.start)
+    text = _decoded(file.read(min(chunk.size, 64 * MAX_COPYRIGHT)).split(b"\0")[0])
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return f"{line[: MAX_COPYRIGHT - 1]}…" if len(line) > MAX_COPYRIGHT else line or None
+
+
+def _decoded(text: bytes) -> str:
+    """UTF-8 where it is that, else Latin-1, which older editors write."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def _read_tables(file: BinaryIO, chunks: dict[bytes, _Chunk], name: str) -> Tables:

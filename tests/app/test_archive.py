@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.archive import clean_name, unpack
-from models.errors import AudioTooLarge, ShowMeError, SourceError, UnsupportedAudio
+from models.errors import AudioTooLarge, ShowMeError, SourceError
 from tests.app.sounds import zipped
 
 SUFFIXES = (".wav", ".flac")
@@ -110,9 +110,40 @@ def test_too_many_entries(tmp_path: Path) -> None:
     assert refused.value.limit == 100
 
 
-def test_sfz_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedAudio):
-        unpacked(tmp_path, zipped({"Piano/a.wav": b"1", "Piano/piano.SFZ": b"2"}))
+def test_a_zip_with_sfz_keeps_its_folders_and_all_in_them(tmp_path: Path) -> None:
+    files = {
+        "Bank/Programs/piano.SFZ": b"1",
+        "Bank\\Samples\\c4 v1.wav": b"2",
+        "Bank/Samples/c4 v1.FLAC": b"3",
+        "Bank/Data/keys.txt": b"4",
+        "Bank/LICENSE": b"5",
+        "Bank/.hidden/x.wav": b"6",
+        "__MACOSX/Bank/._piano.sfz": b"7",
+        "Bank/": b"",
+    }
+    written = unpacked(tmp_path, zipped(files))
+    kept = list(files.items())[:5]
+    assert written == {name.replace("\\", "/"): content for name, content in kept}
+
+
+def test_names_in_a_zip_with_sfz_are_made_portable_and_the_last_of_one_name_stays(tmp_path: Path) -> None:
+    names = ["a.sfz", "vol:1/ c4? .wav", "a" * 120 + ".wav", "...dots/x.wav", "Cafe\u0301.wav"]
+    written = unpacked(tmp_path, zipped(dict.fromkeys(names, b"1")))
+    assert set(written) == {"a.sfz", "vol_1/c4_ .wav", "a" * 120 + ".wav", "Café.wav"}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"doc.pdf": bytes(2_000_000)},
+        {"a.sfz/x.wav": b""},
+        {"a" * 300 + ".wav": b""},
+        *({name: b""} for name in ("../b.sfz", "a/../../b.sfz", "/b.sfz", "C:\\b.sfz")),
+    ],
+)
+def test_a_zip_with_sfz_has_the_same_limits(tmp_path: Path, files: dict[str, bytes]) -> None:
+    with pytest.raises((AudioTooLarge, SourceError)):
+        unpacked(tmp_path, zipped({"a.sfz": b"", **files}))
 
 
 def test_odd_names_stay_inside(tmp_path: Path) -> None:
@@ -140,13 +171,16 @@ def test_clean_names_are_safe(name: str) -> None:
     clean.encode()
 
 
-SAMPLE = zipped({"Bass/a.wav": b"sound" * 50, "Flute/b.wav": b"other" * 50})
+SAMPLES = (
+    zipped({"Bass/a.wav": b"sound" * 50, "Flute/b.wav": b"other" * 50}),
+    zipped({"a.sfz": b"<region> sample=a.wav", "a.wav": b"other" * 50}),
+)
 
 
 @settings(max_examples=150)
 @given(st.data())
 def test_damaged_zips_never_surprise(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    content = bytearray(SAMPLE)
+    content = bytearray(data.draw(st.sampled_from(SAMPLES)))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content

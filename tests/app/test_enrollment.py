@@ -51,6 +51,8 @@ def test_zip_of_folders(client: httpx.Client, fresh: str) -> None:
     job = enrolled(client, fresh, ("my sounds.zip", content))
     assert (job["state"], job["done"], job["total"], job["message"]) == ("done", 3, 3, "3 added")
     assert sorted(names(client, fresh)) == ["Kit", "Plain", "Warm Bass"]
+    items = client.get(f"/v1/libraries/{fresh}/instruments").json()["items"]
+    assert {(item["licence"], item["playable_range"]) for item in items} == {(None, None)}  # recordings
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -92,8 +94,14 @@ REFUSED = {
     "text as wav": ("a.wav", b"these are words", 415, "not-audio"),
     "playlist as wav": ("a.wav", b"ffconcat version 1.0\nfile '/etc/passwd'\n", 415, "not-audio"),
     "empty wav": ("a.wav", b"", 422, "empty-audio"),
-    "sfz": ("piano.sfz", b"<region> sample=a.wav", 415, "unsupported-audio"),
-    "sfz in a zip": ("piano.zip", zipped({"p/piano.sfz": b"<region>"}), 415, "unsupported-audio"),
+    "sfz without its samples": ("piano.sfz", b"<region> sample=a.wav", 422, "source"),
+    "sfz without a region": ("piano.zip", zipped({"p/piano.sfz": b"<group>", "p/a.wav": b""}), 422, "source"),
+    "sfz that leaves its zip": (
+        "piano.zip",
+        zipped({"a.sfz": b"<region> sample=../../../a.wav"}),
+        422,
+        "source",
+    ),
     "document": ("notes.pdf", b"%PDF-", 415, "unsupported-audio"),
     "no suffix": ("notes", b"RIFF", 415, "unsupported-audio"),
     "broken soundfont": ("font.sf2", soundfont_bytes()[:2000], 422, "source"),
@@ -115,10 +123,41 @@ def test_refused_at_once(client: httpx.Client, fresh: str, data_dir: Path, kind:
     assert list((data_dir / "tmp").iterdir()) == []
 
 
-def test_sfz_says_what_is_accepted(client: httpx.Client, fresh: str) -> None:
-    body = problem(send(client, fresh, ("piano.sfz", b"<region>")), 415, "unsupported-audio")
-    for suffix in (".wav", ".zip", ".sf2", ".sf3"):
+def test_an_sfz_without_samples_says_what_to_send(client: httpx.Client, fresh: str) -> None:
+    body = problem(send(client, fresh, ("piano.sfz", b"<region> sample=Samples/a.wav")), 422, "source")
+    assert "1 missing: Samples/a.wav" in body["detail"]
+    assert "send a zip that holds the .sfz and its samples" in body["detail"]
+    for suffix in (".wav", ".zip", ".sfz", ".sf2", ".sf3"):
         assert suffix in body["limit"]
+
+
+SFZ = b'#include "../Data/c.txt"\n<region> sample=..\\SAMPLES\\C4 soft.wav pitch_keycenter=60 zzz=1'
+
+
+def test_sfz_in_a_zip_and_by_itself(client: httpx.Client, fresh: str) -> None:
+    files = {
+        "Bank/Programs/Soft_Flute.sfz": SFZ,
+        "Bank/Programs/Broken.sfz": b"<region> sample=gone.wav",
+        "Bank/Data/c.txt": b"<group> ampeg_release=0.1",
+        "Bank/Samples/c4 soft.wav": audio(tone(262.0)),
+        "Bank/LICENSE.txt": b"CC0",
+        "Bank/index.jsonl": b"{}",  # not taken for a note bank, nor the samples for instruments
+        "Bank/examples.json": b"{}",
+    }
+    job = enrolled(client, fresh, ("my bank.zip", zipped(files)), ("Saw Lead.SFZ", b"<region> sample=*saw"))
+    assert (job["state"], job["done"], job["total"]) == ("done", 2, 2)
+    assert "Broken.sfz" in job["message"]
+    items = client.get(f"/v1/libraries/{fresh}/instruments").json()["items"]
+    assert [(item["name"], item["family"], item["source"]) for item in items] == [
+        ("Soft Flute", "flute", "my bank/Bank/Programs/Soft_Flute.sfz"),
+        ("Saw Lead", "synth_lead", "Saw Lead.SFZ"),
+    ]
+    assert [(item["licence"], item["playable_range"]) for item in items] == [
+        ("see LICENSE.txt", [0, 120]),
+        (None, [0, 127]),
+    ]
+    assert client.get(f"/v1/instruments/{items[0]['id']}").json() == items[0]
+    assert client.get(f"/v1/instruments/{items[0]['id']}/preview").status_code == 200
 
 
 def test_files_are_needed_and_so_is_a_library(client: httpx.Client, fresh: str) -> None:

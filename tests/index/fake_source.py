@@ -4,10 +4,12 @@ It implements the protocols of `index.sources.base`.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from index.sources.base import Floats
+from index.sources.ids import slug
 from models.errors import SourceError
 
 PREVIEW_SAMPLE_RATE = 8000
@@ -17,11 +19,14 @@ class FakeInstrument:
     """A sine with two clips; with `hz` None it is silent, and without `has_preview` it cannot be played."""
 
     source = "fake"
+    licence: str | None = None
+    playable_range: tuple[int, int] | None = None
     faults: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self, name: str, hz: float | None = 300.0, *, family: str | None = None, has_preview: bool = True
     ) -> None:
+        self.id = slug(name)
         self.name = name
         self.family = family
         self._hz = hz
@@ -46,9 +51,11 @@ class FakeSource:
     """Some fake instruments, in order."""
 
     name = "fakes"
+    files: tuple[Path, ...] = ()
 
-    def __init__(self, *instruments: FakeInstrument) -> None:
+    def __init__(self, *instruments: FakeInstrument, faults: tuple[tuple[str, str], ...] = ()) -> None:
         self._instruments = instruments
+        self.faults = faults
 
     def __len__(self) -> int:
         return len(self._instruments)

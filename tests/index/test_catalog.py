@@ -84,6 +84,34 @@ def test_migrations_go_down_and_up_again(catalog: Catalog) -> None:
     assert count(catalog, Library) == 0
 
 
+def test_rows_of_0001_are_kept_and_know_no_licence_and_no_range(catalog: Catalog) -> None:
+    library_id = add_library(catalog, instruments=3)
+    config = alembic_config()
+    with migrating(catalog.writer) as connection:
+        config.attributes[CONNECTION] = connection
+        command.downgrade(config, "0001")
+    columns = {column["name"] for column in inspect(catalog.engine).get_columns("instrument")}
+    assert not columns & {"licence", "lowest_pitch", "highest_pitch"}
+    with catalog.write() as session:  # a row as revision 0001 wrote it
+        old = "SELECT 'i_old', library_id, 'old', family, source, num_clips, encoder_hash, embedding, created_at"
+        names = "id, library_id, name, family, source, num_clips, encoder_hash, embedding, created_at"
+        session.execute(text(f"INSERT INTO instrument ({names}) {old} FROM instrument LIMIT 1"))
+    catalog.migrate()
+    with catalog.session() as session:
+        rows = session.scalars(select(Instrument).order_by(Instrument.vector_id)).all()
+        assert [row.name for row in rows] == ["Lib 0", "Lib 1", "Lib 2", "old"]
+        assert {(row.library_id, row.licence, row.lowest_pitch, row.highest_pitch) for row in rows} == {
+            (library_id, None, None, None)
+        }
+        assert all(np.array_equal(from_bytes(row.embedding), np.full(4, 0.5)) for row in rows)
+    assert count(catalog, Clip) == 3
+    with catalog.write() as session:
+        session.execute(sa.delete(Instrument))
+        session.add(fresh := an_instrument(library_id, "fresh"))
+        session.flush()
+        assert fresh.vector_id == 5  # altering the table has not made it forget which ids were used
+
+
 def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
     add_library(catalog)
     catalog.migrate()

@@ -1,16 +1,19 @@
 """Folders of recordings: what is an instrument, which windows become clips, and what happens to broken files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from index.sources import FolderSource, SoundFontSource, open_source
+from index.sources import FolderSource, is_playable
 from index.sources.base import is_silent
 from index.sources.folder import MAX_CLIPS
+from index.sources.ids import is_safe
 from models.errors import SourceError
 from tests.index.conftest import write_tone
+from tests.index.tiny_banks import lie_about_length, lie_about_rate
 
 RATE, CLIP = 16_000, 16_000  # clips of one second keep these tests quick
 
@@ -112,21 +115,53 @@ def test_previews_join_the_beginnings_of_the_files(tmp_path: Path) -> None:
         assert np.abs(samples).max() == pytest.approx(10 ** (-3 / 20), rel=0.01)
 
 
-def test_sources_open_by_what_they_are(tmp_path: Path, font: Path) -> None:
-    tone = write_tone(tmp_path / "one" / "viola.wav", 300)
-    assert isinstance(open_source(font), SoundFontSource)
-    folder = open_source(tmp_path / "one")
-    assert isinstance(folder, FolderSource)
-    assert folder.name == "one"
-    single = open_source(tone)
-    assert len(single) == 1
-    assert [(one.name, one.source) for one in single] == [("viola", "viola.wav")]
+def test_ids_are_safe_unique_and_those_of_a_single_file_short(tmp_path: Path) -> None:
+    for name in ("My Kit/Kick 1.wav", "My Kit/kick-1.wav", "My Kit/kick-1.ogg", "My Kit/尺八/a.wav"):
+        write_tone(tmp_path / name, 100, seconds=0.1)
+    ids = [one.id for one in FolderSource(tmp_path / "My Kit")]
+    assert len(set(ids)) == 4
+    assert all(is_safe(made) and made.startswith("my_kit_") for made in ids)
+    (single,) = FolderSource(tmp_path / "My Kit" / "Kick 1.wav")
+    assert (single.id, single.name, single.source) == ("kick_1", "Kick 1", "Kick 1.wav")
 
 
-def test_other_things_are_refused_naming_what_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no audio")
-    (tmp_path / "empty").mkdir()
-    for path in (tmp_path / "notes.txt", tmp_path / "missing.wav", tmp_path / "empty"):
-        with pytest.raises(SourceError) as caught:
-            open_source(path)
-        assert ".wav" in str(caught.value.limit)
+def test_recordings_cannot_be_played_but_carry_the_licence_beside_them(tmp_path: Path) -> None:
+    write_tone(tmp_path / "viola" / "a.wav", 300)
+    write_tone(tmp_path / "oboe.wav", 300)
+    (tmp_path / "viola" / "LICENSE").write_text("CC0")
+    (tmp_path / "COPYING.txt").write_text("public domain")
+    source = FolderSource(tmp_path)
+    assert {one.name: one.licence for one in source} == {"oboe": "see COPYING.txt", "viola": "see LICENSE"}
+    assert not any(is_playable(one) for one in source)
+    assert source.files == (tmp_path / "oboe.wav", tmp_path / "viola" / "a.wav")
+
+
+def test_files_and_folders_that_cannot_be_read_are_faults_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tone(tmp_path / "viola" / "a.wav", 300)
+    write_tone(tmp_path / "locked" / "b.wav", 300)
+    (tmp_path / "gone.wav").symlink_to("nowhere.wav")
+    (tmp_path / "viola" / "c.wav").symlink_to("nowhere.wav")
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        """The superuser, who runs tests in containers, may read a folder without permissions."""
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    source = FolderSource(tmp_path)
+    assert [one.name for one in source] == ["viola"]
+    assert sorted(what for what, _ in source.faults) == ["gone.wav", "locked", "viola/c.wav"]
+    assert "Permission denied" in dict(source.faults)["locked"]
+
+
+def test_a_header_that_lies_gives_what_is_there(tmp_path: Path) -> None:
+    lie_about_length(write_tone(tmp_path / "long.wav", 300))
+    lie_about_rate(write_tone(tmp_path / "fast.wav", 300), 4_000_000_000)
+    fast, long = FolderSource(tmp_path)
+    assert long.clips(RATE, CLIP).shape == (1, CLIP)
+    with pytest.raises(SourceError, match=r"fast has no audio"):
+        fast.clips(RATE, CLIP)

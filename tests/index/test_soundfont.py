@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.sources import SoundFontSource
+from index.sources import SoundFontSource, is_playable
 from index.sources.base import Note, is_silent
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontPlayer
 from models.errors import SourceError
-from tests.index.tiny_soundfont import MIDDLE_C, PERIOD_SAMPLES, SAMPLE_RATE, SILENT, Patch, write_soundfont
+from tests.index.tiny_soundfont import (
+    MIDDLE_C,
+    PATCHES,
+    PERIOD_SAMPLES,
+    SAMPLE_RATE,
+    SILENT,
+    Patch,
+    soundfont_bytes,
+    write_soundfont,
+)
 
 RATE = 16_000
 PRESETS = st.sampled_from([(0, 0), (0, 1), (0, 2), (0, 3), (8, 0), (128, 0)])
@@ -121,12 +130,83 @@ def test_presets_become_instruments_with_names_families_and_sources(font: Path) 
         SoundFontSource(font, banks={5})
 
 
-def test_phrases_out_of_range_are_dropped(font: Path) -> None:
+def test_every_phrase_is_brought_into_the_range_of_a_preset(font: Path) -> None:
     clips = {one.name: one.clips(RATE, 80_000) for one in SoundFontSource(font)}
+    assert {len(of_one) for of_one in clips.values()} == {8}
     assert clips["Pure"].shape == (8, 80_000)
     assert clips["Pure"].dtype == np.float32
-    assert 1 <= len(clips["Only High Bells"]) < 8
     assert not any(is_silent(clip) for one in clips.values() for clip in one)
+
+
+@pytest.mark.parametrize(
+    ("keys", "preset_keys", "expected"),
+    [
+        ((0, 127), None, (0, 127)),
+        ((70, 90), None, (70, 90)),
+        ((0, 127), (50, 52), (50, 52)),
+        ((40, 60), (55, 80), (55, 60)),
+        ((40, 255), None, (40, 127)),
+    ],
+)
+def test_the_playable_range_is_where_it_sounds(
+    tmp_path: Path, keys: tuple[int, int], preset_keys: tuple[int, int] | None, expected: tuple[int, int]
+) -> None:
+    patch = Patch("Narrow", 0, 0, (1.0, 0.3), keys=keys, preset_keys=preset_keys)
+    (narrow,) = SoundFontSource(write_soundfont(tmp_path / "narrow.sf2", (patch,)))
+    assert is_playable(narrow)
+    assert narrow.playable_range == expected
+    low, high = expected
+    for pitch in {max(0, low - 1), low, high, min(127, high + 1)}:
+        silent = is_silent(narrow.play([Note(pitch, 100, 0.0, 0.2)], 0.3, 44_100))
+        assert silent == (not low <= pitch <= high)
+    assert len(narrow.clips(RATE, 16_000)) == 8
+
+
+def test_a_preset_that_no_key_plays_is_a_fault_of_the_source(tmp_path: Path) -> None:
+    dead = Patch("Dead", 0, 5, (1.0,), keys=(10, 20), preset_keys=(30, 40))
+    source = SoundFontSource(write_soundfont(tmp_path / "some.sf2", (*PATCHES[:2], dead)))
+    assert [one.name for one in source] == ["Pure", "Hollow Clarinet"]
+    assert len(source) == 2
+    assert source.faults == (("some.sf2#0:5 Dead", "no key plays a sample"),)
+    with pytest.raises(SourceError, match=r"no preset of all\.sf2"):
+        SoundFontSource(write_soundfont(tmp_path / "all.sf2", (dead,)))
+
+
+def test_ids_name_file_bank_and_program(font: Path) -> None:
+    source = SoundFontSource(font)
+    assert [one.id for one in source][-2:] == ["tiny_008_000", "tiny_128_000"]
+    assert source.get("tiny_008_000").name == "Variation Bass"
+    assert source.files == (font,)
+    with pytest.raises(SourceError, match="tiny_000_077"):
+        source.get("tiny_000_077")
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_it_plays_at_any_rate(font: Path, rate: int) -> None:
+    samples = SoundFontSource(font).get("tiny_000_000").play([Note(MIDDLE_C, 100, 0.0, 0.5)], 0.5, rate)
+    assert samples.shape == (rate // 2,)
+    hz = float(np.abs(np.fft.rfft(samples)).argmax()) * 2
+    assert hz == pytest.approx(SAMPLE_RATE / PERIOD_SAMPLES, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        (b"\0\0", None),
+        (b"Public \r\n\tdomain\0\0rubbish\0", "Public domain"),
+        ("© 2004 Müller".encode(), "© 2004 Müller"),
+        ("© 2004 Müller".encode("latin-1"), "© 2004 Müller"),
+        (b"GNU " * 5000, ("GNU " * 50)[:199] + "…"),
+    ],
+)
+def test_the_licence_is_what_the_file_says_of_its_copyright(
+    tmp_path: Path, text: bytes | None, expected: str | None
+) -> None:
+    path = tmp_path / "said.sf2"
+    path.write_bytes(soundfont_bytes(PATCHES[:1], copyright_note=text))
+    (one,) = SoundFontSource(path)
+    assert one.licence == expected
 
 
 def test_a_preset_that_never_sounds_is_refused(tmp_path: Path) -> None:

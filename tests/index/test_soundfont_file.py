@@ -138,3 +138,19 @@ def test_odd_chunks_need_no_padding_where_we_unpack_the_file_ourselves(tmp_path:
         struct.pack_into("<I", odd, position, value + extra)
     (tmp_path / "odd.sf3").write_bytes(odd)
     assert len(SoundFontPlayer(tmp_path / "odd.sf3", 16_000).presets) == 3
+
+
+def test_a_damaged_list_of_information_costs_the_copyright_only(tmp_path: Path) -> None:
+    path = tmp_path / "odd.sf2"
+    whole = bytearray(soundfont_bytes(PATCHES[:1], copyright_note=b"Public domain"))
+    assert read_soundfont(_written(path, whole)).copyright == "Public domain"
+    at = whole.index(b"ICOP") + 4
+    struct.pack_into("<I", whole, at, 5000)  # beyond the list it stands in
+    font = read_soundfont(_written(path, whole))
+    assert font.copyright is None
+    assert len(font.presets) == 1
+
+
+def _written(path: Path, content: bytearray) -> Path:
+    path.write_bytes(content)
+    return path

@@ -20,13 +20,17 @@ GENERATOR_KEY_RANGE, GENERATOR_SAMPLE_MODES, GENERATOR_SAMPLE, GENERATOR_INSTRUM
 
 @dataclass(frozen=True)
 class Patch:
-    """One preset with one looped sample: `partials` are the amplitudes of its harmonics."""
+    """One preset with one looped sample: `partials` are the amplitudes of its harmonics.
+
+    `keys` are its instrument's, `preset_keys` its own, or None for a preset that says nothing of keys.
+    """
 
     name: str
     bank: int
     program: int
     partials: tuple[float, ...]
     keys: tuple[int, int] = (0, 127)
+    preset_keys: tuple[int, int] | None = None
 
 
 PATCHES = (
@@ -47,21 +51,25 @@ def write_soundfont(path: Path, patches: tuple[Patch, ...] = PATCHES, *, compres
     return path
 
 
-def soundfont_bytes(patches: tuple[Patch, ...] = PATCHES, *, compressed: bool = False) -> bytes:
-    """The whole file."""
+def soundfont_bytes(
+    patches: tuple[Patch, ...] = PATCHES, *, compressed: bool = False, copyright_note: bytes | None = None
+) -> bytes:
+    """The whole file; `copyright_note` becomes INFO's ICOP."""
     samples = [
         _compress(_wave(patch)) if compressed else _wave(patch).tobytes() + bytes(92) for patch in patches
     ]
     number = len(patches)
+    preset_zones = [_preset_zone(i, patch) for i, patch in enumerate(patches)]
+    starts = np.cumsum([0, *(len(zone) // 4 for zone in preset_zones)])
     tables = {
         b"phdr": [
             _name(p.name) + struct.pack("<HHHIII", p.program, p.bank, i, 0, 0, 0)
             for i, p in enumerate(patches)
         ]
         + [_name("EOP") + struct.pack("<HHHIII", 0, 0, number, 0, 0, 0)],
-        b"pbag": [struct.pack("<HH", i, 0) for i in range(number + 1)],
+        b"pbag": [struct.pack("<HH", start, 0) for start in starts],
         b"pmod": [bytes(10)],
-        b"pgen": [struct.pack("<HH", GENERATOR_INSTRUMENT, i) for i in range(number)] + [bytes(4)],
+        b"pgen": [*preset_zones, bytes(4)],
         b"inst": [_name(p.name) + struct.pack("<H", i) for i, p in enumerate(patches)]
         + [_name("EOI") + struct.pack("<H", number)],
         b"ibag": [struct.pack("<HH", 3 * i, 0) for i in range(number + 1)],
@@ -69,7 +77,8 @@ def soundfont_bytes(patches: tuple[Patch, ...] = PATCHES, *, compressed: bool = 
         b"igen": [_zone(i, patch) for i, patch in enumerate(patches)] + [bytes(4)],
         b"shdr": [*_sample_headers(patches, samples, compressed), _name("EOS") + bytes(26)],
     }
-    information = _list(b"INFO", _chunk(b"ifil", struct.pack("<HH", 3 if compressed else 2, 1)))
+    notes = [] if copyright_note is None else [_chunk(b"ICOP", copyright_note)]
+    information = _list(b"INFO", _chunk(b"ifil", struct.pack("<HH", 3 if compressed else 2, 1)), *notes)
     data = b"".join(samples)
     hydra = _list(b"pdta", *(_chunk(name, b"".join(rows)) for name, rows in tables.items()))
     return _chunk(
@@ -103,6 +112,11 @@ def _sample_headers(patches: tuple[Patch, ...], samples: list[bytes], compressed
         )
         position += len(data)
     return headers
+
+
+def _preset_zone(instrument: int, patch: Patch) -> bytes:
+    keys = b"" if patch.preset_keys is None else struct.pack("<HBB", GENERATOR_KEY_RANGE, *patch.preset_keys)
+    return keys + struct.pack("<HH", GENERATOR_INSTRUMENT, instrument)
 
 
 def _zone(sample: int, patch: Patch) -> bytes:

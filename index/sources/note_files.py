@@ -1,0 +1,64 @@
+"""Reads a file that holds a sampled note: short, mono, and refused when its header promises more than is there.
+
+The length of a wav file is checked against its data chunk (RIFF form, Multimedia Programming Interface 1.0, 1991): a note
+that is cut short would end with a click, and libsndfile reads it without a word.
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from index.sources.base import Floats
+from models.audio_tracks import open_track
+from models.errors import AudioError, SourceError
+
+MAX_NOTE_SECONDS = 30.0  # what a file holds beyond is not read
+SOUNDING_PEAK = 0.003  # a note whose peak lies below does not sound: it is out of its instrument's range
+
+
+def read_note(path: Path) -> tuple[Floats, int]:
+    """Mono samples `[n]` and their rate. Raises SourceError for a file that cannot be decoded or is cut short."""
+    try:
+        with path.open("rb") as file:
+            _check_length(file, path.name)
+            track = open_track(file, path.name)
+            blocks = list(track.blocks(0, round(MAX_NOTE_SECONDS * track.sample_rate)))
+    except AudioError as error:
+        raise SourceError(error.message, value=path.name) from error
+    except OSError as error:
+        raise SourceError(f"{path.name} cannot be read: {error.strerror}", value=path.name) from error
+    mono = [block[:, 0] if block.shape[1] == 1 else block.mean(axis=1) for block in blocks]
+    return (np.concatenate(mono) if mono else np.zeros(0, np.float32)), track.sample_rate
+
+
+def check_sounds(samples: Floats) -> None:
+    """Raises SourceError for samples that are none, hold NaN or infinity, or are silent."""
+    peak = float(np.abs(samples).max(initial=0.0))  # NaN if any is
+    if not np.isfinite(peak):
+        raise SourceError("holds NaN or infinite samples", value=peak)
+    if peak < SOUNDING_PEAK:
+        raise SourceError(
+            "does not sound" if len(samples) else "holds no samples", value=peak, limit=SOUNDING_PEAK
+        )
+
+
+def _check_length(file: BinaryIO, name: str) -> None:
+    """Raises SourceError if `file` is a wav whose data chunk says more bytes than follow it."""
+    end = file.seek(0, 2)
+    file.seek(0)
+    header = file.read(12)
+    if header[:4] != b"RIFF" or header[8:] != b"WAVE":
+        return
+    position = 12
+    while position + 8 <= end:
+        file.seek(position)
+        kind, size = struct.unpack("<4sI", file.read(8))
+        position += 8
+        if kind == b"data":
+            if position + size > end:
+                message = f"{name} is cut short: its header says {size} bytes of samples, {end - position} are there"
+                raise SourceError(message, value=end - position, limit=size)
+            return
+        position += size + size % 2

@@ -1,0 +1,255 @@
+"""NSynth as published: `examples.json` and one wav a note, in the folders nsynth-train, nsynth-valid and nsynth-test.
+
+Engel et al. 2017, section 3: 1,006 instruments in eleven families, up to 88 pitches (21…108) at five velocities, keys held
+for 3 s of 4 s at 16 kHz; not every instrument covers every pitch and velocity.
+"""
+
+import os
+import re
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from index.families import FAMILIES, family_of_name
+from index.sources.base import Floats
+from index.sources.ids import is_safe
+from index.sources.json_rows import object_entries
+from index.sources.note_files import read_note
+from index.sources.sampled import MAX_SHIFT, Identity, Reach, SampledInstrument, SampledNote
+from models.errors import SourceError
+
+EXAMPLES = "examples.json"
+AUDIO = "audio"
+LICENCE = "CC-BY-4.0"
+NUM_FAMILIES = 11  # NSynth's, in the order of its numbers and of FAMILIES
+
+Part = Literal["train", "valid", "test"]
+Missing = Literal["nearest", "leave out"]
+
+_NEAREST_PITCH_FIRST = 1e-4  # velocity decides between equal pitches only
+_REACH: dict[Missing, Reach] = {
+    "nearest": Reach(edge=MAX_SHIFT, gap=MAX_SHIFT, velocity_cost=_NEAREST_PITCH_FIRST),
+    "leave out": Reach(edge=0.0, gap=0.0, velocity_cost=_NEAREST_PITCH_FIRST),
+}
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The notes of an instrument in one folder, as compact as 300,000 of them ask for."""
+
+    folder: Path
+    pitches: array = field(default_factory=lambda: array("B"))
+    velocities: array = field(default_factory=lambda: array("B"))
+    sample_rates: array = field(default_factory=lambda: array("I"))  # 0: not said
+    names: dict[int, str] = field(
+        default_factory=dict
+    )  # of notes that are not called after pitch and velocity
+    missing: list[str] = field(default_factory=list)
+
+    def name(self, instrument: str, number: int) -> str:
+        usual = f"{instrument}-{self.pitches[number]:03d}-{self.velocities[number]:03d}"
+        return self.names.get(number, usual)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An instrument: its family and its notes by folder."""
+
+    family: str | None
+    notes: list[_Notes] = field(default_factory=list)
+
+
+class _Row(NamedTuple):
+    instrument: str
+    family: str | None
+    pitch: int
+    velocity: int
+    sample_rate: int
+
+
+class _Wavs:
+    """Reads the notes of an instrument by their places."""
+
+    def __init__(self, instrument: str, places: list[tuple[_Notes, int]]) -> None:
+        self._instrument = instrument
+        self._places = places
+
+    def __call__(self, number: int) -> tuple[Floats, int]:
+        notes, place = self._places[number]
+        samples, sample_rate = read_note(_wav(notes.folder, notes.name(self._instrument, place)))
+        said = notes.sample_rates[place]
+        if said and said != sample_rate:
+            message = f"its header says {sample_rate} Hz, {EXAMPLES} {said} Hz"
+            raise SourceError(message, value=sample_rate, limit=said)
+        return samples, sample_rate
+
+
+class NSynthInstrument(SampledInstrument):
+    """One instrument of NSynth; `part` is the side of NSynth's own split that it is on, if the folders tell."""
+
+    def __init__(self, identity: Identity, part: Part | None, notes: list[_Notes], reach: Reach) -> None:
+        self.part = part
+        places: dict[tuple[int, int], tuple[_Notes, int]] = {}
+        for group in notes:
+            for number, key in enumerate(zip(group.pitches, group.velocities, strict=True)):
+                places.setdefault(key, (group, number))
+        sampled = [
+            SampledNote(pitch, velocity, group.name(identity.id, number))
+            for (pitch, velocity), (group, number) in places.items()
+        ]
+        faults = [(name, "its file is missing") for group in notes for name in group.missing]
+        super().__init__(identity, sampled, _Wavs(identity.id, list(places.values())), reach, faults)
+
+
+class NSynthSource:
+    """The instruments of one folder of NSynth, or of a root that holds several, by name.
+
+    In the published data valid and test hold different notes of the same 53 instruments: opened together these are one
+    instrument each, of part "test". An instrument that has notes in train counts as train.
+    """
+
+    def __init__(self, folder: Path, missing: Missing = "nearest") -> None:
+        """With `missing="nearest"` a note that NSynth lacks falls to the nearest pitch, then velocity, within 3.5
+        semitones; with "leave out" it is silent unless its very pitch is there.
+
+        Raises SourceError when no `examples.json` can be read or no instrument has a note.
+        """
+        if missing not in get_args(Missing):
+            raise SourceError(f"missing notes cannot be {missing!r}", value=missing, limit=get_args(Missing))
+        self.name = folder.resolve().name
+        self._reach = _REACH[missing]
+        self._folders: list[Path] = []
+        faults: list[tuple[str, str]] = []
+        entries: dict[str, _Entry] = {}
+        for part in nsynth_folders(folder):
+            try:
+                _read(part, entries, faults)
+                self._folders.append(part)
+            except SourceError as error:
+                faults.append((part.name, error.message))
+        self._entries: dict[str, _Entry] = {}
+        for key, entry in sorted(entries.items()):
+            if any(notes.pitches for notes in entry.notes):
+                self._entries[key] = entry
+            else:
+                lost = sum(len(notes.missing) for notes in entry.notes)
+                faults.append((key, f"none of its {lost} notes is there"))
+        self.faults = tuple(faults)
+        if not self._entries:
+            reasons = "".join(f"; {what}: {reason}" for what, reason in faults[:3])
+            raise SourceError(
+                f"{self.name} holds no NSynth instrument{reasons}", value=self.name, limit=EXAMPLES
+            )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        wavs = [
+            _wav(notes.folder, notes.name(key, number))
+            for key, entry in self._entries.items()
+            for notes in entry.notes
+            for number in range(len(notes.pitches))
+        ]
+        return tuple(sorted([*(folder / EXAMPLES for folder in self._folders), *wavs]))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[NSynthInstrument]:
+        return map(self.get, self._entries)
+
+    def get(self, key: str) -> NSynthInstrument:
+        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        if key not in self._entries:
+            raise SourceError(f"no instrument {key} in {self.name}", value=key)
+        entry = self._entries[key]
+        identity = Identity(key, key, entry.family, f"{self.name}/{key}", LICENCE)
+        return NSynthInstrument(identity, _part(entry), entry.notes, self._reach)
+
+
+def nsynth_folders(folder: Path) -> list[Path]:
+    """`folder` if it is one of NSynth's, else those of its sub-folders that are; none if it cannot be read."""
+    if (folder / EXAMPLES).is_file():
+        return [folder]
+    try:
+        return sorted(inner for inner in folder.iterdir() if (inner / EXAMPLES).is_file())
+    except OSError:
+        return []
+
+
+def _read(folder: Path, entries: dict[str, _Entry], faults: list[tuple[str, str]]) -> None:
+    """Add the notes of a folder. Raises SourceError when its `examples.json` or its audio cannot be read."""
+    try:
+        with os.scandir(folder / AUDIO) as files:
+            wavs = {file.name for file in files}
+    except OSError as error:
+        raise SourceError(f"{AUDIO} cannot be read: {error.strerror}", value=folder.name) from error
+    for name, fields in object_entries(folder / EXAMPLES):
+        try:
+            row = _row(name, fields)
+        except SourceError as error:
+            faults.append((f"{folder.name}/{EXAMPLES}: {name[:80]}", error.message))
+            continue
+        entry = entries.setdefault(row.instrument, _Entry(row.family))
+        if not entry.notes or entry.notes[-1].folder != folder:
+            entry.notes.append(_Notes(folder))
+        notes = entry.notes[-1]
+        if f"{name}.wav" not in wavs:
+            notes.missing.append(name)
+            continue
+        notes.pitches.append(row.pitch)
+        notes.velocities.append(row.velocity)
+        notes.sample_rates.append(row.sample_rate)
+        if notes.name(row.instrument, len(notes.pitches) - 1) != name:
+            notes.names[len(notes.pitches) - 1] = name
+
+
+def _row(name: str, fields: object) -> _Row:
+    """A row of `examples.json`; what it does not say is in its name. Raises SourceError for what cannot be used."""
+    if not isinstance(fields, dict):
+        raise SourceError("its value is no object", value=type(fields).__name__)
+    parts = name.rsplit("-", 2)
+    pitch, velocity = (parts[1], parts[2]) if len(parts) == 3 else ("", "")
+    instrument = fields.get("instrument_str", parts[0] if len(parts) == 3 else None)
+    if not isinstance(instrument, str) or not is_safe(instrument):
+        raise SourceError("instrument_str names no instrument", value=instrument)
+    return _Row(
+        instrument,
+        _family(instrument, fields),
+        _number(fields.get("pitch", _digits(pitch)), "pitch", 0, 127),
+        _number(fields.get("velocity", _digits(velocity)), "velocity", 1, 127),
+        _number(fields.get("sample_rate", 0), "sample_rate", 0, 2**31),
+    )
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _number(value: object, name: str, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise SourceError(f"{name} is {value!r}", value=value, limit=f"{low} to {high}")
+    return value
+
+
+def _family(instrument: str, fields: dict) -> str | None:
+    """By its label, else by its number, else by the instrument's name."""
+    label, number = fields.get("instrument_family_str"), fields.get("instrument_family")
+    if label in FAMILIES[:NUM_FAMILIES]:
+        return str(label)
+    if label is None and isinstance(number, int) and 0 <= number < NUM_FAMILIES:
+        return FAMILIES[number]
+    return family_of_name(instrument)
+
+
+def _part(entry: _Entry) -> Part | None:
+    names = {
+        word for notes in entry.notes for word in re.findall("[a-z]+", notes.folder.resolve().name.lower())
+    }
+    order: tuple[Part, ...] = ("train", "test", "valid")
+    return next((part for part in order if part in names), None)
+
+
+def _wav(folder: Path, name: str) -> Path:
+    return folder / AUDIO / f"{name}.wav"
