@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from models.encoders import EncoderConfig
 from models.errors import TrainingError
+from training.effects.config import EffectsConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -95,6 +96,7 @@ class Recipe:
     single: SingleLossConfig = field(default_factory=SingleLossConfig)
     multi: MultiLossConfig = field(default_factory=MultiLossConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
+    effects: EffectsConfig = field(default_factory=EffectsConfig)
 
 
 SECTIONS = {
@@ -108,7 +110,7 @@ SECTIONS = {
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe; `overrides` are `key=value` or `section.key=value` in TOML syntax.
 
-    Raises TrainingError for an unknown key, naming it.
+    Raises TrainingError for an unknown key or a depth of an effect outside its limits, naming it.
     """
     candidate = path if path.exists() else CONFIGS / f"{path}.toml"
     try:
@@ -118,7 +120,8 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
             _put(values, key.strip().split("."), tomllib.loads(f"value = {value}")["value"])
         sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
         encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
-        return Recipe(**values, **sections, encoder=encoder)
+        effects = EffectsConfig.from_dict(values.pop("effects", {}))
+        return Recipe(**values, **sections, encoder=encoder, effects=effects)
     except FileNotFoundError as error:
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
         raise TrainingError(f"no recipe {path}; known are {known}", value=str(path), limit=known) from error

@@ -1,0 +1,158 @@
+"""Chains: the generator alone decides, only chosen items change, and a loop over items and effects gives the same."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.effects.signals import RATE, noise
+from training.effects.chain import CPU_ROWS, Chain, Effects
+from training.effects.config import ChainConfig, EffectsConfig, Equaliser, Reverb
+from training.effects.dynamics import compress, saturate
+from training.effects.filters import band_limit, equalise, low_pass
+from training.effects.noise import ROOM, NoiseStore, add_codec_noise, add_noise, rms
+from training.effects.reverb import reverb
+from training.effects.shifts import delay, shift_pitch
+
+NAMES = [field.name for field in fields(ChainConfig)]
+STORE = NoiseStore(RATE)
+ITEMS = CPU_ROWS + 5
+CPU = torch.device("cpu")
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def chain(probability: float, *names: str) -> Chain:
+    config = ChainConfig.from_dict({name: {"probability": probability} for name in names or NAMES})
+    return Chain(config, RATE, STORE)
+
+
+def test_the_generator_decides() -> None:
+    wave, each = noise(ITEMS), chain(0.5)
+    assert torch.equal(each(wave, generator(1)), each(wave, generator(1)))
+    assert not torch.equal(each(wave, generator(1)), each(wave, generator(2)))
+
+
+def test_without_effects_nothing_is_drawn_and_nothing_changes() -> None:
+    effects, wave, source = Effects(EffectsConfig(), RATE), noise(3), generator()
+    assert effects.stems(wave, source) is wave
+    assert effects.mixture(wave, source) is wave
+    assert torch.equal(source.get_state(), generator().get_state())
+
+
+def test_the_input_is_left_alone() -> None:
+    wave = noise(ITEMS)
+    before = wave.clone()
+    assert not torch.equal(chain(1.0)(wave, generator()), wave)
+    assert torch.equal(wave, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_chosen_items_change(name: str) -> None:
+    wave, each = noise(ITEMS), chain(0.5, name)
+    plan = each.plan(ITEMS, generator())
+    changed = (each.apply_(wave.clone(), plan) != wave).any(dim=1)
+    assert torch.equal(changed, plan.chosen[name])
+    assert 0 < int(changed.sum()) < ITEMS
+
+
+def test_effects_occur_as_often_as_asked() -> None:
+    plan = chain(0.3).plan(4_000, generator())
+    for chosen in plan.chosen.values():
+        assert float(chosen.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert int(plan.among("noise", "codec").sum()) == int((plan.chosen["noise"] | plan.chosen["codec"]).sum())
+    assert not plan.rows(torch.arange(5), ["noise"]).among("codec").any()
+
+
+def one_after_the_other(wave: Tensor, row: int, each: Chain) -> Tensor:
+    """The slow twin: one item, the effects one after the other, each as its own function."""
+    plan = each.plan(ITEMS, generator(4)).rows(torch.tensor([row]))
+    samples = wave.shape[1]
+    for name, p in plan.drawn.items():
+        if not plan.chosen[name]:
+            continue
+        if name == "pitch":
+            wave = shift_pitch(wave, p["cents"])
+        elif name == "delay":
+            wave = delay(wave, (p["seconds"] * RATE).round().long())
+        elif name == "equaliser":
+            wave = equalise(wave, **p, sample_rate=RATE)
+        elif name == "low_pass":
+            wave = low_pass(wave, **p, sample_rate=RATE)
+        elif name == "reverb":
+            room = STORE.take(torch.tensor([ROOM]), p.pop("place"), 3 * RATE, CPU)
+            wave = reverb(wave, room, **p, sample_rate=RATE)
+        elif name == "compressor":
+            relative = {"threshold_db": p["threshold_db"] + 20 * rms(wave)[0].log10()}
+            wave = compress(wave, **p | relative, sample_rate=RATE)
+        elif name == "saturation":
+            wave = saturate(wave, **p)
+        elif name == "noise":
+            wave = add_noise(wave, STORE.take(p["colour"], p["place"], samples, CPU), p["snr_db"])
+        else:
+            white = STORE.take(torch.tensor([0]), p["place"], samples, CPU)
+            wave = add_codec_noise(band_limit(wave, p["low_hz"], p["high_hz"], RATE), white, p["snr_db"])
+    return wave
+
+
+@pytest.mark.parametrize("probability", [0.4, 1.0])
+def test_a_chain_equals_its_effects_one_after_the_other(probability: float) -> None:
+    wave, each = noise(ITEMS), chain(probability)
+    fast = each(wave, generator(4))
+    for row in range(ITEMS):
+        slow = one_after_the_other(wave[row : row + 1], row, each)
+        assert (fast[row] - slow[0]).abs().max() < 1e-3 * slow.abs().max()
+
+
+def test_a_small_room_does_not_cut_the_filters_short() -> None:
+    config = ChainConfig(
+        equaliser=Equaliser(1.0, gain_db=(12, 12)),
+        reverb=Reverb(1.0, rt60_seconds=(0.02, 0.02), wet_db=(-120, -120)),
+    )
+    wave, plain = noise(2), ChainConfig(equaliser=config.equaliser)
+    plan = Chain(config, RATE, STORE).plan(2, generator())
+    small, none = (
+        Chain(each, RATE, STORE).apply_(wave.clone(), plan.rows(torch.arange(2), names))
+        for each, names in ((config, ("equaliser", "reverb")), (plain, ("equaliser",)))
+    )
+    assert torch.allclose(small, none, atol=1e-5)
+
+
+def test_items_do_not_depend_on_their_neighbours() -> None:
+    wave, each = noise(ITEMS), chain(0.6)
+    plan = each.plan(ITEMS, generator())
+    whole = each.apply_(wave.clone(), plan)
+    part = torch.tensor([3, ITEMS - 1])
+    assert torch.allclose(each.apply_(wave[part], plan.rows(part)), whole[part], atol=1e-5)
+
+
+def test_odd_items_stay_finite() -> None:
+    wave = torch.cat([torch.zeros(1, RATE), torch.ones(1, RATE), 1e3 * noise(1).sign(), noise(1)])
+    out = chain(1.0)(wave, generator())
+    assert out.isfinite().all()
+    assert not out[0].any()
+
+
+def test_lower_precision_around_it_changes_nothing() -> None:
+    wave, each = noise(4), chain(1.0)
+    exact = each(wave, generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(each(wave, generator()), exact)
+
+
+def test_the_plan_tells_people_what_was_drawn() -> None:
+    config = ChainConfig(reverb=Reverb(1.0, rt60_seconds=(0.5, 0.5), wet_db=(-9, -9)))
+    told = Chain(config, RATE, STORE).plan(2, generator()).effects_of(1)
+    assert set(told) == {"reverb"}
+    assert told["reverb"]["rt60_seconds"] == pytest.approx(0.5)
+    assert told["reverb"]["wet_db"] == -9
+
+
+def test_the_wave_never_waits_for_its_device() -> None:
+    """On `meta`, a device without memory, whatever reads a value back or mixes devices in arithmetic fails."""
+    wave = torch.empty(ITEMS, RATE, device="meta")
+    each = chain(0.6)
+    assert each.apply_(wave, each.plan(ITEMS, generator())).device.type == "meta"

@@ -1,0 +1,54 @@
+"""Clips where training can take them: stems of a data set as int16 rows, on the training device or on disk.
+
+Kim et al. 2022, section 5.2: the networks see random clips and mixtures of them; both kinds of Nlakh are read this way.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.nlakh.dataset import DatasetInstrument
+
+
+class ClipSource(Protocol):
+    """What training needs of a data set: int16 clips by row, and whose they are."""
+
+    @property
+    def instruments(self) -> Sequence[DatasetInstrument]: ...
+
+    @property
+    def instrument_of_clip(self) -> NDArray[np.int64]:
+        """Place in `instruments` of each clip, [num_clips]."""
+        ...
+
+    @property
+    def clip_samples(self) -> int: ...
+
+    @property
+    def num_clips(self) -> int: ...
+
+    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]: ...
+
+    def to_tensor(self, device: torch.device) -> Tensor: ...
+
+
+class ClipStore:
+    """The clips next to the network: in device memory on CUDA, on disk on a CPU."""
+
+    def __init__(self, bank: ClipSource, device: torch.device) -> None:
+        self.device = device
+        self.instrument_of_clip = torch.from_numpy(np.array(bank.instrument_of_clip))  # [clips], on the CPU
+        self.num_clips = bank.num_clips
+        self.num_instruments = len(bank.instruments)
+        self._bank = bank
+        self._resident = bank.to_tensor(device) if device.type == "cuda" else None
+
+    def take(self, clip: Tensor) -> Tensor:
+        """Clips by index `[n]` → float32 `[n, samples]` in -1…1, on the device."""
+        if self._resident is not None:
+            return self._resident[clip.to(self.device)].float().div_(32768.0)
+        return torch.from_numpy(self._bank.rows(clip.numpy())).to(torch.float32).div_(32768.0)

@@ -1,0 +1,89 @@
+"""Small shifts of pitch and of time: a tape that runs a little fast, a player who comes in a little late.
+
+Pitch is shifted by resampling, as a tape does it, so time stretches with it: 50 cents are 3 %.
+"""
+
+import math
+from bisect import bisect_left
+from functools import cache, lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.effects.convolution import largest_prime_factor
+
+FADE = 4  # blocks overlap by this part of themselves
+BLOCKS = range(8_000, 11_001, FADE)  # half a second at 16 kHz, cheap to transform
+LARGEST_FACTOR = 13  # of a transform's length
+LARGEST_SPEED = 1.1
+
+
+@cache
+def _tapes() -> list[tuple[float, int, int]]:
+    """Every shift in cents that two fast block lengths make, rising, with the lengths."""
+    lengths = range(BLOCKS.start, round(BLOCKS.stop * LARGEST_SPEED), FADE)
+    fast = [length for length in lengths if largest_prime_factor(length) <= LARGEST_FACTOR]
+    pairs = ((before, after) for before in fast for after in fast if min(before, after) in BLOCKS)
+    return sorted((1200 * math.log2(before / after), before, after) for before, after in pairs)
+
+
+def tape_blocks(cents: float) -> tuple[int, int]:
+    """Lengths of a block before and after it is played faster by `cents`, fast to transform; exact within a cent."""
+    tapes = _tapes()
+    place = bisect_left(tapes, (cents, 0, 0))
+    nearest = min(tapes[max(place - 1, 0) : place + 1], key=lambda tape: abs(tape[0] - cents))
+    return nearest[1:]
+
+
+@lru_cache(maxsize=256)
+def _window(samples: int, device: torch.device) -> Tensor:
+    """Fades in and out so that overlapping blocks add up to one, `[samples]`."""
+    fade = torch.hann_window(2 * samples // FADE, device=device)
+    window = torch.ones(samples, device=device)
+    window[: samples // FADE], window[-samples // FADE :] = fade.chunk(2)
+    return window
+
+
+def _resample(wave: Tensor, before: int, after: int) -> Tensor:
+    """`wave [batch, samples]` with `after` samples in place of each `before`, cut or filled to its length.
+
+    Each faded block's spectrum is transformed back to the other length, which is exact up to the band's edge; the
+    blocks are added again where they belong.
+    """
+    samples = wave.shape[1]
+    overlap, step = before // FADE, before - before // FADE
+    window = _window(before, wave.device) * (after / before)
+    blocks = functional.pad(wave, (overlap, overlap + -(samples + overlap) % step)).unfold(1, before, step)
+    resampled = torch.fft.irfft(torch.fft.rfft(blocks * window), after)  # [batch, block, after]
+    overlap, step = after // FADE, after - after // FADE
+    bodies, tails = resampled.split([step, overlap], dim=2)
+    bodies[:, 1:, :overlap] += tails[:, :-1]
+    joined = bodies.flatten(1)[:, overlap : overlap + samples]
+    return functional.pad(joined, (0, samples - joined.shape[1]))
+
+
+def shift_pitch(wave: Tensor, cents: Tensor) -> Tensor:
+    """Play each `wave [batch, samples]` faster by `cents [batch]` (slower if negative; at most 150), exact within a cent.
+
+    What a slower clip has too much is cut, what a faster one lacks is silence.
+    """
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row, shift in enumerate(cents.tolist()):
+        rows_of.setdefault(tape_blocks(shift), []).append(row)
+    shifted = torch.empty_like(wave)
+    for (before, after), rows in rows_of.items():
+        place = torch.tensor(rows, device=wave.device)
+        shifted.index_copy_(0, place, _resample(wave.index_select(0, place), before, after))
+    return shifted
+
+
+def delay(wave: Tensor, by_samples: Tensor) -> Tensor:
+    """Move each `wave [batch, samples]` later by whole samples `by_samples [batch]` (earlier if negative), zeros coming in."""
+    samples = wave.shape[1]
+    delayed = torch.zeros_like(wave)
+    for row, by in enumerate(by_samples.tolist()):
+        begin, end = max(by, 0), samples + min(by, 0)
+        if begin < end:
+            delayed[row, begin:end] = wave[row, begin - by : end - by]
+    return delayed
