@@ -26,7 +26,6 @@ ARROWS = {
     "training": ("training", "models", "index.sources", "index.families"),
     "alembic": ("index.catalog", "index.migrations"),
 }
-EXCEPTIONS = {("app/cli/evaluate.py", "training")}  # the command `showme evaluate`
 EXPECTED = (
     ".ci/run",
     ".dockerignore",
@@ -111,8 +110,7 @@ def test_imports_follow_the_arrows(package: str) -> None:
             parent = any(name.startswith(module + ".") for name in allowed)  # `from index import sources`
             if not within(module, ours) or within(module, allowed) or parent:
                 continue
-            if (name_of(path), module.split(".")[0]) not in EXCEPTIONS:
-                faults.append(f"{name_of(path)} imports {module}")
+            faults.append(f"{name_of(path)} imports {module}")
     assert not faults
 
 

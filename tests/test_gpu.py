@@ -1,5 +1,6 @@
 """What only a GPU can show: CPU and GPU give the same answers. Run with `pytest -m gpu`; skipped where there is no GPU."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from index.vectors import VectorStore
 from models.encoder_pair import WEIGHTS, EncoderPair
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
+from training.clip_store import ClipStore
 from training.config import load_recipe
-from training.mixing import ClipStore, Mixer
+from training.effects.chain import Effects
+from training.effects.config import ChainConfig, EffectsConfig
+from training.mixing import Mixer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -51,6 +55,19 @@ def test_mixing_on_the_gpu_equals_mixing_on_the_cpu() -> None:
     )
     assert torch.equal(cpu.instrument, gpu.instrument.cpu())
     assert torch.allclose(cpu.wave, gpu.wave.cpu(), atol=1e-3)
+
+
+def test_mixtures_with_effects_on_the_gpu_equal_those_on_the_cpu() -> None:
+    probabilities = {field.name: {"probability": 0.6} for field in fields(ChainConfig)}
+    effects = EffectsConfig.from_dict({"stems": probabilities, "mixture": probabilities})
+    cpu, gpu = (
+        Mixer(ClipStore(SmallBank(), torch.device(name)), 2, 4, effects=Effects(effects, 16_000)).draw(
+            60, torch.Generator().manual_seed(1)
+        )
+        for name in ("cpu", "cuda")
+    )
+    scale = cpu.wave.square().mean(dim=1, keepdim=True).sqrt()  # make-up gain may have lifted a mixture
+    assert torch.allclose(cpu.wave / scale, gpu.wave.cpu() / scale, atol=1e-3)
 
 
 def test_both_encoders_train_on_the_gpu(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ instruments are rendered first; nothing needs to be downloaded.
 
 import argparse
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from rich.table import Table
 
 from models.device import DEVICES
 from models.encoder_pair import EncoderPair
-from models.errors import TrainingError
-from training import render
-from training.bank import BANK_FILE, Bank
+from training.bank import Bank
 from training.commands import guarded
 from training.held_out import HeldOut, choose_library
+from training.nlakh.dataset import DATASET_FILE, TRAIN, VALID, read_dataset
+from training.nlakh.make import DEFAULT_NOTES, Order, make
 from training.protocols import NUM_ENROLLED, NUM_TRIALS, retrieval, verification
+
+DEFAULT_SPLIT, DEFAULT_CLIPS = "test-default", 32
 
 COLUMNS = {
     "family_f1": "family\nF1",
@@ -72,31 +75,38 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def default_bank(cache: Path) -> Path:
+def default_bank(cache: Path, console: Console) -> Path:
     """The default SoundFont's held-out presets, rendered into `cache` unless they lie there already."""
-    folder = cache / "test-default"
-    if not (folder / BANK_FILE).exists():
-        arguments = [
-            "--soundfont",
-            "default",
-            "--split",
-            "test-default",
-            "--clips",
-            "32",
-            "--out",
-            str(folder),
-        ]
-        if render.main(arguments):
-            raise TrainingError(
-                f"the default SoundFont could not be rendered into {folder}", value=str(folder)
-            )
-    return folder
+    order = Order(
+        kind="single",
+        layout="compact",
+        notes=(DEFAULT_NOTES,),
+        midi=None,
+        out=cache / DEFAULT_SPLIT,
+        counts=((DEFAULT_SPLIT, DEFAULT_CLIPS),),
+        drums=True,
+        phrases="varied",
+        workers=os.cpu_count() or 1,
+    )
+    make(order, console)
+    return order.out
+
+
+def open_banks(options: argparse.Namespace, console: Console) -> list[Bank]:
+    """The asked-for splits of a data set; every held-out one when none is named."""
+    if options.bank is None:
+        return [Bank.open(default_bank(options.cache, console), DEFAULT_SPLIT)]
+    splits = options.split
+    if splits is None and (options.bank / DATASET_FILE).exists():
+        splits = [split for split in read_dataset(options.bank).splits if split != TRAIN]
+    return [Bank.open(options.bank, split) for split in splits or [VALID]]
 
 
 def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="showme evaluate", description=(__doc__ or "").partition("\n\n")[0])
+    out.add_argument("--bank", type=Path, help="a data set (Nlakh-single) with held-out instruments")
     out.add_argument(
-        "--bank", type=Path, action="append", help="a rendered bank of held-out instruments; repeatable"
+        "--split", action="append", help="of the data set; repeatable; all but train if left out"
     )
     out.add_argument("--weights", type=Path, help="a folder with single.safetensors and multi.safetensors")
     out.add_argument("--device", choices=DEVICES, default="auto")
@@ -118,8 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     pair = EncoderPair.load(options.weights, options.device)
     console = Console(stderr=options.json)
-    folders = options.bank or [default_bank(options.cache)]
-    reports = [measure(pair, Bank.open(folder), options) for folder in folders]
+    reports = [measure(pair, bank, options) for bank in open_banks(options, Console(stderr=True))]
     if options.json:
         print(json.dumps({"encoder": pair.encoder_hash, "device": pair.device, "reports": reports}, indent=1))
         return 0

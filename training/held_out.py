@@ -12,7 +12,8 @@ from torch import Tensor
 
 from index.families import FAMILIES
 from models.errors import TrainingError
-from training.bank import Bank, BankInstrument
+from training.bank import Bank
+from training.nlakh.dataset import DatasetInstrument
 
 Floats = NDArray[np.float32]
 
@@ -42,7 +43,7 @@ class HeldOut:
             )
 
     @property
-    def instruments(self) -> tuple[BankInstrument, ...]:
+    def instruments(self) -> tuple[DatasetInstrument, ...]:
         return tuple(self.bank.instruments[place] for place in self.chosen)
 
     @property
@@ -54,6 +55,11 @@ class HeldOut:
     @property
     def clips_per_instrument(self) -> int:
         return self.bank.clips_per_instrument - self.num_enrolled
+
+    @property
+    def instrument_of_clip(self) -> NDArray[np.int64]:
+        """Place in `instruments` of each query clip."""
+        return np.repeat(np.arange(len(self.chosen)), self.clips_per_instrument)
 
     @property
     def clip_samples(self) -> int:

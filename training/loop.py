@@ -6,7 +6,6 @@ On a CPU a resumed run continues exactly where the saved one stopped.
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -16,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.atomic import atomic_file
 from models.device import autocast, native_bfloat16
 from models.errors import TrainingError
+from training.clip_store import ClipSource
 from training.config import OptimizerConfig, Recipe
-from training.mixing import ClipSource
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 Losses = dict[str, Tensor]
@@ -95,11 +95,8 @@ class Trainer:
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
         }
-        temporary = self.out / f".{STATE_FILE}.tmp"
-        torch.save(state, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(self.out / STATE_FILE)
+        with atomic_file(self.out / STATE_FILE) as file:
+            torch.save(state, file)
 
     def run(self, loss: Callable[[torch.Generator], Losses], max_seconds: float | None = None) -> bool:
         """Train until the recipe's steps are done (True) or `max_seconds` have passed (False); the state is saved."""

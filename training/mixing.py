@@ -2,68 +2,35 @@
 
 Kim et al. 2022, section 5.2: between two and nine instruments, one random clip of each, summed. The clip bank lies in device
 memory on a GPU and in memory-mapped files on a CPU; stems are brought to one level and given random gains.
+Effects, where a recipe has some, are applied to each stem before it is levelled, and to the sum.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from training.bank import BankInstrument
+from models.errors import TrainingError
+from training.clip_store import ClipStore
+from training.effects.chain import Effects, Plan
 
 ABSENT = -1
-
-
-class ClipSource(Protocol):
-    """What training needs of a clip bank: rows of int16 clips, `clips_per_instrument` for each instrument in order."""
-
-    @property
-    def instruments(self) -> Sequence[BankInstrument]: ...
-
-    @property
-    def clips_per_instrument(self) -> int: ...
-
-    @property
-    def clip_samples(self) -> int: ...
-
-    @property
-    def num_clips(self) -> int: ...
-
-    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]: ...
-
-    def to_tensor(self, device: torch.device) -> Tensor: ...
-
-
-class ClipStore:
-    """A clip bank next to the network: in device memory on CUDA, memory-mapped on a CPU."""
-
-    def __init__(self, bank: ClipSource, device: torch.device) -> None:
-        self.device = device
-        self.clips_per_instrument = bank.clips_per_instrument
-        self.num_clips = bank.num_clips
-        self.num_instruments = len(bank.instruments)
-        self._bank = bank
-        self._resident = bank.to_tensor(device) if device.type == "cuda" else None
-
-    def take(self, clip: Tensor) -> Tensor:
-        """Clips by index `[n]` → float32 `[n, samples]` in -1…1, on the device."""
-        if self._resident is not None:
-            return self._resident[clip.to(self.device)].float().div_(32768.0)
-        return torch.from_numpy(self._bank.rows(clip.numpy())).to(torch.float32).div_(32768.0)
+CPU_STEMS = 64  # worked on at a time: few enough for memory that is used again and again
 
 
 @dataclass(frozen=True)
 class MixtureBatch:
-    """`wave [batch, samples]`, and per stem `[batch, stem]`: `clip`, `instrument` (`ABSENT` where none), `gain_db`."""
+    """`wave [batch, samples]`, and per stem `[batch, stem]`: `clip`, `instrument` (`ABSENT` where none), `gain_db`.
+
+    The effects drawn: `stem_effects` for the stems that exist, row by row, and `mixture_effects`; None without effects.
+    """
 
     wave: Tensor
     clip: Tensor
     instrument: Tensor
     gain_db: Tensor
+    stem_effects: Plan | None = None
+    mixture_effects: Plan | None = None
 
     @property
     def mask(self) -> Tensor:
@@ -83,13 +50,23 @@ class Mixer:
     """Draws mixtures of `min_instruments`…`max_instruments` distinct instruments with gains of ±`gain_db`."""
 
     def __init__(
-        self, store: ClipStore, min_instruments: int = 2, max_instruments: int = 9, gain_db: float = 6.0
+        self,
+        store: ClipStore,
+        min_instruments: int = 2,
+        max_instruments: int = 9,
+        gain_db: float = 6.0,
+        effects: Effects | None = None,
     ) -> None:
         if not 1 <= min_instruments <= max_instruments <= store.num_instruments:
-            raise ValueError(
-                f"cannot mix {min_instruments}-{max_instruments} of {store.num_instruments} instruments"
-            )
-        self.store = store
+            limit = store.num_instruments
+            message = f"cannot mix {min_instruments}-{max_instruments} of {limit} instruments"
+            raise TrainingError(message, value=max_instruments, limit=limit)
+        self._clips_each = store.num_clips // store.num_instruments
+        if not torch.equal(
+            store.instrument_of_clip, torch.arange(store.num_instruments).repeat_interleave(self._clips_each)
+        ):
+            raise ValueError("random mixtures need equally many clips of each instrument, side by side")
+        self.store, self.effects = store, effects
         self.min_instruments, self.max_instruments, self.gain_db = min_instruments, max_instruments, gain_db
 
     def draw(
@@ -102,22 +79,36 @@ class Mixer:
         present = torch.arange(stems) < count  # [batch, stem]
         order = torch.rand(batch_size, self.store.num_instruments, generator=generator)
         instrument = order.topk(stems, dim=1).indices
-        take = torch.randint(self.store.clips_per_instrument, instrument.shape, generator=generator)
+        take = torch.randint(self._clips_each, instrument.shape, generator=generator)
         gain_db = (torch.rand(instrument.shape, generator=generator) * 2 - 1) * self.gain_db
-        clip = instrument * self.store.clips_per_instrument + take
-        wave = self._sum(clip, present, gain_db)
+        clip = instrument * self._clips_each + take
+        stem_effects = self.effects.stems.plan(int(present.sum()), generator) if self.effects else None
+        wave = self._sum(clip, present, gain_db, stem_effects)
+        mixture_effects = self.effects.mixture.plan(batch_size, generator) if self.effects else None
+        if self.effects and mixture_effects:
+            wave = self.effects.mixture.apply_(wave, mixture_effects)
         device = self.store.device
         return MixtureBatch(
             wave,
             clip.masked_fill(~present, ABSENT).to(device),
             instrument.masked_fill(~present, ABSENT).to(device),
             gain_db.masked_fill(~present, 0.0).to(device),
+            stem_effects,
+            mixture_effects,
         )
 
-    def _sum(self, clip: Tensor, present: Tensor, gain_db: Tensor) -> Tensor:
-        """Sum the present stems `[batch, stem]` at their gains: `[batch, samples]`."""
-        stem = self.store.take(clip[present])  # [stems in all, samples]
-        gain = 10 ** (gain_db[present] / 20).to(stem.device).unsqueeze(1)
-        stem *= gain / active_rms(stem).clamp(min=1e-5)
-        row = present.nonzero()[:, 0].to(stem.device)
-        return torch.zeros(len(clip), stem.shape[1], device=stem.device).index_add_(0, row, stem)
+    def _sum(self, clip: Tensor, present: Tensor, gain_db: Tensor, effects: Plan | None) -> Tensor:
+        """Sum the present stems `[batch, stem]`, with their effects, at their gains: `[batch, samples]`."""
+        device = self.store.device
+        clips, gain = clip[present], 10 ** (gain_db[present] / 20).unsqueeze(1)  # stems in all
+        mixture = present.nonzero()[:, 0]
+        wave = torch.empty(0)
+        at_once = CPU_STEMS if device.type == "cpu" else len(clips)
+        for part in torch.arange(len(clips)).split(at_once):
+            stem = self.store.take(clips[part])  # [part, samples]
+            if self.effects and effects:
+                stem = self.effects.stems.apply_(stem, effects.rows(part))
+            stem *= gain[part].to(device) / active_rms(stem).clamp(min=1e-5)
+            wave = wave if len(wave) else torch.zeros(len(clip), stem.shape[1], device=device)
+            wave.index_add_(0, mixture[part].to(device), stem)
+        return wave

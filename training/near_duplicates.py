@@ -11,8 +11,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from index.sources.note_bank import SLOT_NOTES, SLOT_SECONDS
+from index.sources.note_files import SOUNDING_PEAK
 from models.front_end import FrontEndConfig, LogMel
-from training.note_bank import SLOT_NOTES, SLOT_SECONDS, SOUNDING_PEAK
 
 SEGMENT_SECONDS = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2, 3.0)  # attack, decay, sustain, release of a key held 2.2 s
 POOLED_MELS = 64

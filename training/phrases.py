@@ -1,234 +1,121 @@
-"""Five-second phrases for one instrument: random excerpts of MIDI tracks, brought into its range.
+"""Five-second phrases for one instrument: random excerpts of MIDI tracks.
 
 Section 4 of Kim et al. 2022: random five-second excerpts of MIDI tracks with at least three notes, of the
 instrument's family where that is known; the other phrases (`training/compose.py`) are ours.
 """
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
-from pathlib import Path
+from bisect import bisect_left, bisect_right
 
 import numpy as np
+from numpy.typing import NDArray
 
-from index.families import family_of_program
 from index.sources.base import Note
 from models.errors import TrainingError
-from training.midi_tracks import DAMAGE, MidiTrack, read_tracks
+from training.midi import MidiCollection, family_of_track
+from training.midi_notes import MAX_NOTE_SECONDS
 
 Phrase = tuple[Note, ...]
 
 PHRASE_SECONDS = 5.0
 MIN_NOTES = 3
 MIN_NOTE_SECONDS = 0.04  # what the edge leaves of a note is dropped below this
-OWN_FAMILY_PROBABILITY = 0.6
-HELD_SHARE = 10  # one MIDI file in ten is held out of training
-LOOK_BACK_NOTES = 64  # how far before a window a note that still sounds is looked for
-CACHE_FORMAT = 1
+# An onset after this is too late to be heard. A sum of powers of two: float32 times plus it are exact.
+ONSET_SECONDS = 4.9375
+MAX_TRIES = 16  # at a random place of a track before all its places are listed
 
 
-def cut(notes: Sequence[Note], start_seconds: float, seconds: float = PHRASE_SECONDS) -> Phrase:
-    """What sounds in the window, in the window's time: notes that cross an edge are kept and cut there."""
-    kept = []
-    for note in notes:
-        start = max(0.0, note.start_seconds - start_seconds)
-        end = min(seconds, note.end_seconds - start_seconds)
-        if end - start >= MIN_NOTE_SECONDS:
-            kept.append(replace(note, start_seconds=start, end_seconds=end))
-    return tuple(kept)
+def cut(rows: NDArray[np.float32], start_seconds: float) -> Phrase:
+    """What sounds in the five seconds from `start_seconds` on, in the window's time, of notes `rows` [n, 4] as in MidiTrack.
+
+    Notes that cross an edge are kept and cut there; what is left must last MIN_NOTE_SECONDS.
+    """
+    times = rows[:, 2:].astype(np.float64) - start_seconds
+    times = np.clip(times, 0.0, PHRASE_SECONDS)
+    sounding = times[:, 1] - times[:, 0] >= MIN_NOTE_SECONDS
+    keys = rows[sounding, :2].astype(int).tolist()
+    return tuple(
+        Note(pitch, velocity, start, end)
+        for (pitch, velocity), (start, end) in zip(keys, times[sounding].tolist(), strict=True)
+    )
 
 
-def fit_range(phrase: Phrase, low: int, high: int) -> Phrase:
-    """Transpose by octaves into `low`…`high` (MIDI, inclusive), the nearest way; strays move on their own."""
-    if low > high:
-        raise TrainingError(f"no pitch lies between {low} and {high}", value=(low, high))
-    if not phrase:
-        return phrase
-    pitches = np.array([note.pitch for note in phrase])
-    shifts = np.arange(-120, 121, 12)
-    moved = pitches[None, :] + shifts[:, None]  # [shifts, notes]
-    outside = (np.maximum(low - moved, 0) + np.maximum(moved - high, 0)).sum(axis=1)
-    shift = int(shifts[np.lexsort((np.abs(shifts), outside))[0]])
-    return tuple(replace(note, pitch=_fold(note.pitch + shift, low, high)) for note in phrase)
+def starts_of_three(
+    midi: MidiCollection, first: int, until: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Onsets [n] of the tracks `first`…`until` of a block, and with which of them three onsets in one window begin."""
+    spans = midi.spans[first:until] - midi.spans[first, 0]
+    starts = midi.notes[midi.spans[first, 0] : midi.spans[until - 1, 1], 2].astype(np.float64)
+    begins = np.zeros(len(starts), bool)
+    begins[: 1 - MIN_NOTES] = starts[MIN_NOTES - 1 :] < starts[: 1 - MIN_NOTES] + ONSET_SECONDS
+    for back in range(1, MIN_NOTES):  # the last onsets of a track are followed by another track's
+        begins[np.maximum(spans[:, 1] - back, spans[:, 0])] = False
+    return starts, begins
 
 
-def _fold(pitch: int, low: int, high: int) -> int:
-    """The nearest octave of `pitch` inside the range, or the range's nearest edge when there is none."""
-    folded = pitch
-    if pitch < low:
-        folded = pitch + 12 * -((pitch - low) // 12)
-    elif pitch > high:
-        folded = pitch - 12 * -((high - pitch) // 12)
-    return folded if low <= folded <= high else int(np.clip(pitch, low, high))
-
-
-def is_held(file_name: str) -> bool:
-    """Whether a MIDI file is kept for evaluation: a stable hash of its name decides."""
-    return hashlib.sha256(file_name.encode()).digest()[0] % HELD_SHARE == 0
-
-
-def _read_or_none(path: Path) -> list[MidiTrack] | None:
-    try:
-        return read_tracks(path)
-    except DAMAGE:
-        return None
-
-
-@dataclass(frozen=True)
 class PhraseBook:
-    """Tracks of many MIDI files and the places in them where a phrase may begin.
+    """Random phrases from the tracks of a collection. `drums` lets tracks of channel 10 take part.
 
-    notes [notes, 4] float32 (pitch, velocity, start, end in seconds); track t owns rows
-    `offsets[t]:offsets[t + 1]`; `programs` and `held` are per track; `fingerprint` names the set of files.
+    `num_tracks` are the tracks with a phrase: three onsets within one window of five seconds.
     """
 
-    notes: np.ndarray
-    offsets: np.ndarray
-    programs: np.ndarray
-    held: np.ndarray
-    fingerprint: str
-    num_files: int
-    num_damaged: int
-    _anchors: dict[int, np.ndarray] = field(init=False, repr=False)
-    _tracks_of_family: dict[str | None, list[int]] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        anchors: dict[int, np.ndarray] = {}
-        families: dict[str | None, list[int]] = {None: []}
-        for track in range(len(self.programs)):
-            starts = self.notes[self.offsets[track] : self.offsets[track + 1], 2]
-            until = np.searchsorted(starts, starts + PHRASE_SECONDS - 2 * MIN_NOTE_SECONDS)
-            places = np.flatnonzero(until - np.arange(len(starts)) >= MIN_NOTES)
-            if len(places):
-                anchors[track] = places
-                families[None].append(track)
-                families.setdefault(family_of_program(int(self.programs[track])) or "other", []).append(track)
-        object.__setattr__(self, "_anchors", anchors)
-        object.__setattr__(self, "_tracks_of_family", families)
-
-    @property
-    def num_tracks(self) -> int:
-        """Tracks in which at least one phrase can begin."""
-        return len(self._anchors)
-
-    @classmethod
-    def from_midi(cls, folder: Path, *, workers: int = 1, cache: Path | None = None) -> "PhraseBook":
-        """Every .mid of a folder, damaged ones counted and skipped; `cache` (npz) spares parsing again.
-
-        Raises TrainingError when no file holds a phrase.
-        """
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-        stamp = hashlib.sha256(
-            repr([CACHE_FORMAT, *((p.name, p.stat().st_size) for p in files)]).encode()
-        ).hexdigest()
-        if cache is not None and cache.is_file():
-            with np.load(cache) as stored:
-                if str(stored["fingerprint"]) == stamp:
-                    return cls._from_arrays(dict(stored))
-        if workers > 1 and len(files) > 8:
-            with get_context("spawn").Pool(workers) as pool:
-                parsed = pool.map(_read_or_none, files, chunksize=8)
-        else:
-            parsed = [_read_or_none(path) for path in files]
-        book = cls._from_arrays(_pack(files, parsed, stamp))
-        if not book.num_tracks:
-            raise TrainingError(
-                f"no MIDI track with {MIN_NOTES} notes in {PHRASE_SECONDS:g} s under {folder}"
-            )
-        if cache is not None:
-            book.save(cache)
-        return book
-
-    @classmethod
-    def _from_arrays(cls, arrays: dict[str, np.ndarray]) -> "PhraseBook":
-        return cls(
-            notes=arrays["notes"],
-            offsets=arrays["offsets"],
-            programs=arrays["programs"],
-            held=arrays["held"],
-            fingerprint=str(arrays["fingerprint"]),
-            num_files=int(arrays["num_files"]),
-            num_damaged=int(arrays["num_damaged"]),
+    def __init__(self, midi: MidiCollection, *, drums: bool = False) -> None:
+        self._midi = midi
+        able = np.zeros(len(midi.spans), bool)
+        for first, until in midi.blocks():
+            _, begins = starts_of_three(midi, first, until)
+            rows = midi.spans[first:until, 0] - midi.spans[first, 0]
+            able[first:until] = np.logical_or.reduceat(begins, rows)
+        if not drums:
+            able &= ~midi.is_drum
+        tracks = np.flatnonzero(able)
+        self.num_tracks = len(tracks)
+        self._melodic = tracks[~midi.is_drum[tracks]]
+        kinds, kind_of_track = np.unique(
+            midi.programs[tracks] + 256 * midi.is_drum[tracks], return_inverse=True
         )
-
-    def save(self, path: Path) -> None:
-        """Write the compact npz that `from_midi(cache=…)` reads, atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("wb") as file:
-            np.savez(
-                file,
-                notes=self.notes,
-                offsets=self.offsets,
-                programs=self.programs,
-                held=self.held,
-                fingerprint=self.fingerprint,
-                num_files=self.num_files,
-                num_damaged=self.num_damaged,
-            )
-        temporary.replace(path)
-
-    def part(self, *, held: bool) -> "PhraseBook":
-        """Only the tracks of held-out files, or only those of the others."""
-        chosen = np.flatnonzero(self.held == held)
-        spans = [self.notes[self.offsets[track] : self.offsets[track + 1]] for track in chosen]
-        return replace(
-            self,
-            notes=np.concatenate(spans) if spans else self.notes[:0],
-            offsets=np.cumsum([0, *(len(span) for span in spans)]),
-            programs=self.programs[chosen],
-            held=self.held[chosen],
+        self._of_family: dict[str, NDArray[np.intp]] = {}
+        families = np.array(
+            [family_of_track(int(kind) % 256, bool(kind >= 256)) for kind in kinds], dtype=object
         )
+        for family in sorted(set(families)):
+            self._of_family[family] = tracks[(families == family)[kind_of_track]]
+
+    def tracks_of_family(self) -> dict[str, int]:
+        """How many tracks with a phrase each family has."""
+        return {family: len(tracks) for family, tracks in self._of_family.items()}
 
     def excerpt(self, generator: np.random.Generator, family: str | None = None) -> Phrase:
-        """A random phrase of at least three notes; of the instrument's family with some probability.
+        """A random phrase of at least three notes, which depends on the collection and the generator's state alone.
 
-        Raises TrainingError when the book has no phrase.
+        It comes from a track of `family`; where that has none, or is None, from any that is no drum track.
+        Raises TrainingError when there is none.
         """
-        tracks = self._tracks_of_family[None]
-        if not tracks:
+        tracks = self._pool(family)
+        if not len(tracks):
             raise TrainingError("this part of the MIDI files holds no phrase")
-        if (
-            family is not None
-            and family in self._tracks_of_family
-            and generator.random() < OWN_FAMILY_PROBABILITY
-        ):
-            tracks = self._tracks_of_family[family]
         track = tracks[int(generator.integers(len(tracks)))]
-        places = self._anchors[track]
-        place = int(places[generator.integers(len(places))])
-        first = int(self.offsets[track])
-        begin = float(self.notes[first + place, 2])
-        lead_in = generator.uniform(0.0, 1.0)
-        rows = self.notes[max(first, first + place - LOOK_BACK_NOTES) : self.offsets[track + 1]]
-        for start in (max(0.0, begin - lead_in), begin):
-            until = int(np.searchsorted(rows[:, 2], start + PHRASE_SECONDS))
-            notes = [
-                Note(int(row[0]), int(row[1]), float(row[2]), float(row[3]))
-                for row in rows[:until]
-                if row[3] > start
-            ]
-            phrase = cut(notes, start)
+        rows = self._midi.notes[slice(*self._midi.spans[track])]
+        starts = rows[:, 2]
+        begin = float(starts[self._place(generator, starts)])
+        lead_in = float(generator.uniform(0.0, 1.0))
+        for window in (max(0.0, begin - lead_in), begin):
+            first = bisect_right(starts, window - MAX_NOTE_SECONDS - 1.0)  # nothing older still sounds
+            phrase = cut(rows[first : bisect_left(starts, window + PHRASE_SECONDS)], window)
             if len(phrase) >= MIN_NOTES:
-                return phrase
+                break
         return phrase
 
+    def _pool(self, family: str | None) -> NDArray[np.intp]:
+        """The tracks a phrase for the family is drawn from."""
+        return self._of_family.get(family or "", self._melodic)
 
-def _pack(files: list[Path], parsed: Sequence[list[MidiTrack] | None], stamp: str) -> dict[str, np.ndarray]:
-    """The arrays of a book from what was read of each file (None = damaged)."""
-    tracks = [
-        (track, is_held(path.name))
-        for path, found in zip(files, parsed, strict=True)
-        for track in found or ()
-    ]
-    spans = [track.notes for track, _ in tracks]
-    return {
-        "notes": np.concatenate(spans) if spans else np.zeros((0, 4), np.float32),
-        "offsets": np.cumsum([0, *(len(span) for span in spans)]),
-        "programs": np.array([track.program for track, _ in tracks], dtype=np.int16),
-        "held": np.array([held for _, held in tracks], dtype=bool),
-        "fingerprint": np.array(stamp),
-        "num_files": np.array(len(files)),
-        "num_damaged": np.array(sum(found is None for found in parsed)),
-    }
+    def _place(self, generator: np.random.Generator, starts: NDArray[np.float32]) -> int:
+        """A random one of the onsets that begin three in one window; every one is as likely."""
+        last = len(starts) - MIN_NOTES + 1
+        for _ in range(MAX_TRIES):
+            place = int(generator.integers(last))
+            if float(starts[place + MIN_NOTES - 1]) < float(starts[place]) + ONSET_SECONDS:
+                return place
+        times = starts.astype(np.float64)
+        places = np.flatnonzero(times[MIN_NOTES - 1 :] < times[:last] + ONSET_SECONDS)
+        return int(places[generator.integers(len(places))])

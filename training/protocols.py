@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from index.families import FAMILIES
 from models.encoder_pair import EncoderPair
+from training.clip_store import ClipStore
 from training.held_out import HeldOut
 from training.metrics import (
     Bools,
@@ -22,7 +23,7 @@ from training.metrics import (
     recall_at,
     to_families,
 )
-from training.mixing import ClipStore, Mixer
+from training.mixing import Mixer
 
 NUM_ENROLLED = 5
 NUM_TRIALS = 20  # of the target, and as many of others

@@ -20,6 +20,7 @@ from training.bank import Bank
 from training.commands import guarded
 from training.held_out import HeldOut, choose_library
 from training.metrics import f1
+from training.nlakh.dataset import VALID
 from training.protocols import NUM_ENROLLED, Answers, ask, retrieval_row, verification
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
@@ -70,11 +71,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--single", type=Path, required=True)
     parser.add_argument("--multi", type=Path, required=True)
-    parser.add_argument("--bank", type=Path, required=True, help="the validation bank")
+    parser.add_argument("--bank", type=Path, required=True, help="a data set with the split valid")
     parser.add_argument("--out", type=Path, required=True, help="a folder, such as models/weights")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     options = parser.parse_args(argv)
-    bank = Bank.open(options.bank)
+    bank = Bank.open(options.bank, VALID)
     figures = release(options.single, options.multi, bank, options.out, choose_device(options.device))
     for name, value in figures.items():
         print(f"{name} {value}")

@@ -3,10 +3,9 @@
 Instruments are split by identity and by source: near-duplicates by audio, patches of one name and presets of
 one GM program form groups that never stand on two sides (section 4 of Kim et al. 2022 knows instruments only).
 
-    python -m training.splits --notes DIR --out training/splits.json
+    showme data splits --notes DIR --out training/splits.json
 """
 
-import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,17 +14,15 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import numpy as np
-import torch
 from rich.progress import track
 
-from index.sources.base import Note
-from index.sources.default import default_soundfont
-from models.errors import TrainingError
+from index.sources.base import Note, PlayableInstrument
+from index.sources.note_bank import SLOT_NOTES, SLOT_SECONDS, NoteBankInstrument, NoteBankSource
+from index.sources.soundfont import SoundFontSource
+from models.atomic import write_atomically
+from models.errors import SourceError, TrainingError
 from models.front_end import FrontEndConfig
-from training.commands import guarded
-from training.instruments import PresetBank
 from training.near_duplicates import MIN_SHARED_SLOTS, NEAR_DB, Listened, SlotAudio, distances, listen
-from training.note_bank import SLOT_NOTES, SLOT_SECONDS, Entry, NoteBank
 
 MANIFEST = Path(__file__).with_name("splits.json")
 SEED = 2022
@@ -55,19 +52,17 @@ class Row(TypedDict):
     reason: NotRequired[str]
 
 
-def _bank_slots(bank: NoteBank, key: str) -> SlotAudio | None:
+def _bank_slots(instrument: NoteBankInstrument) -> SlotAudio | None:
     """The eight slots of an instrument, None in place of silent ones; None when it cannot be used at all."""
     try:
-        by_note = {(slot.pitch, slot.velocity): slot.samples for slot in bank.load(key).slots}
-    except TrainingError:
+        slots = instrument.slots()
+    except SourceError:
         return None
-    slots = [by_note.get(note) for note in SLOT_NOTES]
     return slots if sum(slot is not None for slot in slots) >= MIN_SHARED_SLOTS else None
 
 
-def _preset_slots(presets: PresetBank, key: str, sample_rate: int) -> SlotAudio:
+def _preset_slots(instrument: PlayableInstrument, sample_rate: int) -> SlotAudio:
     """A preset played at the note banks' pitches and velocities, at their level."""
-    instrument = presets.load(key)
     slots = [
         instrument.play((Note(int(pitch), velocity, 0.0, KEY_HELD_SECONDS),), SLOT_SECONDS, sample_rate)
         for pitch, velocity in SLOT_NOTES
@@ -95,7 +90,7 @@ def join(ids: Sequence[str], links: Iterable[Sequence[str]]) -> list[list[str]]:
     return list(groups.values())
 
 
-def shared_names(entries: Iterable[Entry]) -> list[list[str]]:
+def shared_names(entries: Iterable[NoteBankInstrument]) -> list[list[str]]:
     """Ids that share a normalised patch name (synthesiser patches) or a GM program (sound fonts)."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in entries:
@@ -155,7 +150,7 @@ class Manifest:
 
 
 def split_trained(
-    manifest: Manifest, entries: dict[str, Entry], heard: Listened, seed: int, quota: Quota
+    manifest: Manifest, entries: dict[str, NoteBankInstrument], heard: Listened, seed: int, quota: Quota
 ) -> None:
     """Train, validation and test-same, from the sources that may be trained on."""
     for entry in entries.values():
@@ -209,12 +204,12 @@ def make_splits(
     progress: bool = True,
 ) -> dict[str, Row]:
     """The manifest of a folder of note banks and, when given, of a default library's sound font."""
-    bank = NoteBank(notes)
-    slotted = [entry for entry in bank.entries.values() if not entry.is_recorded]
+    everyone = list(NoteBankSource(notes))
+    slotted = [entry for entry in everyone if not entry.is_recorded]
     heard = listen(
         (entry.id, slots)
         for entry in track(slotted, "listening", disable=not progress)
-        if (slots := _bank_slots(bank, entry.id)) is not None
+        if (slots := _bank_slots(entry)) is not None
     )
     manifest = Manifest()
     trained = {entry.id: entry for entry in slotted if entry.folder in TRAINED_FOLDERS}
@@ -222,15 +217,15 @@ def make_splits(
     engine = heard.only(entry.id for entry in slotted if entry.folder not in TRAINED_FOLDERS)
     if engine.ids:
         split_held(manifest, "test-engine", engine)
-    for entry in bank.entries.values():
+    for entry in everyone:
         if entry.is_recorded:
             manifest.add_group("test-recorded", [entry.id], entry.id)
     if soundfont is not None:
         rate = FrontEndConfig().sample_rate
-        presets = PresetBank(soundfont, rate, banks={0})
+        presets = SoundFontSource(soundfont, banks={0})
         default = listen(
-            (key, _preset_slots(presets, key, rate))
-            for key in track(presets.ids, "default library", disable=not progress)
+            (preset.id, _preset_slots(preset, rate))
+            for preset in track(list(presets), "default library", disable=not progress)
         )
         split_default(manifest, default, heard)
     return dict(sorted(manifest.rows.items()))
@@ -239,9 +234,7 @@ def make_splits(
 def write_manifest(path: Path, rows: dict[str, Row]) -> None:
     """Sorted JSON, one instrument a line."""
     lines = [f" {json.dumps(key)}: {json.dumps(row, sort_keys=True)}" for key, row in sorted(rows.items())]
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    temporary.replace(path)
+    write_atomically(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def read_manifest(path: Path = MANIFEST) -> dict[str, Row]:
@@ -266,22 +259,3 @@ def summary(rows: dict[str, Row]) -> str:
         for why, n in Counter(r["reason"] for r in rows.values() if "reason" in r).items()
     ]
     return "\n".join([*lines, f"largest group: {largest[0][1] if largest else 0} instruments"])
-
-
-@guarded
-def main(argv: list[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Write the split manifest.")
-    parser.add_argument("--notes", type=Path, required=True, help="folder with index.jsonl")
-    parser.add_argument("--out", type=Path, default=MANIFEST)
-    parser.add_argument("--seed", type=int, default=SEED)
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    rows = make_splits(options.notes, soundfont=default_soundfont(), seed=options.seed)
-    write_manifest(options.out, rows)
-    print(summary(rows))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

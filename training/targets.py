@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.atomic import atomic_file
 from models.device import autocast, native_bfloat16
 from models.encoders import SingleInstrumentEncoder
-from training.mixing import ClipStore
+from training.clip_store import ClipStore
 
 
 class Targets:
     """`embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""
 
-    def __init__(self, embedding: Tensor, clips_per_instrument: int) -> None:
+    def __init__(self, embedding: Tensor, store: ClipStore) -> None:
         self.embedding = embedding
-        by_instrument = embedding.float().unflatten(0, (-1, clips_per_instrument))
-        self.prototype = functional.normalize(by_instrument.mean(dim=1), dim=-1)
+        total = torch.zeros(store.num_instruments, embedding.shape[1], device=embedding.device)
+        total.index_add_(0, store.instrument_of_clip.to(embedding.device), embedding.float())
+        self.prototype = functional.normalize(total, dim=-1)
 
     def clips(self, clip: Tensor) -> Tensor:
         """Targets of `clip [batch, stem]` (negative where absent, then arbitrary): `[batch, stem, dim]`."""
@@ -36,7 +38,7 @@ class Targets:
         if cache.exists():
             saved = torch.load(cache, weights_only=True)
             if saved["encoder"] == encoder_hash and len(saved["embedding"]) == store.num_clips:
-                return cls(saved["embedding"].to(store.device), store.clips_per_instrument)
+                return cls(saved["embedding"].to(store.device), store)
         single = single.to(store.device).eval()
         parts = []
         for start in range(0, store.num_clips, 128):
@@ -44,8 +46,6 @@ class Targets:
             with autocast(store.device, native_bfloat16(store.device)):
                 parts.append(single(store.take(clip)).half())
         embedding = torch.cat(parts)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        temporary = cache.with_suffix(".tmp")
-        torch.save({"encoder": encoder_hash, "embedding": embedding.cpu()}, temporary)
-        temporary.replace(cache)
-        return cls(embedding, store.clips_per_instrument)
+        with atomic_file(cache) as file:
+            torch.save({"encoder": encoder_hash, "embedding": embedding.cpu()}, file)
+        return cls(embedding, store)

@@ -11,18 +11,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.checkpoint import CheckpointHeader, file_hash, load_single, save_checkpoint
+from models.checkpoint import CheckpointHeader, file_hash, load_multi, load_single, save_checkpoint
 from models.device import choose_device
 from models.encoder_pair import MULTI_FILE
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from models.slots import SlotLogits
 from training.bank import Bank
+from training.clip_store import ClipSource, ClipStore
 from training.commands import commit, guarded
 from training.config import MultiLossConfig, Recipe, load_recipe
+from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe
-from training.mixing import ClipSource, ClipStore, Mixer, MixtureBatch
+from training.mixing import Mixer, MixtureBatch
 from training.pit import pit_cosine_loss, presence_target, take_matched
+from training.stem_bank import StemBank
+from training.stored_mixtures import StoredMixer
 from training.targets import Targets
 from training.train_single import arguments
 
@@ -73,28 +77,61 @@ def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -
         raise TrainingError("start_from_single needs the same backbone in both encoders") from error
 
 
+def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -> None:
+    """Copy a trained multi encoder's weights. Raises TrainingError if it differs in shape or in its single encoder."""
+    trained, header = load_multi(path)
+    if header.target_encoder != single_hash:
+        raise TrainingError(
+            f"{path} was trained against another single encoder",
+            value=header.target_encoder,
+            limit=single_hash,
+        )
+    try:
+        multi.load_state_dict(trained.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(f"{path} is another network than the recipe's") from error
+
+
+def open_mixer(recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore) -> Mixer | StoredMixer:
+    """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
+
+    Raises TrainingError when rendered mixtures are to have effects.
+    """
+    mixing, effects = recipe.mixing, recipe.effects
+    if not isinstance(bank, StemBank):
+        chains = Effects(effects, recipe.encoder.front_end.sample_rate)
+        return Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db, chains)
+    if effects.any():
+        raise TrainingError(
+            "only random mixtures can be given effects: train on --bank, or leave the effects out"
+        )
+    return StoredMixer(store, bank, mixing.max_instruments)
+
+
 def train(
     recipe: Recipe,
-    bank: ClipSource,
+    bank: ClipSource | StemBank,
     single_path: Path,
     out: Path,
     device: torch.device,
     max_seconds: float | None,
+    start: Path | None = None,
 ) -> Path | None:
     """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
     torch.manual_seed(recipe.seed)
     single, _ = load_single(single_path)
     store = ClipStore(bank, device)
-    mixing = recipe.mixing
-    mixer = Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db)
+    mixer = open_mixer(recipe, bank, store)
     targets = Targets.compute(single, store, out / "targets.pt", file_hash(single_path))
     network = MultiInstrumentEncoder(recipe.encoder)
-    if recipe.start_from_single:
+    if start is not None:
+        carry_on_from(start, file_hash(single_path), network)
+    elif recipe.start_from_single:
         start_from(single, network)
     trainer = Trainer(recipe, network, device, out)
 
     def loss(generator: torch.Generator) -> Losses:
-        batch = mixer.draw(recipe.batch_size, generator, mixing.max_at(trainer.step))
+        batch = mixer.draw(recipe.batch_size, generator, recipe.mixing.max_at(trainer.step))
         num_cells = recipe.multi.num_cells if recipe.multi.cell else 0
         return slot_losses(network.logits(batch.wave, num_cells=num_cells), batch, targets, recipe.multi)
 
@@ -102,6 +139,8 @@ def train(
     if not trainer.run(loss, max_seconds):
         return None
     record = describe(recipe, bank, trainer.step) | {"commit": commit()}
+    if start is not None:
+        record["start"] = file_hash(start)
     header = CheckpointHeader("multi", recipe.encoder.to_dict(), file_hash(single_path), training=record)
     save_checkpoint(network, header, out / MULTI_FILE, dtype=torch.float16)
     return out / MULTI_FILE
@@ -111,11 +150,20 @@ def train(
 def main(argv: list[str] | None = None) -> int:
     parser = arguments("Train the multi-instrument encoder.")
     parser.add_argument("--single", type=Path, required=True, help="the trained single encoder's checkpoint")
+    parser.add_argument("--mixtures", type=Path, help="Nlakh-multi in either layout, in place of --bank")
+    parser.add_argument("--start", type=Path, help="a trained multi encoder to carry on from")
     options = parser.parse_args(argv)
     recipe = replace(load_recipe(options.config, options.set), kind="multi")
     seconds = options.minutes * 60 if options.minutes else None
     device = choose_device(options.device)
-    done = train(recipe, Bank.open(options.bank), options.single, options.out, device, seconds)
+    if (options.bank is None) == (options.mixtures is None):
+        raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
+    bank: Bank | StemBank
+    if options.mixtures is None:
+        bank = Bank.open(options.bank, options.split)
+    else:
+        bank = StemBank.open(options.mixtures, options.split)
+    done = train(recipe, bank, options.single, options.out, device, seconds, options.start)
     print(
         f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
     )

@@ -15,11 +15,14 @@ from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.device import DEVICES, choose_device
 from models.encoder_pair import SINGLE_FILE
 from models.encoders import SingleInstrumentEncoder
+from models.errors import TrainingError
 from training.bank import Bank
+from training.clip_store import ClipSource, ClipStore
 from training.commands import commit, guarded
 from training.config import Recipe, SingleLossConfig, load_recipe
+from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe
-from training.mixing import ClipSource, ClipStore
+from training.nlakh.dataset import TRAIN
 
 
 class InstrumentClassifier(nn.Module):
@@ -56,11 +59,13 @@ def train(
     encoder = SingleInstrumentEncoder(recipe.encoder)
     network = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
     trainer = Trainer(recipe, network, device, out)
+    effects = Effects(recipe.effects, recipe.encoder.front_end.sample_rate)
 
     def loss(generator: torch.Generator) -> Losses:
         clip = torch.randint(store.num_clips, (recipe.batch_size,), generator=generator)
-        instrument = (clip // store.clips_per_instrument).to(device)
-        logits = network(random_shift(store.take(clip), generator)).float()
+        instrument = store.instrument_of_clip[clip].to(device)
+        wave = effects.stems(random_shift(store.take(clip), generator), generator)
+        logits = network(wave).float()
         value = functional.cross_entropy(logits, instrument, label_smoothing=recipe.single.label_smoothing)
         return {"loss": value, "top1": (logits.argmax(dim=1) == instrument).float().mean()}
 
@@ -79,7 +84,8 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, required=True, help="a TOML file or the name of a shipped recipe"
     )
-    parser.add_argument("--bank", type=Path, required=True, help="a rendered clip bank")
+    parser.add_argument("--bank", type=Path, help="Nlakh-single, in either layout")
+    parser.add_argument("--split", default=TRAIN, help="of the data set")
     parser.add_argument(
         "--out", type=Path, required=True, help="the run's folder; a run found there is resumed"
     )
@@ -102,7 +108,10 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments("Train the single-instrument encoder.").parse_args(argv)
     recipe = replace(load_recipe(options.config, options.set), kind="single")
     seconds = options.minutes * 60 if options.minutes else None
-    done = train(recipe, Bank.open(options.bank), options.out, choose_device(options.device), seconds)
+    if options.bank is None:
+        raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
+    bank = Bank.open(options.bank, options.split)
+    done = train(recipe, bank, options.out, choose_device(options.device), seconds)
     print(
         f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
     )

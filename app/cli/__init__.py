@@ -59,21 +59,34 @@ def query(
         querying.query(file, question, as_json=as_json)
 
 
-@app.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
     """Print the paper's metrics on held-out instruments; all arguments go to training.evaluate (try --help)."""
     with mistakes_in_words():
-        from app.cli import evaluating
+        from app.cli import training_commands
 
-        raise typer.Exit(evaluating.evaluate(context.args))
+        raise typer.Exit(training_commands.run("training.evaluate", context.args))
+
+
+@app.command(add_help_option=False, context_settings=_PASSED_ON)
+def data(context: typer.Context) -> None:
+    """Render, check and describe training data: data render | build | verify | stats | midi | splits (try --help)."""
+    with mistakes_in_words():
+        from app.cli import training_commands
+
+        raise typer.Exit(training_commands.run("training.nlakh.command", context.args))
 
 
 @index.command("add")
 def index_add(
     path: Annotated[
-        Path, typer.Argument(help="A folder (one sub-folder or file per instrument), .sf2, .sf3 or audio.")
+        Path,
+        typer.Argument(
+            help="A folder (one sub-folder, file or .sfz per instrument), .sfz, .sf2, .sf3, audio, NSynth or a note bank."
+        ),
     ],
     library: Annotated[str, typer.Option("--library", "-l", help="Id or name; created if it is not there.")],
 ) -> None:

@@ -244,11 +244,17 @@ def test_every_command_has_help() -> None:
             check(child, [*path, name])
 
     check(typer.main.get_command(app.cli.app), ["showme"])
-    assert set(typer.main.get_command(app.cli.app).commands) == {"serve", "query", "index", "evaluate"}  # type: ignore[attr-defined]
-    assert "--top-k" in run("query", "--help")
+    commands = getattr(typer.main.get_command(app.cli.app), "commands", {})
+    assert set(commands) == {"serve", "query", "index", "evaluate", "data"}
 
 
 def test_evaluate_forwards_its_arguments() -> None:
     assert "evaluate" in run("--help")
     assert "--help" in run("evaluate", "--help")
     run("evaluate", "--no-such-option", code=2)
+
+
+def test_data_forwards_its_arguments() -> None:
+    assert "render" in run("data", "--help")
+    run("data", "verify", "no-such-folder", code=2)
+    run("data", "no-such-command", code=2)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.bank import BankInstrument
+from training.nlakh.dataset import DatasetInstrument
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,18 @@ class SmallBank:
     num_instruments: int = 6
     clips_per_instrument: int = 4
     clip_samples: int = 4_000
+    split: str = "train"
 
     @property
-    def instruments(self) -> tuple[BankInstrument, ...]:
+    def instruments(self) -> tuple[DatasetInstrument, ...]:
         return tuple(
-            BankInstrument(f"tone_{index}", f"Tone {index}", "organ", "test", "train")
+            DatasetInstrument(index + 1, f"tone_{index}", f"Tone {index}", "organ", "test", self.split)
             for index in range(self.num_instruments)
         )
+
+    @property
+    def instrument_of_clip(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(self.num_instruments), self.clips_per_instrument)
 
     @property
     def num_clips(self) -> int:

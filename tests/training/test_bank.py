@@ -1,5 +1,6 @@
-"""The clip bank's form: what is written is read back, and an unfinished or damaged folder is refused in words."""
+"""The clip bank in both layouts: what is written is read back, and an unfinished or damaged folder is refused in words."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from models.errors import TrainingError
-from training.bank import Bank, BankHeader, BankInstrument, write_header, write_shard
+from tests.training.nlakh.written import instruments, write_multi, write_single
+from training.bank import Bank
 
 CLIP_SAMPLES, CLIPS = 50, 3
 
@@ -19,69 +21,114 @@ def clips(rng: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path: Path, clips: np.ndarray) -> Path:
-    names = ("shard_00000.npy", "shard_00001.npy", "shard_00002.npy")
-    for name, part in zip(names, np.split(clips, [2 * CLIPS, 4 * CLIPS]), strict=True):
-        write_shard(tmp_path / name, part)
-    instruments = tuple(BankInstrument(f"i{i}", f"I {i}", None, "test", "train", i, i == 2) for i in range(5))
-    write_header(tmp_path, BankHeader(16_000, CLIP_SAMPLES, CLIPS, 1, instruments, names))
+    """Three shards."""
+    write_single(tmp_path, clips, instruments(5))
     return tmp_path
 
 
-def test_a_bank_written_is_read_back(folder: Path, clips: np.ndarray) -> None:
-    bank = Bank.open(folder)
+@pytest.fixture(params=["compact", "folders", "published"])
+def bank(request: pytest.FixtureRequest, tmp_path: Path, clips: np.ndarray) -> Bank:
+    """The same clips, however they lie on disk."""
+    write_single(
+        tmp_path, clips, instruments(5), layout="compact" if request.param == "compact" else "folders"
+    )
+    if request.param == "published":
+        (tmp_path / "dataset.json").unlink()
+    return Bank.open(tmp_path)
+
+
+def test_a_bank_written_is_read_back(bank: Bank, clips: np.ndarray) -> None:
     assert (bank.num_clips, bank.clip_samples, bank.clips_per_instrument) == (15, CLIP_SAMPLES, CLIPS)
-    assert bank.instruments[2] == BankInstrument("i2", "I 2", None, "test", "train", 2, True)
+    assert [row.number for row in bank.instruments] == [1, 2, 3, 4, 5]
+    assert bank.instrument_of_clip.tolist() == [i // CLIPS for i in range(15)]
     assert bank.rows([]).shape == (0, CLIP_SAMPLES)
-    np.testing.assert_array_equal(bank.clip(7), clips[7])
+    np.testing.assert_array_equal(bank.rows([7])[0], clips[7])
 
 
-def test_rows_in_any_order_and_twice(folder: Path, clips: np.ndarray, rng: np.random.Generator) -> None:
-    bank = Bank.open(folder)
+def test_rows_in_any_order_and_twice(bank: Bank, clips: np.ndarray, rng: np.random.Generator) -> None:
     wanted = rng.integers(0, 15, size=200)
     np.testing.assert_array_equal(bank.rows(wanted), clips[wanted])
 
 
 @pytest.mark.parametrize("row", [-1, 15])
-def test_rows_outside_are_refused(folder: Path, row: int) -> None:
+def test_rows_outside_are_refused(bank: Bank, row: int) -> None:
     with pytest.raises(IndexError):
-        Bank.open(folder).rows([0, row])
+        bank.rows([0, row])
 
 
-def test_the_whole_bank_becomes_one_tensor(folder: Path, clips: np.ndarray) -> None:
-    tensor = Bank.open(folder).to_tensor("cpu")
+def test_the_whole_bank_becomes_one_tensor(bank: Bank, clips: np.ndarray) -> None:
+    tensor = bank.to_tensor("cpu")
     assert tensor.dtype == torch.int16
     np.testing.assert_array_equal(tensor.numpy(), clips)
 
 
+def test_names_and_sides_come_with_a_data_set_of_ours(folder: Path) -> None:
+    assert Bank.open(folder).instruments == instruments(5)
+
+
 def test_writing_leaves_no_temporary_file(folder: Path) -> None:
-    assert not list(folder.glob("*.tmp"))
+    assert not [path for path in folder.rglob("*") if "partial" in path.name]
 
 
 def test_an_unfinished_bank_is_refused(folder: Path) -> None:
-    (folder / "bank.json").unlink()
+    (folder / "dataset.json").unlink()
+    (folder / ".rendering").mkdir()
     with pytest.raises(TrainingError, match="render it to its end"):
         Bank.open(folder)
 
 
+def test_another_split_or_kind_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="with the splits train"):
+        Bank.open(folder, "valid")
+    stem = np.ones(10, np.int16)
+    write_multi(tmp_path / "multi", [[(1, stem), (2, stem)]], instruments(2))
+    with pytest.raises(TrainingError, match="Nlakh-multi"):
+        Bank.open(tmp_path / "multi")
+
+
+def test_instruments_with_unequal_numbers_of_clips_are_refused(tmp_path: Path, clips: np.ndarray) -> None:
+    write_single(tmp_path, clips, instruments(5), layout="folders")
+    (tmp_path / "train/002/0003.wav").unlink()
+    with pytest.raises(TrainingError, match=r"\[2, 3\] clips"):
+        Bank.open(tmp_path)
+
+
 @pytest.mark.parametrize("damage", [b"", b"not an array"])
 def test_a_damaged_shard_is_refused(folder: Path, damage: bytes) -> None:
-    (folder / "shard_00001.npy").write_bytes(damage)
+    (folder / "train/shard_00001.npy").write_bytes(damage)
     with pytest.raises(TrainingError, match="shard_00001"):
         Bank.open(folder)
 
 
-def test_a_cut_or_short_shard_is_refused(folder: Path, clips: np.ndarray) -> None:
-    whole = (folder / "shard_00001.npy").read_bytes()
-    (folder / "shard_00001.npy").write_bytes(whole[:-10])
-    with pytest.raises(TrainingError):
+def test_a_cut_shard_is_refused(folder: Path) -> None:
+    whole = (folder / "train/shard_00001.npy").read_bytes()
+    (folder / "train/shard_00001.npy").write_bytes(whole[:-10])
+    with pytest.raises(TrainingError, match=f"{len(whole) - 10} bytes"):
         Bank.open(folder)
-    write_shard(folder / "shard_00001.npy", clips[:2])
-    with pytest.raises(TrainingError, match="in the header"):
-        Bank.open(folder)
+    (folder / "train/shard_00001.npy").write_bytes(bytes(len(whole)))
+    with pytest.raises(TrainingError, match="does not say"):
+        Bank.open(folder).rows([8])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sample_rate": 1}'])
+def test_a_clip_of_another_length_is_refused(tmp_path: Path, clips: np.ndarray) -> None:
+    write_single(tmp_path, clips, instruments(5), layout="folders")
+    wav = (tmp_path / "train/004/0002.wav").read_bytes()
+    (tmp_path / "train/004/0002.wav").write_bytes(wav[:-20])
+    bank = Bank.open(tmp_path)
+    with pytest.raises(TrainingError, match=r"0002\.wav"):
+        bank.rows([3 * CLIPS + 1])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 7}'])
 def test_a_damaged_header_is_refused(folder: Path, text: str) -> None:
-    (folder / "bank.json").write_text(text)
-    with pytest.raises(TrainingError, match=r"bank\.json"):
+    (folder / "dataset.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"dataset\.json"):
+        Bank.open(folder)
+
+
+def test_counts_that_do_not_fit_are_refused(folder: Path) -> None:
+    raw = json.loads((folder / "dataset.json").read_text())
+    raw["parameters"]["clips"]["train"] = 4
+    (folder / "dataset.json").write_text(json.dumps(raw))
+    with pytest.raises(TrainingError, match="20 are wanted"):
         Bank.open(folder)

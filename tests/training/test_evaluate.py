@@ -11,9 +11,9 @@ from models.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
+from tests.training.nlakh.written import write_single
 from tests.training.small_bank import SmallBank
 from training import evaluate, release
-from training.bank import BankHeader, write_header, write_shard
 from training.held_out import HeldOut, choose_library
 from training.protocols import Answers, retrieval_row
 
@@ -25,10 +25,8 @@ CONFIG = EncoderConfig(
 @pytest.fixture
 def bank_folder(tmp_path: Path) -> Path:
     """Ten instruments of ten clips, on disk."""
-    small, folder = SmallBank(10, 10, clip_samples=80_000), tmp_path / "bank"
-    folder.mkdir()
-    write_shard(folder / "shard_00000.npy", small.rows(np.arange(small.num_clips)))
-    write_header(folder, BankHeader(16_000, 80_000, 10, 0, small.instruments, ("shard_00000.npy",)))
+    small, folder = SmallBank(10, 10, clip_samples=80_000, split="valid"), tmp_path / "bank"
+    write_single(folder, small.rows(np.arange(small.num_clips)), small.instruments, unit_clips=100)
     return folder
 
 
@@ -97,7 +95,7 @@ def test_the_threshold_parts_what_is_there_from_what_is_not() -> None:
 
 
 def test_query_clips_enrol_nothing(bank_folder: Path) -> None:
-    held = HeldOut(evaluate.Bank.open(bank_folder), (2, 5), num_enrolled=4)
+    held = HeldOut(evaluate.Bank.open(bank_folder, "valid"), (2, 5), num_enrolled=4)
     enrolled = {clip.tobytes() for place in (0, 1) for clip in held.enrollment(place)}
     asked = {clip.tobytes() for place in (0, 1) for clip in held.queries(place)}
     assert len(enrolled) == 8
@@ -107,7 +105,7 @@ def test_query_clips_enrol_nothing(bank_folder: Path) -> None:
 
 
 def test_impossible_demands_are_named(bank_folder: Path) -> None:
-    bank = evaluate.Bank.open(bank_folder)
+    bank = evaluate.Bank.open(bank_folder, "valid")
     with pytest.raises(TrainingError, match="10 enrollment clips"):
         HeldOut(bank, (0,), num_enrolled=10)
     with pytest.raises(TrainingError, match="library of 11"):

@@ -3,8 +3,12 @@
 import pytest
 import torch
 
+from models.errors import TrainingError
 from tests.training.small_bank import SmallBank
-from training.mixing import ABSENT, ClipStore, Mixer, active_rms
+from training.clip_store import ClipStore
+from training.effects.chain import Effects
+from training.effects.config import ChainConfig, EffectsConfig, Equaliser, Noise, Pitch, Reverb, Saturation
+from training.mixing import ABSENT, CPU_STEMS, Mixer, MixtureBatch, active_rms
 
 CPU = torch.device("cpu")
 
@@ -12,6 +16,18 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def store() -> ClipStore:
     return ClipStore(SmallBank(12, 3), CPU)
+
+
+EFFECTS = Effects(
+    EffectsConfig(
+        stems=ChainConfig(
+            pitch=Pitch(0.3), equaliser=Equaliser(0.5), reverb=Reverb(0.3, rt60_seconds=(0.1, 0.2))
+        ),
+        mixture=ChainConfig(saturation=Saturation(0.5), noise=Noise(0.5)),
+    ),
+    16_000,
+)
+OFF = Effects(EffectsConfig(), 16_000)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -55,5 +71,49 @@ def test_a_sparse_clip_is_as_loud_as_a_full_one() -> None:
 
 
 def test_more_stems_than_instruments_are_refused(store: ClipStore) -> None:
-    with pytest.raises(ValueError, match="2-13 of 12"):
+    with pytest.raises(TrainingError, match="2-13 of 12"):
         Mixer(store, 2, 13)
+
+
+def mixed_by_a_loop(batch: MixtureBatch, store: ClipStore, effects: Effects) -> torch.Tensor:
+    """The slow twin: stem by stem, each alone, from what the batch says was drawn."""
+    assert batch.stem_effects is not None
+    assert batch.mixture_effects is not None
+    wave = torch.zeros_like(batch.wave)
+    for number, (row, place) in enumerate(batch.mask.nonzero().tolist()):
+        stem = store.take(batch.clip[row, place][None])
+        stem = effects.stems.apply_(stem, batch.stem_effects.rows(torch.tensor([number])))
+        gain = 10 ** (batch.gain_db[row, place] / 20)
+        wave[row] += (stem * (gain / active_rms(stem).clamp(min=1e-5)))[0]
+    for row in range(len(wave)):
+        alone = batch.mixture_effects.rows(torch.tensor([row]))
+        wave[row] = effects.mixture.apply_(wave[row : row + 1].clone(), alone)[0]
+    return wave
+
+
+def test_without_effects_a_mixture_is_the_loops_to_the_last_bit(store: ClipStore) -> None:
+    batch = Mixer(store, 2, 9, effects=OFF).draw(40, generator())
+    assert int(batch.mask.sum()) > 2 * CPU_STEMS
+    assert torch.equal(batch.wave, mixed_by_a_loop(batch, store, OFF))
+    plain = Mixer(store, 2, 9).draw(40, generator())
+    assert torch.equal(batch.wave, plain.wave)
+    assert plain.stem_effects is plain.mixture_effects is None
+
+
+def test_with_effects_a_mixture_is_the_loops(store: ClipStore) -> None:
+    batch = Mixer(store, 2, 9, effects=EFFECTS).draw(30, generator())
+    slow = mixed_by_a_loop(batch, store, EFFECTS)
+    assert (batch.wave - slow).abs().max() < 1e-4 * slow.abs().max()
+
+
+def test_effects_leave_stems_gains_and_the_bank_as_they_are(store: ClipStore) -> None:
+    dry, wet = (Mixer(store, 2, 9, effects=each).draw(30, generator()) for each in (OFF, EFFECTS))
+    assert torch.equal(dry.clip, wet.clip)
+    assert torch.equal(dry.gain_db, wet.gain_db)
+    assert not torch.allclose(dry.wave, wet.wave, atol=1e-2)
+    assert torch.equal(Mixer(store, 2, 9, effects=OFF).draw(30, generator()).wave, dry.wave)
+
+
+def test_the_generator_decides_the_effects_too(store: ClipStore) -> None:
+    mixer = Mixer(store, effects=EFFECTS)
+    assert torch.equal(mixer.draw(8, generator(1)).wave, mixer.draw(8, generator(1)).wave)

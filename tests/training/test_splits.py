@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.sources.note_bank import NoteBankSource
 from models.errors import TrainingError
 from tests.training.tiny_notes import slots, write_instrument
 from training.near_duplicates import NEAR_DB, distances, listen
-from training.note_bank import NoteBank
 from training.splits import (
     EXCLUDED_BANKS,
     Manifest,
@@ -85,7 +85,7 @@ def test_join_makes_connected_groups() -> None:
     assert join("abcdefg", links) == [["a", "b", "c", "d", "e"], ["f"], ["g"]]
 
 
-def tiny_bank(folder: Path) -> NoteBank:
+def tiny_bank(folder: Path) -> NoteBankSource:
     generator = np.random.default_rng(1)
     for number in range(NUM_COLOURS):
         colour = slots(list(generator.random(8)))
@@ -101,12 +101,12 @@ def tiny_bank(folder: Path) -> NoteBank:
     write_instrument(folder, "tick", "zyn", slots(), bank=min(EXCLUDED_BANKS), name="Tick")
     write_instrument(folder, "mute", "zyn", slots(silent=range(6)), bank="Misc", name="Mute")
     write_instrument(folder, "held", "amsynth", slots(), name="Held")
-    return NoteBank(folder)
+    return NoteBankSource(folder)
 
 
 def test_a_tiny_bank_is_split_by_its_groups(tmp_path: Path) -> None:
     bank = tiny_bank(tmp_path)
-    assert ["patch_0", "patch_name"] in shared_names(bank.entries.values())  # without case and signs
+    assert ["patch_0", "patch_name"] in shared_names(bank)  # without case and signs
     rows = make_splits(tmp_path, quota=TINY, progress=False)
     for number in range(NUM_COLOURS):
         assert rows[f"patch_{number}"]["group"] == rows[f"copy_{number}"]["group"]

@@ -11,9 +11,10 @@ from models.encoder_pair import MULTI_FILE, EncoderPair
 from models.errors import TrainingError
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
+from training.clip_store import ClipStore
 from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, load_recipe
 from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
-from training.mixing import ClipStore, Mixer
+from training.mixing import Mixer
 from training.targets import Targets
 from training.train_multi import cell_loss
 

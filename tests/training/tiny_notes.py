@@ -8,7 +8,7 @@ import mido
 import numpy as np
 import soundfile
 
-from training.note_bank import SLOT_NOTES, SLOT_SECONDS
+from index.sources.note_bank import SLOT_NOTES, SLOT_SECONDS
 
 SAMPLE_RATE = 16_000
 SLOT_SAMPLES = round(SLOT_SECONDS * SAMPLE_RATE)

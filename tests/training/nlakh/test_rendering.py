@@ -1,0 +1,224 @@
+"""Rendering is one function of what is asked for: the same bytes whatever the workers, the kills and the restarts."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from models.errors import TrainingError
+from tests.training.nlakh.conftest import FAMILIES
+from training.bank import Bank
+from training.nlakh.command import main
+from training.nlakh.dataset import Dataset, Kind, Layout, read_dataset
+from training.nlakh.make import Order, make
+from training.nlakh.verify import verify
+from training.stem_bank import StemBank
+
+CLIPS, MIXTURES = 3, 12
+QUIET = Console(quiet=True)
+
+
+def order(
+    notes: Path, midi: Path | None, out: Path, kind: Kind = "single", layout: Layout = "compact"
+) -> Order:
+    counts = (("train", CLIPS), ("valid", CLIPS)) if kind == "single" else (("train", MIXTURES),)
+    return Order(kind, layout, (str(notes),), midi, out, counts, seed=3, valid_share=0.3)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def arguments(notes: Path, midi: Path, out: Path, kind: str, *more: str) -> list[str]:
+    given = ["render", kind, "--notes", str(notes), "--midi", str(midi), "--out", str(out)]
+    return [*given, "--seed", "3", "--valid-share", "0.3", "--workers", "1", *more]
+
+
+@pytest.fixture(scope="module")
+def single(notes: Path, midi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "single"
+    make(order(notes, midi, out, layout="folders"), QUIET)
+    return out
+
+
+@pytest.fixture(scope="module")
+def multi(notes: Path, midi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "multi"
+    make(order(notes, midi, out, "multi", "folders"), QUIET)
+    return out
+
+
+def test_clips_are_whole_audible_level_and_different(single: Path) -> None:
+    dataset = read_dataset(single)
+    for split in ("train", "valid"):
+        bank = Bank.open(single, split)
+        clips = bank.rows(range(bank.num_clips))
+        peak_db = 20 * np.log10(np.abs(clips.astype(np.float64)).max(axis=1) / 32767)
+        assert clips.shape == (dataset.splits[split].instruments * CLIPS, 80_000)
+        assert -9.01 <= peak_db.min() <= peak_db.max() <= -2.99
+        assert len(np.unique(clips, axis=0)) == len(clips)
+    assert sum(info.instruments for info in dataset.splits.values()) == 12
+    assert dataset.splits["train"].hours == round(len(dataset.of_split("train")) * CLIPS * 5 / 3600, 4)
+    assert dataset.families["flute"] == {"instruments": 3, "clips": 9}
+
+
+def test_stems_sum_to_their_mixture_and_are_of_different_instruments(multi: Path) -> None:
+    assert not list(verify(multi))
+    bank, dataset = StemBank.open(multi), read_dataset(multi)
+    assert bank.num_mixtures == MIXTURES
+    for mixture in range(MIXTURES):
+        players = bank.instrument_of_clip[bank.offsets[mixture] : bank.offsets[mixture + 1]]
+        assert 2 <= len(players) <= len(FAMILIES)
+        assert len(set(players)) == len(players)
+        families = [bank.instruments[place].family for place in players]
+        assert len(set(families)) == len(families)  # each file has one track of each family
+    assert sum(dataset.instruments_per_mixture.values()) == MIXTURES
+    assert sum(row["clips"] for row in dataset.families.values()) == bank.num_clips
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_both_layouts_hold_the_same_samples(
+    kind: Kind, single: Path, multi: Path, notes: Path, midi: Path, tmp_path: Path
+) -> None:
+    make(order(notes, midi, tmp_path / "compact", kind), QUIET)
+    banks = (Bank, single) if kind == "single" else (StemBank, multi)
+    one, other = banks[0].open(banks[1]), banks[0].open(tmp_path / "compact")
+    assert one.instruments == other.instruments
+    np.testing.assert_array_equal(one.rows(range(one.num_clips)), other.rows(range(other.num_clips)))
+    np.testing.assert_array_equal(one.instrument_of_clip, other.instrument_of_clip)
+
+
+def test_the_number_of_workers_changes_nothing(multi: Path, notes: Path, midi: Path, tmp_path: Path) -> None:
+    again = Order(**{**vars(order(notes, midi, tmp_path / "two", "multi", "folders")), "workers": 2})
+    make(again, QUIET)
+    assert contents(tmp_path / "two") == contents(multi)
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_stopped_run_carries_on_to_the_same_bytes(
+    how: signal.Signals, code: int, single: Path, notes: Path, midi: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "stopped"
+    command = arguments(notes, midi, out, "single", "--clips", str(CLIPS))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training.nlakh.command", *command], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".rendering/*-0*.json")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(how)
+    told = process.communicate()[1].decode()
+    assert process.returncode == code
+    assert how != signal.SIGINT or "the same command carries on" in told
+    assert [what for what, _ in verify(out)] == ["dataset.json"]
+    with pytest.raises(TrainingError, match="to its end"):
+        Bank.open(out)
+    assert main(command) == 0
+    assert contents(out) == contents(single)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(
+    single: Path, notes: Path, midi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit on the size of files stands in for the disk: a shard does not fit, an instrument's plan does."""
+    command = arguments(
+        notes, midi, tmp_path / "full", "single", "--clips", str(CLIPS), "--layout", "compact"
+    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        assert main(command) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the disk is full" in told
+    assert "the same command carries on" in told
+    assert not [path for path in (tmp_path / "full").rglob("*") if "shard" in path.name]
+    assert main(command) == 0
+    whole, again = Bank.open(single), Bank.open(tmp_path / "full")
+    np.testing.assert_array_equal(whole.rows(range(whole.num_clips)), again.rows(range(again.num_clips)))
+
+
+def test_a_finished_folder_is_left_alone_and_another_is_refused(
+    single: Path, notes: Path, midi: Path, tmp_path: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in single.rglob("*")}
+    assert isinstance(make(order(notes, midi, single, layout="folders"), QUIET), Dataset)
+    assert {path: path.stat().st_mtime_ns for path in single.rglob("*")} == before
+    with pytest.raises(TrainingError, match="another finished data set"):
+        make(order(notes, None, single, layout="folders"), QUIET)
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(TrainingError, match=r"mine\.txt"):
+        make(order(notes, midi, tmp_path), QUIET)
+    assert os.listdir(tmp_path) == ["mine.txt"]  # noqa: PTH208
+
+
+def test_a_half_rendered_folder_belongs_to_its_settings(notes: Path, midi: Path, tmp_path: Path) -> None:
+    (tmp_path / ".rendering").mkdir()
+    (tmp_path / ".rendering/plan.json").write_text(json.dumps({"digest": "another"}))
+    with pytest.raises(TrainingError, match="other settings"):
+        make(order(notes, midi, tmp_path), QUIET)
+    (tmp_path / ".rendering/plan.json").write_text("{")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        make(order(notes, midi, tmp_path), QUIET)
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_rendered(
+    notes: Path, midi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loops = tmp_path / "loops"
+    loops.mkdir()
+    (loops / "noise.wav").write_bytes(next(notes.rglob("*.ogg")).read_bytes())
+    (tmp_path / "midi").mkdir()
+    (tmp_path / "midi/good.mid").write_bytes((midi / "0.mid").read_bytes())
+    (tmp_path / "midi/broken.mid").write_bytes(b"MThd, but no more")
+    out = tmp_path / "out"
+    command = arguments(notes, tmp_path / "midi", out, "single", "--clips", "1", "--notes", str(loops))
+    assert main(command) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    faults = dict(read_dataset(out).faults)
+    assert "no MIDI can play it" in next(why for what, why in faults.items() if "noise" in what)
+    assert "broken.mid" in faults
+    assert "broken.mid" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--clips", "none"], "'none'"),
+        (["--clips", "0"], "'0'"),
+        (["--clips", "test-same=2"], "no instrument of the split test-same"),
+        (["--valid-share", "2"], "0…1"),
+        (["--splits", "nowhere.json"], "nowhere.json"),
+        (["--notes", "nowhere"], "nowhere"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    more: list[str], told: str, notes: Path, midi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(notes, midi, tmp_path / "out", "single", *more)) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_mixtures_without_midi_or_of_one_are_refused(notes: Path, midi: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="needs MIDI"):
+        make(order(notes, None, tmp_path / "out", "multi"), QUIET)
+    alone = Order(**{**vars(order(notes, midi, tmp_path / "out", "multi")), "max_instruments": 1})
+    with pytest.raises(TrainingError, match="a mixture of 1"):
+        make(alone, QUIET)
+
+
+def test_without_midi_phrases_are_composed(notes: Path, tmp_path: Path) -> None:
+    dataset = make(order(notes, None, tmp_path / "out"), QUIET)
+    assert dataset.midi == {}
+    assert not list(verify(tmp_path / "out"))

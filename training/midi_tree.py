@@ -1,0 +1,114 @@
+"""The MIDI files below a folder: found in a fixed order, and read one after the other or by several processes.
+
+Lakh (Raffel 2016), whose tracks section 4 of Kim et al. 2022 takes, is such a tree: 176,581 files, some of them damaged.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from models.errors import TrainingError
+from training.midi_notes import MidiTrack, tracks_of
+from training.smf import MidiDamaged, parse_events, read_bytes
+
+SUFFIXES = (".mid", ".midi", ".kar")
+FILES_AT_ONCE = 16  # that a worker is given
+FEW_FILES = 64  # too few to start workers for
+
+Fault = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class MidiFile:
+    """What was read of a file: its tracks, or the `reason` why there are none; `digest` is the SHA-256 of its bytes."""
+
+    name: str
+    digest: bytes
+    tracks: tuple[MidiTrack, ...]
+    reason: str | None
+
+
+def find_files(folder: Path) -> tuple[list[str], list[Fault]]:
+    """Names of the MIDI files below `folder`, relative and sorted, and the folders that cannot be looked into.
+
+    Linked folders are followed, each folder once, so that links in a circle end. Raises TrainingError without a file.
+    """
+    if not folder.is_dir():
+        raise TrainingError(f"{folder} is not a folder of MIDI files", value=str(folder))
+    names: list[str] = []
+    faults: list[Fault] = []
+    visited: set[tuple[int, int]] = set()
+
+    def note(error: OSError) -> None:
+        name = Path(str(error.filename)).relative_to(folder).as_posix()
+        faults.append((name, f"unreadable: {error.strerror}"))
+
+    for place, folders, files in os.walk(folder, onerror=note, followlinks=True):
+        folders.sort()
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        above = Path(place).relative_to(folder)
+        names += [(above / name).as_posix() for name in files if name.lower().endswith(SUFFIXES)]
+    if not names:
+        found = f"no MIDI file ({', '.join(SUFFIXES)}) under {folder}"
+        raise TrainingError("; ".join([found, *(f"{name}: {reason}" for name, reason in faults)]))
+    return sorted(names), sorted(faults)
+
+
+def stamp_of(folder: Path, names: list[str], faults: list[Fault]) -> str:
+    """A hash of names, sizes, modes and times of change: it tells without reading them whether files have changed."""
+    stamp = hashlib.sha256(repr(faults).encode())
+    for name in names:
+        try:
+            status = (folder / name).stat()
+            facts = (status.st_size, status.st_mode, status.st_mtime_ns)
+        except OSError as error:
+            facts = (-1, error.errno or 0, 0)
+        stamp.update(repr((name, facts)).encode())
+    return stamp.hexdigest()
+
+
+def read_files(folder: Path, names: list[str], workers: int = 1) -> Iterator[MidiFile]:
+    """Read the files of a folder, yielded in the order of `names` whatever the number of processes.
+
+    Raises TrainingError when a process dies.
+    """
+    if workers <= 1 or len(names) < FEW_FILES:
+        for name in names:
+            yield _read_file(folder, name)
+        return
+    batches = deque(names[first : first + FILES_AT_ONCE] for first in range(0, len(names), FILES_AT_ONCE))
+    pending: deque[Future[list[MidiFile]]] = deque()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        try:
+            while batches or pending:
+                while batches and len(pending) < 4 * workers:  # no more than that waits in memory
+                    pending.append(pool.submit(_read_batch, folder, batches.popleft()))
+                yield from pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise TrainingError("a process that reads MIDI files died (memory?)") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _read_batch(folder: Path, names: list[str]) -> list[MidiFile]:
+    return [_read_file(folder, name) for name in names]
+
+
+def _read_file(folder: Path, name: str) -> MidiFile:
+    digest = b""
+    try:
+        data = read_bytes(folder / name)
+        digest = hashlib.sha256(data).digest()
+        return MidiFile(name, digest, tuple(tracks_of(parse_events(data))), None)
+    except MidiDamaged as damage:
+        return MidiFile(name, digest, (), damage.reason)

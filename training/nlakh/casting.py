@@ -1,0 +1,160 @@
+"""Which instruments of the given sources take part, on which side, and whether they sound at all.
+
+Section 4 of Kim et al. 2022 splits by instrument as NSynth does (953/53). Instruments that a manifest knows go by it (there
+near-duplicates stand together); NSynth's by its own parts; any other library's by a seeded hash of their ids.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from index.sources import open_source
+from index.sources.base import Instrument, Note, PlayableInstrument, is_playable
+from index.sources.default import DEFAULT_SOUNDFONT
+from models.errors import ShowMeError, TrainingError
+from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, SourceInfo
+from training.splits import Row
+
+CHECK_SECONDS = 1.0
+SILENT_PEAK = 1e-3
+_PUBLISHED = {
+    "train": TRAIN,
+    "validation": VALID,
+    "valid": VALID,
+    "test": VALID,
+}  # NSynth tests on its valid instruments
+
+Placed = tuple[str, int | None, bool]  # split, group, probe
+
+
+class Library:
+    """The instruments of several sources by id; of two that share an id the first source's is taken."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Raises SourceError for a path that is no source."""
+        self.sources = [open_source(path) for path in paths]
+        self._place: dict[str, tuple[int, int]] = {}
+        for number, source in enumerate(self.sources):
+            for position, instrument in enumerate(source):
+                self._place.setdefault(instrument.id, (number, position))
+
+    def __iter__(self) -> Iterator[Instrument]:
+        """Every instrument, by id."""
+        found = {item.id: item for source in reversed(self.sources) for item in source}
+        return (found[key] for key in sorted(found))
+
+    def load(self, key: str) -> Instrument:
+        """The instrument, with no audio decoded yet. Raises TrainingError when there is none of this id."""
+        if key not in self._place:
+            raise TrainingError(f"no source holds the instrument {key}", value=key)
+        number, position = self._place[key]
+        return next(islice(iter(self.sources[number]), position, None))
+
+    def playable(self, key: str) -> PlayableInstrument:
+        """Raises TrainingError when there is none, or it is made of recordings that no MIDI can play."""
+        instrument = self.load(key)
+        if not is_playable(instrument):
+            raise TrainingError(f"{key} is made of recordings: no MIDI can play it", value=key)
+        return instrument
+
+    @property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        return tuple(fault for source in self.sources for fault in source.faults)
+
+
+def hash_source(name: str, files: Sequence[Path]) -> SourceInfo:
+    """The sha256 over the names and bytes of a source's files, in the order given."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return SourceInfo(name, len(files), digest.hexdigest())
+
+
+def place(
+    instrument: Instrument, manifest: dict[str, Row], *, seed: int, valid_share: float
+) -> Placed | None:
+    """The side of an instrument; None when it takes no part."""
+    row = manifest.get(instrument.id)
+    if row is not None:
+        if row["split"] == "excluded":
+            return None
+        return _PUBLISHED.get(row["split"], row["split"]), row["group"], bool(row.get("probe"))
+    if instrument.source.startswith(f"{DEFAULT_SOUNDFONT}#"):
+        return (
+            None  # the product's default library: what the manifest does not list of it is never trained on
+        )
+    part = getattr(instrument, "part", None)
+    if part is not None:
+        return _PUBLISHED[part], None, False
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}\0{instrument.id}".encode()).digest()[:8]) / 2**64
+    return (VALID if drawn < valid_share else TRAIN), None, False
+
+
+def why_mute(instrument: Instrument) -> str | None:
+    """Why an instrument cannot be rendered, or None when one of three notes of its range sounds."""
+    if not is_playable(instrument) or instrument.playable_range is None:
+        return "made of recordings: no MIDI can play it"
+    low, high = instrument.playable_range
+    for share in (0.5, 0.3, 0.7):
+        note = Note(round(low + share * (high - low)), 100, 0.0, 0.8 * CHECK_SECONDS)
+        try:
+            samples = instrument.play((note,), CHECK_SECONDS, 16_000)
+        except ShowMeError as error:
+            return error.message
+        if np.isfinite(samples).all() and float(np.abs(samples).max(initial=0.0)) >= SILENT_PEAK:
+            return None
+    return "no note of it sounds"
+
+
+Check = Callable[[Sequence[str]], Iterator[tuple[str, str | None, tuple[tuple[str, str], ...]]]]
+
+
+def cast(
+    library: Library,
+    manifest: dict[str, Row],
+    splits: Sequence[str],
+    check: Check,
+    *,
+    seed: int,
+    valid_share: float,
+    drums: bool,
+) -> tuple[tuple[DatasetInstrument, ...], tuple[tuple[str, str], ...]]:
+    """The instruments of `splits` that sound, numbered from 1 by id, and the faults of those that do not.
+
+    `check` runs `why_mute` on ids and yields (id, reason or None, faults). Raises TrainingError when a split stays empty.
+    """
+    placed = {item.id: place(item, manifest, seed=seed, valid_share=valid_share) for item in library}
+    wanted = {key: side for key, side in placed.items() if side is not None and side[0] in splits}
+    faults = list(library.faults)
+    if not drums:
+        kits = [key for key in sorted(wanted) if library.load(key).family == "drum"]
+        faults += [(key, "drums are left out (--drums takes them in)") for key in kits]
+        wanted = {key: side for key, side in wanted.items() if key not in kits}
+    rows: list[DatasetInstrument] = []
+    for key, reason, partly in check(sorted(wanted)):
+        item, (split, group, probe) = library.load(key), wanted[key]
+        if reason is not None:
+            faults.append((key, reason))
+            continue
+        faults += [(f"{key}/{part}", why) for part, why in partly]
+        rows.append(
+            DatasetInstrument(
+                number=len(rows) + 1,
+                id=key,
+                name=item.name,
+                family=item.family,
+                source=item.source,
+                split=split,
+                licence=item.licence,
+                group=group,
+                probe=probe,
+            )
+        )
+    for split in splits:
+        if not any(row.split == split for row in rows):
+            raise TrainingError(f"the sources hold no instrument of the split {split}", value=split)
+    return tuple(rows), tuple(faults)

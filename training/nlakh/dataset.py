@@ -1,0 +1,161 @@
+"""What `dataset.json` says: the file that makes a folder a finished data set, written last.
+
+Section 4 of Kim et al. 2022 publishes the audio alone; names, families, splits, seed and checksums are ours. Nothing in it
+depends on when, where or by how many workers the data were rendered.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from models.atomic import write_atomically
+from models.errors import TrainingError
+
+DATASET_FILE = "dataset.json"
+WORK_FOLDER = ".rendering"  # what is remembered while a data set is rendered
+FORMAT = 1
+TRAIN, VALID = "train", "valid"  # the published names of the two splits
+
+Kind = Literal["single", "multi"]
+Layout = Literal["folders", "compact"]
+
+
+@dataclass(frozen=True)
+class DatasetInstrument:
+    """One instrument; `number` names its files, `group` is its split group, `probe` marks a side's retrieval library."""
+
+    number: int
+    id: str
+    name: str
+    family: str | None
+    source: str
+    split: str
+    licence: str | None = None
+    group: int | None = None
+    probe: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is rendered, resumed and checked as one: a shard, an instrument's folder, or a run of mixtures.
+
+    `items` counts clips or stems; `sha256` is of their int16 samples in order, so it does not depend on the layout.
+    """
+
+    name: str
+    items: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """Counts of one split: `clips` are clips or stems, `hours` those of clips or of mixtures."""
+
+    instruments: int
+    clips: int
+    mixtures: int
+    hours: float
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """A source of notes: its name, how many files it reads, and the sha256 over their names and bytes."""
+
+    name: str
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All that `dataset.json` says."""
+
+    kind: Kind
+    layout: Layout
+    sample_rate: int
+    clip_samples: int
+    seed: int
+    parameters: dict[str, Any]
+    splits: dict[str, SplitInfo]
+    instruments: tuple[DatasetInstrument, ...]
+    families: dict[str, dict[str, int]]  # family → instruments, clips
+    instruments_per_mixture: dict[str, int]
+    sources: tuple[SourceInfo, ...]
+    midi: dict[str, Any]
+    faults: tuple[tuple[str, str], ...]
+    request: str  # digest of everything that decides the bytes
+    format: int = FORMAT
+
+    def of_split(self, split: str) -> tuple[DatasetInstrument, ...]:
+        """The instruments of a split, by number."""
+        return tuple(instrument for instrument in self.instruments if instrument.split == split)
+
+    def clips_per_instrument(self, split: str) -> int:
+        """Of a split of Nlakh-single."""
+        return int(self.parameters["clips"][split])
+
+
+def write_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write `dataset.json`: the last act of rendering."""
+    write_atomically(folder / DATASET_FILE, (json.dumps(asdict(dataset), indent=1) + "\n").encode())
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Raises TrainingError when the folder holds no finished data set of this format."""
+    path = folder / DATASET_FILE
+    try:
+        raw = json.loads(path.read_text())
+        if raw["format"] != FORMAT:
+            raise TrainingError(f"{path} is of format {raw['format']}", value=raw["format"], limit=FORMAT)
+        raw["instruments"] = tuple(DatasetInstrument(**row) for row in raw["instruments"])
+        raw["sources"] = tuple(SourceInfo(**row) for row in raw["sources"])
+        raw["faults"] = tuple((str(what), str(why)) for what, why in raw["faults"])
+        raw["splits"] = {name: _split(row) for name, row in raw["splits"].items()}
+        return Dataset(**raw)
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"{folder} holds no {DATASET_FILE}: it is no data set, or was not rendered to its end",
+            value=str(folder),
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path} cannot be read: {error!r}", value=str(path)) from error
+
+
+def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
+    """The description of a data set that is to be read; None for a published copy, which has folders only.
+
+    Raises TrainingError when it is of the other kind, has no such split, or is neither a data set nor a published copy.
+    """
+    if not (folder / DATASET_FILE).exists():
+        if (folder / split).is_dir() and not (folder / WORK_FOLDER).exists():
+            return None
+        raise TrainingError(
+            f"{folder} holds neither {DATASET_FILE} nor a published folder {split}: render it to its end first",
+            value=str(folder),
+        )
+    dataset = read_dataset(folder)
+    if dataset.kind != kind or split not in dataset.splits:
+        known = ", ".join(dataset.splits)
+        message = f"{folder} is Nlakh-{dataset.kind} with the splits {known}, not Nlakh-{kind} with {split}"
+        raise TrainingError(message, value=split, limit=known)
+    return dataset
+
+
+def _split(row: dict[str, Any]) -> SplitInfo:
+    info = SplitInfo(**row)
+    return replace(info, units=tuple(Unit(**unit) for unit in row["units"]))
+
+
+def count_families(
+    instruments: Iterable[DatasetInstrument], clips: dict[int, int]
+) -> dict[str, dict[str, int]]:
+    """Instruments and clips of each family by name ("unknown" where there is none); `clips` by instrument number."""
+    counts: dict[str, dict[str, int]] = {}
+    for instrument in instruments:
+        row = counts.setdefault(instrument.family or "unknown", {"instruments": 0, "clips": 0})
+        row["instruments"] += 1
+        row["clips"] += clips.get(instrument.number, 0)
+    return dict(sorted(counts.items()))

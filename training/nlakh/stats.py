@@ -1,0 +1,78 @@
+"""What a data set holds, as the row of the paper's table 1 and as plots of its mixtures and families.
+
+Table 1 of Kim et al. 2022: size in hours, number of instruments, whether there are stems.
+"""
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from training.nlakh.dataset import Dataset
+
+PLOT_COLUMNS = 40
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(value: float, most: float, columns: int = PLOT_COLUMNS) -> str:
+    """A bar of block characters, `columns` long where `value` is `most`; what is not nothing shows."""
+    eighths = round(8 * columns * value / most) if most else 0
+    eighths = max(eighths, 1) if value else eighths
+    return BLOCKS[8] * (eighths // 8) + (BLOCKS[eighths % 8] if eighths % 8 else "")
+
+
+def plot(title: str, counts: dict[str, int], unit: str) -> Table:
+    """A row for each key: its name, its bar, its count and share."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column("name", justify="right")
+    table.add_column("bar", min_width=PLOT_COLUMNS)
+    table.add_column("count", justify="right")
+    table.add_column("share", justify="right", style="dim")
+    total, most = sum(counts.values()), max(counts.values(), default=0)
+    for name, count in counts.items():
+        table.add_row(
+            name, Text(bar(count, most), style="cyan"), f"{count:,} {unit}", f"{count / max(total, 1):.1%}"
+        )
+    return table
+
+
+def table_1(dataset: Dataset) -> Table:
+    """The row of table 1, then one for each split."""
+    table = Table(title=f"Nlakh-{dataset.kind} ({dataset.layout})", title_justify="left")
+    for column in ("dataset", "size (hours)", "instruments (families)", "stems"):
+        table.add_column(column, justify="left" if column == "dataset" else "right")
+    known = {row.family for row in dataset.instruments if row.family}
+    hours = sum(info.hours for info in dataset.splits.values())
+    name = f"Nlakh-{dataset.kind} (ours)"
+    table.add_row(
+        name, f"{hours:,.2f}", f"{len(dataset.instruments):,} ({len(known)})", "yes", end_section=True
+    )
+    for split, info in dataset.splits.items():
+        count = (
+            f"{info.mixtures:,} mixtures of {info.clips:,} stems"
+            if info.mixtures
+            else f"{info.clips:,} clips"
+        )
+        table.add_row(f"{split}: {count}", f"{info.hours:,.2f}", f"{info.instruments:,}", "")
+    return table
+
+
+def report(dataset: Dataset) -> Group:
+    """Everything `showme data stats` prints."""
+    what = "stems" if dataset.kind == "multi" else "clips"
+    parts = [table_1(dataset)]
+    if dataset.instruments_per_mixture:
+        parts.append(plot("instruments per mixture", dataset.instruments_per_mixture, "mixtures"))
+    families = dataset.families.items()
+    parts.append(
+        plot("instruments per family", {name: row["instruments"] for name, row in families}, "instruments")
+    )
+    parts.append(plot(f"{what} per family", {name: row["clips"] for name, row in families}, what))
+    return Group(*(item for part in parts for item in (Text(""), part)))
+
+
+def print_report(dataset: Dataset, console: Console) -> None:
+    console.print(report(dataset))
+    sources = ", ".join(f"{source.name} ({source.files:,} files)" for source in dataset.sources)
+    console.print(
+        f"\nfrom {sources}; seed {dataset.seed}; {len(dataset.faults)} parts left out", highlight=False
+    )

@@ -1,0 +1,63 @@
+"""Mixtures as they were rendered: Nlakh-multi as training data, where `training/mixing.py` draws random ones.
+
+Kim et al. 2022, section 5.2 trains on both; the multi encoder sees the sum of a mixture's stems, and is taught by each stem.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.errors import TrainingError
+from training.clip_store import ClipStore
+from training.mixing import ABSENT, MixtureBatch
+from training.stem_bank import StemBank
+
+
+class StoredMixer:
+    """Draws the mixtures of a stem bank that have at most `max_instruments` stems."""
+
+    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
+        """Raises TrainingError when no mixture is that small."""
+        self.store, self.max_instruments = store, max_instruments
+        self._first = torch.from_numpy(np.array(bank.offsets[:-1]))  # [mixtures]
+        self._count = torch.from_numpy(np.diff(bank.offsets))
+        self._by_size = self._count.argsort(stable=True)
+        self._sizes = self._count[self._by_size].contiguous()
+        if not self._num_within(max_instruments):
+            smallest = int(self._sizes[0])
+            message = f"every mixture has at least {smallest} instruments, {max_instruments} are allowed"
+            raise TrainingError(message, value=smallest, limit=max_instruments)
+
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> MixtureBatch:
+        """A batch of mixtures at the levels they were rendered with; the (CPU) generator alone decides which.
+
+        `max_instruments` may be lowered; where no mixture is that small, the smallest ones are drawn.
+        """
+        stems = self.max_instruments
+        within = self._num_within(min(stems, max_instruments or stems)) or self._num_within(
+            int(self._sizes[0])
+        )
+        mixture = self._by_size[torch.randint(within, (batch_size,), generator=generator)]
+        place = torch.arange(stems)
+        present = place < self._count[mixture].unsqueeze(1)  # [batch, stem]
+        clip = (self._first[mixture].unsqueeze(1) + place).masked_fill(~present, ABSENT)
+        instrument = self.store.instrument_of_clip[clip.clamp(min=0)].masked_fill(~present, ABSENT)
+        device = self.store.device
+        return MixtureBatch(
+            self._sum(clip, present),
+            clip.to(device),
+            instrument.to(device),
+            torch.zeros(clip.shape, device=device),
+        )
+
+    def _num_within(self, size: int) -> int:
+        """How many mixtures have at most `size` stems."""
+        return int(torch.searchsorted(self._sizes, size, right=True))
+
+    def _sum(self, clip: Tensor, present: Tensor) -> Tensor:
+        """The sum of each mixture's stems: `[batch, samples]`."""
+        stem = self.store.take(clip[present])  # [stems in all, samples]
+        row = present.nonzero()[:, 0].to(stem.device)
+        return torch.zeros(len(clip), stem.shape[1], device=stem.device).index_add_(0, row, stem)
