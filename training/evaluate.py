@@ -18,6 +18,8 @@ from models.device import DEVICES
 from models.encoder_pair import EncoderPair
 from training.bank import Bank
 from training.commands import guarded
+from training.config import load_recipe
+from training.effects.chain import Effects
 from training.held_out import HeldOut, choose_library
 from training.nlakh.dataset import DATASET_FILE, TRAIN, VALID, read_dataset
 from training.nlakh.make import DEFAULT_NOTES, Order, make
@@ -37,6 +39,7 @@ def measure(pair: EncoderPair, bank: Bank, options: argparse.Namespace) -> dict[
     everyone = HeldOut(bank, tuple(range(len(bank.instruments))), NUM_ENROLLED)
     library = choose_library(bank, min(options.library_size, len(bank.instruments)), options.seed)
     held = HeldOut(bank, library, options.enrolled)
+    effects = Effects(load_recipe(options.effects).effects, bank.sample_rate) if options.effects else None
     return {
         "split": bank.instruments[0].split,
         "library_size": len(library),
@@ -44,7 +47,8 @@ def measure(pair: EncoderPair, bank: Bank, options: argparse.Namespace) -> dict[
         "mixtures": options.mixtures,
         "seed": options.seed,
         "verification": verification(pair, everyone, options.seed),
-        "retrieval": retrieval(pair, held, options.mixtures, options.seed),
+        "effects": str(options.effects) if options.effects else None,
+        "retrieval": retrieval(pair, held, options.mixtures, options.seed, effects),
     }
 
 
@@ -57,9 +61,10 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         f"EER {single['eer']:.3f} (mean per instrument), {single['eer_pooled']:.3f} (pooled), chance .500; "
         f"nearest instrument right {single['top1']:.3f}, chance {single['chance_top1']:.3f}"
     )
+    effects = report["effects"]
     table = Table(
         title=f"multi encoder: {report['mixtures']} mixtures of 2-9, library of {report['library_size']}, "
-        f"{report['enrolled_clips']} clips enrolled",
+        f"{report['enrolled_clips']} clips enrolled" + (f", effects of {effects}" if effects else ""),
         title_justify="left",
     )
     table.add_column("slots")
@@ -115,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--enrolled", type=int, default=NUM_ENROLLED, help="clips that enrol an instrument in the library"
     )
+    out.add_argument("--effects", type=Path, help="hear the mixtures through the effects of this recipe")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument(
         "--cache", type=Path, default=Path("data/evaluation"), help="where default clips are rendered"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index.families import FAMILIES
 from models.encoder_pair import EncoderPair
 from training.clip_store import ClipStore
+from training.effects.chain import Effects
 from training.held_out import HeldOut
 from training.metrics import (
     Bools,
@@ -93,20 +94,27 @@ class Answers:
         return found
 
 
-def _mixtures(held: HeldOut, number: int, seed: int) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
+def _mixtures(
+    held: HeldOut, number: int, seed: int, effects: Effects | None
+) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
     store = ClipStore(held, torch.device("cpu"))
-    mixer = Mixer(store, MIN_INSTRUMENTS, min(MAX_INSTRUMENTS, len(held.chosen)))
+    mixer = Mixer(store, MIN_INSTRUMENTS, min(MAX_INSTRUMENTS, len(held.chosen)), effects=effects)
     generator = torch.Generator().manual_seed(seed)
     for start in range(0, number, CHUNK):
         batch = mixer.draw(min(CHUNK, number - start), generator)
         yield batch.wave.numpy(), batch.instrument.numpy()
 
 
-def ask(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) -> Answers:
-    """Enrol the library and put random mixtures of 2–9 of its instruments, from clips that enrolled nothing."""
+def ask(
+    pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int, effects: Effects | None = None
+) -> Answers:
+    """Enrol the library and put random mixtures of 2–9 of its instruments, from clips that enrolled nothing.
+
+    With `effects` the mixtures and their stems are heard through them; the library is enrolled as it is.
+    """
     library = enrol(pair, held)
     true, cosine, presence = [], [], []
-    for wave, instrument in _mixtures(held, num_mixtures, seed):
+    for wave, instrument in _mixtures(held, num_mixtures, seed, effects):
         embedding, used = pair.encode(wave)
         truth = np.zeros((len(wave), len(library)), dtype=bool)
         row, column = np.nonzero(instrument >= 0)
@@ -131,9 +139,11 @@ def retrieval_row(true: Bools, found: Bools, score: Floats, family: NDArray[np.i
     return row | {"recall_at_5": recall_at(true, score, 5), "count_error": count_error}
 
 
-def retrieval(pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int) -> dict[str, dict[str, float]]:
+def retrieval(
+    pair: EncoderPair, held: HeldOut, num_mixtures: int, seed: int, effects: Effects | None = None
+) -> dict[str, dict[str, float]]:
     """The table's rows: chance (2–9 random picks, random scores), `paper` (every slot), `present` (slots with presence)."""
-    answers = ask(pair, held, num_mixtures, seed)
+    answers = ask(pair, held, num_mixtures, seed, effects)
     rng = np.random.default_rng(seed)
     noise = rng.random(answers.true.shape, dtype=np.float32)
     picks = rng.integers(MIN_INSTRUMENTS, MAX_INSTRUMENTS + 1, size=(len(noise), 1))

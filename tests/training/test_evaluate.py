@@ -120,6 +120,11 @@ def test_a_report_prints_every_row_beside_chance(
     report = json.loads(capsys.readouterr().out)["reports"][0]
     assert set(report["retrieval"]) == {"chance", "paper", "present"}
     assert 0 <= report["verification"]["eer"] <= 1
+    through = [*arguments, "--json", "--effects", "ours-multi-effects"]
+    assert evaluate.main(through) == 0
+    heard = json.loads(capsys.readouterr().out)["reports"][0]
+    assert heard["verification"] == report["verification"]
+    assert heard["retrieval"]["paper"] != report["retrieval"]["paper"]
     assert evaluate.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "chance" in printed

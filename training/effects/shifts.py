@@ -46,21 +46,19 @@ def _window(samples: int, device: torch.device) -> Tensor:
 
 
 def _resample(wave: Tensor, before: int, after: int) -> Tensor:
-    """`wave [batch, samples]` with `after` samples in place of each `before`, cut or filled to its length.
+    """`wave [samples]` with `after` samples in place of each `before`, and some silence at the end.
 
     Each faded block's spectrum is transformed back to the other length, which is exact up to the band's edge; the
     blocks are added again where they belong.
     """
-    samples = wave.shape[1]
     overlap, step = before // FADE, before - before // FADE
-    window = _window(before, wave.device) * (after / before)
-    blocks = functional.pad(wave, (overlap, overlap + -(samples + overlap) % step)).unfold(1, before, step)
-    resampled = torch.fft.irfft(torch.fft.rfft(blocks * window), after)  # [batch, block, after]
+    padded = functional.pad(wave, (overlap, overlap + -(len(wave) + overlap) % step))
+    blocks = padded.unfold(0, before, step) * _window(before, wave.device)  # [block, before]
+    resampled = torch.fft.irfft(torch.fft.rfft(blocks), after)  # [block, after]
     overlap, step = after // FADE, after - after // FADE
-    bodies, tails = resampled.split([step, overlap], dim=2)
-    bodies[:, 1:, :overlap] += tails[:, :-1]
-    joined = bodies.flatten(1)[:, overlap : overlap + samples]
-    return functional.pad(joined, (0, samples - joined.shape[1]))
+    bodies, tails = resampled.split([step, overlap], dim=1)
+    bodies[1:, :overlap] += tails[:-1]
+    return bodies.flatten()[overlap:].mul_(after / before)
 
 
 def shift_pitch(wave: Tensor, cents: Tensor) -> Tensor:
@@ -68,13 +66,10 @@ def shift_pitch(wave: Tensor, cents: Tensor) -> Tensor:
 
     What a slower clip has too much is cut, what a faster one lacks is silence.
     """
-    rows_of: dict[tuple[int, int], list[int]] = {}
+    shifted = torch.zeros_like(wave)
     for row, shift in enumerate(cents.tolist()):
-        rows_of.setdefault(tape_blocks(shift), []).append(row)
-    shifted = torch.empty_like(wave)
-    for (before, after), rows in rows_of.items():
-        place = torch.tensor(rows, device=wave.device)
-        shifted.index_copy_(0, place, _resample(wave.index_select(0, place), before, after))
+        resampled = _resample(wave[row], *tape_blocks(shift))[: wave.shape[1]]
+        shifted[row, : len(resampled)] = resampled
     return shifted
 
 
