@@ -10,14 +10,19 @@ VARIANT ?= cpu
 # gigabytes of CUDA. On a machine without a GPU, give PyTorch's own index of CPU wheels.
 TORCH_INDEX ?=
 ARGS ?=
+# The note banks, the MIDI files, and where the training set is made from them.
+NOTES ?=
+MIDI ?=
+OUT ?= banks
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(VARIANT)
+BENCH_INSTALLED := $(VENV)/.bench-$(VARIANT)
 OTHER_FAISS := $(if $(filter gpu,$(VARIANT)),faiss-cpu,faiss-gpu)
 PACKAGES := app index models training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format bench evaluate compose-check docker-steps clean
+.PHONY: help install serve test check format bench data evaluate compose-check docker-steps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +62,16 @@ format: install ## format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## measure speed and memory on this machine (ARGS="--only short-query --json")
+bench: $(BENCH_INSTALLED) ## measure speed and memory on this machine (ARGS="--only short-query --json")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --editable ".[$(VARIANT),bench]"
+	@touch $@
+
+data: install ## make the training set (NOTES=… MIDI=… OUT=banks)
+	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
+	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" --out "$(OUT)" $(ARGS)
 
 evaluate: install ## measure the encoders on held-out instruments (ARGS="--help")
 	$(BIN)/showme evaluate $(ARGS)
