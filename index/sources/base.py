@@ -118,6 +118,10 @@ class InstrumentSource(Protocol):
 
     def __iter__(self) -> Iterator[Instrument]: ...
 
+    def get(self, key: str) -> Instrument:
+        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        ...
+
 
 def is_silent(samples: Floats) -> bool:
     """Whether the RMS of `samples` (any shape, full scale 1.0) lies below −70 dBFS."""

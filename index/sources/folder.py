@@ -117,27 +117,33 @@ class FolderSource:
         self.name = path.stem if path.is_file() else path.resolve().name
         self._path = path
         faults: list[tuple[str, str]] = []
-        self._entries = list(_entries(path, faults))
+        entries = list(_entries(path, faults))
         self.faults = tuple(faults)
-        if not self._entries:
+        if not entries:
             reasons = "".join(f"; {what}: {reason}" for what, reason in faults[:3])
             raise SourceError(
                 f"{path.name} holds no audio files{reasons}", value=path.name, limit=" ".join(AUDIO_SUFFIXES)
             )
-        named = (("" if entry.path == path else entry.name, entry.path.name) for entry in self._entries)
-        self._ids = instrument_ids(self.name, named)
+        named = (("" if entry.path == path else entry.name, entry.path.name) for entry in entries)
+        self._entries = dict(zip(instrument_ids(self.name, named), entries, strict=True))
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(sorted(file for entry in self._entries for file in entry.files))
+        return tuple(sorted(file for entry in self._entries.values() for file in entry.files))
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[FolderInstrument]:
-        for key, (path, name, files) in zip(self._ids, self._entries, strict=True):
-            source = path.name if path == self._path else f"{self.name}/{path.name}"
-            yield FolderInstrument(key, name, files, source, licence_beside(path, self._path))
+        return map(self.get, self._entries)
+
+    def get(self, key: str) -> FolderInstrument:
+        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        if key not in self._entries:
+            raise SourceError(f"no instrument {key} in {self.name}", value=key)
+        path, name, files = self._entries[key]
+        source = path.name if path == self._path else f"{self.name}/{path.name}"
+        return FolderInstrument(key, name, files, source, licence_beside(path, self._path))
 
 
 def is_audio_file(path: Path) -> bool:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import soundfile
 
 from index.sources.base import Floats
 from models.audio_tracks import open_track
 from models.errors import AudioError, SourceError
 
+USUAL_RATES = (8_000, 192_000)
 MAX_NOTE_SECONDS = 30.0  # what a file holds beyond is not read
 SOUNDING_PEAK = 0.003  # a note whose peak lies below does not sound: it is out of its instrument's range
 
@@ -22,7 +24,9 @@ def read_note(path: Path) -> tuple[Floats, int]:
     """Mono samples `[n]` and their rate. Raises SourceError for a file that cannot be decoded or is cut short."""
     try:
         with path.open("rb") as file:
-            _check_length(file, path.name)
+            is_wav = _check_length(file, path.name)
+            if is_wav and (usual := _read_usual(path)) is not None:
+                return usual
             track = open_track(file, path.name)
             blocks = list(track.blocks(0, round(MAX_NOTE_SECONDS * track.sample_rate)))
     except AudioError as error:
@@ -31,6 +35,18 @@ def read_note(path: Path) -> tuple[Floats, int]:
         raise SourceError(f"{path.name} cannot be read: {error.strerror}", value=path.name) from error
     mono = [block[:, 0] if block.shape[1] == 1 else block.mean(axis=1) for block in blocks]
     return (np.concatenate(mono) if mono else np.zeros(0, np.float32)), track.sample_rate
+
+
+def _read_usual(path: Path) -> tuple[Floats, int] | None:
+    """A mono wav of a usual rate read in one go, which takes half the time of reading tracks; None for any other."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.channels != 1 or not USUAL_RATES[0] <= file.samplerate <= USUAL_RATES[1]:
+                return None
+            frames = min(file.frames, round(MAX_NOTE_SECONDS * file.samplerate))
+            return file.read(frames, dtype="float32"), file.samplerate
+    except soundfile.SoundFileError:
+        return None
 
 
 def check_sounds(samples: Floats) -> None:
@@ -44,13 +60,14 @@ def check_sounds(samples: Floats) -> None:
         )
 
 
-def _check_length(file: BinaryIO, name: str) -> None:
-    """Raises SourceError if `file` is a wav whose data chunk says more bytes than follow it."""
+def _check_length(file: BinaryIO, name: str) -> bool:
+    """Whether `file` is a wav. Raises SourceError if its data chunk says more bytes than follow it."""
     end = file.seek(0, 2)
     file.seek(0)
     header = file.read(12)
     if header[:4] != b"RIFF" or header[8:] != b"WAVE":
-        return
+        file.seek(0)
+        return False
     position = 12
     while position + 8 <= end:
         file.seek(position)
@@ -60,5 +77,7 @@ def _check_length(file: BinaryIO, name: str) -> None:
             if position + size > end:
                 message = f"{name} is cut short: its header says {size} bytes of samples, {end - position} are there"
                 raise SourceError(message, value=end - position, limit=size)
-            return
+            break
         position += size + size % 2
+    file.seek(0)
+    return True

@@ -4,9 +4,11 @@ DESIGN.md, decision 5: a library may be enrolled from any mixture of sources.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from index.sources.base import Instrument, InstrumentSource
+from models.errors import SourceError
 
 
 class SeveralSources:
@@ -33,3 +35,10 @@ class SeveralSources:
     def __iter__(self) -> Iterator[Instrument]:
         for source in self._sources:
             yield from source
+
+    def get(self, key: str) -> Instrument:
+        """The instrument of an id, of the first source that has it. Raises SourceError when none has."""
+        for source in self._sources:
+            with suppress(SourceError):
+                return source.get(key)
+        raise SourceError(f"no instrument {key} in {self.name}", value=key)

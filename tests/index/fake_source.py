@@ -57,6 +57,12 @@ class FakeSource:
         self._instruments = instruments
         self.faults = faults
 
+    def get(self, key: str) -> FakeInstrument:
+        for instrument in self._instruments:
+            if instrument.id == key:
+                return instrument
+        raise SourceError(f"no instrument {key}", value=key)
+
     def __len__(self) -> int:
         return len(self._instruments)
 

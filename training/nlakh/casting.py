@@ -6,13 +6,12 @@ near-duplicates stand together); NSynth's by its own parts; any other library's 
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from index.sources import open_source
-from index.sources.base import Instrument, Note, PlayableInstrument, is_playable
+from index.sources.base import Instrument, InstrumentSource, Note, PlayableInstrument, is_playable
 from index.sources.default import DEFAULT_SOUNDFONT
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, SourceInfo
@@ -36,22 +35,20 @@ class Library:
     def __init__(self, paths: Sequence[Path]) -> None:
         """Raises SourceError for a path that is no source."""
         self.sources = [open_source(path) for path in paths]
-        self._place: dict[str, tuple[int, int]] = {}
-        for number, source in enumerate(self.sources):
-            for position, instrument in enumerate(source):
-                self._place.setdefault(instrument.id, (number, position))
+        self._source_of: dict[str, InstrumentSource] = {}
+        for source in self.sources:
+            for instrument in source:
+                self._source_of.setdefault(instrument.id, source)
 
     def __iter__(self) -> Iterator[Instrument]:
         """Every instrument, by id."""
-        found = {item.id: item for source in reversed(self.sources) for item in source}
-        return (found[key] for key in sorted(found))
+        return map(self.load, sorted(self._source_of))
 
     def load(self, key: str) -> Instrument:
         """The instrument, with no audio decoded yet. Raises TrainingError when there is none of this id."""
-        if key not in self._place:
+        if key not in self._source_of:
             raise TrainingError(f"no source holds the instrument {key}", value=key)
-        number, position = self._place[key]
-        return next(islice(iter(self.sources[number]), position, None))
+        return self._source_of[key].get(key)
 
     def playable(self, key: str) -> PlayableInstrument:
         """Raises TrainingError when there is none, or it is made of recordings that no MIDI can play."""

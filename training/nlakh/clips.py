@@ -17,6 +17,8 @@ from training.nlakh.dataset import Unit
 from training.nlakh.layouts import HEADER_BYTES, shard_header
 from training.nlakh.published import read_wav
 
+MAX_OPEN = 768  # shards; each keeps a file open, of which systems allow a process 1,024
+
 Clips = NDArray[np.int16]
 Indices = Sequence[int] | NDArray[np.int64]
 
@@ -66,6 +68,8 @@ class Shards:
 
     def _open(self, shard: int) -> "_Shard":
         if shard not in self._opened:
+            while len(self._opened) >= MAX_OPEN:
+                del self._opened[next(iter(self._opened))]
             self._opened[shard] = _Shard(self._paths[shard], self._rows[shard], self._clip_samples)
         return self._opened[shard]
 

@@ -23,7 +23,7 @@ from training.sections import Part as MidiPart
 from training.sections import SectionBook
 
 PEAK_DB = -1.0  # of the mixture, or of its loudest stem
-CAST_SIZE = 128  # instruments that are open at once: decoding them costs more than a mixture does
+CAST_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
 OTHER = "other"  # tracks of programs that no family claims, and instruments of no known family
 
 
@@ -63,9 +63,11 @@ class MultiRenderer:
         spread = self._plan.request.level_range_db
         gain = 10 ** (generator.uniform(-spread, spread, size=(len(stems), 1)) / 20)
         level = active_rms(torch.from_numpy(stems)).numpy()
-        stems = stems * (gain / np.maximum(level, 1e-6))
-        loudest = max(float(np.abs(stems).max()), float(np.abs(stems.sum(axis=0)).max()))
-        return np.round(stems * (32767 * 10 ** (PEAK_DB / 20) / loudest)).astype(np.int16)
+        stems = stems * (gain / np.maximum(level, 1e-6)).astype(np.float32)
+        mixture = stems.sum(axis=0)
+        loudest = max(stems.max(), -stems.min(), mixture.max(), -mixture.min())
+        stems *= np.float32(32767 * 10 ** (PEAK_DB / 20) / loudest)
+        return np.rint(stems, out=stems).astype(np.int16)
 
 
 class Cast:

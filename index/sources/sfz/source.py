@@ -102,14 +102,14 @@ class SfzSource:
         )
         own = [entry for entry in entries if entry.path not in included]
         ids = instrument_ids(self.name, [(_below(entry.path, path), entry.source) for entry in own])
-        self._entries = [replace(entry, id=new_id) for entry, new_id in zip(own, ids, strict=True)]
+        self._entries = {key: replace(entry, id=key) for entry, key in zip(own, ids, strict=True)}
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every .sfz, what they include and the samples they play, sorted. Reads the .sfz files again."""
         found: set[Path] = set()
         tree = SfzTree(self._root)
-        for entry in self._entries:
+        for entry in self._entries.values():
             read = read_sfz(entry.path, tree)
             found.update(read.texts, read.samples)
         return tuple(sorted(found))
@@ -123,7 +123,13 @@ class SfzSource:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[SfzInstrument]:
-        return map(SfzInstrument, self._entries)
+        return map(SfzInstrument, self._entries.values())
+
+    def get(self, key: str) -> SfzInstrument:
+        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        if key not in self._entries:
+            raise SourceError(f"no instrument {key} in {self.name}", value=key)
+        return SfzInstrument(self._entries[key])
 
 
 def sfz_files(path: Path) -> list[Path]:
