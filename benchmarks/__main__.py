@@ -12,7 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    datasets,
     decoding,
+    effects,
     enrollment,
     long_query,
     machine,
@@ -22,15 +24,16 @@ from benchmarks import (
     short_query,
     startup,
 )
-from benchmarks.figures import Figure, as_json, show_table
+from benchmarks.figures import Figure, NotMeasured, as_json, show_table
 from benchmarks.lab import Lab
-from benchmarks.server import ServerFailed
 from models.errors import ShowMeError
 
 WIDTH = 150  # of the table in a file or a pipe
 
 MEASUREMENTS: dict[str, Callable[[Lab], list[Figure]]] = {
     "rendering": rendering.measure,
+    "datasets": datasets.measure,
+    "effects": effects.measure,
     "decoding": decoding.measure,
     "enrollment": enrollment.measure,
     "short-query": short_query.measure,
@@ -44,22 +47,27 @@ MEASUREMENTS: dict[str, Callable[[Lab], list[Figure]]] = {
 def main() -> int:
     """Exit status 0 when everything could be measured, whether or not the targets were met."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure speed and memory on this machine."
+        prog="python -m benchmarks",
+        description="Measure speed and memory on this machine; takes up to 4 GB of temporary space.",
     )
     parser.add_argument(
         "--only", action="append", choices=MEASUREMENTS, help="measure this alone; may be repeated"
     )
+    parser.add_argument(
+        "--notes", type=Path, metavar="DIR", help="also render from these: NSynth or a note bank"
+    )
+    parser.add_argument("--midi", type=Path, metavar="DIR", help="render these MIDI files, not composed ones")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     progress, figures = Console(stderr=True), []
     description = machine.describe()
     with tempfile.TemporaryDirectory(prefix="showme-bench-") as folder:
-        lab = Lab(Path(folder))
+        lab = Lab(Path(folder), options.notes, options.midi)
         try:
             for name in options.only or MEASUREMENTS:
                 with progress.status(f"measuring {name}"):
                     figures += MEASUREMENTS[name](lab)
-        except (ServerFailed, ShowMeError) as error:
+        except (NotMeasured, ShowMeError) as error:
             progress.print(str(error), style="red", markup=False)
             return 1
         finally:

@@ -11,6 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 
+class NotMeasured(Exception):
+    """A process that was to be measured failed; the message holds the end of what it said."""
+
+
 @dataclass(frozen=True)
 class Target:
     """The number to reach."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from benchmarks.data_lab import DataLab
 from benchmarks.server import Server
 from index.sources.base import Floats, enrollment_phrases
 from index.sources.default import default_soundfont
@@ -23,8 +24,9 @@ PHRASE_SECONDS = 10.0
 class Lab:
     """Holds the server between measurements; it is started when the first of them needs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given_notes: Path | None = None, given_midi: Path | None = None) -> None:
         self.folder = folder
+        self.data = DataLab(folder, given_notes, given_midi)
         self.first_start: Server | None = None
         self._stack = ExitStack()
         self._server: Server | None = None

@@ -1,59 +1,71 @@
-"""Rendering five-second clips on one core: the presets that a library is enrolled from, and training's clips.
+"""Rendering five-second clips and mixtures on one core: enrollment of the default library, and both kinds of Nlakh.
 
-Enrollment renders the fixed phrases of `index.sources`; training renders composed phrases and single notes.
+Section 4 of Kim et al. 2022. Processor time, without writing; notes are decoded within it, each once while its instrument is
+open. A plain implementation of the same method is measured beside it (`plain_rendering`).
 """
 
-import time
-from itertools import product
+from pathlib import Path
 
+from benchmarks import plain_rendering
+from benchmarks.data_lab import DataLab
 from benchmarks.figures import Figure, Target
 from benchmarks.lab import Lab
+from benchmarks.one_core import one_core
+from benchmarks.renderers import OpenRenderer
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontSource
 from models.front_end import FrontEndConfig
-from training.instruments import PresetBank
-from training.render import Renderer
-from training.render_plan import Plan, Sources
+from training.nlakh.casting import Library
+from training.nlakh.plan import BLOCK_MIXTURES
 
-CLIPS_PER_PRESET = 8
+PRESET_CLIPS, NOTE_CLIPS, GIVEN_CLIPS = 8, 250, 24  # of an instrument
+NOTE_INSTRUMENTS, GIVEN_INSTRUMENTS = 11, 64
+FROM_SOUNDFONT, FROM_NOTES, MIXTURES = (Target(speed, "at least") for speed in (100, 300, 40))
 
 
 def measure(lab: Lab) -> list[Figure]:
-    return [_enrollment(), _training()]
+    data, preset = lab.data, default_soundfont()
+    figures = [
+        _enrollment(),
+        _single("a SoundFont", preset, data, PRESET_CLIPS, None, FROM_SOUNDFONT),
+        _single("NSynth's form", data.nsynth(), data, NOTE_CLIPS, NOTE_INSTRUMENTS, FROM_NOTES),
+        _single("a note bank", data.note_bank(), data, NOTE_CLIPS, NOTE_INSTRUMENTS, FROM_NOTES),
+        _multi("a SoundFont", preset, data),
+        _multi("NSynth's form", data.nsynth_large(), data),
+        _multi("a note bank", data.note_bank(), data),
+    ]
+    if notes := data.given_notes:
+        figures += [
+            _single("--notes", notes, data, GIVEN_CLIPS, GIVEN_INSTRUMENTS, FROM_NOTES),
+            _multi("--notes", notes, data),
+        ]
+    return figures + plain_rendering.measure(data)
 
 
 def _enrollment() -> Figure:
     front_end = FrontEndConfig()
     source = SoundFontSource(default_soundfont(), banks={0})
     source.player(front_end.sample_rate)  # loading the file is not rendering
-    begun = time.perf_counter()
-    clips = sum(len(instrument.clips(front_end.sample_rate, front_end.clip_samples)) for instrument in source)
-    speed = clips / (time.perf_counter() - begun)
-    return Figure(
-        "rendering, enrollment", speed, "clips/s", Target(100, "at least"), f"{clips} clips, one core"
-    )
+    with one_core() as watch:
+        clips = sum(len(item.clips(front_end.sample_rate, front_end.clip_samples)) for item in source)
+    detail = f"{clips} clips, one core"
+    return Figure("rendering, enrollment", clips / watch.seconds, "clips/s", Target(100, "at least"), detail)
 
 
-def _training() -> Figure:
-    front_end = FrontEndConfig()
-    plan = Plan(
-        split="benchmark",
-        seed=1,
-        clips=CLIPS_PER_PRESET,
-        sample_rate=front_end.sample_rate,
-        clip_samples=front_end.clip_samples,
-        phrases="composed",
-        held_midi=False,
-        instruments=(),
+def _single(name: str, notes: Path, data: DataLab, clips: int, most: int | None, target: Target) -> Figure:
+    renderer = OpenRenderer("single", Library((notes,)), data.midi(), clips, most)
+    with one_core() as watch:
+        count = sum(1 for _ in renderer.takes())
+    detail = f"{clips} clips of {len(renderer.plan.instruments)} instruments, {data.midi_name}, one core"
+    return Figure(f"Nlakh-single from {name}", count / watch.seconds, "clips/s", target, detail)
+
+
+def _multi(name: str, notes: Path, data: DataLab) -> Figure:
+    renderer = OpenRenderer("multi", Library((notes,)), data.midi(), BLOCK_MIXTURES)
+    with one_core() as watch:
+        parts = [len(take.parts) for take in renderer.takes()]
+    detail = (
+        f"{len(parts)} of {sum(parts) / len(parts):.1f} stems, {len(renderer.plan.instruments)} instruments, "
+        f"{data.midi_name}, one core"
     )
-    renderer = Renderer(plan, Sources(notes=None, soundfonts=(default_soundfont(),), midi=None, cache=None))
-    keys = PresetBank(default_soundfont(), front_end.sample_rate).ids
-    instruments = [renderer.load(key) for key in keys]
-    begun = time.perf_counter()
-    for instrument, number in product(instruments, range(plan.clips)):
-        renderer.clip(instrument, number)
-    clips = len(instruments) * plan.clips
-    speed = clips / (time.perf_counter() - begun)
-    return Figure(
-        "rendering, training", speed, "clips/s", Target(100, "at least"), f"{clips} clips, one core"
-    )
+    return Figure(f"Nlakh-multi from {name}", len(parts) / watch.seconds, "mixtures/s", MIXTURES, detail)

@@ -14,13 +14,15 @@ from typing import Any
 
 import httpx
 
+from benchmarks.figures import NotMeasured
+
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-c", "from app.cli import app; app()", "serve"]
 START_LIMIT_SECONDS = 900.0
 POLL_SECONDS = 0.05
 
 
-class ServerFailed(Exception):
+class ServerFailed(NotMeasured):
     """The server ended or did not become ready; the message holds the end of its log."""
 
 

@@ -1,0 +1,87 @@
+"""What a process of its own finds: `python -m benchmarks.dataset_probe` opens or renders a data set and prints JSON.
+
+Memory is what Linux says of the process: VmRSS now and VmHWM at its peak (`ru_maxrss` would count the parent's too), in MiB.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.figures import NotMeasured
+from training.bank import Bank
+from training.nlakh.dataset import TRAIN
+from training.nlakh.make import Order, make
+from training.stem_bank import StemBank
+
+READS, BATCH = 1_000, 50
+SEED = 0
+
+
+def memory_mib(field: str) -> float:
+    """A field of Linux' /proc/self/status. Raises NotMeasured on other systems."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    raise NotMeasured(f"the system does not tell {field}")
+
+
+def open_and_read(kind: str, folder: Path) -> dict[str, float]:
+    """Open a data set and read a thousand random clips, as training does, in batches."""
+    before = memory_mib("VmRSS")
+    begun = time.perf_counter()
+    bank = Bank.open(folder) if kind == "single" else StemBank.open(folder)
+    opened = time.perf_counter()
+    after_opening = memory_mib("VmRSS")
+    chosen = np.random.default_rng(SEED).integers(bank.num_clips, size=READS)
+    reading = time.perf_counter()
+    for first in range(0, READS, BATCH):
+        bank.rows(chosen[first : first + BATCH])
+    return {
+        "clips": bank.num_clips,
+        "open_seconds": opened - begun,
+        "read_seconds": time.perf_counter() - reading,
+        "open_mib": after_opening - before,
+        "read_mib": memory_mib("VmRSS") - before,
+        "peak_mib": memory_mib("VmHWM"),
+    }
+
+
+def render(kind: str, notes: Path, midi: Path, out: Path, count: int) -> dict[str, float]:
+    """Render a data set with one worker, which is this process."""
+    order = Order(
+        kind="single" if kind == "single" else "multi",
+        layout="compact",
+        notes=(str(notes),),
+        midi=midi,
+        out=out,
+        counts=((TRAIN, count),),
+        workers=1,
+        valid_share=0.0,
+    )
+    dataset = make(order, Console(quiet=True))
+    return {"clips": dataset.splits[TRAIN].clips, "peak_mib": memory_mib("VmHWM")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dataset_probe")
+    parser.add_argument("what", choices=("open", "render"))
+    parser.add_argument("kind", choices=("single", "multi"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--notes", type=Path)
+    parser.add_argument("--midi", type=Path)
+    parser.add_argument("--count", type=int)
+    options = parser.parse_args()
+    if options.what == "open":
+        found = open_and_read(options.kind, options.folder)
+    else:
+        found = render(options.kind, options.notes, options.midi, options.folder, options.count)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

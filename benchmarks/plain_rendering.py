@@ -1,0 +1,211 @@
+"""A benchmark twin: the paper's method as one would write it first, against ours on the same phrases and notes.
+
+Section 4 of Kim et al. 2022: every note of a phrase is read from NSynth's wav with librosa, cut to its length and added; then
+librosa's mel spectrogram in dB, with the front end's numbers. Ours is the renderer and `LogMel` in batches. Both have the files
+in the page cache; ours keeps the decoded notes of the instruments that are open, the twin keeps nothing.
+
+The twin's audio differs from ours in three things: a note stops dead where ours is released, a velocity that NSynth lacks
+sounds as the nearest that is there, unscaled, and a clip keeps the level it has. `difference` shows that nothing else does.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.data_lab import DataLab
+from benchmarks.figures import Figure
+from benchmarks.one_core import one_core
+from benchmarks.renderers import OpenRenderer
+from index.sources.base import Floats, Note, PlayableInstrument
+from index.sources.nsynth import AUDIO, EXAMPLES
+from index.sources.sampled import CLICK_SAMPLES, RELEASE_SECONDS
+from models.front_end import FrontEndConfig, LogMel
+from training.nlakh.casting import Library
+from training.nlakh.dataset import Kind
+from training.nlakh.takes import Take, mix
+
+CLIPS, MIXTURES = 250, 512  # of an instrument; in all
+INSTRUMENTS = 11
+PLAIN_SHARE = 5  # the twin renders every fifth
+BATCH = 64
+FRONT_END = FrontEndConfig()
+COMPARED = 40  # phrases rendered both ways
+
+
+class Played(NamedTuple):
+    """A phrase and the id of the instrument that played it."""
+
+    instrument: str
+    notes: tuple[Note, ...]
+
+
+class Overheard(Library):
+    """A library that remembers what its instruments are asked to play."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__((folder,))
+        self.played: list[Played] = []
+
+    def playable(self, key: str) -> PlayableInstrument:
+        return cast(PlayableInstrument, _Listener(super().playable(key), self.played))
+
+    def take_played(self, count: int) -> tuple[Played, ...]:
+        """What was played last on each of `count` instruments; the rest, which was silent, is forgotten."""
+        last = {played.instrument: played for played in self.played}
+        self.played.clear()
+        return tuple(last.values())[-count:]
+
+
+class _Listener:
+    """An instrument whose phrases are noted in `played`."""
+
+    def __init__(self, instrument: PlayableInstrument, played: list[Played]) -> None:
+        self._instrument, self._played = instrument, played
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._instrument, name)
+
+    def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
+        self._played.append(Played(self._instrument.id, tuple(notes)))
+        return self._instrument.play(notes, seconds, sample_rate)
+
+
+class PlainRenderer:
+    """The twin, over one folder of NSynth's form that has every pitch it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._wavs: dict[tuple[str, int], dict[int, Path]] = {}  # (instrument, pitch) → velocity → file
+        for name, row in json.loads((folder / EXAMPLES).read_text()).items():
+            of_pitch = self._wavs.setdefault((row["instrument_str"], row["pitch"]), {})
+            of_pitch[row["velocity"]] = folder / AUDIO / f"{name}.wav"
+
+    def velocity(self, instrument: str, note: Note) -> int:
+        """The nearest velocity that this pitch was sampled at."""
+        return min(self._wavs[instrument, note.pitch], key=lambda velocity: abs(velocity - note.velocity))
+
+    def wave(self, played: Played) -> Floats:
+        """The phrase, [clip_samples]."""
+        import librosa
+
+        sample_rate = FRONT_END.sample_rate
+        wave = np.zeros(FRONT_END.clip_samples, np.float32)
+        for note in played.notes:
+            path = self._wavs[played.instrument, note.pitch][self.velocity(played.instrument, note)]
+            samples, _ = librosa.load(path, sr=sample_rate)
+            start = round(note.start_seconds * sample_rate)
+            samples = samples[: round((note.end_seconds - note.start_seconds) * sample_rate)]
+            samples = samples[: len(wave) - start]
+            wave[start : start + len(samples)] += samples
+        return wave
+
+    def mel(self, wave: Floats) -> Floats:
+        """Its mel spectrogram in dB, [n_mels, frames]."""
+        import librosa
+
+        power = librosa.feature.melspectrogram(
+            y=wave,
+            sr=FRONT_END.sample_rate,
+            n_fft=FRONT_END.n_fft,
+            hop_length=FRONT_END.hop_length,
+            n_mels=FRONT_END.n_mels,
+            fmin=FRONT_END.min_hz,
+            fmax=FRONT_END.max_hz,
+            htk=True,
+            norm=None,
+        )
+        return np.asarray(librosa.power_to_db(power), np.float32)
+
+
+def measure(data: DataLab) -> list[Figure]:
+    return [
+        *_compare(data, "single", "clips", CLIPS, most=INSTRUMENTS),
+        *_compare(data, "multi", "mixtures", MIXTURES, most=None),
+    ]
+
+
+def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Figure]:
+    library, plain = Overheard(data.nsynth()), PlainRenderer(data.nsynth())
+    renderer = OpenRenderer(kind, library, data.midi(), count, most)
+    phrases: list[tuple[Played, ...]] = []
+    log_mel = LogMel(FRONT_END)
+    with one_core() as ours, torch.inference_mode():
+        for batch in _batches(renderer.takes(), library, phrases):
+            log_mel(torch.from_numpy(batch).float().div_(32768.0))
+    same = phrases[::PLAIN_SHARE]
+    plain.mel(plain.wave(same[0][0]))  # librosa loads itself when it is first used
+    with one_core() as plainly:
+        for played in same:
+            plain.mel(np.sum([plain.wave(one) for one in played], axis=0))
+    fast, slow = len(phrases) / ours.seconds, len(same) / plainly.seconds
+    worst = difference(plain, library, [played[0] for played in same[:: max(1, len(same) // COMPARED)]])
+    about = f"Nlakh-{kind} and mel"
+    return [
+        Figure(
+            f"{about}, plain twin",
+            slow,
+            f"{unit}/s",
+            None,
+            f"{len(same)}, a loop over notes with librosa, one core",
+        ),
+        Figure(
+            f"{about}, ours",
+            fast,
+            f"{unit}/s",
+            None,
+            f"{len(phrases)}, these among them, decoded notes kept, one core",
+        ),
+        Figure(
+            f"{about}, ours over plain",
+            fast / slow,
+            "times",
+            None,
+            f"held notes at sampled velocities differ by {worst:.1g}",
+        ),
+    ]
+
+
+def _batches(
+    takes: Iterator[Take], library: Overheard, phrases: list[tuple[Played, ...]]
+) -> Iterator[NDArray[np.int16]]:
+    """Mixtures `[BATCH or fewer, clip_samples]`; what was played in each is added to `phrases`."""
+    waves = []
+    for take in takes:
+        phrases.append(library.take_played(len(take.parts)))
+        waves.append(mix(take.parts))
+        if len(waves) == BATCH:
+            yield np.stack(waves)
+            waves = []
+    if waves:
+        yield np.stack(waves)
+
+
+def difference(plain: PlainRenderer, library: Library, phrases: Sequence[Played]) -> float:
+    """The largest difference of a sample between ours and the twin's where no note is being released."""
+    worst = 0.0
+    for played in phrases:
+        notes = tuple(
+            replace(note, velocity=plain.velocity(played.instrument, note)) for note in played.notes
+        )
+        instrument = library.playable(played.instrument)
+        ours = instrument.play(notes, FRONT_END.clip_seconds, FRONT_END.sample_rate)
+        apart = np.abs(ours - plain.wave(Played(played.instrument, notes)))
+        worst = max(worst, float(apart[_is_held(notes)].max(initial=0.0)))
+    return worst
+
+
+def _is_held(notes: Sequence[Note]) -> NDArray[np.bool_]:
+    """Where neither a note's release nor the faded end of its 4 s sounds, [clip_samples]."""
+    held = np.ones(FRONT_END.clip_samples, bool)
+    release = round(RELEASE_SECONDS[1] * FRONT_END.sample_rate)
+    for note in notes:
+        start, end = (round(s * FRONT_END.sample_rate) for s in (note.start_seconds, note.end_seconds))
+        sample_end = start + 4 * FRONT_END.sample_rate
+        held[end - 1 : end + release] = False
+        held[sample_end - CLICK_SAMPLES : sample_end] = False
+    return held
