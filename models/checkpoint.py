@@ -53,6 +53,7 @@ def save_checkpoint(
     }
     with atomic_path(path) as partial:
         save_file(tensors, partial, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
+        partial.chmod(0o644)  # safetensors gives it to the owner alone
     return file_hash(path)
 
 

@@ -34,6 +34,7 @@ def test_a_checkpoint_rebuilds_its_network(tmp_path: Path) -> None:
         assert torch.equal(encoder(wave), again(wave))
     assert read == header
     assert again.config == CONFIG
+    assert (tmp_path / "single.safetensors").stat().st_mode & 0o444 == 0o444  # a service runs as another user
 
 
 def test_half_precision_changes_embeddings_hardly(tmp_path: Path) -> None:
