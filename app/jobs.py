@@ -98,7 +98,7 @@ class JobRunner:
         """The queued and running jobs, of one library or of all."""
         with self._lock:
             views = [work.view for work in self._works.values()]
-        return [view for view in views if library_id in (None, view.library_id)]
+        return [view for view in views if not view.finished and library_id in (None, view.library_id)]
 
     def cancel(self, job_id: str) -> JobView:
         """Ask a job to stop: a queued one never starts, a running one ends after its current instrument.
@@ -106,8 +106,8 @@ class JobRunner:
         Raises JobNotFound, and JobConflict when the job has already ended.
         """
         work = self._works.get(job_id)
-        if work is None:
-            view = self._store.get(job_id)
+        if work is None or work.view.finished:  # ended, and about to be forgotten
+            view = self.view(job_id)
             raise JobConflict(
                 f"job {job_id} is already {view.state}", value=view.state, limit="queued or running"
             )
