@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from index.families import FAMILIES, family_of_name
-from index.sources.base import Floats
 from index.sources.ids import is_safe
 from index.sources.json_rows import object_entries
-from index.sources.note_files import read_note
+from index.sources.note_files import Samples, read_stored_note
 from index.sources.sampled import MAX_SHIFT, Identity, Reach, SampledInstrument, SampledNote
 from models.errors import SourceError
 
@@ -76,9 +75,9 @@ class _Wavs:
         self._instrument = instrument
         self._places = places
 
-    def __call__(self, number: int) -> tuple[Floats, int]:
+    def __call__(self, number: int) -> tuple[Samples, int]:
         notes, place = self._places[number]
-        samples, sample_rate = read_note(_wav(notes.folder, notes.name(self._instrument, place)))
+        samples, sample_rate = read_stored_note(_wav(notes.folder, notes.name(self._instrument, place)))
         said = notes.sample_rates[place]
         if said and said != sample_rate:
             message = f"its header says {sample_rate} Hz, {EXAMPLES} {said} Hz"

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 
 from index.sources.base import Floats, Note
-from index.sources.note_files import check_sounds
+from index.sources.note_files import Samples, check_sounds, full_scale
 from index.sources.playing import enrollment_clips, phrase_preview
 from models.errors import SourceError
 
@@ -57,24 +57,24 @@ class Reach:
 
 
 class _Sample:
-    """A decoded note, its end faded out in place; `raw` is what it was before."""
+    """A decoded note as it was stored, its end faded out in place; `raw` is what it was before."""
 
-    def __init__(self, samples: Floats, sample_rate: int) -> None:
+    def __init__(self, samples: Samples, sample_rate: int) -> None:
         fade = min(CLICK_SAMPLES, len(samples))
-        self.samples, self.sample_rate = samples, sample_rate
+        self.samples, self.sample_rate, self.unit = samples, sample_rate, full_scale(samples)
         self._end = samples[len(samples) - fade :].copy()
         faded_out(samples)
 
     def raw(self) -> Floats:
-        samples = self.samples.copy()
-        samples[len(samples) - len(self._end) :] = self._end
+        samples = self.samples * self.unit
+        samples[len(samples) - len(self._end) :] = self._end * self.unit
         return samples
 
 
-def faded_out(samples: Floats) -> Floats:
+def faded_out(samples: Samples) -> Samples:
     """`samples` with its very end faded in place, so that it does not click."""
-    fade = min(CLICK_SAMPLES, len(samples))
-    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    end = samples[len(samples) - min(CLICK_SAMPLES, len(samples)) :]
+    np.multiply(end, np.linspace(1, 0, len(end), dtype=np.float32), out=end, casting="unsafe")
     return samples
 
 
@@ -85,7 +85,7 @@ class SampledInstrument:
         self,
         identity: Identity,
         notes: Sequence[SampledNote],
-        read: Callable[[int], tuple[Floats, int]],
+        read: Callable[[int], tuple[Samples, int]],
         reach: Reach,
         faults: Sequence[tuple[str, str]] = (),
     ) -> None:
@@ -105,7 +105,7 @@ class SampledInstrument:
         self._release_seconds = RELEASE_SECONDS[0] + spread * (RELEASE_SECONDS[1] - RELEASE_SECONDS[0])
         self._usable = np.ones(len(notes), bool)
         self._samples: dict[int, _Sample] = {}
-        self._shifted: OrderedDict[tuple[int, int, int], Floats] = OrderedDict()
+        self._shifted: OrderedDict[tuple[int, int, int], Samples] = OrderedDict()
         self._shifted_bytes = 0
         self._choices: dict[tuple[int, int], tuple[int, np.float32] | None] = {}
 
@@ -133,14 +133,15 @@ class SampledInstrument:
             if choice is None:
                 continue
             number, gain = choice
-            samples = self._sample(number, note.pitch, sample_rate)
+            samples, unit = self._sample(number, note.pitch, sample_rate)
+            level = gain * unit
             start = max(0, round(note.start_seconds * sample_rate))
             held = min(max(0, round((note.end_seconds - note.start_seconds) * sample_rate)), len(samples))
             held = max(0, min(held, len(out) - start))
-            out[start : start + held] += gain * samples[:held]
+            out[start : start + held] += level * samples[:held]
             tail = min(len(fade), len(samples) - held, len(out) - start - held)
             if tail > 0:
-                out[start + held : start + held + tail] += gain * samples[held : held + tail] * fade[:tail]
+                out[start + held : start + held + tail] += level * samples[held : held + tail] * fade[:tail]
         return out
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
@@ -192,12 +193,12 @@ class SampledInstrument:
         self._samples[number] = _Sample(samples, sample_rate)
         return True
 
-    def _sample(self, number: int, pitch: int, sample_rate: int) -> Floats:
-        """A decoded note's samples at `pitch` (band-limited, so that nothing aliases upward)."""
+    def _sample(self, number: int, pitch: int, sample_rate: int) -> tuple[Samples, np.float32]:
+        """A decoded note's samples at `pitch` (band-limited, so that nothing aliases upward), and their unit."""
         sample = self._samples[number]
         cents = round(100 * (pitch - self._pitches[number]))
         if not cents and sample_rate == sample.sample_rate:
-            return sample.samples
+            return sample.samples, sample.unit
         key = (number, cents, sample_rate)
         shifted = self._shifted.get(key)
         if shifted is None:
@@ -209,4 +210,4 @@ class SampledInstrument:
                 self._shifted_bytes -= self._shifted.popitem(last=False)[1].nbytes
         else:
             self._shifted.move_to_end(key)
-        return shifted
+        return shifted, np.float32(1)
