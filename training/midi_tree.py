@@ -7,14 +7,13 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from models.errors import TrainingError
 from training.midi_notes import MidiTrack, tracks_of
+from training.processes import worker_pool
 from training.smf import MidiDamaged, parse_events, read_bytes
 
 SUFFIXES = (".mid", ".midi", ".kar")
@@ -88,16 +87,11 @@ def read_files(folder: Path, names: list[str], workers: int = 1) -> Iterator[Mid
         return
     batches = deque(names[first : first + FILES_AT_ONCE] for first in range(0, len(names), FILES_AT_ONCE))
     pending: deque[Future[list[MidiFile]]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        try:
-            while batches or pending:
-                while batches and len(pending) < 4 * workers:  # no more than that waits in memory
-                    pending.append(pool.submit(_read_batch, folder, batches.popleft()))
-                yield from pending.popleft().result()
-        except BrokenProcessPool as error:
-            raise TrainingError("a process that reads MIDI files died (memory?)") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with worker_pool(workers) as pool:
+        while batches or pending:
+            while batches and len(pending) < 4 * workers:  # no more than that waits in memory
+                pending.append(pool.submit(_read_batch, folder, batches.popleft()))
+            yield from pending.popleft().result()
 
 
 def _read_batch(folder: Path, names: list[str]) -> list[MidiFile]:

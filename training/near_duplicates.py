@@ -13,6 +13,7 @@ import torch
 
 from index.sources.note_bank import SLOT_NOTES, SLOT_SECONDS
 from index.sources.note_files import SOUNDING_PEAK
+from models.errors import TrainingError
 from models.front_end import FrontEndConfig, LogMel
 
 SEGMENT_SECONDS = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2, 3.0)  # attack, decay, sustain, release of a key held 2.2 s
@@ -90,7 +91,7 @@ class Listened:
 
 
 def listen(audio: Iterable[tuple[str, SlotAudio]]) -> Listened:
-    """Features of instruments given as (id, slots)."""
+    """Features of instruments given as (id, slots). Raises TrainingError when there is none."""
     log_mel = LogMel(FrontEndConfig())
     ids, features, sounds = [], [], []
     for key, slots in audio:
@@ -98,4 +99,6 @@ def listen(audio: Iterable[tuple[str, SlotAudio]]) -> Listened:
         ids.append(key)
         features.append(heard)
         sounds.append(sounding)
+    if not ids:
+        raise TrainingError("no instrument has enough sounding notes", value=0, limit=MIN_SHARED_SLOTS)
     return Listened(tuple(ids), np.stack(features), np.stack(sounds))

@@ -108,7 +108,11 @@ def draw(
     """Numbers of the groups drawn for validation and test-same, each kind of instrument in proportion.
 
     Validation takes a group for each probe; test-same as many, then more until it has its share of instruments.
+    Raises TrainingError when there are too few groups.
     """
+    message = f"{len(groups)} groups are too few for two sides of {quota.probes}"
+    if len(groups) < 2 * quota.probes:
+        raise TrainingError(message, value=len(groups), limit=2 * quota.probes)
     generator = np.random.default_rng(seed)
     strata: dict[str, list[int]] = defaultdict(list)
     for number in generator.permutation(len(groups)):
@@ -119,7 +123,6 @@ def draw(
     take = {name: round(quota.probes * share[name] / num_instruments) for name in sorted(strata)}
     take[max(take, key=lambda name: take[name])] += quota.probes - sum(take.values())
     if any(len(strata[name]) < 2 * take[name] for name in take):
-        message = f"{len(groups)} groups are too few for two sides of {quota.probes}"
         raise TrainingError(message, value=len(groups), limit=2 * quota.probes)
     validation = [strata[name].pop() for name in take for _ in range(take[name])]
     test = [strata[name].pop() for name in take for _ in range(take[name])]
@@ -241,8 +244,11 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, Row]:
     """Rows by instrument id. Raises TrainingError when the file is missing or no manifest."""
     try:
         rows: dict[str, Row] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} is no split manifest: {error}") from error
+        for key, row in rows.items():
+            if not isinstance(row["split"], str) or not isinstance(row["group"], int):
+                raise ValueError(f"{key} has no split or no group")
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path} is no split manifest: {error!r}", value=str(path)) from error
     return rows
 
 

@@ -46,7 +46,7 @@ class StemBank:
 
     @classmethod
     def _open_shards(cls, folder: Path, dataset: Dataset, split: str) -> "StemBank":
-        numbers, offsets = read_tables(folder / split)
+        numbers, offsets = read_tables(folder / split, dataset.splits[split].clips)
         files = Shards(folder, dataset.splits[split].units, dataset.clip_samples)
         instruments = dataset.of_split(split)
         return cls(instruments, files, offsets, _places(instruments, numbers), dataset.clip_samples)

@@ -140,6 +140,21 @@ def test_a_bank_too_small_to_draw_from_is_refused() -> None:
         draw([["a"], ["b"]], {"a": "soundfont", "b": "soundfont"}, 1, Quota())
 
 
+def test_a_bank_with_nothing_to_draw_from_or_to_hear_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="0 groups are too few"):
+        draw([], {}, 1, Quota())
+    write_instrument(tmp_path, "mute", "zyn", slots(silent=range(6)))
+    with pytest.raises(TrainingError, match="sounding notes"):
+        make_splits(tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": 1}', '{"a": {"group": 3}}', '{"a": {"split": 1, "group": 1}}'])
+def test_a_file_of_another_form_is_no_manifest(text: str, tmp_path: Path) -> None:
+    (tmp_path / "splits.json").write_text(text)
+    with pytest.raises(TrainingError, match="no split manifest"):
+        read_manifest(tmp_path / "splits.json")
+
+
 def test_default_presets_near_train_are_left_out() -> None:
     manifest = Manifest()
     manifest.add_group("train", ["trained"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.sources import open_source
 from index.sources.base import Instrument, InstrumentSource, Note, PlayableInstrument, is_playable
@@ -17,8 +18,8 @@ from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, SourceInfo
 from training.splits import Row
 
-CHECK_SECONDS = 1.0
-SILENT_PEAK = 1e-3
+CHECK_SECONDS = (1.0, 5.0)  # the second for what swells slowly
+SILENT_PEAK, SILENT_RMS = 1e-3, 1e-4
 _PUBLISHED = {
     "train": TRAIN,
     "validation": VALID,
@@ -26,6 +27,7 @@ _PUBLISHED = {
     "test": VALID,
 }  # NSynth tests on its valid instruments
 
+Fault = tuple[str, str]  # what, why
 Placed = tuple[str, int | None, bool]  # split, group, probe
 
 
@@ -58,7 +60,7 @@ class Library:
         return instrument
 
     @property
-    def faults(self) -> tuple[tuple[str, str], ...]:
+    def faults(self) -> tuple[Fault, ...]:
         return tuple(fault for source in self.sources for fault in source.faults)
 
 
@@ -66,9 +68,17 @@ def hash_source(name: str, files: Sequence[Path]) -> SourceInfo:
     """The sha256 over the names and bytes of a source's files, in the order given."""
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\0{_hash_file(path)}\n".encode(errors="surrogateescape"))
     return SourceInfo(name, len(files), digest.hexdigest())
+
+
+def _hash_file(path: Path) -> str:
+    """What cannot be read is no reason to stop: it is left out, and named, when it is played."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def place(
@@ -91,23 +101,42 @@ def place(
     return (VALID if drawn < valid_share else TRAIN), None, False
 
 
+def is_heard(samples: NDArray[np.float32]) -> bool:
+    """Whether `samples [n]` are finite and loud enough to be worth a clip."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    return bool(
+        np.isfinite(peak) and peak >= SILENT_PEAK and float(np.sqrt(np.mean(samples**2))) >= SILENT_RMS
+    )
+
+
+def held_notes(low: int, high: int, seconds: float) -> Iterator[Note]:
+    """Single notes in the middle, the lower and the upper third of a range, held for most of `seconds`."""
+    for share in (0.5, 0.3, 0.7):
+        yield Note(round(low + share * (high - low)), 100, 0.0, 0.8 * seconds)
+
+
 def why_mute(instrument: Instrument) -> str | None:
     """Why an instrument cannot be rendered, or None when one of three notes of its range sounds."""
     if not is_playable(instrument) or instrument.playable_range is None:
         return "made of recordings: no MIDI can play it"
-    low, high = instrument.playable_range
-    for share in (0.5, 0.3, 0.7):
-        note = Note(round(low + share * (high - low)), 100, 0.0, 0.8 * CHECK_SECONDS)
-        try:
-            samples = instrument.play((note,), CHECK_SECONDS, 16_000)
-        except ShowMeError as error:
-            return error.message
-        if np.isfinite(samples).all() and float(np.abs(samples).max(initial=0.0)) >= SILENT_PEAK:
-            return None
+    for seconds in CHECK_SECONDS:
+        for note in held_notes(*instrument.playable_range, seconds):
+            try:
+                samples = instrument.play((note,), seconds, 16_000)
+            except ShowMeError as error:
+                return error.message
+            if is_heard(samples):
+                return None
     return "no note of it sounds"
 
 
-Check = Callable[[Sequence[str]], Iterator[tuple[str, str | None, tuple[tuple[str, str], ...]]]]
+def parts_left_out(instrument: Instrument) -> tuple[Fault, ...]:
+    """What of an instrument cannot be used, as far as it was played."""
+    return tuple((f"{instrument.id}/{part}", why) for part, why in instrument.faults)
+
+
+Checked = tuple[str, str | None, tuple[Fault, ...]]
+Check = Callable[[Sequence[str]], Iterator[Checked]]
 
 
 def cast(
@@ -119,7 +148,7 @@ def cast(
     seed: int,
     valid_share: float,
     drums: bool,
-) -> tuple[tuple[DatasetInstrument, ...], tuple[tuple[str, str], ...]]:
+) -> tuple[tuple[DatasetInstrument, ...], tuple[Fault, ...]]:
     """The instruments of `splits` that sound, numbered from 1 by id, and the faults of those that do not.
 
     `check` runs `why_mute` on ids and yields (id, reason or None, faults). Raises TrainingError when a split stays empty.
@@ -137,7 +166,7 @@ def cast(
         if reason is not None:
             faults.append((key, reason))
             continue
-        faults += [(f"{key}/{part}", why) for part, why in partly]
+        faults += partly
         rows.append(
             DatasetInstrument(
                 number=len(rows) + 1,
@@ -153,5 +182,7 @@ def cast(
         )
     for split in splits:
         if not any(row.split == split for row in rows):
-            raise TrainingError(f"the sources hold no instrument of the split {split}", value=split)
+            sides = ", ".join(sorted({side[0] for side in placed.values() if side is not None})) or "none"
+            message = f"the sources hold no instrument of the split {split} that sounds; theirs are: {sides}"
+            raise TrainingError(message, value=split, limit=sides)
     return tuple(rows), tuple(faults)

@@ -20,7 +20,7 @@ from training.commands import guarded
 from training.midi import MidiCollection
 from training.midi_stats import describe
 from training.nlakh.dataset import TRAIN, VALID, Dataset, read_dataset
-from training.nlakh.make import DEFAULT_NOTES, Order, make
+from training.nlakh.make import DEFAULT_NOTES, LIMITS, MAX_COUNT, Order, check_within, make
 from training.nlakh.stats import print_report
 from training.nlakh.verify import verify
 
@@ -33,8 +33,22 @@ TRAINING_SET = {
     "test-recorded": 32,
     "test-default": 32,
 }
+FOR_BOTH = (  # options of both kinds, called as the fields of an Order are
+    "kind",
+    "layout",
+    "midi",
+    "out",
+    "seed",
+    "workers",
+    "drums",
+    "manifest",
+    "valid_share",
+    "midi_cache",
+)
+MAX_DIGITS = len(str(MAX_COUNT))
 MAX_NAMED = 10  # faults printed; all are in dataset.json
 INTERRUPTED = 130
+WORKERS = min(os.cpu_count() or 1, int(LIMITS["workers"][1]))
 
 
 def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -> tuple[tuple[str, int], ...]:
@@ -42,10 +56,9 @@ def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -
     counts = {} if any("=" in item for item in given) else dict(defaults)
     for item in given:
         split, _, number = item.rpartition("=")
-        if not number.isdecimal() or int(number) < 1:
-            raise TrainingError(
-                f"{item!r} is no number of clips or mixtures", value=item, limit="N or SPLIT=N"
-            )
+        if not number.isdecimal() or len(number) > MAX_DIGITS or not 1 <= int(number) <= MAX_COUNT:
+            message = f"{item!r} is no number of clips or mixtures from 1 to {MAX_COUNT:,}"
+            raise TrainingError(message, value=item, limit=MAX_COUNT)
         if split:
             counts[split] = int(number)
         else:
@@ -57,27 +70,17 @@ def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -
 
 
 def _render(options: argparse.Namespace, console: Console) -> int:
-    kind = options.kind
-    given = options.clips if kind == "single" else options.mixtures
-    defaults = {TRAIN: CLIPS, VALID: CLIPS} if kind == "single" else MIXTURES
-    order = Order(
-        kind=kind,
-        layout=options.layout,
-        notes=tuple(options.notes),
-        midi=options.midi,
-        out=options.out,
-        counts=_counts(given, defaults, one_for_all=kind == "single"),
-        seed=options.seed,
-        workers=options.workers,
-        max_instruments=options.max_instruments,
-        level_range_db=options.level_range,
-        drums=options.drums,
-        phrases=options.phrases,
-        manifest=options.splits,
-        valid_share=options.valid_share,
-        midi_cache=options.midi_cache,
+    given = vars(options)
+    if options.kind == "single":
+        counts = _counts(options.clips, {TRAIN: CLIPS, VALID: CLIPS}, one_for_all=True)
+        own = {"phrases": options.phrases}
+    else:
+        counts = _counts(options.mixtures, MIXTURES, one_for_all=False)
+        own = {"max_instruments": options.max_instruments, "level_range_db": options.level_range_db}
+    return _make(
+        Order(notes=tuple(options.notes), counts=counts, **own, **{name: given[name] for name in FOR_BOTH}),
+        console,
     )
-    return _make(order, console)
 
 
 def _make(order: Order, console: Console) -> int:
@@ -112,13 +115,6 @@ def _summary(folder: Path, dataset: Dataset, console: Console) -> None:
 def _build(options: argparse.Namespace, console: Console) -> int:
     """The project's own training set: divide the instruments, then render every side."""
     manifest = options.out / "splits.json"
-    if not manifest.exists():
-        with console.status("listening for near-duplicates"):
-            rows = splits.make_splits(options.notes, soundfont=default_soundfont(), progress=False)
-        splits.write_manifest(manifest, rows)
-    console.print(splits.summary(splits.read_manifest(manifest)), highlight=False)
-    if manifest.read_bytes() != splits.MANIFEST.read_bytes():
-        console.print(f"{manifest} differs from the manifest of the shipped encoders", style="yellow")
     order = Order(
         kind="single",
         layout="compact",
@@ -132,6 +128,13 @@ def _build(options: argparse.Namespace, console: Console) -> int:
         phrases="varied",
         manifest=manifest,
     )
+    if not manifest.exists():
+        with console.status("listening for near-duplicates"):
+            rows = splits.make_splits(options.notes, soundfont=default_soundfont(), progress=False)
+        splits.write_manifest(manifest, rows)
+    console.print(splits.summary(splits.read_manifest(manifest)), highlight=False)
+    if manifest.read_bytes() != splits.MANIFEST.read_bytes():
+        console.print(f"{manifest} differs from the manifest of the shipped encoders", style="yellow")
     return _make(order, console)
 
 
@@ -150,6 +153,7 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
 
 
 def _splits(options: argparse.Namespace, console: Console) -> int:
+    check_within("seed", options.seed, *LIMITS["seed"])
     rows = splits.make_splits(options.notes, soundfont=default_soundfont(), seed=options.seed)
     splits.write_manifest(options.out, rows)
     console.print(splits.summary(rows), highlight=False)
@@ -157,6 +161,7 @@ def _splits(options: argparse.Namespace, console: Console) -> int:
 
 
 def _midi(options: argparse.Namespace, console: Console) -> int:
+    check_within("workers", options.workers, *LIMITS["workers"])
     lines = describe(MidiCollection.read(options.folder, workers=options.workers))
     console.print("\n".join(lines), highlight=False, markup=False)
     return 0
@@ -164,8 +169,41 @@ def _midi(options: argparse.Namespace, console: Console) -> int:
 
 def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     render = commands.add_parser("render", help="render Nlakh-single or Nlakh-multi")
-    render.set_defaults(run=_render)
-    render.add_argument("kind", choices=("single", "multi"))
+    kinds = render.add_subparsers(dest="kind", required=True, metavar="single|multi")
+    single = kinds.add_parser("single", help="clips of one instrument each")
+    multi = kinds.add_parser("multi", help="mixtures of several instruments, with their stems")
+    for command in (single, multi):
+        command.set_defaults(run=_render)
+        _add_sources(command)
+    single.add_argument(
+        "--clips", action="append", default=[], metavar="[SPLIT=]N", help="an instrument (1000)"
+    )
+    single.add_argument(
+        "--phrases",
+        choices=("midi", "varied"),
+        default="midi",
+        help="MIDI of the instrument's family, as in the paper; or also composed phrases and single notes",
+    )
+    multi.add_argument(
+        "--mixtures",
+        action="append",
+        default=[],
+        metavar="[SPLIT=]N",
+        help="of the training split (100000); the validation split has a tenth",
+    )
+    multi.add_argument("--max-instruments", type=int, default=9, metavar="N", help="in a mixture (9)")
+    multi.add_argument(
+        "--level-range",
+        type=float,
+        default=6.0,
+        metavar="DB",
+        dest="level_range_db",
+        help="stems differ by up to ± this (6)",
+    )
+
+
+def _add_sources(render: argparse.ArgumentParser) -> None:
+    """What both kinds are made from, and where they go."""
     render.add_argument(
         "--notes",
         action="append",
@@ -181,29 +219,14 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="folders",
         help="the published folders of WAV files, or shards for training",
     )
-    render.add_argument(
-        "--clips", action="append", default=[], metavar="[SPLIT=]N", help="an instrument (1000)"
-    )
-    render.add_argument(
-        "--mixtures",
-        action="append",
-        default=[],
-        metavar="[SPLIT=]N",
-        help="of the training split (100000); the validation split has a tenth",
-    )
-    render.add_argument("--max-instruments", type=int, default=9, metavar="N", help="in a mixture (9)")
-    render.add_argument(
-        "--level-range", type=float, default=6.0, metavar="DB", help="stems differ by up to ± this (6)"
-    )
     render.add_argument("--drums", action="store_true", help="take drum tracks and drum kits too")
     render.add_argument(
-        "--phrases",
-        choices=("midi", "varied"),
-        default="midi",
-        help="MIDI of the instrument's family, as in the paper; or also composed phrases and single notes",
-    )
-    render.add_argument(
-        "--splits", type=Path, default=splits.MANIFEST, metavar="FILE", help="the split manifest"
+        "--splits",
+        type=Path,
+        default=splits.MANIFEST,
+        metavar="FILE",
+        dest="manifest",
+        help="the split manifest",
     )
     render.add_argument(
         "--valid-share",
@@ -215,6 +238,8 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     render.add_argument(
         "--midi-cache", type=Path, metavar="DIR", help="where parsed MIDI is kept for other renderings"
     )
+    render.add_argument("--seed", type=int, default=1, metavar="S")
+    render.add_argument("--workers", type=int, default=WORKERS, metavar="W")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -242,11 +267,9 @@ def parser() -> argparse.ArgumentParser:
     divide.set_defaults(run=_splits)
     divide.add_argument("--notes", type=Path, required=True, metavar="DIR")
     divide.add_argument("--out", type=Path, required=True, metavar="FILE")
-    for command in (commands.choices[name] for name in ("render", "build")):
-        command.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="W")
-    commands.choices["midi"].add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="W")
-    commands.choices["render"].add_argument("--seed", type=int, default=1, metavar="S")
-    commands.choices["build"].add_argument("--seed", type=int, default=1, metavar="S")
+    for name in ("build", "midi"):
+        commands.choices[name].add_argument("--workers", type=int, default=WORKERS, metavar="W")
+    build.add_argument("--seed", type=int, default=1, metavar="S")
     divide.add_argument("--seed", type=int, default=splits.SEED, metavar="S")
     return out
 

@@ -5,10 +5,10 @@ depends on when, where or by how many workers the data were rendered.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from models.atomic import write_atomically
 from models.errors import TrainingError
@@ -41,12 +41,21 @@ class DatasetInstrument:
 class Unit:
     """What is rendered, resumed and checked as one: a shard, an instrument's folder, or a run of mixtures.
 
-    `items` counts clips or stems; `sha256` is of their int16 samples in order, so it does not depend on the layout.
+    `items` counts clips or stems; `sha256` is of their int16 samples in order, and of who plays in each mixture, so it
+    does not depend on the layout.
     """
 
     name: str
     items: int
     sha256: str
+
+    @property
+    def mixtures(self) -> tuple[int, int]:
+        """Numbers of the first and last mixture of a run. Raises TrainingError when its name is not of that form."""
+        first, _, last = self.name.rpartition("/")[2].partition("-")
+        if not (first.isdecimal() and last.isdecimal()):
+            raise TrainingError(f"{self.name} names no mixtures", value=self.name, limit="000001-000512")
+        return int(first), int(last)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,11 @@ class Dataset:
         """Of a split of Nlakh-single."""
         return int(self.parameters["clips"][split])
 
+    @property
+    def max_instruments(self) -> int:
+        """The most in a mixture of Nlakh-multi; where it is not said, all."""
+        return int(self.parameters.get("max_instruments", len(self.instruments)))
+
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
     """Write `dataset.json`: the last act of rendering."""
@@ -114,7 +128,7 @@ def read_dataset(folder: Path) -> Dataset:
         raw["sources"] = tuple(SourceInfo(**row) for row in raw["sources"])
         raw["faults"] = tuple((str(what), str(why)) for what, why in raw["faults"])
         raw["splits"] = {name: _split(row) for name, row in raw["splits"].items()}
-        return Dataset(**raw)
+        return _checked(Dataset(**raw))
     except FileNotFoundError as error:
         raise TrainingError(
             f"{folder} holds no {DATASET_FILE}: it is no data set, or was not rendered to its end",
@@ -144,13 +158,28 @@ def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
     return dataset
 
 
+def _checked(dataset: Dataset) -> Dataset:
+    """Raises ValueError, KeyError or TypeError for a description that cannot be worked with."""
+    if dataset.kind not in get_args(Kind) or dataset.layout not in get_args(Layout):
+        raise ValueError(f"{dataset.kind!r} in {dataset.layout!r} is unknown")
+    counts = dataset.parameters["clips" if dataset.kind == "single" else "mixtures"]
+    if {name for name, count in counts.items() if int(count) > 0} != set(dataset.splits):
+        raise ValueError(f"counts of {sorted(counts)} for the splits {sorted(dataset.splits)}")
+    return dataset
+
+
+def hours_of(takes: int, clip_samples: int, sample_rate: int) -> float:
+    """How long so many clips or mixtures are."""
+    return round(takes * clip_samples / sample_rate / 3600, 4)
+
+
 def _split(row: dict[str, Any]) -> SplitInfo:
     info = SplitInfo(**row)
     return replace(info, units=tuple(Unit(**unit) for unit in row["units"]))
 
 
 def count_families(
-    instruments: Iterable[DatasetInstrument], clips: dict[int, int]
+    instruments: Iterable[DatasetInstrument], clips: Mapping[int, int]
 ) -> dict[str, dict[str, int]]:
     """Instruments and clips of each family by name ("unknown" where there is none); `clips` by instrument number."""
     counts: dict[str, dict[str, int]] = {}

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from training.midi import MidiCollection
-from training.nlakh.dataset import Dataset, SplitInfo, count_families, write_dataset
+from training.nlakh.dataset import Dataset, SplitInfo, count_families, hours_of, write_dataset
 from training.nlakh.layouts import Written
 from training.nlakh.plan import Plan
-from training.nlakh.rendering import recall, tidy
 from training.nlakh.tables import write_tables
+from training.nlakh.work_folder import recall, tidy
 
 
 def finish(plan: Plan, midi: MidiCollection | None, folder: Path) -> Dataset:
@@ -60,9 +60,17 @@ def describe(
         instruments_per_mixture={str(size): sizes[size] for size in sorted(sizes)},
         sources=request.sources,
         midi=_midi(midi),
-        faults=(*plan.faults, *(midi.faults if midi else ())),
+        faults=_faults(plan, midi, written),
         request=request.digest,
     )
+
+
+def _faults(
+    plan: Plan, midi: MidiCollection | None, written: dict[str, list[Written]]
+) -> tuple[tuple[str, str], ...]:
+    """What the sources lack, each named once: known from the start, found when it was played, and of the MIDI files."""
+    played = {fault for units in written.values() for found in units for fault in found.faults}
+    return (*plan.faults, *sorted(played - set(plan.faults)), *(midi.faults if midi else ()))
 
 
 def _parameters(plan: Plan) -> dict[str, Any]:
@@ -85,7 +93,7 @@ def _split(plan: Plan, split: str, units: list[Written], mixtures: list[tuple[in
         instruments=len(plan.of_split(split)),
         clips=sum(written.unit.items for written in units),
         mixtures=len(mixtures),
-        hours=round(takes * plan.request.clip_samples / plan.request.sample_rate / 3600, 4),
+        hours=hours_of(takes, plan.request.clip_samples, plan.request.sample_rate),
         units=tuple(written.unit for written in units),
     )
 

@@ -7,12 +7,13 @@ The compact form holds the same samples as `train/shard_00000.npy`; a mixture is
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import soundfile
 
 from models.atomic import PARTIAL, atomic_file
@@ -26,10 +27,30 @@ HEADER_BYTES = 128  # of a shard: numpy leaves room for the number of rows to gr
 
 @dataclass(frozen=True)
 class Written:
-    """A finished unit, and the instruments of each of its mixtures (Nlakh-multi only)."""
+    """A finished unit, the instruments of each of its mixtures (Nlakh-multi only), and what was found damaged."""
 
     unit: Unit
     mixtures: tuple[tuple[int, ...], ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+class Checksum:
+    """The sha256 of a unit: its samples in order, and before those of a mixture who plays in it."""
+
+    def __init__(self, is_multi: bool) -> None:
+        self._is_multi, self._digest = is_multi, hashlib.sha256()
+
+    def begin(self, players: Sequence[int]) -> None:
+        """The next take, by the numbers of its instruments."""
+        if self._is_multi:
+            self._digest.update(np.array([len(players), *players], "<i4").data)
+
+    def add(self, samples: Samples) -> None:
+        """The next samples, int16 of any shape."""
+        self._digest.update(samples.astype("<i2", copy=False).data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 class _Tally:
@@ -37,18 +58,20 @@ class _Tally:
 
     def __init__(self, place: str, is_multi: bool) -> None:
         self._place, self._is_multi = place, is_multi
-        self._digest, self.items = hashlib.sha256(), 0
+        self._checksum, self.items = Checksum(is_multi), 0
         self._mixtures: list[tuple[int, ...]] = []
 
     def add(self, take: Take) -> None:
+        players = tuple(part.instrument for part in take.parts)
+        self._checksum.begin(players)
         for part in take.parts:
-            self._digest.update(part.samples.astype("<i2", copy=False).data)
+            self._checksum.add(part.samples)
         self.items += len(take.parts)
         if self._is_multi:
-            self._mixtures.append(tuple(part.instrument for part in take.parts))
+            self._mixtures.append(players)
 
     def written(self) -> Written:
-        return Written(Unit(self._place, self.items, self._digest.hexdigest()), tuple(self._mixtures))
+        return Written(Unit(self._place, self.items, self._checksum.hexdigest()), tuple(self._mixtures))
 
 
 def write_unit(

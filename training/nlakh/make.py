@@ -24,24 +24,33 @@ from rich.text import Text
 from index.sources.default import default_soundfont
 from models.errors import TrainingError
 from training.midi import MidiCollection
-from training.nlakh.casting import Library, cast, hash_source
+from training.nlakh.casting import Checked, Library, cast, hash_source
 from training.nlakh.dataset import WORK_FOLDER, Dataset, Kind, Layout, read_dataset
 from training.nlakh.finishing import finish
-from training.nlakh.plan import Phrases, Plan, Request
-from training.nlakh.rendering import (
-    check_instruments,
+from training.nlakh.plan import MIN_PARTS, Phrases, Plan, Request
+from training.nlakh.rendering import check_instruments, render_missing
+from training.nlakh.work_folder import (
     check_is_ours,
     is_finished,
     keep_plan,
     kept_plan,
+    only_run,
     recall,
-    render_missing,
+    stops_in_words,
     tidy,
 )
-from training.nlakh.workshop import Checked, Materials
+from training.nlakh.workshop import Materials
 from training.splits import MANIFEST, read_manifest
 
 DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
+MAX_COUNT = 1_000_000  # clips of an instrument, or mixtures, of a split: a thousand and ten times the paper's
+LIMITS = {  # lowest and highest value of what is asked for
+    "seed": (0, 2**63 - 1),
+    "workers": (1, 256),
+    "max_instruments": (MIN_PARTS, 100),
+    "level_range_db": (0.0, 30.0),  # beyond, the quietest stems vanish in rounding
+    "valid_share": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -64,10 +73,28 @@ class Order:
     valid_share: float = 0.05
     midi_cache: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for what cannot be rendered, before anything is read."""
+        for name, (low, high) in LIMITS.items():
+            check_within(name, getattr(self, name), low, high)
+        if not self.counts:
+            raise TrainingError("at least one split is needed", value=self.counts, limit=1)
+        for split, count in self.counts:
+            check_within(f"the count of {split}", count, 1, MAX_COUNT)
+        if self.kind == "multi" and self.midi is None:
+            raise TrainingError("Nlakh-multi needs MIDI files", value=None, limit="a folder of MIDI files")
+
     @property
     def materials(self) -> Materials:
         notes = tuple(default_soundfont() if name == DEFAULT_NOTES else Path(name) for name in self.notes)
         return Materials(notes, self.midi, self.midi_cache or self.out / WORK_FOLDER / "midi")
+
+
+def check_within(name: str, value: float, low: float, high: float) -> None:
+    """Raises TrainingError for a value outside its limits, or none at all (NaN)."""
+    if not low <= value <= high:
+        limit = f"{low:,} to {high:,}"
+        raise TrainingError(f"{name} is {value:,}, {limit} is allowed", value=value, limit=limit)
 
 
 class SpeedColumn(ProgressColumn):
@@ -83,20 +110,31 @@ def make(order: Order, console: Console) -> Dataset:
     Raises TrainingError or SourceError; the folder is then either untouched or can be carried on with.
     """
     check_is_ours(order.out)
-    materials = order.materials
-    with console.status("reading the notes and the MIDI files"):
-        library = Library(materials.notes)
-        midi = _read_midi(order, materials)
-        request = _request(order, library, midi)
     if is_finished(order.out):
-        return _finished(order, request)
+        return _finished(order, console)
+    with only_run(order.out), stops_in_words(order.out):
+        if is_finished(order.out):  # by the run that was at work until now
+            return _finished(order, console)
+        return _carry_on(order, console)
+
+
+def _carry_on(order: Order, console: Console) -> Dataset:
+    """Render what is not there yet, in a folder that is ours alone."""
+    library, midi, request = _open(order, console)
     with _progress(console) as bar:
         plan = kept_plan(request, order.out)
         if plan is None:
             plan = _new_plan(order, request, library, bar)
             keep_plan(plan, order.out)
-        _render(order, plan, materials, bar)
+        _render(order, plan, order.materials, bar)
     return finish(plan, midi, order.out)
+
+
+def _open(order: Order, console: Console) -> tuple[Library, MidiCollection | None, Request]:
+    with console.status("reading the notes and the MIDI files"):
+        library = Library(order.materials.notes)
+        midi = _read_midi(order, order.materials)
+        return library, midi, _request(order, library, midi)
 
 
 def _read_midi(order: Order, materials: Materials) -> MidiCollection | None:
@@ -123,8 +161,10 @@ def _request(order: Order, library: Library, midi: MidiCollection | None) -> Req
     )
 
 
-def _finished(order: Order, request: Request) -> Dataset:
+def _finished(order: Order, console: Console) -> Dataset:
+    """The data set that is there. Raises TrainingError when it is another than is ordered."""
     dataset = read_dataset(order.out)
+    _, _, request = _open(order, console)
     if dataset.request != request.digest:
         raise TrainingError(f"{order.out} holds another finished data set", value=str(order.out))
     tidy(order.out)  # of a run that was killed after its last step

@@ -5,7 +5,7 @@ that they sum to the mixture exactly. A mixture depends on (seed, split, mixture
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from index.sources.base import PlayableInstrument
 from index.sources.playing import fit_range
 from models.errors import TrainingError
+from training.midi import OTHER
 from training.mixing import active_rms
-from training.nlakh.casting import Library
+from training.nlakh.casting import Fault, Library, is_heard, parts_left_out
 from training.nlakh.plan import BLOCK_MIXTURES, MIN_PARTS, Job, Plan
-from training.nlakh.single import MAX_DRAWS, is_heard, musical_range
+from training.nlakh.single import MAX_DRAWS, musical_range
 from training.nlakh.takes import Part, Take
 from training.sections import Part as MidiPart
 from training.sections import SectionBook
 
 PEAK_DB = -1.0  # of the mixture, or of its loudest stem
 CAST_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
-OTHER = "other"  # tracks of programs that no family claims, and instruments of no known family
+MAX_SECTIONS = 2_000  # drawn for a mixture until two of the instruments can play one
+
+Player = tuple[int, PlayableInstrument, MidiPart]  # an instrument's number, itself, what it plays
 
 
 class MultiRenderer:
@@ -33,18 +36,20 @@ class MultiRenderer:
     def __init__(self, plan: Plan, library: Library, books: dict[str, SectionBook]) -> None:
         self._plan, self._library, self._books = plan, library, books
         self._seconds = plan.request.clip_samples / plan.request.sample_rate
+        self.faults: set[Fault] = set()  # of the instruments of the last unit, as far as they were played
 
     def takes(self, job: Job) -> Iterator[Take]:
         """The mixtures of a unit, in order, played by one cast of instruments."""
         cast = Cast(self._plan, self._library, job.split, job.first // BLOCK_MIXTURES)
         for number in range(job.first + 1, job.first + job.count + 1):
             yield Take(number, self._parts(job.split, number, cast))
+        self.faults = {fault for instrument in cast.opened() for fault in parts_left_out(instrument)}
 
     def _parts(self, split: str, number: int, cast: "Cast") -> tuple[Part, ...]:
         """The stems of a mixture; sections that leave fewer than two are drawn again."""
         generator = np.random.default_rng([self._plan.request.seed, zlib.crc32(split.encode()), number])
         for _ in range(MAX_DRAWS):
-            players = cast.assign(generator, self._books[split].section(generator))
+            players = self._players(generator, split, cast)
             stems = [(key, self._play(instrument, part)) for key, instrument, part in players]
             heard = sorted((key, stem) for key, stem in stems if is_heard(stem))
             if len(heard) >= MIN_PARTS:
@@ -53,6 +58,19 @@ class MultiRenderer:
         raise TrainingError(
             f"mixture {number} of {split} stayed silent in {MAX_DRAWS} sections", value=number
         )
+
+    def _players(self, generator: np.random.Generator, split: str, cast: "Cast") -> list[Player]:
+        """Who plays what in a random section that two of the instruments can play. Raises TrainingError if none is found."""
+        for _ in range(MAX_SECTIONS):
+            players = cast.assign(generator, self._books[split].section(generator))
+            if len(players) >= MIN_PARTS:
+                return players
+        families = ", ".join(cast.families)
+        message = (
+            f"no section of {MAX_SECTIONS} of the MIDI files of {split} has tracks for two of its instruments "
+            f"(families: {families}): give more of either"
+        )
+        raise TrainingError(message, value=families, limit=MIN_PARTS)
 
     def _play(self, instrument: PlayableInstrument, part: MidiPart) -> NDArray[np.float32]:
         notes = part.notes if part.is_drum else fit_range(part.notes, *musical_range(instrument))
@@ -89,12 +107,18 @@ class Cast:
             self._of_family[family] = [rows[place] for place in sorted(chosen)]
         self._opened: dict[str, PlayableInstrument] = {}
 
-    def assign(
-        self, generator: np.random.Generator, parts: tuple[MidiPart, ...]
-    ) -> list[tuple[int, PlayableInstrument, MidiPart]]:
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(self._of_family)
+
+    def opened(self) -> Iterable[PlayableInstrument]:
+        """The instruments that have played."""
+        return self._opened.values()
+
+    def assign(self, generator: np.random.Generator, parts: tuple[MidiPart, ...]) -> list[Player]:
         """A different instrument of its family for each part, at most the plan's number; parts without one are left out."""
         taken: set[int] = set()
-        players: list[tuple[int, PlayableInstrument, MidiPart]] = []
+        players: list[Player] = []
         for place in generator.permutation(len(parts)):
             part = parts[place]
             free = [row for row in self._of_family.get(part.family, ()) if row[0] not in taken]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from models.errors import TrainingError
 from models.front_end import FrontEndConfig
 from training.nlakh.dataset import FORMAT, DatasetInstrument, Kind, Layout, SourceInfo
 
@@ -41,18 +40,6 @@ class Request:
     valid_share: float = 0.05
     sample_rate: int = FrontEndConfig().sample_rate
     clip_samples: int = FrontEndConfig().clip_samples
-
-    def __post_init__(self) -> None:
-        if not self.counts or min(count for _, count in self.counts) < 1:
-            raise TrainingError("at least one clip or mixture is needed", value=self.counts, limit=1)
-        if self.kind == "multi" and self.max_instruments < MIN_PARTS:
-            raise TrainingError(
-                f"a mixture of {self.max_instruments} cannot be", value=self.max_instruments, limit=MIN_PARTS
-            )
-        if not 0.0 <= self.valid_share < 1.0:
-            raise TrainingError("valid_share lies in 0…1", value=self.valid_share, limit="0…1")
-        if self.kind == "multi" and self.midi is None:
-            raise TrainingError("Nlakh-multi needs MIDI files", value=None, limit="a folder of MIDI files")
 
     @property
     def digest(self) -> str:
@@ -99,20 +86,19 @@ class Plan:
     def jobs(self) -> Iterator[Job]:
         """All units, in order."""
         for split, count in self.request.counts:
+            rows, takes = self.of_split(split), self.num_takes(split)
             size = BLOCK_MIXTURES if self.request.kind == "multi" else SHARD_CLIPS
             if self.request.layout == "folders" and self.request.kind == "single":
                 size = count  # an instrument's folder
-            for number, first in enumerate(range(0, self.num_takes(split), size)):
-                yield self._job(split, number, first, min(size, self.num_takes(split) - first))
-
-    def _job(self, split: str, number: int, first: int, count: int) -> Job:
-        if self.request.layout == "compact":
-            place = f"{split}/shard_{number:05d}.npy"
-        elif self.request.kind == "single":
-            place = f"{split}/{self.of_split(split)[number].number:03d}"
-        else:
-            place = f"{split}/{first + 1:06d}-{first + count:06d}"
-        return Job(split, number, first, count, place)
+            for number, first in enumerate(range(0, takes, size)):
+                last = min(first + size, takes)
+                if self.request.layout == "compact":
+                    place = f"{split}/shard_{number:05d}.npy"
+                elif self.request.kind == "single":
+                    place = f"{split}/{rows[number].number:03d}"
+                else:
+                    place = f"{split}/{first + 1:06d}-{last:06d}"
+                yield Job(split, number, first, last - first, place)
 
     def to_json(self) -> str:
         """What is kept beside a half-rendered folder."""

@@ -25,30 +25,33 @@ class Folder:
     path: Path
     files: tuple[tuple[int, str], ...]  # (number, file name)
     has_mix: bool
+    others: tuple[str, ...] = ()  # names of what else is in it
 
 
 def scan(folder: Path) -> Iterator[Folder]:
-    """The numbered folders below `folder`, by number; anything else in them is passed over.
+    """The numbered folders below `folder`, by number; anything else is passed over.
 
-    Raises TrainingError when `folder` cannot be listed.
+    Raises TrainingError when one of them cannot be listed.
     """
+    for number, name in sorted((int(name), name) for name in list_folder(folder) if name.isdecimal()):
+        yield scan_folder(folder / name, number)
+
+
+def scan_folder(folder: Path, number: int) -> Folder:
+    """Raises TrainingError when it cannot be listed."""
+    names = set(list_folder(folder))
+    files = {name: int(name[:-4]) for name in names if name.endswith(".wav") and name[:-4].isdecimal()}
+    by_number = tuple(sorted((number, name) for name, number in files.items()))
+    others = tuple(sorted(names - files.keys() - {MIX_FILE}))
+    return Folder(number, folder, by_number, MIX_FILE in names, others)
+
+
+def list_folder(folder: Path) -> list[str]:
+    """The names in a folder, sorted. Raises TrainingError when it cannot be listed."""
     try:
-        numbered = sorted((int(name), name) for name in _names(folder) if name.isdecimal())
-        for number, name in numbered:
-            names = _names(folder / name)
-            files = sorted((int(stem), f"{stem}.wav") for stem in map(_wav_stem, names) if stem.isdecimal())
-            yield Folder(number, folder / name, tuple(files), MIX_FILE in names)
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names, a million of them
     except OSError as error:
         raise TrainingError(f"{folder} cannot be listed: {error.strerror}", value=str(folder)) from error
-
-
-def _names(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]
-
-
-def _wav_stem(name: str) -> str:
-    return name[:-4] if name.endswith(".wav") else ""
 
 
 def read_wav(path: Path, clip_samples: int | None = None) -> tuple[NDArray[np.int16], int]:

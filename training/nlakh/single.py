@@ -7,15 +7,15 @@ composed phrases and single notes beside the excerpts, so that registers, tempi 
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.sources.base import PlayableInstrument
 from index.sources.playing import fit_range
 from models.errors import TrainingError
 from training.compose import compose, single_notes
-from training.nlakh.casting import Library
+from training.nlakh.casting import Fault, Library, held_notes, is_heard, parts_left_out
 from training.nlakh.plan import Job, Plan
 from training.nlakh.takes import Part, Samples, Take
 from training.phrases import Phrase, PhraseBook
@@ -26,7 +26,6 @@ MIDI_SHARE, COMPOSED_SHARE = 0.70, 0.15  # of varied phrases; the rest are singl
 OCTAVE_PROBABILITY = 0.3  # of moving a varied phrase an octave up or down before it is fitted
 PEAK_DB = -3.0
 LEVEL_RANGE_DB = 6.0  # a clip's peak lies up to this far below PEAK_DB
-SILENT_PEAK, SILENT_RMS = 1e-3, 1e-4
 MAX_DRAWS = 50
 
 
@@ -37,40 +36,39 @@ def musical_range(instrument: PlayableInstrument) -> tuple[int, int]:
     return kept if kept[0] <= kept[1] else (low, high)
 
 
-def is_heard(samples: NDArray[np.float32]) -> bool:
-    """Whether `samples [n]` are finite and loud enough to be worth a clip."""
-    peak = float(np.abs(samples).max(initial=0.0))
-    return bool(
-        np.isfinite(peak) and peak >= SILENT_PEAK and float(np.sqrt(np.mean(samples**2))) >= SILENT_RMS
-    )
-
-
 class SingleRenderer:
     """Renders units of Nlakh-single. `books` holds each split's phrases, None where they are composed."""
 
     def __init__(self, plan: Plan, library: Library, books: dict[str, PhraseBook | None]) -> None:
         self._plan, self._library, self._books = plan, library, books
         self._seconds = plan.request.clip_samples / plan.request.sample_rate
+        self.faults: set[Fault] = set()  # of the instruments of the last unit, as far as they were played
 
     def takes(self, job: Job) -> Iterator[Take]:
         """The clips of a unit, one after the other: row r of a split is clip `r mod clips` of instrument `r div clips`."""
         rows, clips = self._plan.of_split(job.split), dict(self._plan.request.counts)[job.split]
-        opened: PlayableInstrument | None = None
-        for row in range(job.first, job.first + job.count):
-            wanted, clip = rows[row // clips], row % clips
-            if opened is None or opened.id != wanted.id:
-                opened = self._library.playable(wanted.id)
-            yield Take(clip + 1, (Part(wanted.number, self.clip(opened, clip, self._books[job.split])),))
+        self.faults = set()
+        last = job.first + job.count
+        for place in range(job.first // clips, -(-last // clips)):
+            wanted, first = rows[place], place * clips
+            instrument = self._library.playable(wanted.id)
+            for row in range(max(first, job.first), min(first + clips, last)):
+                clip = row - first
+                samples = self.clip(instrument, clip, self._books[job.split])
+                yield Take(clip + 1, (Part(wanted.number, samples),))
+            self.faults.update(parts_left_out(instrument))
 
     def clip(self, instrument: PlayableInstrument, number: int, book: PhraseBook | None) -> Samples:
         """Clip `number` of an instrument, [clip_samples]; silent phrases are drawn again.
 
-        Raises TrainingError when the instrument stays silent.
+        What is silent in them all, such as a pad that swells slower than they go, holds a note. Raises TrainingError when
+        that is silent too.
         """
         request = self._plan.request
         generator = np.random.default_rng([request.seed, zlib.crc32(instrument.id.encode()), number])
-        for _ in range(MAX_DRAWS):
-            notes = self._phrase(generator, instrument, book)
+        drawn = (self._phrase(generator, instrument, book) for _ in range(MAX_DRAWS))
+        held = ((note,) for note in held_notes(*instrument.playable_range, self._seconds))
+        for notes in chain(drawn, held):
             samples = instrument.play(notes, self._seconds, request.sample_rate)
             if is_heard(samples):
                 level = 10 ** ((PEAK_DB - generator.uniform(0, LEVEL_RANGE_DB)) / 20)

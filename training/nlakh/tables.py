@@ -26,11 +26,24 @@ def write_tables(folder: Path, mixtures: list[tuple[int, ...]]) -> None:
             np.save(file, table, allow_pickle=False)
 
 
-def read_tables(folder: Path) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Instrument numbers of the stems, and where each mixture begins. Raises TrainingError when they cannot be read."""
+def read_tables(folder: Path, stems: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Instrument numbers of the stems, and where each mixture begins.
+
+    Raises TrainingError when they cannot be read, or are not of so many stems.
+    """
     try:
         numbers = np.load(folder / STEMS_FILE, mmap_mode="r", allow_pickle=False)
         offsets = np.load(folder / MIXTURES_FILE, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise TrainingError(f"the tables of {folder} cannot be read: {error}", value=str(folder)) from error
+    if numbers.ndim != 1 or offsets.ndim != 1 or not _divide(offsets, len(numbers)) or len(numbers) != stems:
+        message = f"{folder} has {stems} stems, {numbers.size} in their tables"
+        raise TrainingError(message, value=numbers.size, limit=stems)
     return numbers, offsets
+
+
+def _divide(offsets: NDArray[np.int64], stems: int) -> bool:
+    """Whether they divide so many stems into mixtures, none of them empty."""
+    return bool(
+        len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == stems and (np.diff(offsets) > 0).all()
+    )

@@ -1,5 +1,6 @@
 """Verification: a data set as it was written has no fault, and every kind of damage is named."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.errors import TrainingError
 from tests.training.nlakh.written import SAMPLE_RATE, instruments, write_multi, write_single
 from training.nlakh.dataset import Layout
 from training.nlakh.verify import verify
@@ -104,6 +106,108 @@ def test_shards_that_are_missing_or_relabelled_are_named(tmp_path: Path, rng: np
     assert "shard_00000.npy" in told
     assert "shard_00001.npy does not say" in told
     assert "shard_00009.npy: belongs to no unit" in told
+
+
+def test_every_file_that_cannot_be_used_is_named_not_the_first_alone(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    folder = single(tmp_path, rng, "folders")
+    for name in ("002/0001.wav", "002/0003.wav"):
+        (folder / "train" / name).write_bytes(b"RIFF")
+    told = faults(folder)
+    assert "002/0001.wav" in told
+    assert "002/0003.wav" in told
+
+
+@pytest.mark.parametrize("layout", ["compact", "folders"])
+def test_stems_that_are_said_to_be_of_another_instrument_are_found(
+    layout: Layout, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """The samples are untouched, and in the same order."""
+    folder = multi(tmp_path, rng, layout)
+    if layout == "folders":
+        (folder / "train/000001/003.wav").rename(folder / "train/000001/004.wav")
+    else:
+        numbers = np.load(folder / "train/stems.npy")
+        numbers[1] = 4
+        np.save(folder / "train/stems.npy", numbers)
+    assert "checksum" in faults(folder)
+
+
+def test_mixtures_divided_otherwise_are_found(tmp_path: Path, rng: np.random.Generator) -> None:
+    folder = multi(tmp_path, rng, "compact")
+    offsets = np.load(folder / "train/mixtures.npy")
+    offsets[1] += 1
+    np.save(folder / "train/mixtures.npy", offsets)
+    assert "checksum" in faults(folder)
+    offsets[1] = offsets[2]
+    np.save(folder / "train/mixtures.npy", offsets)
+    assert "in their tables" in faults(folder)
+
+
+def test_strange_files_in_a_mixture_and_missing_mixtures_are_named(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    folder = multi(tmp_path, rng, "folders")
+    (folder / "train/000001/note.txt").write_text("")
+    shutil.rmtree(folder / "train/000002")
+    (folder / "train/000003/mix.wav").unlink()
+    told = faults(folder)
+    assert "train/000001/note.txt: belongs to no mixture" in told
+    assert "train/000002: " in told
+    assert "train/000003: mix.wav is missing" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"hours": 9.0}, "9.0"),
+        ({"instruments": 7}, "7"),
+        ({"clips": 99}, "99"),
+    ],
+)
+def test_counts_that_are_not_those_of_the_files_are_found(
+    change: dict[str, float], told: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    folder = single(tmp_path, rng, "compact")
+    raw = json.loads((folder / "dataset.json").read_text())
+    raw["splits"]["train"] |= change
+    (folder / "dataset.json").write_text(json.dumps(raw))
+    assert told in faults(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("families", {"bass": {"instruments": 1, "clips": 3}}), ("instruments_per_mixture", {})],
+)
+def test_families_and_sizes_that_are_not_those_of_the_mixtures_are_found(
+    field: str, value: object, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    folder = multi(tmp_path, rng, "compact")
+    raw = json.loads((folder / "dataset.json").read_text()) | {field: value}
+    (folder / "dataset.json").write_text(json.dumps(raw))
+    assert "are said" in faults(folder)
+
+
+@pytest.mark.parametrize("change", [{"kind": "triple"}, {"layout": None}, {"parameters": {}}, {"splits": {}}])
+def test_a_description_that_cannot_be_worked_with_is_refused(
+    change: dict[str, object], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    folder = single(tmp_path, rng, "compact")
+    raw = json.loads((folder / "dataset.json").read_text()) | change
+    (folder / "dataset.json").write_text(json.dumps(raw))
+    with pytest.raises(TrainingError, match="cannot be read"):
+        faults(folder)
+
+
+def test_a_published_copy_of_uneven_form_is_named(tmp_path: Path, rng: np.random.Generator) -> None:
+    folder = multi(tmp_path, rng, "folders")
+    (folder / "dataset.json").unlink()
+    soundfile.write(folder / "train/000001/001.wav", np.ones(SAMPLES + 1, np.int16), SAMPLE_RATE)
+    soundfile.write(folder / "train/000003/002.wav", np.ones(SAMPLES, np.int16), 2 * SAMPLE_RATE)
+    told = faults(folder)
+    assert "train/000001: " in told
+    assert "train/000003: 002.wav is at 32000 Hz, not 16000" in told
 
 
 def test_an_unfinished_folder_is_a_fault(tmp_path: Path) -> None:

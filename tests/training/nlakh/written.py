@@ -1,11 +1,21 @@
 """Data sets made of given samples for the tests, written as rendering writes them, in units of a chosen size."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from training.nlakh.dataset import Dataset, DatasetInstrument, Layout, SplitInfo, Unit, write_dataset
+from training.nlakh.dataset import (
+    Dataset,
+    DatasetInstrument,
+    Layout,
+    SplitInfo,
+    Unit,
+    count_families,
+    hours_of,
+    write_dataset,
+)
 from training.nlakh.layouts import write_unit
 from training.nlakh.plan import Job, Request
 from training.nlakh.tables import write_tables
@@ -44,7 +54,7 @@ def write_single(
             for row in range(first, first + count)
         )
         units.append(_written(request, folder, job, takes))
-    return _finish(folder, request, rows, units, {})
+    return _finish(folder, request, rows, units, [])
 
 
 def write_multi(
@@ -70,10 +80,7 @@ def write_multi(
     played = [tuple(key for key, _ in mixture) for mixture in mixtures]
     if layout == "compact":
         write_tables(folder / split, played)
-    sizes = [len(mixture) for mixture in played]
-    return _finish(
-        folder, request, rows, units, {str(size): sizes.count(size) for size in sorted(set(sizes))}
-    )
+    return _finish(folder, request, rows, units, played)
 
 
 def _request(kind: str, layout: Layout, split: str, count: int, clip_samples: int) -> Request:
@@ -103,12 +110,15 @@ def _finish(
     request: Request,
     rows: Sequence[DatasetInstrument],
     units: list[Unit],
-    sizes: dict[str, int],
+    played: list[tuple[int, ...]],
 ) -> Dataset:
     split, count = request.counts[0]
-    mixtures = count if request.kind == "multi" else 0
-    info = SplitInfo(len(rows), sum(unit.items for unit in units), mixtures, 0.0, tuple(units))
-    parameters = {"clips": {split: count}, "max_instruments": request.max_instruments}
+    clips = sum(unit.items for unit in units)
+    hours = hours_of(len(played) or clips, request.clip_samples, request.sample_rate)
+    info = SplitInfo(len(rows), clips, len(played), hours, tuple(units))
+    parameters = {"mixtures" if played else "clips": {split: count}, "max_instruments": 9}
+    stems = Counter(number for row in played for number in row) or {row.number: count for row in rows}
+    sizes = Counter(len(row) for row in played)
     dataset = Dataset(
         request.kind,
         request.layout,
@@ -118,8 +128,8 @@ def _finish(
         parameters,
         {split: info},
         tuple(rows),
-        {},
-        sizes,
+        count_families(rows, stems),
+        {str(size): sizes[size] for size in sorted(sizes)},
         (),
         {},
         (),

@@ -1,0 +1,79 @@
+"""Notes that are damaged, which shows only when they are played, or slow: named in `dataset.json`, or given time."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+
+from tests.training.tiny_notes import tone
+from training.nlakh.dataset import Kind, Layout
+from training.nlakh.make import Order, make
+
+RATE = 16_000
+PITCHES = range(36, 97, 5)
+INSTRUMENTS = {
+    f"{family}_acoustic_{number:03d}" for family in ("bass", "flute", "organ") for number in (1, 2)
+}
+
+
+def write_notes(folder: Path, made: dict[str, np.ndarray]) -> None:
+    """A folder of NSynth's form: samples by the name of their note."""
+    (folder / "audio").mkdir(parents=True)
+    for name, samples in made.items():
+        soundfile.write(folder / f"audio/{name}.wav", samples, RATE, subtype="PCM_16")
+    examples = {name: {"instrument_str": name.split("-")[0]} for name in made}
+    (folder / "examples.json").write_text(json.dumps(examples))
+
+
+@pytest.fixture(scope="module")
+def nsynth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six instruments of thirteen notes; the wav headers of three promise more than is there."""
+    folder = tmp_path_factory.mktemp("notes") / "nsynth-train"
+    names = {f"{key}-{pitch:03d}-100": pitch for key in sorted(INSTRUMENTS) for pitch in PITCHES}
+    write_notes(folder, {name: tone(pitch, 1.0, (1.0, 0.3)) for name, pitch in names.items()})
+    for name, pitch in names.items():
+        if pitch in (41, 51, 56):  # none of those that tell beforehand whether an instrument sounds
+            path = folder / f"audio/{name}.wav"
+            path.write_bytes(path.read_bytes()[:9_000])
+    return folder
+
+
+def faults(nsynth: Path, midi: Path, out: Path, kind: Kind, layout: Layout, workers: int) -> dict[str, str]:
+    order = Order(kind, layout, (str(nsynth),), midi, out, (("train", 8),), workers=workers)
+    return dict(make(order, Console(quiet=True)).faults)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_notes_found_damaged_while_they_are_played_are_named(
+    kind: Kind, nsynth: Path, midi: Path, tmp_path: Path
+) -> None:
+    found = faults(nsynth, midi, tmp_path / "one", kind, "compact", 1)
+    assert found
+    assert {int(name.split("-")[1]) for name in found} <= {41, 51, 56}
+    assert all("cut short" in why for why in found.values())
+    assert {name.split("/")[0] for name in found} <= INSTRUMENTS
+    assert faults(nsynth, midi, tmp_path / "two", kind, "folders", 2) == found
+
+
+def test_damaged_notes_do_not_keep_a_data_set_from_being_whole(
+    nsynth: Path, midi: Path, tmp_path: Path
+) -> None:
+    faults(nsynth, midi, tmp_path / "out", "single", "compact", 1)
+    clips = np.load(tmp_path / "out/train/shard_00000.npy")
+    assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()
+
+
+def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp_path: Path) -> None:
+    """Nothing is heard of it for two seconds; the MIDI files hold no note for longer than half of one."""
+    late = np.concatenate([np.zeros(2 * RATE, np.float32), tone(60, 2.0)])
+    write_notes(
+        tmp_path / "nsynth-train", {f"organ_electronic_001-{pitch:03d}-100": late for pitch in PITCHES}
+    )
+    out = tmp_path / "out"
+    assert not faults(tmp_path / "nsynth-train", midi, out, "single", "compact", 1)
+    clips = np.load(out / "train/shard_00000.npy")
+    assert len(clips) == 8
+    assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()

@@ -1,0 +1,51 @@
+"""Worker processes that end when the process that started them ends, however it ends.
+
+After `concurrent.futures` of Python, whose workers wait for ever, with all that they have open, once their parent is killed.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+from models.errors import TrainingError
+
+CONTEXT = get_context("spawn")  # forking a process that has threads is not safe
+
+
+@contextmanager
+def worker_pool(
+    workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of so many processes, each begun with `start(*arguments)`; what they have not begun is dropped at the end.
+
+    They do not hear Ctrl-C: the parent does. Raises TrainingError when one of them dies.
+    """
+    pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        message = f"one of {workers} worker processes died (memory?): try the same command with fewer"
+        raise TrainingError(message, value=workers) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start is not None:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end and leave at once, so that nothing is written beside the run that comes after it."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
