@@ -38,9 +38,12 @@ class Library:
         """Raises SourceError for a path that is no source."""
         self.sources = [open_source(path) for path in paths]
         self._source_of: dict[str, InstrumentSource] = {}
+        self._doubles: list[Fault] = []
         for source in self.sources:
             for instrument in source:
-                self._source_of.setdefault(instrument.id, source)
+                first = self._source_of.setdefault(instrument.id, source)
+                if first is not source:
+                    self._doubles.append((f"{source.name}/{instrument.id}", f"{first.name} has this id too"))
 
     def __iter__(self) -> Iterator[Instrument]:
         """Every instrument, by id."""
@@ -61,7 +64,7 @@ class Library:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        return tuple(fault for source in self.sources for fault in source.faults)
+        return (*(fault for source in self.sources for fault in source.faults), *self._doubles)
 
 
 def hash_source(name: str, files: Sequence[Path]) -> SourceInfo:

@@ -1,4 +1,4 @@
-"""Notes that are damaged, which shows only when they are played, or slow: named in `dataset.json`, or given time."""
+"""Notes that are damaged, doubled or slow: they are named in `dataset.json`, or given time."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import soundfile
 from rich.console import Console
 
 from tests.training.tiny_notes import tone
+from training.nlakh.casting import Library
 from training.nlakh.dataset import Kind, Layout
 from training.nlakh.make import Order, make
 
@@ -64,6 +65,16 @@ def test_damaged_notes_do_not_keep_a_data_set_from_being_whole(
     faults(nsynth, midi, tmp_path / "out", "single", "compact", 1)
     clips = np.load(tmp_path / "out/train/shard_00000.npy")
     assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()
+
+
+def test_an_instrument_that_two_sources_have_is_named_once_left_out(nsynth: Path, tmp_path: Path) -> None:
+    another = tmp_path / "nsynth-valid"
+    write_notes(
+        another, {f"{name}-060-100": tone(60, 1.0) for name in ("bass_acoustic_001", "new_acoustic_001")}
+    )
+    library = Library([nsynth, another])
+    assert library.faults == (("nsynth-valid/bass_acoustic_001", "nsynth-train has this id too"),)
+    assert {item.id for item in library} == {*INSTRUMENTS, "new_acoustic_001"}
 
 
 def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp_path: Path) -> None:
