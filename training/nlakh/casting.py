@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from index.sources import open_source
 from index.sources.base import Instrument, InstrumentSource, Note, PlayableInstrument, is_playable
 from index.sources.default import DEFAULT_SOUNDFONT
+from index.sources.nsynth import Missing
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, SourceInfo
 from training.splits import Row
@@ -34,9 +35,9 @@ Placed = tuple[str, int | None, bool]  # split, group, probe
 class Library:
     """The instruments of several sources by id; of two that share an id the first source's is taken."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Raises SourceError for a path that is no source."""
-        self.sources = [open_source(path) for path in paths]
+    def __init__(self, paths: Sequence[Path], missing: Missing = "nearest") -> None:
+        """`missing` is what NSynth's holes are filled with. Raises SourceError for a path that is no source."""
+        self.sources = [open_source(path, missing=missing) for path in paths]
         self._source_of: dict[str, InstrumentSource] = {}
         self._doubles: list[Fault] = []
         for source in self.sources:

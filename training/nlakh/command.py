@@ -44,6 +44,7 @@ FOR_BOTH = (  # options of both kinds, called as the fields of an Order are
     "manifest",
     "valid_share",
     "midi_cache",
+    "missing",
 )
 MAX_DIGITS = len(str(MAX_COUNT))
 MAX_NAMED = 10  # faults printed; all are in dataset.json
@@ -234,6 +235,12 @@ def _add_sources(render: argparse.ArgumentParser) -> None:
         default=0.05,
         metavar="SHARE",
         help="of instruments that neither the manifest nor NSynth divides (0.05)",
+    )
+    render.add_argument(
+        "--missing",
+        choices=("nearest", "leave out"),
+        default="nearest",
+        help="a note that NSynth lacks: the nearest pitch and velocity there is, or silence",
     )
     render.add_argument(
         "--midi-cache", type=Path, metavar="DIR", help="where parsed MIDI is kept for other renderings"

@@ -77,9 +77,9 @@ def _parameters(plan: Plan) -> dict[str, Any]:
     """What was asked for beyond the fields that stand for themselves."""
     request = asdict(plan.request)
     names = (
-        ("max_instruments", "level_range_db", "drums")
+        ("max_instruments", "level_range_db", "drums", "missing")
         if plan.request.kind == "multi"
-        else ("phrases", "drums")
+        else ("phrases", "drums", "missing")
     )
     count = "mixtures" if plan.request.kind == "multi" else "clips"
     return {count: dict(plan.request.counts), "valid_share": plan.request.valid_share} | {

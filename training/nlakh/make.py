@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from index.sources.default import default_soundfont
+from index.sources.nsynth import Missing
 from models.errors import TrainingError
 from training.midi import MidiCollection
 from training.nlakh.casting import Checked, Library, cast, hash_source
@@ -72,6 +73,7 @@ class Order:
     manifest: Path = MANIFEST
     valid_share: float = 0.05
     midi_cache: Path | None = None
+    missing: Missing = "nearest"
 
     def __post_init__(self) -> None:
         """Raises TrainingError for what cannot be rendered, before anything is read."""
@@ -87,7 +89,8 @@ class Order:
     @property
     def materials(self) -> Materials:
         notes = tuple(default_soundfont() if name == DEFAULT_NOTES else Path(name) for name in self.notes)
-        return Materials(notes, self.midi, self.midi_cache or self.out / WORK_FOLDER / "midi")
+        cache = self.midi_cache or self.out / WORK_FOLDER / "midi"
+        return Materials(notes, self.midi, cache, self.missing)
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:
@@ -132,7 +135,7 @@ def _carry_on(order: Order, console: Console) -> Dataset:
 
 def _open(order: Order, console: Console) -> tuple[Library, MidiCollection | None, Request]:
     with console.status("reading the notes and the MIDI files"):
-        library = Library(order.materials.notes)
+        library = Library(order.materials.notes, order.missing)
         midi = _read_midi(order, order.materials)
         return library, midi, _request(order, library, midi)
 
@@ -158,6 +161,7 @@ def _request(order: Order, library: Library, midi: MidiCollection | None) -> Req
         manifest=hashlib.sha256(json.dumps(read_manifest(order.manifest)).encode()).hexdigest(),
         midi=midi.fingerprint if midi else None,
         valid_share=order.valid_share,
+        missing=order.missing,
     )
 
 

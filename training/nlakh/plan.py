@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from index.sources.nsynth import Missing
 from models.front_end import FrontEndConfig
 from training.nlakh.dataset import FORMAT, DatasetInstrument, Kind, Layout, SourceInfo
 
@@ -38,6 +39,7 @@ class Request:
     manifest: str  # sha256 of the split manifest
     midi: str | None  # sha256 of the MIDI files; None: phrases are composed
     valid_share: float = 0.05
+    missing: Missing = "nearest"
     sample_rate: int = FrontEndConfig().sample_rate
     clip_samples: int = FrontEndConfig().clip_samples
 

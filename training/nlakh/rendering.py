@@ -83,13 +83,13 @@ def check_instruments(
 ) -> Iterator[Checked]:
     """`Workshop.check` of each id, in order."""
     if workers <= 1 or len(ids) < FEW_INSTRUMENTS:
-        workshop = Workshop(Materials(materials.notes, None, None))
+        workshop = Workshop(Materials(materials.notes, None, None, materials.missing))
         checked = map(workshop.check, ids)
         for number, result in enumerate(checked, 1):
             heard(number)
             yield result
         return
-    with _pool(Materials(materials.notes, None, None), None, workers) as (pool, _):
+    with _pool(Materials(materials.notes, None, None, materials.missing), None, workers) as (pool, _):
         for number, result in enumerate(pool.map(_check, ids, chunksize=8), 1):
             heard(number)
             yield result

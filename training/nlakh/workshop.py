@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from index.sources.nsynth import Missing
 from models.errors import TrainingError
 from training.midi import MidiCollection
 from training.nlakh.casting import Checked, Library, parts_left_out, why_mute
@@ -29,13 +30,14 @@ class Materials:
     notes: tuple[Path, ...]
     midi: Path | None
     midi_cache: Path | None
+    missing: Missing = "nearest"
 
 
 class Workshop:
     """Opens the materials once; checks instruments, and renders units of a plan."""
 
     def __init__(self, materials: Materials, plan: Plan | None = None) -> None:
-        self.library = Library(materials.notes)
+        self.library = Library(materials.notes, materials.missing)
         self._midi = (
             MidiCollection.read(materials.midi, cache=materials.midi_cache) if materials.midi else None
         )

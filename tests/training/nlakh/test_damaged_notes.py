@@ -9,6 +9,7 @@ import soundfile
 from rich.console import Console
 
 from tests.training.tiny_notes import tone
+from training.bank import Bank
 from training.nlakh.casting import Library
 from training.nlakh.dataset import Kind, Layout
 from training.nlakh.make import Order, make
@@ -88,3 +89,17 @@ def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp
     clips = np.load(out / "train/shard_00000.npy")
     assert len(clips) == 8
     assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()
+
+
+def test_notes_that_nsynth_lacks_are_the_nearest_or_left_out(
+    nsynth: Path, midi: Path, tmp_path: Path
+) -> None:
+    """Thirteen of sixty-one pitches are there: leaving the others out makes other clips, with less in them."""
+    sounding = {}
+    for missing in ("nearest", "leave out"):
+        out = tmp_path / missing
+        order = Order("single", "compact", (str(nsynth.parent),), midi, out, (("train", 2),), missing=missing)
+        make(order, Console(quiet=True))
+        bank = Bank.open(out)
+        sounding[missing] = np.count_nonzero(np.abs(bank.rows(range(bank.num_clips)).astype(int)) > 300)
+    assert sounding["leave out"] < sounding["nearest"]

@@ -30,6 +30,11 @@ CLIPS, MIXTURES = 3, 12
 QUIET = Console(quiet=True)
 
 
+def hears_ctrl_c() -> None:
+    """In a child: what runs in the background may have been told to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def order(
     notes: Path, midi: Path | None, out: Path, kind: Kind = "single", layout: Layout = "compact"
 ) -> Order:
@@ -110,7 +115,7 @@ def test_the_number_of_workers_changes_nothing(multi: Path, notes: Path, midi: P
 def stopped_by(how: signal.Signals, out: Path, command: list[str]) -> tuple[int, str]:
     """Send the signal to a run as soon as it has finished a unit; its exit status and what it said."""
     line = [sys.executable, "-m", "training.nlakh.command", *command]
-    process = subprocess.Popen(line, stderr=subprocess.PIPE)
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, preexec_fn=hears_ctrl_c)
     deadline = time.monotonic() + 60
     while not list(out.glob(".rendering/*-0*.json")) and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -178,7 +183,9 @@ def test_ctrl_c_stops_busy_workers_at_once(notes: Path, midi: Path, tmp_path: Pa
     out = tmp_path / "stopped"
     command = arguments(notes, midi, out, "single", "--clips", "100000", "--workers", "2")
     process = subprocess.Popen(
-        [sys.executable, "-m", "training.nlakh.command", *command], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "training.nlakh.command", *command],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=hears_ctrl_c,
     )
     deadline = time.monotonic() + 60
     while not list(out.glob("*/.*.partial")) and time.monotonic() < deadline:
