@@ -60,12 +60,14 @@ def _xavier(module: nn.Module) -> None:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with BatchNorm around a skip connection."""
+    """Two 3x3 convolutions with BatchNorm around a skip connection; `idle` blocks start as the identity."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, idle: bool = False) -> None:
         super().__init__()
         self.first = _conv_bn(channels, channels, 3, (1, 1))
         self.second = _conv_bn(channels, channels, 3, (1, 1))
+        if idle:
+            nn.init.zeros_(self.second.get_parameter("1.weight"))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.second(torch.relu(self.first(x))))
@@ -78,23 +80,53 @@ def _conv_bn(channels: int, width: int, kernel: int, stride: tuple[int, int]) ->
 
 
 class CompactCNN(Backbone):
-    """Ours: a strided stem and one residual block per stage; 128 x 157 mel frames become an 8 x 20 map.
+    """Ours: a strided stem and `depths` residual blocks per stage; 128 x 157 mel frames become an 8 x 20 map.
 
     The last stage keeps the time resolution (a column is a quarter of a second), so that slots can attend to notes.
     """
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 128, 256)) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (32, 64, 128, 256), depths: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         stem, *stages = widths
+        self.depths = tuple(depths or [1] * len(stages))
+        if len(self.depths) != len(stages) or min(self.depths) < 1:
+            raise ValueError(
+                f"depths {self.depths} must name at least one block for each of {len(stages)} stages"
+            )
         layers: list[nn.Module] = [_conv_bn(1, stem, 5, (2, 2)), nn.ReLU()]
         channels = stem
-        for index, width in enumerate(stages):
+        for index, (width, depth) in enumerate(zip(stages, self.depths, strict=True)):
             stride = (2, 1) if index == len(stages) - 1 else (2, 2)
-            layers += [_conv_bn(channels, width, 3, stride), nn.ReLU(), ResidualBlock(width)]
+            layers += [_conv_bn(channels, width, 3, stride), nn.ReLU()]
+            layers += [ResidualBlock(width, idle=block > 0) for block in range(depth)]
             channels = width
         self.layers = nn.Sequential(*layers)
         self.channels = channels
         self.pooled_channels = 2 * channels
+
+    def grow_from(self, smaller: "CompactCNN") -> None:
+        """Take over the weights of a network that has as many blocks or fewer; blocks it lacks stay the identity.
+
+        Raises RuntimeError when the widths differ or it is the deeper one somewhere.
+        """
+        theirs = smaller._groups()
+        for stage, ours in enumerate(self._groups()):
+            if len(ours) < len(theirs[stage]):
+                raise RuntimeError(f"stage {stage} has {len(ours)} layers, fewer than {len(theirs[stage])}")
+            for mine, trained in zip(ours, theirs[stage], strict=False):
+                mine.load_state_dict(trained.state_dict())
+
+    def _groups(self) -> list[list[nn.Module]]:
+        """The stem, then each stage: its strided convolution and its blocks."""
+        groups: list[list[nn.Module]] = []
+        for layer in self.layers:
+            if isinstance(layer, ResidualBlock):
+                groups[-1].append(layer)
+            elif not isinstance(layer, nn.ReLU):
+                groups.append([layer])
+        return groups
 
     def forward(self, image: Tensor) -> Tensor:
         return self.layers(image.contiguous(memory_format=torch.channels_last))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.backbones import HanCNN, build_backbone
+from models.backbones import CompactCNN, HanCNN, build_backbone
 from models.front_end import FrontEnd, FrontEndConfig
 from models.slots import AttentionSlots, PooledSlots, SlotLogits
 
@@ -103,9 +103,24 @@ class MultiInstrumentEncoder(nn.Module):
         self.backbone.train()
         return rows, columns
 
+    def grow_from(self, smaller: "MultiInstrumentEncoder") -> None:
+        """Take over the weights of a trained encoder; blocks that it lacks stay the identity they start as.
+
+        Raises RuntimeError when the networks differ otherwise.
+        """
+        if isinstance(self.backbone, CompactCNN) and isinstance(smaller.backbone, CompactCNN):
+            self.backbone.grow_from(smaller.backbone)
+        else:
+            self.backbone.load_state_dict(smaller.backbone.state_dict())
+        self.head.load_state_dict(smaller.head.state_dict())
+
     def logits(self, wave: Tensor, *, num_cells: int = 0) -> SlotLogits:
         """Slots before normalisation, for the losses; `wave [batch, samples]`; and `num_cells` random cells."""
-        feature_map = self.backbone(self.front_end(wave))
+        return self.logits_of(self.front_end(wave), num_cells=num_cells)
+
+    def logits_of(self, image: Tensor, *, num_cells: int = 0) -> SlotLogits:
+        """The same for what the front end made of it, `[batch, 1, n_mels, frames]`."""
+        feature_map = self.backbone(image)
         out: SlotLogits = self.head(feature_map, self.backbone.pool(feature_map), num_cells)
         return out
 

@@ -93,7 +93,11 @@ class LogMel(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """Natural logarithm of the mel power above the floor: `[batch, samples]` → `[batch, n_mels, frames]`."""
-        return torch.log(self.power(wave) + self.config.log_floor)
+        return self.logarithm(self.power(wave))
+
+    def logarithm(self, power: Tensor) -> Tensor:
+        """Of mel power, above the floor."""
+        return torch.log(power + self.config.log_floor)
 
 
 class FrontEnd(nn.Module):
@@ -119,10 +123,13 @@ class FrontEnd(nn.Module):
         )
         return wave * gain
 
+    def image(self, power: Tensor) -> Tensor:
+        """Mel power `[batch, n_mels, frames]` at `target_rms` → what a backbone sees, `[batch, 1, n_mels, frames]`."""
+        return ((self.log_mel.logarithm(power) - self.config.log_mean) / self.config.log_std).unsqueeze(1)
+
     def forward(self, wave: Tensor) -> Tensor:
         """`wave [batch, samples]` float in any level → `[batch, 1, n_mels, frames]` around zero."""
         if wave.dim() != 2:
             raise ValueError(f"expected a waveform [batch, samples], got shape {tuple(wave.shape)}")
         with torch.autocast(wave.device.type, enabled=False):
-            image = self.log_mel(self.level(self.fit_length(wave.float())))
-        return ((image - self.config.log_mean) / self.config.log_std).unsqueeze(1)
+            return self.image(self.log_mel.power(self.level(self.fit_length(wave.float()))))

@@ -46,6 +46,7 @@ class MultiLossConfig:
     cell: float = 0.0  # local embeddings meet the same prototypes, soft maximum over cells, no permutation
     scale: float = 20.0
     num_cells: int = 48  # cells drawn per mixture for the cell loss
+    cell_rivals: Literal["all", "batch"] = "all"  # absent instruments that cells are told from
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class MixingConfig:
     gain_db: float = 6.0
     first_max_instruments: int = 9
     curriculum_steps: int = 0
+    domain: Literal["wave", "mel"] = (
+        "wave"  # where stems are summed: as samples, or as mel power (much faster)
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_instruments <= self.max_instruments:
@@ -80,6 +84,16 @@ class MixingConfig:
 
 
 @dataclass(frozen=True)
+class MelEffectsConfig:
+    """Effects that mel power can be given: an equaliser on stems and on their sum, and background noise."""
+
+    equaliser_probability: float = 0.0
+    equaliser_db: float = 6.0  # gains of up to this, either way
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, float] = (20.0, 50.0)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run, whole."""
 
@@ -96,6 +110,7 @@ class Recipe:
     single: SingleLossConfig = field(default_factory=SingleLossConfig)
     multi: MultiLossConfig = field(default_factory=MultiLossConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
+    mel_effects: MelEffectsConfig = field(default_factory=MelEffectsConfig)
     effects: EffectsConfig = field(default_factory=EffectsConfig)
 
 
@@ -104,6 +119,7 @@ SECTIONS = {
     "single": SingleLossConfig,
     "multi": MultiLossConfig,
     "mixing": MixingConfig,
+    "mel_effects": MelEffectsConfig,
 }
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.atomic import atomic_file
-from models.device import autocast, native_bfloat16
+from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
 from training.clip_store import ClipSource
 from training.config import OptimizerConfig, Recipe
@@ -122,7 +122,7 @@ class Trainer:
         factor = learning_rate_factor(self.recipe.optimizer, self.step, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.learning_rate * factor
-        with autocast(self.device, self.use_bfloat16):
+        with autocast(self.device, self.use_bfloat16), attention_kernels(self.device):
             losses = loss(self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()

@@ -13,24 +13,19 @@ from torch import Tensor
 from models.errors import TrainingError
 from training.clip_store import ClipStore
 from training.effects.chain import Effects, Plan
+from training.levels import active_rms
 
 ABSENT = -1
 CPU_STEMS = 64  # worked on at a time: few enough for memory that is used again and again
 
 
 @dataclass(frozen=True)
-class MixtureBatch:
-    """`wave [batch, samples]`, and per stem `[batch, stem]`: `clip`, `instrument` (`ABSENT` where none), `gain_db`.
+class Cast:
+    """Which stems a batch of mixtures has, `[batch, stem]`: `clip` and `instrument` (`ABSENT` where none), `gain_db`."""
 
-    The effects drawn: `stem_effects` for the stems that exist, row by row, and `mixture_effects`; None without effects.
-    """
-
-    wave: Tensor
     clip: Tensor
     instrument: Tensor
     gain_db: Tensor
-    stem_effects: Plan | None = None
-    mixture_effects: Plan | None = None
 
     @property
     def mask(self) -> Tensor:
@@ -38,25 +33,23 @@ class MixtureBatch:
         return self.instrument != ABSENT
 
 
-def active_rms(wave: Tensor, frame_samples: int = 800, range_db: float = 40.0) -> Tensor:
-    """RMS over the frames within `range_db` of the loudest: `[n, samples]` → `[n, 1]`; a sparse clip is not boosted."""
-    usable = wave.shape[1] // frame_samples * frame_samples
-    frames = wave[:, :usable].reshape(len(wave), -1, frame_samples)
-    power = torch.linalg.vector_norm(frames, dim=2).square() / frame_samples  # without a copy of the squares
-    active = power >= power.amax(dim=1, keepdim=True) * 10 ** (-range_db / 10)
-    return ((power * active).sum(dim=1, keepdim=True) / active.sum(dim=1, keepdim=True)).sqrt()
+@dataclass(frozen=True)
+class MixtureBatch(Cast):
+    """A cast and its mixtures `wave [batch, samples]`.
+
+    The effects drawn: `stem_effects` for the stems that exist, row by row, and `mixture_effects`; None without effects.
+    """
+
+    wave: Tensor
+    stem_effects: Plan | None = None
+    mixture_effects: Plan | None = None
 
 
-class Mixer:
-    """Draws mixtures of `min_instruments`…`max_instruments` distinct instruments with gains of ±`gain_db`."""
+class Casting:
+    """Draws `min_instruments`…`max_instruments` distinct instruments, a clip of each, and gains of ±`gain_db`."""
 
     def __init__(
-        self,
-        store: ClipStore,
-        min_instruments: int = 2,
-        max_instruments: int = 9,
-        gain_db: float = 6.0,
-        effects: Effects | None = None,
+        self, store: ClipStore, min_instruments: int = 2, max_instruments: int = 9, gain_db: float = 6.0
     ) -> None:
         if not 1 <= min_instruments <= max_instruments <= store.num_instruments:
             limit = store.num_instruments
@@ -67,35 +60,59 @@ class Mixer:
             store.instrument_of_clip, torch.arange(store.num_instruments).repeat_interleave(self._clips_each)
         ):
             raise ValueError("random mixtures need equally many clips of each instrument, side by side")
-        self.store, self.effects = store, effects
+        self._num_instruments = store.num_instruments
         self.min_instruments, self.max_instruments, self.gain_db = min_instruments, max_instruments, gain_db
+
+    def draw(self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None) -> Cast:
+        """The stems of a batch of mixtures, on the CPU; the generator alone decides."""
+        stems = self.max_instruments
+        most = min(stems, max_instruments or stems)
+        count = torch.randint(self.min_instruments, most + 1, (batch_size, 1), generator=generator)
+        present = torch.arange(stems) < count  # [batch, stem]
+        order = torch.rand(batch_size, self._num_instruments, generator=generator)
+        instrument = order.topk(stems, dim=1).indices
+        take = torch.randint(self._clips_each, instrument.shape, generator=generator)
+        gain_db = (torch.rand(instrument.shape, generator=generator) * 2 - 1) * self.gain_db
+        clip = instrument * self._clips_each + take
+        return Cast(
+            clip.masked_fill(~present, ABSENT),
+            instrument.masked_fill(~present, ABSENT),
+            gain_db.masked_fill(~present, 0.0),
+        )
+
+
+class Mixer:
+    """Random mixtures as samples, with a recipe's effects."""
+
+    def __init__(
+        self,
+        store: ClipStore,
+        min_instruments: int = 2,
+        max_instruments: int = 9,
+        gain_db: float = 6.0,
+        effects: Effects | None = None,
+    ) -> None:
+        self.casting = Casting(store, min_instruments, max_instruments, gain_db)
+        self.store, self.effects = store, effects
 
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MixtureBatch:
         """A batch of random mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
-        stems = self.max_instruments
-        most = min(stems, max_instruments or stems)
-        count = torch.randint(self.min_instruments, most + 1, (batch_size, 1), generator=generator)
-        present = torch.arange(stems) < count  # [batch, stem]
-        order = torch.rand(batch_size, self.store.num_instruments, generator=generator)
-        instrument = order.topk(stems, dim=1).indices
-        take = torch.randint(self._clips_each, instrument.shape, generator=generator)
-        gain_db = (torch.rand(instrument.shape, generator=generator) * 2 - 1) * self.gain_db
-        clip = instrument * self._clips_each + take
-        stem_effects = self.effects.stems.plan(int(present.sum()), generator) if self.effects else None
-        wave = self._sum(clip, present, gain_db, stem_effects)
+        cast = self.casting.draw(batch_size, generator, max_instruments)
+        stem_effects = self.effects.stems.plan(int(cast.mask.sum()), generator) if self.effects else None
+        wave = self._sum(cast.clip, cast.mask, cast.gain_db, stem_effects)
         mixture_effects = self.effects.mixture.plan(batch_size, generator) if self.effects else None
         if self.effects and mixture_effects:
             wave = self.effects.mixture.apply_(wave, mixture_effects)
         device = self.store.device
         return MixtureBatch(
-            wave,
-            clip.masked_fill(~present, ABSENT).to(device),
-            instrument.masked_fill(~present, ABSENT).to(device),
-            gain_db.masked_fill(~present, 0.0).to(device),
-            stem_effects,
-            mixture_effects,
+            cast.clip.to(device),
+            cast.instrument.to(device),
+            cast.gain_db.to(device),
+            wave=wave,
+            stem_effects=stem_effects,
+            mixture_effects=mixture_effects,
         )
 
     def _sum(self, clip: Tensor, present: Tensor, gain_db: Tensor, effects: Plan | None) -> Tensor:

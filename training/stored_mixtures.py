@@ -46,10 +46,10 @@ class StoredMixer:
         instrument = self.store.instrument_of_clip[clip.clamp(min=0)].masked_fill(~present, ABSENT)
         device = self.store.device
         return MixtureBatch(
-            self._sum(clip, present),
             clip.to(device),
             instrument.to(device),
             torch.zeros(clip.shape, device=device),
+            wave=self._sum(clip, present),
         )
 
     def _num_within(self, size: int) -> int:

@@ -6,6 +6,7 @@ Run it in slices: `python -m training.train_multi --config ours-multi --single F
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,12 +24,16 @@ from training.commands import commit, guarded
 from training.config import MultiLossConfig, Recipe, load_recipe
 from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe
-from training.mixing import Mixer, MixtureBatch
+from training.mel_bank import MelBank
+from training.mel_mixing import MelBatch, MelMixer
+from training.mixing import Cast, Mixer
 from training.pit import pit_cosine_loss, presence_target, take_matched
 from training.stem_bank import StemBank
 from training.stored_mixtures import StoredMixer
 from training.targets import Targets
 from training.train_single import arguments
+
+MEL_FILE, TARGETS_FILE = "mel.pt", "targets.pt"  # caches in the run's folder
 
 
 def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
@@ -36,12 +41,23 @@ def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: f
     return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
 
 
-def cell_loss(cells: Tensor, batch: MixtureBatch, prototype: Tensor, scale: float) -> Tensor:
-    """Each true instrument against all absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`."""
-    similarity = (functional.normalize(cells, dim=-1) @ prototype.T).float()  # [batch, cells, instruments]
-    score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
+def cell_loss(
+    cells: Tensor, batch: Cast, prototype: Tensor, scale: float, rivals: Literal["all", "batch"] = "all"
+) -> Tensor:
+    """Each true instrument against absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`.
+
+    The rivals are all instruments of `prototype [instruments, dim]`, or those of the batch's other mixtures.
+    """
     row, column = batch.mask.nonzero(as_tuple=True)
     instrument = batch.instrument[row, column]
+    if rivals == "batch":
+        used, instrument = instrument.unique(return_inverse=True)
+        prototype = prototype[used]
+    norm = torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp(min=1e-6)
+    similarity = (
+        cells @ prototype.T
+    ).float() / norm  # [batch, cells, instruments], quicker than normalised cells
+    score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
     present = torch.zeros_like(score, dtype=torch.bool).index_put_(
         (row, instrument), torch.tensor(True, device=score.device)
     )
@@ -49,7 +65,7 @@ def cell_loss(cells: Tensor, batch: MixtureBatch, prototype: Tensor, scale: floa
     return functional.softplus(absent[row] - score[row, instrument]).mean()
 
 
-def slot_losses(out: SlotLogits, batch: MixtureBatch, targets: Targets, config: MultiLossConfig) -> Losses:
+def slot_losses(out: SlotLogits, batch: Cast, targets: Targets, config: MultiLossConfig) -> Losses:
     """All losses of one batch; `loss` is their weighted sum."""
     embedding = out.embedding.float()
     pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
@@ -64,7 +80,9 @@ def slot_losses(out: SlotLogits, batch: MixtureBatch, targets: Targets, config: 
             matched, batch.instrument[batch.mask], targets.prototype, config.scale
         )
     if config.cell and out.cells is not None:
-        losses["cell"] = cell_loss(out.cells.float(), batch, targets.prototype, config.scale)
+        losses["cell"] = cell_loss(
+            out.cells.float(), batch, targets.prototype, config.scale, config.cell_rivals
+        )
     total = sum(getattr(config, name) * value for name, value in losses.items())
     return {"loss": total, **losses}
 
@@ -78,7 +96,10 @@ def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -
 
 
 def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -> None:
-    """Copy a trained multi encoder's weights. Raises TrainingError if it differs in shape or in its single encoder."""
+    """Take over a trained multi encoder's weights; what the recipe's network has more of starts idle.
+
+    Raises TrainingError if it differs in shape or in its single encoder.
+    """
     trained, header = load_multi(path)
     if header.target_encoder != single_hash:
         raise TrainingError(
@@ -87,17 +108,24 @@ def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -
             limit=single_hash,
         )
     try:
-        multi.load_state_dict(trained.state_dict())
+        multi.grow_from(trained)
     except RuntimeError as error:
         raise TrainingError(f"{path} is another network than the recipe's") from error
 
 
-def open_mixer(recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore) -> Mixer | StoredMixer:
+def open_mixer(
+    recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore, cache: Path
+) -> Mixer | MelMixer | StoredMixer:
     """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
 
-    Raises TrainingError when rendered mixtures are to have effects.
+    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have effects.
     """
     mixing, effects = recipe.mixing, recipe.effects
+    if mixing.domain == "mel":
+        if effects.any() or isinstance(bank, StemBank):
+            raise TrainingError("the mel domain is for random mixtures, with [mel_effects] and no [effects]")
+        front_end = recipe.encoder.front_end
+        return MelMixer(store, MelBank.compute(store, front_end, cache), mixing, recipe.mel_effects)
     if not isinstance(bank, StemBank):
         chains = Effects(effects, recipe.encoder.front_end.sample_rate)
         return Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db, chains)
@@ -121,8 +149,8 @@ def train(
     torch.manual_seed(recipe.seed)
     single, _ = load_single(single_path)
     store = ClipStore(bank, device)
-    mixer = open_mixer(recipe, bank, store)
-    targets = Targets.compute(single, store, out / "targets.pt", file_hash(single_path))
+    mixer = open_mixer(recipe, bank, store, out / MEL_FILE)
+    targets = Targets.compute(single, store, out / TARGETS_FILE, file_hash(single_path))
     network = MultiInstrumentEncoder(recipe.encoder)
     if start is not None:
         carry_on_from(start, file_hash(single_path), network)
@@ -133,7 +161,8 @@ def train(
     def loss(generator: torch.Generator) -> Losses:
         batch = mixer.draw(recipe.batch_size, generator, recipe.mixing.max_at(trainer.step))
         num_cells = recipe.multi.num_cells if recipe.multi.cell else 0
-        return slot_losses(network.logits(batch.wave, num_cells=num_cells), batch, targets, recipe.multi)
+        image = batch.image if isinstance(batch, MelBatch) else network.front_end(batch.wave)
+        return slot_losses(network.logits_of(image, num_cells=num_cells), batch, targets, recipe.multi)
 
     trainer.resume()
     if not trainer.run(loss, max_seconds):

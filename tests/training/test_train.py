@@ -155,3 +155,23 @@ def test_the_cell_loss_equals_its_slow_twin() -> None:
         losses += [-torch.log(score[index].exp() / (score[index].exp() + sum(absent))) for index in truth]
     expected = torch.stack(losses).mean()
     assert torch.allclose(cell_loss(cells, batch, prototype, 10.0), expected, atol=1e-5)
+
+
+def test_mixtures_of_the_mel_domain_teach_and_resume_too(tmp_path: Path) -> None:
+    single = train_one_single(tmp_path / "target")
+    mel = recipe("multi", 'mixing.domain = "mel"', "encoder.front_end.clip_seconds = 0.25")
+    whole = train_multi.train(mel, BANK, single, tmp_path / "whole", CPU, None)
+    sliced = tmp_path / "sliced"
+    while (done := train_multi.train(mel, BANK, single, sliced, CPU, 0.0)) is None:
+        pass
+    assert whole is not None
+    assert whole.read_bytes() == done.read_bytes()
+
+
+def test_cells_may_be_told_from_the_batch_alone() -> None:
+    """With every instrument in the batch, the two kinds of rivals are the same."""
+    cells, prototype = torch.randn(12, 5, 16), torch.nn.functional.normalize(torch.randn(6, 16), dim=-1)
+    batch = Mixer(ClipStore(SmallBank(6, 2), CPU), 3, 3).draw(12, torch.Generator().manual_seed(0))
+    assert set(batch.instrument[batch.mask].tolist()) == set(range(6))
+    everyone, present = (cell_loss(cells, batch, prototype, 10.0, rivals) for rivals in ("all", "batch"))
+    assert torch.allclose(everyone, present, atol=1e-5)

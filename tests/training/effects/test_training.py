@@ -68,4 +68,4 @@ def test_rendered_mixtures_are_given_no_effects(tmp_path: Path) -> None:
     write_multi(tmp_path, stems, instruments(2))
     bank = StemBank.open(tmp_path)
     with pytest.raises(TrainingError, match="only random mixtures"):
-        open_mixer(recipe("multi", *ON), bank, ClipStore(bank, CPU))
+        open_mixer(recipe("multi", *ON), bank, ClipStore(bank, CPU), tmp_path / "mel.pt")

@@ -1,0 +1,62 @@
+"""A grown network begins as the trained one it came from: what it has more of starts idle."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.encoders import EncoderConfig, MultiInstrumentEncoder
+
+SMALL = EncoderConfig(
+    backbone="compact",
+    backbone_options={"widths": [4, 8, 8]},
+    embedding_dim=16,
+    num_slots=3,
+    head="attention",
+    head_options={"width": 16, "depth": 1, "num_heads": 2},
+)
+WAVE = torch.randn(2, 80_000, generator=torch.Generator().manual_seed(3)) * 0.1
+
+
+def made(config: EncoderConfig, seed: int = 0) -> MultiInstrumentEncoder:
+    torch.manual_seed(seed)
+    return MultiInstrumentEncoder(config).eval()
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        SMALL,
+        replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [1, 3]}),
+        replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [2, 2]}),
+    ],
+)
+def test_it_answers_as_before(grown: EncoderConfig) -> None:
+    trained, larger = made(SMALL), made(grown, seed=1)
+    with torch.inference_mode():
+        before = trained(WAVE)
+        assert not torch.allclose(larger(WAVE).embedding, before.embedding, atol=1e-3)
+        larger.grow_from(trained)
+        after = larger(WAVE)
+    assert torch.allclose(after.embedding, before.embedding, atol=1e-5)
+    assert torch.allclose(after.presence, before.presence, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("trained", "wanted"),
+    [
+        (SMALL, replace(SMALL, backbone_options={"widths": [4, 8, 16]})),
+        (replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [2, 1]}), SMALL),
+        (SMALL, replace(SMALL, head="pooled", head_options={})),
+        (SMALL, replace(SMALL, backbone="han", backbone_options={})),
+    ],
+)
+def test_another_network_is_refused(trained: EncoderConfig, wanted: EncoderConfig) -> None:
+    with pytest.raises(RuntimeError):
+        made(wanted).grow_from(made(trained))
+
+
+@pytest.mark.parametrize("depths", [[1], [1, 0], [1, 1, 1]])
+def test_depths_name_every_stage(depths: list[int]) -> None:
+    with pytest.raises(ValueError, match="depths"):
+        made(replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": depths}))
