@@ -44,6 +44,9 @@ class MultiLossConfig:
         0.0  # matched slots classify their instrument among the training instruments' mean embeddings
     )
     cell: float = 0.0  # local embeddings meet the same prototypes, soft maximum over cells, no permutation
+    posterior: float = (
+        0.0  # the set: every instrument of the batch is in the mixture or not, by its posterior
+    )
     scale: float = 20.0
     num_cells: int = 48  # cells drawn per mixture for the cell loss
     cell_rivals: Literal["all", "batch"] = "all"  # absent instruments that cells are told from

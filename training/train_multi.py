@@ -6,85 +6,30 @@ Run it in slices: `python -m training.train_multi --config ours-multi --single F
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from models.checkpoint import CheckpointHeader, file_hash, load_multi, load_single, save_checkpoint
 from models.device import choose_device
 from models.encoder_pair import MULTI_FILE
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
-from models.slots import SlotLogits
 from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
 from training.commands import commit, guarded
-from training.config import MultiLossConfig, Recipe, load_recipe
+from training.config import Recipe, load_recipe
 from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe
+from training.losses import slot_losses
 from training.mel_bank import MelBank
 from training.mel_mixing import MelBatch, MelMixer
-from training.mixing import Cast, Mixer
-from training.pit import pit_cosine_loss, presence_target, take_matched
+from training.mixing import Mixer
 from training.stem_bank import StemBank
 from training.stored_mixtures import StoredMixer
 from training.targets import Targets
 from training.train_single import arguments
 
 MEL_FILE, TARGETS_FILE = "mel.pt", "targets.pt"  # caches in the run's folder
-
-
-def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
-    """Cross-entropy of matched slots `[pairs, dim]` among all training instruments' prototypes `[instruments, dim]`."""
-    return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
-
-
-def cell_loss(
-    cells: Tensor, batch: Cast, prototype: Tensor, scale: float, rivals: Literal["all", "batch"] = "all"
-) -> Tensor:
-    """Each true instrument against absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`.
-
-    The rivals are all instruments of `prototype [instruments, dim]`, or those of the batch's other mixtures.
-    """
-    row, column = batch.mask.nonzero(as_tuple=True)
-    instrument = batch.instrument[row, column]
-    if rivals == "batch":
-        used, instrument = instrument.unique(return_inverse=True)
-        prototype = prototype[used]
-    norm = torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp(min=1e-6)
-    similarity = (
-        cells @ prototype.T
-    ).float() / norm  # [batch, cells, instruments], quicker than normalised cells
-    score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
-    present = torch.zeros_like(score, dtype=torch.bool).index_put_(
-        (row, instrument), torch.tensor(True, device=score.device)
-    )
-    absent = torch.logsumexp(score.masked_fill(present, -torch.inf), dim=1)
-    return functional.softplus(absent[row] - score[row, instrument]).mean()
-
-
-def slot_losses(out: SlotLogits, batch: Cast, targets: Targets, config: MultiLossConfig) -> Losses:
-    """All losses of one batch; `loss` is their weighted sum."""
-    embedding = out.embedding.float()
-    pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
-    used = presence_target(slot_of_target, embedding.shape[1])
-    losses = {
-        "pit": pit,
-        "presence": functional.binary_cross_entropy_with_logits(out.presence_logit.float(), used),
-    }
-    if config.prototype:
-        matched = take_matched(embedding, slot_of_target)
-        losses["prototype"] = prototype_loss(
-            matched, batch.instrument[batch.mask], targets.prototype, config.scale
-        )
-    if config.cell and out.cells is not None:
-        losses["cell"] = cell_loss(
-            out.cells.float(), batch, targets.prototype, config.scale, config.cell_rivals
-        )
-    total = sum(getattr(config, name) * value for name, value in losses.items())
-    return {"loss": total, **losses}
 
 
 def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:

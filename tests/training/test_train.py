@@ -3,20 +3,22 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from models.checkpoint import load_checkpoint, load_single
 from models.encoder_pair import MULTI_FILE, EncoderPair
 from models.errors import TrainingError
+from models.posterior import library_posterior
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
 from training.clip_store import ClipStore
 from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, load_recipe
 from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
+from training.losses import cell_loss, posterior_loss
 from training.mixing import Mixer
 from training.targets import Targets
-from training.train_multi import cell_loss
 
 CPU = torch.device("cpu")
 BANK = SmallBank()
@@ -175,3 +177,16 @@ def test_cells_may_be_told_from_the_batch_alone() -> None:
     assert set(batch.instrument[batch.mask].tolist()) == set(range(6))
     everyone, present = (cell_loss(cells, batch, prototype, 10.0, rivals) for rivals in ("all", "batch"))
     assert torch.allclose(everyone, present, atol=1e-5)
+
+
+def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
+    generator = torch.Generator().manual_seed(0)
+    slot, presence_logit = (torch.randn(12, 4, *size, generator=generator) for size in ((16,), ()))
+    prototype = torch.nn.functional.normalize(torch.randn(6, 16, generator=generator), dim=-1)
+    batch = Mixer(ClipStore(SmallBank(6, 2), CPU), 3, 3).draw(12, torch.Generator().manual_seed(0))
+    truth = torch.zeros(12, 6, dtype=torch.bool).scatter_(1, batch.instrument, True)
+    cosine = torch.nn.functional.normalize(slot, dim=-1) @ prototype.T
+    posterior = library_posterior(cosine.numpy(), presence_logit.sigmoid().numpy(), 8.0)
+    likelihood = np.where(truth, posterior, 1 - posterior)
+    got = posterior_loss(slot, presence_logit, batch, prototype, 8.0)
+    assert got.item() == pytest.approx(-np.log(likelihood).sum() / truth.sum().item(), rel=1e-4)

@@ -1,0 +1,90 @@
+"""The losses of the multi encoder: the paper's cosine loss under the best assignment, and what sharpens it.
+
+Kim et al. 2022, section 3.2 is `pit` alone. Presence counts the instruments; `prototype`, `cell` and `posterior` let slots and
+local embeddings meet the training instruments as a query's slots meet a library.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.slots import SlotLogits
+from training.config import MultiLossConfig
+from training.loop import Losses
+from training.mixing import Cast
+from training.pit import pit_cosine_loss, presence_target, take_matched
+from training.targets import Targets
+
+
+def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
+    """Cross-entropy of matched slots `[pairs, dim]` among all training instruments' prototypes `[instruments, dim]`."""
+    return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
+
+
+def cell_loss(
+    cells: Tensor, batch: Cast, prototype: Tensor, scale: float, rivals: Literal["all", "batch"] = "all"
+) -> Tensor:
+    """Each true instrument against absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`.
+
+    The rivals are all instruments of `prototype [instruments, dim]`, or those of the batch's other mixtures.
+    """
+    row, column = batch.mask.nonzero(as_tuple=True)
+    instrument = batch.instrument[row, column]
+    if rivals == "batch":
+        used, instrument = instrument.unique(return_inverse=True)
+        prototype = prototype[used]
+    norm = torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp(min=1e-6)
+    similarity = (
+        cells @ prototype.T
+    ).float() / norm  # [batch, cells, instruments], quicker than normalised cells
+    score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
+    present = torch.zeros_like(score, dtype=torch.bool).index_put_(
+        (row, instrument), torch.tensor(True, device=score.device)
+    )
+    absent = torch.logsumexp(score.masked_fill(present, -torch.inf), dim=1)
+    return functional.softplus(absent[row] - score[row, instrument]).mean()
+
+
+def posterior_loss(
+    slot: Tensor, presence_logit: Tensor, batch: Cast, prototype: Tensor, scale: float
+) -> Tensor:
+    """The set's negative log likelihood a stem, by the posterior of `models.posterior`, without any permutation.
+
+    `slot [batch, slots, dim]` and `presence_logit [batch, slots]` meet the prototypes of the batch's instruments as a library.
+    """
+    row, column = batch.mask.nonzero(as_tuple=True)
+    used, instrument = batch.instrument[row, column].unique(return_inverse=True)
+    cosine = functional.normalize(slot, dim=-1) @ prototype[used].T  # [batch, slots, instruments]
+    log_hit = (scale * cosine.float()).log_softmax(dim=-1) + functional.logsigmoid(presence_logit)[..., None]
+    log_missed = torch.log1p(-log_hit.exp().clamp(max=1 - 1e-5)).sum(dim=1)  # [batch, instruments]
+    found = torch.log(-torch.expm1(log_missed[row, instrument].clamp(max=-1e-7)))
+    missed_by_all_others = log_missed.sum() - log_missed[row, instrument].sum()
+    return -(found.sum() + missed_by_all_others) / len(row)
+
+
+def slot_losses(out: SlotLogits, batch: Cast, targets: Targets, config: MultiLossConfig) -> Losses:
+    """All losses of one batch; `loss` is their weighted sum."""
+    embedding = out.embedding.float()
+    pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
+    used = presence_target(slot_of_target, embedding.shape[1])
+    losses = {
+        "pit": pit,
+        "presence": functional.binary_cross_entropy_with_logits(out.presence_logit.float(), used),
+    }
+    if config.prototype:
+        matched = take_matched(embedding, slot_of_target)
+        losses["prototype"] = prototype_loss(
+            matched, batch.instrument[batch.mask], targets.prototype, config.scale
+        )
+    if config.cell and out.cells is not None:
+        losses["cell"] = cell_loss(
+            out.cells.float(), batch, targets.prototype, config.scale, config.cell_rivals
+        )
+    if config.posterior:
+        losses["posterior"] = posterior_loss(
+            embedding, out.presence_logit.float(), batch, targets.prototype, config.scale
+        )
+    total = sum(getattr(config, name) * value for name, value in losses.items())
+    return {"loss": total, **losses}
