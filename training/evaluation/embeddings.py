@@ -30,10 +30,21 @@ def unit(vectors: Floats) -> Floats:
     return out
 
 
+def _kept_in(path: Path, shape: tuple[int, int]) -> Floats:
+    """The file as an array on disk; a new one of zeros where there is none, or a damaged one."""
+    try:
+        kept: Floats = np.lib.format.open_memmap(path, mode="r+")
+        if kept.shape == shape and kept.dtype == np.float32:
+            return kept
+    except (OSError, ValueError):
+        pass
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+
+
 class ClipEmbeddings:
     """The single encoder's view of one split: `split`, its `bank`, and an embedding for each of its clips.
 
-    `kept [clips, dim]` holds zeros where a clip was not embedded yet: no embedding is zero.
+    `kept [clips, dim]` holds no unit vector where a clip was not embedded yet, or its writing was cut off.
     """
 
     def __init__(self, pair: EncoderPair, bank: Bank, kept: Floats | None = None) -> None:
@@ -55,10 +66,7 @@ class ClipEmbeddings:
         digest = hashlib.sha256(json.dumps([pair.encoder_hash, units]).encode()).hexdigest()
         path = cache / f"embeddings-{split}-{digest[:16]}.npy"
         cache.mkdir(parents=True, exist_ok=True)
-        shape = (bank.num_clips, pair.embedding_dim)
-        if path.exists():
-            return cls(pair, bank, np.lib.format.open_memmap(path, mode="r+"))
-        return cls(pair, bank, np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape))
+        return cls(pair, bank, _kept_in(path, (bank.num_clips, pair.embedding_dim)))
 
     @property
     def instruments(self) -> tuple[DatasetInstrument, ...]:
@@ -66,7 +74,8 @@ class ClipEmbeddings:
 
     def of_rows(self, rows: Rows) -> Floats:
         """Embeddings of clips by row number: `[n]` → `[n, dim]`."""
-        missing = np.unique(rows[~self._kept[rows].any(axis=1)])
+        norm = np.linalg.norm(self._kept[rows], axis=1)
+        missing = np.unique(rows[~(np.abs(norm - 1) < 1e-3)])
         for start in range(0, len(missing), CHUNK):
             part = missing[start : start + CHUNK]
             self._kept[part] = self._pair.embed(to_float(self.bank.rows(part)))

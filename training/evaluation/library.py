@@ -1,4 +1,4 @@
-"""Protocol `library`: the paper's random mixtures (Kim et al. 2022, section 5.2) against libraries of 53, 1,000 and 10,000.
+"""Protocol `library`: the paper's mixtures (Kim et al. 2022, section 5.2) against libraries of 53, 1,000 and 10,000.
 
 R@k of every true stem, F1 of the retrieved set, count error, and whether "not in your library" can be told: for the last, a
 random half of the held-out instruments counts as removed, and the AUROC says how well the highest cosine of a stem's own slot
@@ -52,6 +52,8 @@ def tables(setting: Setting) -> Iterator[Table]:
         "±12 dB": ask(setting.pair, wide),
         f"effects of {setting.effects_recipe.stem}": ask(setting.pair, heard),
     }
+    if setting.multitrack is not None:
+        conditions["rendered"] = setting.multitrack
     rows, first = [], None
     for size, entries in shelves.items():
         library = setting.shelf.embeddings(entries)
@@ -63,7 +65,7 @@ def tables(setting: Setting) -> Iterator[Table]:
             rows.append(Row(f"{size:,} · {name}", _figures(setting, asked, parts, removed)))
         first = library if first is None else first
     notes = tuple(f"{size:,}: {in_words(entries)}" for size, entries in shelves.items())
-    title = f"random mixtures of 2–9, libraries of {', '.join(f'{size:,}' for size in shelves)}"
+    title = f"mixtures of 2–9, libraries of {', '.join(f'{size:,}' for size in shelves)}"
     yield Table(NAME, setting.split, "sizes", title, notes, tuple(rows))
     if first is not None and len(first) == len(setting.held.chosen):
         judged = judge_all(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from index.families import FAMILIES
 from training.evaluation.bootstrap import estimate
 from training.evaluation.metrics import Bools, Floats, Values, f1, mean_average_precision, ratio, to_families
-from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Asked, ask, rendered_mixtures
+from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Asked
 from training.evaluation.report import Row, Table
 from training.evaluation.scoring import answers, guesses, joined
 from training.evaluation.setting import NUM_ENROLLED, Setting
@@ -66,9 +66,8 @@ def rows(
 def tables(setting: Setting) -> Iterator[Table]:
     """Random and rendered mixtures, each against libraries of one and of five clips an instrument."""
     kinds = {"random": setting.random}
-    if setting.rendered is not None:
-        batches = rendered_mixtures(setting.held, setting.rendered, setting.num_mixtures)
-        kinds["rendered"] = ask(setting.pair, batches)
+    if setting.multitrack is not None:
+        kinds["rendered"] = setting.multitrack
     for kind, asked in kinds.items():
         for clips in (1, NUM_ENROLLED):
             library = setting.own.enrolled(setting.held.chosen, clips)
@@ -78,7 +77,7 @@ def tables(setting: Setting) -> Iterator[Table]:
             )
             found = rows(asked, library, setting.held.family, setting.pair.presence_threshold, setting.seed)
             yield Table(NAME, setting.split, f"{kind}-{clips}", title, (note,), found)
-    if setting.rendered is None:
+    if setting.multitrack is None:
         yield Table(NAME, setting.split, "rendered", "rendered mixtures", (NEEDS,), ())
 
 

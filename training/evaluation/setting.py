@@ -14,7 +14,7 @@ from training.effects.chain import Effects
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
 from training.evaluation.libraries import Shelf
-from training.evaluation.mixtures import Asked, ask, random_mixtures
+from training.evaluation.mixtures import Asked, ask, random_mixtures, rendered_mixtures
 from training.stem_bank import StemBank
 
 PAPER_LIBRARY = 53
@@ -72,3 +72,10 @@ class Setting:
     def random(self) -> Asked:
         """Random mixtures of 2–9 of the library's instruments, levels within ±6 dB."""
         return ask(self.pair, random_mixtures(self.held, self.num_mixtures, self.seed))
+
+    @cached_property
+    def multitrack(self) -> Asked | None:
+        """The rendered mixtures, where there are some. Raises TrainingError when strangers play in them."""
+        if self.rendered is None:
+            return None
+        return ask(self.pair, rendered_mixtures(self.held, self.rendered, self.num_mixtures))

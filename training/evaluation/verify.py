@@ -20,6 +20,7 @@ from training.evaluation.setting import NUM_ENROLLED, Setting
 
 NAME = "verify"
 NUM_TRIALS = 20  # of the target, and as many of others
+MIN_TARGETS = 2
 MAX_NOTES = 64  # of an instrument, drawn from those there are
 
 
@@ -31,8 +32,9 @@ def verification(embeddings: Sequence[Floats], seed: int) -> dict[str, Figure]:
     rng = np.random.default_rng(seed)
     enrolled = [min(NUM_ENROLLED, len(clips) - 1) for clips in embeddings]
     targets = [place for place, number in enumerate(enrolled) if number]
-    if len(targets) < 2:
-        raise TrainingError("verification needs two instruments of two clips", value=len(targets), limit=2)
+    if len(targets) < MIN_TARGETS:
+        message = f"verification needs {MIN_TARGETS} instruments of two clips, {len(targets)} are given"
+        raise TrainingError(message, value=len(targets), limit=MIN_TARGETS)
     library = unit(np.stack([embeddings[place][: enrolled[place]].mean(axis=0) for place in targets]))
     rates, trials, nearest = [], [], []
     for row, place in enumerate(targets):
@@ -74,7 +76,7 @@ def notes_of(instrument: SampledInstrument, pair: EncoderPair, rng: np.random.Ge
 def single_notes(setting: Setting) -> Iterator[tuple[str, list[Floats]]]:
     """Each source of notes by name, and its notes' embeddings: the split's instruments where it has some.
 
-    A source that knows none of them is taken whole, unless the data set trains on one of it.
+    A source that knows none of them is taken whole, unless the data set has some of it on another side.
     """
     own = {item.id for item in setting.own.instruments}
     known = own | {item.id for view in setting.others for item in view.instruments}
@@ -84,43 +86,29 @@ def single_notes(setting: Setting) -> Iterator[tuple[str, list[Floats]]]:
         here = [item for item in sampled if item.id in own]
         if not here and not any(item.id in known for item in sampled):
             here = sampled
-        if not here:
-            raise TrainingError(
-                f"{source.name} holds no notes of {setting.split}", value=source.name, limit=setting.split
-            )
         rng = np.random.default_rng(setting.seed)
         found = [notes_of(item, setting.pair, rng) for item in here]
-        yield source.name, [notes for notes in found if len(notes)]
+        yield f"single notes of {source.name}", [notes for notes in found if len(notes)]
 
 
 def tables(setting: Setting) -> Iterator[Table]:
-    """A row for the rendered clips and one for each source of single notes."""
-    everyone = setting.everyone.chosen
-    clips = setting.own.of_instruments(everyone, 0, setting.own.bank.clips_per_instrument)
-    kinds = {"rendered clips": list(clips)}
-    for name, notes in single_notes(setting):
-        kinds[f"single notes of {name}"] = notes
-    rows, notes_said = [], []
-    for name, embeddings in kinds.items():
-        rows.append(Row(name, verification(embeddings, setting.seed)))
-        targets = sum(len(item) > 1 for item in embeddings)
-        chance = {"eer": Figure(0.5), "top1": Figure(1 / targets), "eer_pooled": Figure(0.5)}
-        rows.append(Row(f"{name} · chance", chance, True))
+    """A row for the rendered clips and one for each source of single notes, as far as it has two instruments."""
+    clips = setting.own.of_instruments(setting.everyone.chosen, 0, setting.own.bank.clips_per_instrument)
+    rows: list[Row] = []
+    notes = [] if setting.notes else ["single notes: no source of them is given (--notes)"]
+    for name, embeddings in [("rendered clips", list(clips)), *single_notes(setting)]:
         counts = [len(item) for item in embeddings if len(item) > 1]
-        notes_said.append(
-            f"{name}: {targets} instruments of {min(counts)}–{max(counts)}; at most {NUM_ENROLLED} enrol, one at least is tried"
-        )
-    if not setting.notes:
-        notes_said.append("single notes: no source of them is given (--notes)")
-    return iter(
-        [
-            Table(
-                NAME,
-                setting.split,
-                NAME,
-                "equal error rate of the single encoder",
-                tuple(notes_said),
-                tuple(rows),
+        if len(counts) < MIN_TARGETS:
+            notes.append(
+                f"{name}: {len(counts)} instruments of {setting.split} have two, {MIN_TARGETS} are needed"
             )
+            continue
+        chance = {"eer": Figure(0.5), "top1": Figure(1 / len(counts)), "eer_pooled": Figure(0.5)}
+        rows += [
+            Row(name, verification(embeddings, setting.seed)),
+            Row(f"{name} · chance", chance, True),
         ]
-    )
+        heard = f"{len(counts)} instruments of {min(counts)} to {max(counts)}"
+        notes.append(f"{name}: {heard}, {min(NUM_ENROLLED, max(counts) - 1)} enrol at most")
+    title = "equal error rate of the single encoder"
+    yield Table(NAME, setting.split, NAME, title, tuple(notes), tuple(rows))

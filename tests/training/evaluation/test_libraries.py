@@ -79,6 +79,19 @@ def test_embeddings_are_kept_by_the_encoders_hash(folder: Path, tmp_path: Path) 
     other = ClipEmbeddings.open(EncoderPair.random(1), folder, "test-b", tmp_path)
     assert len(list(tmp_path.glob("embeddings-test-b-*.npy"))) == 2
     assert np.abs(other.of_rows(np.array([5])) - wanted[0]).max() > 1e-3
-    again = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path)
-    np.testing.assert_array_equal(np.array(again._kept[[5, 0, 5]]), wanted)
-    assert not again._kept[1].any()
+
+
+def test_kept_embeddings_are_read_again_and_torn_ones_made_again(folder: Path, tmp_path: Path) -> None:
+    rows = np.array([0, 5])
+    wanted = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    (path,) = tmp_path.glob("*.npy")
+    kept = np.load(path, mmap_mode="r+")
+    assert np.flatnonzero(kept.any(axis=1)).tolist() == [0, 5]
+    kept[0] = kept[0, ::-1]  # whole, if wrong: it is not made again
+    kept[5, 10:] = 0
+    got = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    np.testing.assert_array_equal(got[0], wanted[0, ::-1])
+    np.testing.assert_allclose(got[1], wanted[1], atol=1e-6)
+    path.write_bytes(path.read_bytes()[:100])
+    again = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    np.testing.assert_allclose(again, wanted, atol=1e-6)

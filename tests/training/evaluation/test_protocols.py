@@ -137,15 +137,20 @@ def test_verify_hears_clips_and_single_notes(setting: Setting, tmp_path: Path) -
     names = [row.name for row in table.rows]
     assert names[:2] == ["rendered clips", "rendered clips · chance"]
     assert names[2] == f"single notes of {tmp_path.name}"
-    assert "3 instruments of 8–8" in table.notes[1]
+    assert "3 instruments of 8 to 8, 5 enrol at most" in table.notes[1]
     assert table.rows[1].figures["top1"].value == 0.1
+    train_only = tmp_path / "train"
+    write_instrument(train_only, "train_0", "soundfont", slots())
+    (table,) = verify.tables(replace(setting, notes=[train_only]))
+    assert len(table.rows) == 2
+    assert table.notes[1] == "single notes of train: 0 instruments of test-same have two, 2 are needed"
 
 
 def test_embeddings_that_know_their_instrument_are_always_right() -> None:
     vectors = [np.repeat(row[None], 7, axis=0) for row in np.eye(4, dtype=np.float32)]
     figures = verify.verification(vectors, seed=0)
     assert (figures["eer"].value, figures["eer_pooled"].value, figures["top1"].value) == (0, 0, 1)
-    with pytest.raises(TrainingError, match="two instruments"):
+    with pytest.raises(TrainingError, match="needs 2 instruments of two clips, 1 are given"):
         verify.verification([vectors[0], vectors[1][:1]], seed=0)
 
 
