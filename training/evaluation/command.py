@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from models.checkpoint import file_hash
 from models.device import DEVICES
-from models.encoder_pair import EncoderPair
+from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.commands import guarded
 from training.evaluation import library, paper, plots, real, three, verify
@@ -54,6 +55,8 @@ def check(options: argparse.Namespace, splits: Sequence[str]) -> None:
         if not any(name in protocols_of(split, options.protocol) for split in splits):
             message = f"protocol {name} needs the split {real.SPLIT}, given are {', '.join(splits)}"
             raise TrainingError(message, value=", ".join(splits), limit=real.SPLIT)
+    if options.plots:
+        plots.check()
     if not MIN_MIXTURES <= options.num_mixtures <= MAX_MIXTURES:
         limit = f"{MIN_MIXTURES} to {MAX_MIXTURES:,}"
         message = f"{options.num_mixtures:,} mixtures cannot be measured, {limit} can"
@@ -195,7 +198,8 @@ def main(argv: list[str] | None = None) -> int:
         if options.plots:
             plots.embeddings(setting, options.plots)
     name = options.weights.resolve().name if options.weights else "shipped"
-    report = Report(name, pair.encoder_hash, machine(pair), as_typed(argv), tuple(tables))
+    multi = file_hash((options.weights or WEIGHTS) / MULTI_FILE)
+    report = Report(name, pair.encoder_hash, multi, machine(pair), as_typed(argv), tuple(tables))
     if options.json:
         write_report(options.json, report)
     if options.plots:

@@ -4,6 +4,7 @@ Kim et al. 2022, Fig. 4 (t-SNE of training and held-out instruments); the others
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,15 @@ DPI = 80
 RECALLS = ("recall_any_1", "recall_any_5", "recall_any_10", "recall_own_1", "recall_own_5", "recall_own_10")
 
 
+def check() -> None:
+    """Raises TrainingError where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        raise TrainingError("--plots needs matplotlib: pip install matplotlib", limit="matplotlib")
+
+
 def _new(width: float, height: float) -> "Figure":
-    """An empty figure. Raises TrainingError where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        message = "--plots needs matplotlib: pip install matplotlib"
-        raise TrainingError(message, value=error.name, limit="matplotlib") from error
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained")
 
 

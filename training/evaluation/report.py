@@ -72,10 +72,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All tables of one run, and what they were measured with; `name` is the weights' folder."""
+    """All tables of one run, and what they were measured with: `name` of the weights' folder, hashes of both files."""
 
     name: str
-    encoder: str
+    single: str
+    multi: str
     machine: str
     command: str
     tables: tuple[Table, ...]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import CheckpointHeader, load_checkpoint, save_checkpoint
+from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, save_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
@@ -78,7 +78,8 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
     text = out.read_text()
     assert "## test-recorded" in text
     assert "](../plots/tsne-valid.png)" in text
-    assert f"`{report.encoder.removeprefix('sha256:')[:16]}`" in text
+    assert f"`{report.single.removeprefix('sha256:')[:16]}`" in text
+    assert file_hash(weights / MULTI_FILE) == report.multi
 
 
 def small_report(name: str, value: float) -> Report:
@@ -88,7 +89,7 @@ def small_report(name: str, value: float) -> Report:
     )
     table = Table("paper", "valid", "random-5", "random mixtures", ("4 mixtures",), rows)
     empty = Table("three", "valid", "three", "parts", ("skipped: no drums",), ())
-    return Report(name, "sha256:abcdef", "a machine", "showme evaluate", (table, empty))
+    return Report(name, "sha256:abcdef", "sha256:fedcba", "a machine", "showme evaluate", (table, empty))
 
 
 def test_a_page_sets_encoders_side_by_side(tmp_path: Path) -> None:
