@@ -49,7 +49,11 @@ def own_slots(cosine: Floats, instrument: Ints) -> Ints:
 
 
 def judge(answers: Answers, instrument: Ints, threshold: float, removed: Bools | None = None) -> Judged:
-    """Compare answers with who plays; `removed [instruments]` marks those that count as not in the library."""
+    """Compare answers with who plays.
+
+    `removed [K, stem]` marks stems whose instrument counts as not in the library that this mixture is held against; it matters
+    for `resemblance` alone.
+    """
     is_stem = instrument != ABSENT
     place = np.where(is_stem, instrument, 0)
     slot = own_slots(answers.cosine, instrument)
@@ -59,7 +63,9 @@ def judge(answers: Answers, instrument: Ints, threshold: float, removed: Bools |
     any_rank = _rank(np.broadcast_to(answers.score[:, None], own.shape), place)
     lost = slot == ABSENT
     found = answers.retrieved(threshold)
-    left = own if removed is None else np.where(removed, -1.0, own)
+    left = (
+        own if removed is None else np.where(_missing(instrument, removed, own.shape[2])[:, None], -1.0, own)
+    )
     return Judged(
         instrument,
         any_rank,
@@ -69,6 +75,14 @@ def judge(answers: Answers, instrument: Ints, threshold: float, removed: Bools |
         found.sum(axis=1),
         (np.take_along_axis(found, place, axis=1) & is_stem).sum(axis=1),
     )
+
+
+def _missing(instrument: Ints, removed: Bools, num_instruments: int) -> Bools:
+    """The instruments of the removed stems `[K, stem]`: `[K, num_instruments]`."""
+    out = np.zeros((len(instrument), num_instruments), dtype=bool)
+    row, stem = np.nonzero(removed & (instrument != ABSENT))
+    out[row, instrument[row, stem]] = True
+    return out
 
 
 def _rank(score: Floats, place: Ints) -> Ints:
@@ -84,8 +98,9 @@ def judge_all(
     """`judge` for answers that come in chunks."""
     rows, start = [], 0
     for part in parts:
-        rows.append(judge(part, instrument[start : start + len(part.score)], threshold, removed))
-        start += len(part.score)
+        here = slice(start, start + len(part.score))
+        rows.append(judge(part, instrument[here], threshold, None if removed is None else removed[here]))
+        start = here.stop
     return Judged(*(np.concatenate([getattr(row, item.name) for row in rows]) for item in fields(Judged)))
 
 
@@ -110,7 +125,7 @@ def sets(judged: Judged, weights: Values) -> dict[str, Values]:
 
 
 def absence(judged: Judged, removed: Bools, weights: Values) -> dict[str, Values]:
-    """AUROC of "not in the library": does the own slot's resemblance tell removed instruments from those left in?"""
+    """AUROC of "not in the library": does the own slot's resemblance tell the `removed [K, stem]` from those left in?"""
     mixture, stem = np.nonzero(judged.stems)
-    is_in = ~removed[judged.instrument[mixture, stem]]
+    is_in = ~removed[mixture, stem]
     return {"absence_auroc": auroc(is_in, judged.resemblance[mixture, stem], weights[:, mixture])}

@@ -16,9 +16,9 @@ HEAD = """# Results
 
 Written by `make evaluate`; nothing here is typed by hand. Every instrument was held out: none was heard in training. Brackets
 bound 95 % of bootstrap resamples (of mixtures; of instruments for error rates). *Any slot* ranks instruments by their highest
-cosine over slots, the paper's score; *own slot* by the slot that is matched with the stem, one to one. *Not in library*: half
-of the held-out instruments counts as removed, and the AUROC says how well the highest cosine that a stem's own slot has to the
-instruments left tells the stems of those from the stems of removed ones.
+cosine over slots, the paper's score; *own slot* by the slot that is matched with the stem, one to one. *Not in library*: a
+random half of each mixture's instruments is taken out of the library it meets, and the AUROC says how well the highest cosine
+of a stem's own slot tells stems whose instrument is there from stems whose instrument was taken out.
 """
 LEFT_TO_PLOTS = ("confusion",)
 

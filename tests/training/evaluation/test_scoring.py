@@ -128,13 +128,23 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
     embedding = np.zeros((40, 4, 7), np.float32)
     row, stem = np.nonzero(stems != ABSENT)
     embedding[row, stem, stems[row, stem]] = 1
-    removed = np.arange(7) < 3
+    removed = np.random.default_rng(1).random(stems.shape) < 0.5
     judged = judge(answer(Heard(embedding, np.ones((40, 4), np.float32)), library), stems, THRESHOLD, removed)
     assert absence(judged, removed, once(40))["absence_auroc"] == 1
     assert (judged.own_rank[judged.stems] == 0).all()
-    is_in = ~removed[stems]
-    assert (judged.resemblance[judged.stems & is_in] == 1).all()
-    assert (judged.resemblance[judged.stems & ~is_in] == 0).all()
+    assert (judged.resemblance[judged.stems & ~removed] == 1).all()
+    assert (judged.resemblance[judged.stems & removed] == 0).all()
+
+
+def test_resemblance_is_to_the_instruments_left_for_each_mixture() -> None:
+    stems, found = random_stems(), answer(random_heard(), random_library())
+    removed = np.random.default_rng(1).random(stems.shape) < 0.5
+    judged, matched = judge(found, stems, THRESHOLD, removed), own_slots(found.cosine, stems)
+    for row, played in enumerate(stems):
+        gone = set(played[removed[row] & (played != ABSENT)].tolist())
+        for stem in np.flatnonzero(played != ABSENT):
+            left = [found.cosine[row, matched[row, stem], place] for place in range(7) if place not in gone]
+            assert judged.resemblance[row, stem] == max(left)
 
 
 def test_blind_answers_are_as_good_as_chance() -> None:
