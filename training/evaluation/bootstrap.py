@@ -41,8 +41,11 @@ def estimate(measure: Measure, number: int, seed: int) -> dict[str, Figure]:
 
 
 def _figure(values: Values) -> Figure:
-    again = values[1:][np.isfinite(values[1:])]
-    if not len(again):
+    """From the measured value, which stands first, and the resampled ones; an interval stays in the range of them all."""
+    finite = values[np.isfinite(values)]
+    again = finite[1:]
+    if not len(again) or not np.isfinite(values[0]):
         return Figure(float(values[0]))
-    low, high = values[0] + np.percentile(again, LEVELS) - again.mean()
+    moved = values[0] + np.percentile(again, LEVELS) - again.mean()
+    low, high = np.clip(moved, finite.min(), finite.max())
     return Figure(float(values[0]), float(low), float(high))

@@ -45,6 +45,21 @@ def test_the_interval_of_average_precision_lies_around_it() -> None:
     assert figure.low < figure.value < figure.high
 
 
+def test_no_interval_of_shares_leaves_zero_to_one() -> None:
+    for number in range(10):
+        figure = mean_of(np.arange(9) < number)
+        assert figure.low is not None
+        assert figure.high is not None
+        assert 0 <= figure.low <= figure.high <= 1
+
+
+def test_what_is_no_number_has_no_interval() -> None:
+    def measure(weights: Values) -> dict[str, Values]:
+        return {"none": ratio(np.zeros(4), np.zeros(4), weights)}
+
+    assert estimate(measure, 4, seed=0)["none"].low is None
+
+
 def test_what_never_varies_has_an_interval_of_no_width() -> None:
     figure = mean_of(np.full(10, 0.25))
     assert (figure.value, figure.low, figure.high) == (0.25, 0.25, 0.25)
