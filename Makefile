@@ -14,6 +14,12 @@ ARGS ?=
 NOTES ?=
 MIDI ?=
 OUT ?= banks
+# What `make evaluate` measures beside the default library: the built training set, rendered mixtures of its probes, and
+# reports of other encoders (showme evaluate --weights … --json …) to stand beside.
+BANK ?=
+MIXTURES ?=
+REPORTS ?=
+RESULTS ?= $(if $(BANK),docs,data/evaluation)
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(VARIANT)
@@ -73,8 +79,12 @@ data: install ## make the training set (NOTES=… MIDI=… OUT=banks)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
 	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" --out "$(OUT)" $(ARGS)
 
-evaluate: install ## measure the encoders on held-out instruments (ARGS="--help")
-	$(BIN)/showme evaluate $(ARGS)
+evaluate: install ## measure the encoders on held-out instruments; BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
+	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots
+	$(if $(BANK),$(BIN)/showme evaluate $(ARGS) --bank "$(BANK)" $(if $(MIXTURES),--mixtures "$(MIXTURES)") $(foreach notes,$(NOTES),--notes "$(notes)") \
+	  --json data/evaluation/bank.json --plots $(RESULTS)/plots)
+	$(BIN)/python -m training.evaluation.results data/evaluation/default.json $(if $(BANK),data/evaluation/bank.json) $(REPORTS) \
+	  --plots $(RESULTS)/plots --out $(RESULTS)/RESULTS.md
 
 compose-check: install ## check docker-compose.yml and the Dockerfile, without a Docker engine
 	$(BIN)/python -m tests.deployment.check_compose

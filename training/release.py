@@ -18,23 +18,26 @@ from models.device import DEVICES, choose_device
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from training.bank import Bank
 from training.commands import guarded
-from training.held_out import HeldOut, choose_library
-from training.metrics import f1
+from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.metrics import Bools, f1, once
+from training.evaluation.paper import table_2
+from training.evaluation.scoring import Answers, answers, joined
+from training.evaluation.setting import Setting
+from training.evaluation.verify import verification
 from training.nlakh.dataset import VALID
-from training.protocols import NUM_ENROLLED, Answers, ask, retrieval_row, verification
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
 F1_COST = 0.02
 
 
-def best_threshold(answers: Answers) -> float:
+def best_threshold(true: Bools, found_by: Answers) -> float:
     """The presence threshold that counts instruments best, among those that cost at most 2 % of the best F1 (macro).
 
     F1 alone hardly falls when slots are named that are not there; a user sees every one of them.
     """
-    found = [answers.retrieved(float(value)) for value in THRESHOLDS]
-    scores = np.array([f1(answers.true, sets).macro for sets in found])
-    count_errors = [np.abs(sets.sum(axis=1) - answers.true.sum(axis=1)).mean() for sets in found]
+    found = [found_by.retrieved(float(value)) for value in THRESHOLDS]
+    scores = np.array([f1(true, sets, once(len(true))).macro[0] for sets in found])
+    count_errors = [np.abs(sets.sum(axis=1) - true.sum(axis=1)).mean() for sets in found]
     affordable = np.where(scores >= (1 - F1_COST) * scores.max(), count_errors, np.inf)
     return round(float(THRESHOLDS[int(np.argmin(affordable))]), 2)
 
@@ -46,12 +49,15 @@ def release(
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
-    held = HeldOut(bank, choose_library(bank, min(53, len(bank.instruments)), 0), NUM_ENROLLED)
-    answers = ask(pair, held, 1000, seed=0)
-    threshold = best_threshold(answers)
-    row = retrieval_row(answers.true, answers.retrieved(threshold), answers.score, held.family)
-    everyone = HeldOut(bank, tuple(range(len(bank.instruments))), NUM_ENROLLED)
-    metrics = {name: round(value, 4) for name, value in (row | verification(pair, everyone, 0)).items()}
+    setting = Setting(pair, ClipEmbeddings(pair, bank))
+    library = setting.own.enrolled(setting.held.chosen, setting.held.num_enrolled)
+    found = joined(answers(setting.random.heard, library))
+    true = setting.random.true(len(library))
+    threshold = best_threshold(true, found)
+    row = table_2(true, found.retrieved(threshold), found.score, setting.held.family, once(len(true)))
+    clips = setting.own.of_instruments(setting.everyone.chosen, 0, bank.clips_per_instrument)
+    metrics = {name: round(float(value[0]), 4) for name, value in row.items()}
+    metrics |= {name: round(figure.value, 4) for name, figure in verification(list(clips), 0).items()}
     shutil.copyfile(single_path, _made(out) / SINGLE_FILE)
     header = replace(header, presence_threshold=threshold, metrics=metrics)
     save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)

@@ -252,6 +252,12 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, Row]:
     return rows
 
 
+def probes_only(rows: dict[str, Row]) -> dict[str, Row]:
+    """The same manifest with all but the probes left out, for mixtures of a retrieval library's instruments."""
+    left_out: Row = {"split": "excluded", "group": -1}
+    return {key: row if row.get("probe") else left_out | {"group": row["group"]} for key, row in rows.items()}
+
+
 def summary(rows: dict[str, Row]) -> str:
     """Counts per side, the largest group and how many presets of the default library were left out."""
     sides = Counter(row["split"] for row in rows.values())

@@ -64,11 +64,11 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
-    """Print the paper's metrics on held-out instruments; all arguments go to training.evaluate (try --help)."""
+    """Print the paper's metrics on held-out instruments; all arguments go to training.evaluation (try --help)."""
     with mistakes_in_words():
         from app.cli import training_commands
 
-        raise typer.Exit(training_commands.run("training.evaluate", context.args))
+        raise typer.Exit(training_commands.run("training.evaluation.command", context.args))
 
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)

@@ -5,7 +5,7 @@ Section 4 of Kim et al. 2022 renders MIDI from NSynth's notes in this way; veloc
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,6 +144,13 @@ class SampledInstrument:
                 out[start + held : start + held + tail] += level * samples[held : held + tail] * fade[:tail]
         return out
 
+    def sampled_notes(self, sample_rate: int) -> Iterator[Floats]:
+        """Each note that can be used, as it was sampled: mono `[n]`."""
+        for number, pitch in enumerate(self._pitches):
+            if self._usable[number] and self._decode(number):
+                samples, unit = self._sample(number, pitch, sample_rate)
+                yield samples * unit
+
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
         """The enrollment phrases that sound, `[1…8, clip_samples]`. Raises SourceError if none does."""
         return enrollment_clips(self, sample_rate, clip_samples)
@@ -193,7 +200,7 @@ class SampledInstrument:
         self._samples[number] = _Sample(samples, sample_rate)
         return True
 
-    def _sample(self, number: int, pitch: int, sample_rate: int) -> tuple[Samples, np.float32]:
+    def _sample(self, number: int, pitch: float, sample_rate: int) -> tuple[Samples, np.float32]:
         """A decoded note's samples at `pitch` (band-limited, so that nothing aliases upward), and their unit."""
         sample = self._samples[number]
         cents = round(100 * (pitch - self._pitches[number]))

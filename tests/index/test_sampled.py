@@ -107,6 +107,15 @@ def test_notes_are_read_when_first_played_and_once() -> None:
     assert shelf.reads == {0: 1, 1: 1}
 
 
+def test_notes_are_given_as_they_were_sampled_broken_ones_left_out() -> None:
+    shelf = Shelf([(40, 100), (50, 60), (60, 100)], broken={1})
+    found = list(shelf.instrument().sampled_notes(RATE))
+    assert [loudest_hz(note, RATE) for note in found] == pytest.approx([82.4, 261.6], rel=0.02)
+    assert [len(note) for note in shelf.instrument().sampled_notes(2 * RATE)] == [
+        2 * len(note) for note in found
+    ]
+
+
 def test_the_range_is_what_the_notes_reach() -> None:
     notes = [(40, 25), (60, 127)]
     assert Shelf(notes).instrument(BANK).playable_range == (37, 63)

@@ -77,7 +77,11 @@ def _render(options: argparse.Namespace, console: Console) -> int:
         own = {"phrases": options.phrases}
     else:
         counts = _counts(options.mixtures, MIXTURES, one_for_all=False)
-        own = {"max_instruments": options.max_instruments, "level_range_db": options.level_range_db}
+        own = {
+            "max_instruments": options.max_instruments,
+            "level_range_db": options.level_range_db,
+            "probes": options.probes,
+        }
     return _make(
         Order(notes=tuple(options.notes), counts=counts, **own, **{name: given[name] for name in FOR_BOTH}),
         console,
@@ -200,6 +204,11 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="DB",
         dest="level_range_db",
         help="stems differ by up to ± this (6)",
+    )
+    multi.add_argument(
+        "--probes",
+        action="store_true",
+        help="of the manifest's instruments only the probes, the libraries that showme evaluate searches",
     )
 
 

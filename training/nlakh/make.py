@@ -41,7 +41,7 @@ from training.nlakh.work_folder import (
     tidy,
 )
 from training.nlakh.workshop import Materials
-from training.splits import MANIFEST, read_manifest
+from training.splits import MANIFEST, Row, probes_only, read_manifest
 
 DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
 MAX_COUNT = 1_000_000  # clips of an instrument, or mixtures, of a split: a thousand and ten times the paper's
@@ -71,6 +71,7 @@ class Order:
     drums: bool = False
     phrases: Phrases = "midi"
     manifest: Path = MANIFEST
+    probes: bool = False  # of the manifest's instruments only those that form the sides' retrieval libraries
     valid_share: float = 0.05
     midi_cache: Path | None = None
     missing: Missing = "nearest"
@@ -85,6 +86,11 @@ class Order:
             check_within(f"the count of {split}", count, 1, MAX_COUNT)
         if self.kind == "multi" and self.midi is None:
             raise TrainingError("Nlakh-multi needs MIDI files", value=None, limit="a folder of MIDI files")
+
+    def read_manifest(self) -> dict[str, Row]:
+        """The sides of the instruments, as far as they take part."""
+        rows = read_manifest(self.manifest)
+        return probes_only(rows) if self.probes else rows
 
     @property
     def materials(self) -> Materials:
@@ -158,7 +164,7 @@ def _request(order: Order, library: Library, midi: MidiCollection | None) -> Req
         drums=order.drums,
         phrases=order.phrases,
         sources=tuple(hash_source(source.name, source.files) for source in library.sources),
-        manifest=hashlib.sha256(json.dumps(read_manifest(order.manifest)).encode()).hexdigest(),
+        manifest=hashlib.sha256(json.dumps(order.read_manifest()).encode()).hexdigest(),
         midi=midi.fingerprint if midi else None,
         valid_share=order.valid_share,
         missing=order.missing,
@@ -184,7 +190,7 @@ def _new_plan(order: Order, request: Request, library: Library, bar: Progress) -
 
     instruments, faults = cast(
         library,
-        read_manifest(order.manifest),
+        order.read_manifest(),
         request.splits,
         check,
         seed=request.seed,

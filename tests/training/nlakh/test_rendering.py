@@ -19,6 +19,7 @@ from training.nlakh.command import main
 from training.nlakh.dataset import Dataset, Kind, read_dataset
 from training.nlakh.make import Order, make
 from training.nlakh.verify import verify
+from training.splits import Row, write_manifest
 from training.stem_bank import StemBank
 
 
@@ -87,6 +88,18 @@ def test_a_finished_folder_is_left_alone_and_another_is_refused(
     with pytest.raises(TrainingError, match=r"mine\.txt"):
         make(order(notes, midi, tmp_path), QUIET)
     assert os.listdir(tmp_path) == ["mine.txt"]  # noqa: PTH208
+
+
+def test_the_probes_alone_can_be_mixed(notes: Path, midi: Path, tmp_path: Path) -> None:
+    keys = [f"{family}_{number}" for family in ("bass", "flute", "organ", "string") for number in range(3)]
+    rows: dict[str, Row] = {key: {"split": "train", "group": place} for place, key in enumerate(keys)}
+    for key in keys[::3]:
+        rows[key]["probe"] = True
+    write_manifest(tmp_path / "splits.json", rows)
+    asked = order(notes, midi, tmp_path / "out", "multi")
+    made = make(replace(asked, manifest=tmp_path / "splits.json", probes=True), QUIET)
+    assert [row.id for row in made.instruments] == keys[::3]
+    assert all(row.probe for row in made.instruments)
 
 
 def test_a_half_rendered_folder_belongs_to_its_settings(notes: Path, midi: Path, tmp_path: Path) -> None:

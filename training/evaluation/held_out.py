@@ -78,16 +78,6 @@ class HeldOut:
     def to_tensor(self, device: torch.device) -> Tensor:
         return torch.from_numpy(self.rows(np.arange(self.num_clips))).to(device)
 
-    def enrollment(self, place: int) -> Floats:
-        """The clips that enrol chosen instrument `place`: float32 `[num_enrolled, clip_samples]`."""
-        first = self.chosen[place] * self.bank.clips_per_instrument
-        return to_float(self.bank.rows(np.arange(first, first + self.num_enrolled)))
-
-    def queries(self, place: int) -> Floats:
-        """All its query clips: float32 `[clips_per_instrument, clip_samples]`."""
-        first = place * self.clips_per_instrument
-        return to_float(self.rows(np.arange(first, first + self.clips_per_instrument)))
-
 
 def choose_library(bank: Bank, size: int, seed: int) -> tuple[int, ...]:
     """Places of `size` instruments: those the split marks as probes if there are as many, else drawn by seed."""

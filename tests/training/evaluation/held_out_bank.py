@@ -1,0 +1,50 @@
+"""A data set on disk with several splits for the evaluation's tests: instruments of tones, two to a family or none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tests.training.nlakh.written import write_single
+from tests.training.small_bank import SmallBank
+from training.nlakh.dataset import Dataset, DatasetInstrument, count_families, read_dataset, write_dataset
+
+FAMILIES = ("bass", "synth_lead", "mallet", "drum", None)
+CLIP_SAMPLES = 80_000
+
+
+def tones(split: str, number: int, clips: int, first: int) -> tuple[np.ndarray, list[DatasetInstrument]]:
+    """Clips int16 `[number · clips, samples]` and instruments numbered from `first`; the last two are near-duplicates."""
+    small = SmallBank(number, clips, clip_samples=CLIP_SAMPLES, split=split)
+    rows = [
+        replace(
+            row,
+            number=first + place,
+            id=f"{split}_{place}",
+            family=FAMILIES[place % len(FAMILIES)],
+            group=first + min(place, number - 2),
+        )
+        for place, row in enumerate(small.instruments)
+    ]
+    return small.rows(np.arange(small.num_clips)), rows
+
+
+def write_splits(folder: Path, sizes: dict[str, tuple[int, int]]) -> Dataset:
+    """`sizes[split]` are instruments and clips of each; probes are the first instruments, all but the last."""
+    parts: list[Dataset] = []
+    for split, (number, clips) in sizes.items():
+        first = 1 + sum(len(part.instruments) for part in parts)
+        samples, rows = tones(split, number, clips, first)
+        rows = [replace(row, probe=place < number - 1) for place, row in enumerate(rows)]
+        write_single(folder, samples, rows, unit_clips=100)
+        parts.append(read_dataset(folder))
+    instruments = tuple(row for part in parts for row in part.instruments)
+    whole = replace(
+        parts[0],
+        splits={name: info for part in parts for name, info in part.splits.items()},
+        instruments=instruments,
+        parameters=parts[0].parameters | {"clips": {split: clips for split, (_, clips) in sizes.items()}},
+        families=count_families(instruments, {}),
+    )
+    write_dataset(folder, whole)
+    return whole

@@ -1,0 +1,166 @@
+"""Each protocol end to end, with random encoders on a small data set: rows beside chance, figures in their ranges."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.encoder_pair import EncoderPair
+from models.errors import TrainingError
+from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
+from tests.training.nlakh.written import write_multi
+from tests.training.tiny_notes import slots, write_instrument
+from training.evaluation import library, paper, real, three, verify
+from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.mixtures import part_mixtures
+from training.evaluation.report import Table
+from training.evaluation.setting import Setting
+from training.stem_bank import StemBank
+
+SPLITS = {"train": (4, 8), "test-same": (10, 8)}
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    folder = tmp_path_factory.mktemp("bank")
+    write_splits(folder, SPLITS)
+    pair = EncoderPair.random()
+    own, train = (
+        ClipEmbeddings.open(pair, folder, name, folder / "cache") for name in ("test-same", "train")
+    )
+    return Setting(pair, own, [train], num_mixtures=6)
+
+
+def check(table: Table) -> None:
+    """Shares lie within 0…1 and inside their intervals, and no row stands without chance where there is one."""
+    assert table.rows
+    assert any(row.is_chance for row in table.rows) or table.kind in ("numbers", "confusion")
+    for row in table.rows:
+        for name, figure in row.figures.items():
+            assert 0 <= figure.value <= (9 if name == "count_error" else 1), (row.name, name)
+            if figure.low is not None and figure.high is not None:
+                assert figure.low <= figure.high
+
+
+def test_paper_measures_random_and_rendered_mixtures(setting: Setting, tmp_path: Path) -> None:
+    samples, rows = tones("test-same", 10, 2, 5)
+    mixtures = [
+        [(rows[place].number, samples[2 * place]) for place in played] for played in ((0, 3), (2, 4, 9))
+    ]
+    write_multi(tmp_path, mixtures, rows)
+    found = list(paper.tables(replace(setting, rendered=StemBank.open(tmp_path, "test-same"))))
+    assert [table.kind for table in found] == ["random-1", "random-5", "rendered-1", "rendered-5"]
+    for table in found:
+        check(table)
+        assert [row.name for row in table.rows] == ["chance", "paper (every slot)", "present slots"]
+        assert {"family_f1_macro", "instrument_f1_weighted", "map_macro"} <= set(table.columns)
+    assert "2 mixtures of 2–3 instruments, 2.5 on average" in found[2].notes[0]
+    assert found[0].rows[1].figures != found[1].rows[1].figures
+
+
+def test_without_rendered_mixtures_paper_says_so(setting: Setting) -> None:
+    last = list(paper.tables(setting))[-1]
+    assert not last.rows
+    assert "--mixtures" in last.notes[0]
+
+
+def test_rendered_mixtures_of_strangers_are_refused(setting: Setting, tmp_path: Path) -> None:
+    silence = np.ones(CLIP_SAMPLES, np.int16)
+    _, rows = tones("test-same", 10, 1, 5)
+    strangers = [replace(rows[0], id="stranger"), *rows[1:]]
+    write_multi(tmp_path, [[(strangers[0].number, silence), (strangers[1].number, silence)]], strangers)
+    with pytest.raises(TrainingError, match=r"1 of 10 instruments .* stranger .* --probes"):
+        list(paper.tables(replace(setting, rendered=StemBank.open(tmp_path, "test-same"))))
+
+
+def test_library_grows_and_tells_its_distractors(setting: Setting) -> None:
+    sizes, numbers, confused = library.tables(replace(setting, sizes=(10, 14, 20)))
+    for table in (sizes, numbers, confused):
+        check(table)
+    assert [row.name.partition(" ")[0] for row in sizes.rows] == [
+        n for n in ("10", "14", "20") for _ in range(4)
+    ]
+    assert (
+        sizes.notes[2]
+        == "20: 10 held out, 4 training instruments (train), 6 single clips of training instruments"
+    )
+    recalls = [row.figures["recall_any_5"].value for row in sizes.rows if row.name.endswith("±6 dB")]
+    assert recalls == sorted(recalls, reverse=True)  # distractors help nobody
+    for row in confused.rows:
+        assert sum(figure.value for figure in row.figures.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_library_sizes_are_what_the_data_allow(setting: Setting) -> None:
+    assert setting.library_sizes == (10, 26)  # 10, 4 of train, 12 single clips of theirs
+    with pytest.raises(TrainingError, match="a library of 27"):
+        next(library.tables(replace(setting, sizes=(10, 27))))
+
+
+def test_three_mixes_one_of_each_part(setting: Setting) -> None:
+    parts = three.find_parts(setting.everyone)
+    assert parts == {"percussion": (2, 3, 7, 8), "bass": (0, 5), "lead": (1, 6)}
+    ((wave, instrument),) = part_mixtures(setting.everyone, list(parts.values()), 30, seed=0)
+    assert wave.shape == (30, CLIP_SAMPLES)
+    for column, places in zip(instrument.T, parts.values(), strict=True):
+        assert set(column.tolist()) == set(places)
+    (table,) = three.tables(setting)
+    check(table)
+    assert "percussion: 4 of drum and mallet" in table.notes[0]
+    chance = next(row for row in table.rows if row.name == "bass · chance")
+    assert chance.figures["given_5"].value == 1  # five of two
+
+
+def test_the_family_given_only_its_instruments_compete(setting: Setting) -> None:
+    (table,) = three.tables(replace(setting, num_mixtures=40))
+    ours = {row.name: row.figures for row in table.rows}
+    for part in ("percussion", "bass", "lead"):
+        assert ours[part]["given_5"].value >= ours[part]["open_any_5"].value
+    mean = np.mean([ours[part]["given_1"].value for part in ("percussion", "bass", "lead")])
+    assert ours["all parts"]["given_1"].value == pytest.approx(mean)
+
+
+def test_three_is_skipped_in_words_where_a_part_is_missing(tmp_path: Path) -> None:
+    write_splits(tmp_path, {"test-same": (3, 7)})
+    own = ClipEmbeddings.open(EncoderPair.random(), tmp_path, "test-same", tmp_path)
+    (table,) = three.tables(Setting(EncoderPair.random(), own, num_mixtures=4))
+    assert not table.rows
+    assert "skipped: test-same" in table.notes[0]
+    assert "bass (bass): 1" in table.notes[0]
+
+
+def test_verify_hears_clips_and_single_notes(setting: Setting, tmp_path: Path) -> None:
+    for place in range(3):
+        write_instrument(tmp_path, f"test-same_{place}", "soundfont", slots((1.0, 0.2 * place)))
+    (table,) = verify.tables(replace(setting, notes=[tmp_path]))
+    check(table)
+    names = [row.name for row in table.rows]
+    assert names[:2] == ["rendered clips", "rendered clips · chance"]
+    assert names[2] == f"single notes of {tmp_path.name}"
+    assert "3 instruments of 8 to 8, 5 enrol at most" in table.notes[1]
+    assert table.rows[1].figures["top1"].value == 0.1
+    train_only = tmp_path / "train"
+    write_instrument(train_only, "train_0", "soundfont", slots())
+    (table,) = verify.tables(replace(setting, notes=[train_only]))
+    assert len(table.rows) == 2
+    assert table.notes[1] == "single notes of train: 0 instruments of test-same have two, 2 are needed"
+
+
+def test_embeddings_that_know_their_instrument_are_always_right() -> None:
+    vectors = [np.repeat(row[None], 7, axis=0) for row in np.eye(4, dtype=np.float32)]
+    figures = verify.verification(vectors, seed=0)
+    assert (figures["eer"].value, figures["eer_pooled"].value, figures["top1"].value) == (0, 0, 1)
+    with pytest.raises(TrainingError, match="needs 2 instruments of two clips, 1 are given"):
+        verify.verification([vectors[0], vectors[1][:1]], seed=0)
+
+
+def test_real_is_alone_and_mixed(setting: Setting) -> None:
+    (table,) = real.tables(setting)
+    check(table)
+    assert [row.name for row in table.rows if not row.is_chance and row.name.startswith("10 ")] == [
+        "10 · alone, single encoder",
+        "10 · alone, multi encoder",
+        "10 · mixed",
+    ]
+    alone = table.rows[1].figures
+    assert alone["recall_any_1"].value == alone["recall_own_1"].value  # one slot is any slot

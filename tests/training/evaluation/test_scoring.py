@@ -1,0 +1,176 @@
+"""Scores, ranks and matches against plain loops: section 3.3, one slot at a time, and every permutation tried."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from training.evaluation.judging import DEPTHS, absence, judge, judge_all, own_slots, recall, sets
+from training.evaluation.metrics import once
+from training.evaluation.paper import table_2
+from training.evaluation.scoring import Answers, Heard, answer, answers, guesses, joined
+from training.mixing import ABSENT
+
+THRESHOLD = 0.5
+
+
+def random_heard(mixtures: int = 40, slots: int = 5, dim: int = 6) -> Heard:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(mixtures, slots, dim)).astype(np.float32)
+    return Heard(
+        vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), rng.random((mixtures, slots), np.float32)
+    )
+
+
+def random_library(size: int = 7, dim: int = 6) -> np.ndarray:
+    vectors = np.random.default_rng(4).normal(size=(size, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def random_stems(mixtures: int = 40, most: int = 4, library: int = 7) -> np.ndarray:
+    """Between one and `most` different instruments of each mixture."""
+    rng = np.random.default_rng(5)
+    out = np.full((mixtures, most), ABSENT)
+    for row in out:
+        count = int(rng.integers(1, most + 1))
+        row[:count] = rng.permutation(library)[:count]
+    return out
+
+
+def slow_retrieved(found: Answers, threshold: float) -> np.ndarray:
+    """Section 3.3, one slot at a time."""
+    out = np.zeros(found.score.shape, bool)
+    for mixture, slots in enumerate(found.cosine):
+        for slot, row in enumerate(slots):
+            if found.presence[mixture, slot] >= threshold:
+                best = next(place for place, value in enumerate(row) if value == max(row))
+                out[mixture, best] = True
+    return out
+
+
+def slow_rank(score: np.ndarray, place: int) -> int:
+    return sum(value >= score[place] for other, value in enumerate(score) if other != place)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.1])
+def test_the_retrieved_set_is_section_3_3(threshold: float) -> None:
+    found = answer(random_heard(), random_library())
+    assert np.array_equal(found.retrieved(threshold), slow_retrieved(found, threshold))
+
+
+def test_the_ranking_score_is_the_best_slot() -> None:
+    heard, library = random_heard(), random_library()
+    found = answer(heard, library)
+    assert found.score[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
+    assert found.cosine[4, 1, 2] == pytest.approx(heard.embedding[4, 1] @ library[2], abs=1e-6)
+
+
+def test_chunks_are_the_whole() -> None:
+    heard, library, stems = random_heard(70), random_library(), random_stems(70)
+    whole = judge(answer(heard, library), stems, THRESHOLD)
+    parts = judge_all(answers(heard, library), stems, THRESHOLD)
+    for name in ("any_rank", "own_rank", "own_nearest", "found", "right"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
+
+
+def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
+    cosine, stems = answer(random_heard(), random_library()).cosine, random_stems()
+    for slots, played, matched in zip(cosine, stems, own_slots(cosine, stems), strict=True):
+        places = played[played != ABSENT]
+        best = max(permutations(range(5), len(places)), key=lambda p: sum(slots[p, places]))
+        assert tuple(matched[played != ABSENT]) == best
+        assert (matched[played == ABSENT] == ABSENT).all()
+
+
+def test_stems_beyond_the_slots_are_ranked_last() -> None:
+    heard = random_heard(slots=2)
+    judged = judge(answer(heard, random_library()), np.tile([0, 1, 2], (40, 1)), THRESHOLD)
+    assert ((judged.own_rank == 7).sum(axis=1) == 1).all()
+    assert ((judged.own_nearest == ABSENT).sum(axis=1) == 1).all()
+
+
+def test_recall_counts_stems_one_at_a_time() -> None:
+    stems, found = random_stems(), answer(random_heard(), random_library())
+    matched = own_slots(found.cosine, stems)
+    got = recall(judge(found, stems, THRESHOLD), once(len(stems)))
+    for k in DEPTHS:
+        any_slot, own_slot = [], []
+        for row, played in enumerate(stems):
+            for stem in np.flatnonzero(played != ABSENT):
+                any_slot.append(slow_rank(found.score[row], played[stem]) < k)
+                own_slot.append(slow_rank(found.cosine[row, matched[row, stem]], played[stem]) < k)
+        assert got[f"recall_any_{k}"] == pytest.approx([np.mean(any_slot)])
+        assert got[f"recall_own_{k}"] == pytest.approx([np.mean(own_slot)])
+
+
+def test_equal_scores_find_nothing() -> None:
+    """An encoder that gives one vector to everything is not rewarded."""
+    heard = Heard(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32))
+    got = recall(judge(answer(heard, np.ones((7, 1), np.float32)), random_stems(10), THRESHOLD), once(10))
+    assert got["recall_any_1"] == got["recall_own_1"] == got["recall_any_5"] == 0
+
+
+def test_sets_are_compared_mixture_by_mixture() -> None:
+    stems, found = random_stems(), answer(random_heard(), random_library())
+    retrieved = slow_retrieved(found, THRESHOLD)
+    scores, errors = [], []
+    for played, named in zip(stems, retrieved, strict=True):
+        true, guessed = set(played[played != ABSENT].tolist()), set(np.flatnonzero(named).tolist())
+        scores.append(2 * len(true & guessed) / (len(true) + len(guessed)))
+        errors.append(abs(len(true) - len(guessed)))
+    got = sets(judge(found, stems, THRESHOLD), once(len(stems)))
+    assert got["set_f1"] == pytest.approx([np.mean(scores)])
+    assert got["count_error"] == pytest.approx([np.mean(errors)])
+
+
+def test_perfect_slots_know_what_is_not_in_the_library() -> None:
+    library, stems = np.eye(7, dtype=np.float32), random_stems()
+    embedding = np.zeros((40, 4, 7), np.float32)
+    row, stem = np.nonzero(stems != ABSENT)
+    embedding[row, stem, stems[row, stem]] = 1
+    removed = np.random.default_rng(1).random(stems.shape) < 0.5
+    judged = judge(answer(Heard(embedding, np.ones((40, 4), np.float32)), library), stems, THRESHOLD, removed)
+    assert absence(judged, removed, once(40))["absence_auroc"] == 1
+    assert (judged.own_rank[judged.stems] == 0).all()
+    assert (judged.resemblance[judged.stems & ~removed] == 1).all()
+    assert (judged.resemblance[judged.stems & removed] == 0).all()
+
+
+def test_resemblance_is_to_the_instruments_left_for_each_mixture() -> None:
+    stems, found = random_stems(), answer(random_heard(), random_library())
+    removed = np.random.default_rng(1).random(stems.shape) < 0.5
+    judged, matched = judge(found, stems, THRESHOLD, removed), own_slots(found.cosine, stems)
+    for row, played in enumerate(stems):
+        gone = set(played[removed[row] & (played != ABSENT)].tolist())
+        for stem in np.flatnonzero(played != ABSENT):
+            left = [found.cosine[row, matched[row, stem], place] for place in range(7) if place not in gone]
+            assert judged.resemblance[row, stem] == max(left)
+
+
+def test_blind_answers_are_as_good_as_chance() -> None:
+    mixtures, size = 2_000, 50
+    like = Heard(np.zeros((mixtures, 9, 1), np.float32), np.zeros((mixtures, 9), np.float32))
+    rng = np.random.default_rng(0)
+    stems = rng.random((mixtures, size)).argsort(axis=1)[:, :4]
+    judged = judge_all(guesses(like, size, (2, 9), seed=1), stems, THRESHOLD)
+    got = recall(judged, once(mixtures))
+    for k in DEPTHS:
+        assert got[f"recall_any_{k}"] == pytest.approx([k / size], abs=0.02)
+    blind = joined(guesses(like, size, (2, 9), seed=1))
+    slots = (blind.presence >= THRESHOLD).sum(axis=1)
+    assert (slots.min(), slots.max()) == (2, 9)
+
+
+def test_a_perfect_answer_scores_one() -> None:
+    true = np.random.default_rng(3).random((40, 7)) < 0.4
+    row = table_2(true, true, true.astype(np.float32), np.arange(7) % 3, once(40))
+    ones = {name for name in row if name.startswith(("family", "instrument", "map"))}
+    assert len(ones) == 6
+    assert all(row[name] == pytest.approx([1.0]) for name in ones)
+    assert row["count_error"] == 0
+
+
+def test_unknown_families_leave_their_columns_out() -> None:
+    true = np.ones((4, 3), bool)
+    row = table_2(true, true, true.astype(np.float32), np.full(3, -1), once(4))
+    assert not [name for name in row if name.startswith("family")]

@@ -1,0 +1,113 @@
+"""What the multi encoder is asked: random, three-part and rendered mixtures and single clips, with who plays in them.
+
+Kim et al. 2022, section 5.2: random mixtures of 2–9 from clips that enrolled nothing, and rendered multi-track ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.encoder_pair import EncoderPair
+from models.errors import TrainingError
+from training.clip_store import ClipStore
+from training.effects.chain import Effects
+from training.evaluation.held_out import HeldOut, to_float
+from training.evaluation.metrics import Bools, Floats
+from training.evaluation.scoring import Heard, hear
+from training.mixing import ABSENT, Mixer, active_rms
+from training.stem_bank import StemBank
+
+MIN_INSTRUMENTS, MAX_INSTRUMENTS = 2, 9
+GAIN_DB = 6.0
+CHUNK = 32
+
+Places = NDArray[np.int64]
+Batch = tuple[Floats, Places]  # wave [n, samples]; instrument [n, stem], a place in the library or ABSENT
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Mixtures as they were heard, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
+
+    heard: Heard
+    instrument: Places
+
+    def true(self, num_instruments: int) -> Bools:
+        """Who plays in each mixture: `[K, num_instruments]`."""
+        out = np.zeros((len(self.instrument), num_instruments), dtype=bool)
+        row, stem = np.nonzero(self.instrument != ABSENT)
+        out[row, self.instrument[row, stem]] = True
+        return out
+
+
+def ask(pair: EncoderPair, batches: Iterator[Batch]) -> Asked:
+    """Put all mixtures to the multi encoder."""
+    rows = [(hear(pair, wave), instrument) for wave, instrument in batches]
+    heard = Heard(
+        np.concatenate([part.embedding for part, _ in rows]),
+        np.concatenate([part.presence for part, _ in rows]),
+    )
+    return Asked(heard, np.concatenate([instrument for _, instrument in rows]))
+
+
+def random_mixtures(
+    held: HeldOut, number: int, seed: int, *, gain_db: float = GAIN_DB, effects: Effects | None = None
+) -> Iterator[Batch]:
+    """Random mixtures of 2–9 of the held-out instruments; with `effects` mixtures and stems are heard through them."""
+    store = ClipStore(held, torch.device("cpu"))
+    most = min(MAX_INSTRUMENTS, len(held.chosen))
+    mixer = Mixer(store, min(MIN_INSTRUMENTS, most), most, gain_db, effects)
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, number, CHUNK):
+        batch = mixer.draw(min(CHUNK, number - start), generator)
+        yield batch.wave.numpy(), batch.instrument.numpy()
+
+
+def part_mixtures(held: HeldOut, parts: Sequence[Sequence[int]], number: int, seed: int) -> Iterator[Batch]:
+    """Mixtures with exactly one instrument of each part; `parts` hold places in `held.chosen`, stems stand in their order."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, number, CHUNK):
+        size = min(CHUNK, number - start)
+        instrument = np.stack([rng.choice(part, size) for part in parts], axis=1)  # [size, part]
+        clip = rng.integers(held.clips_per_instrument, size=instrument.shape)
+        gain = 10 ** (rng.uniform(-GAIN_DB, GAIN_DB, size=(instrument.size, 1)) / 20)
+        stems = to_float(held.rows((instrument * held.clips_per_instrument + clip).ravel()))
+        stems *= (gain / active_rms(torch.from_numpy(stems)).clamp(min=1e-5).numpy()).astype(np.float32)
+        yield stems.reshape(*instrument.shape, -1).sum(axis=1), instrument
+
+
+def rendered_mixtures(held: HeldOut, bank: StemBank, number: int) -> Iterator[Batch]:
+    """The first mixtures of a rendered data set, the sums of their stems.
+
+    Raises TrainingError when one of its instruments is not in the library.
+    """
+    place_of = {instrument.id: place for place, instrument in enumerate(held.instruments)}
+    strange = [instrument.id for instrument in bank.instruments if instrument.id not in place_of]
+    if strange:
+        raise TrainingError(
+            f"{len(strange)} of {len(bank.instruments)} instruments of the rendered mixtures, {strange[0]} among them, are not "
+            f"in the library of {len(place_of)}: render the library's alone (showme data render multi --probes)",
+            value=strange[0],
+            limit=len(place_of),
+        )
+    places = np.array([place_of[instrument.id] for instrument in bank.instruments])
+    last = min(number, bank.num_mixtures)
+    most = int(np.diff(bank.offsets).max())
+    for start in range(0, last, CHUNK):
+        waves, instrument = [], np.full((min(CHUNK, last - start), most), ABSENT)
+        for row, mixture in enumerate(range(start, min(start + CHUNK, last))):
+            stems = np.arange(bank.offsets[mixture], bank.offsets[mixture + 1])
+            waves.append(to_float(bank.rows(stems)).sum(axis=0))
+            instrument[row, : len(stems)] = places[bank.instrument_of_clip[stems]]
+        yield np.stack(waves), instrument
+
+
+def single_clips(held: HeldOut, number: int, seed: int) -> Iterator[Batch]:
+    """Query clips alone, drawn without replacement: mixtures of one."""
+    order = np.random.default_rng(seed).permutation(held.num_clips)[:number]
+    for start in range(0, len(order), CHUNK):
+        rows = order[start : start + CHUNK]
+        yield to_float(held.rows(rows)), held.instrument_of_clip[rows][:, None]

@@ -1,0 +1,151 @@
+"""The plots of an evaluation, small PNG files: embeddings by t-SNE, families confused, recall against size and number.
+
+Kim et al. 2022, Fig. 4 (t-SNE of training and held-out instruments); the others show what the tables say.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.errors import TrainingError
+from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.metrics import Floats
+from training.evaluation.report import COLUMNS, Report, Table
+from training.evaluation.setting import Setting
+from training.nlakh.dataset import TRAIN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN_INSTRUMENTS, SHOWN_CLIPS = 53, 12  # of each panel of the t-SNE
+MIN_SHOWN = 8  # clips; fewer make no picture
+DPI = 80
+RECALLS = ("recall_any_1", "recall_any_5", "recall_any_10", "recall_own_1", "recall_own_5", "recall_own_10")
+
+
+def check() -> None:
+    """Raises TrainingError where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        raise TrainingError("--plots needs matplotlib: pip install matplotlib", limit="matplotlib")
+
+
+def _new(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+
+
+def embeddings(setting: Setting, folder: Path) -> None:
+    """`tsne-SPLIT.png`: clips of training and of held-out instruments, a colour an instrument."""
+    figure = _new(9, 4.5)
+    views = [view for view in setting.others if view.split == TRAIN] + [setting.own]
+    shown = {view.split: _sample(view, setting) for view in views}
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for panel, (split, vectors) in zip(panels, shown.items(), strict=True):
+        places = _project(vectors.reshape(-1, vectors.shape[2]), setting.seed)
+        colour = np.repeat(np.arange(len(vectors)), vectors.shape[1])
+        panel.scatter(*places.T, c=colour, cmap="gist_rainbow", s=4, linewidths=0)
+        panel.set_title(f"{split}: {len(vectors)} instruments", fontsize=10)
+        panel.set_xticks([])
+        panel.set_yticks([])
+    _save(figure, folder / f"tsne-{setting.split}.png")
+
+
+def _sample(view: ClipEmbeddings, setting: Setting) -> Floats:
+    """Embeddings of some clips of some instruments, `[instruments, clips, dim]`."""
+    if view is setting.own:
+        places: Sequence[int] = setting.held.chosen
+    else:
+        drawn = np.random.default_rng(setting.seed).permutation(len(view.instruments))
+        places = [int(place) for place in drawn[:SHOWN_INSTRUMENTS]]
+    return view.of_instruments(places, 0, min(SHOWN_CLIPS, view.bank.clips_per_instrument))
+
+
+def _project(vectors: Floats, seed: int) -> Floats:
+    """`[n, dim]` → `[n, 2]`."""
+    from sklearn.manifold import TSNE
+
+    if len(vectors) < MIN_SHOWN:
+        raise TrainingError(f"{len(vectors)} clips make no t-SNE", value=len(vectors), limit=MIN_SHOWN)
+    perplexity = min(30.0, len(vectors) / 4)
+    flat: Floats = TSNE(
+        metric="cosine", init="random", perplexity=perplexity, random_state=seed
+    ).fit_transform(vectors)
+    return flat
+
+
+def figures(report: Report, folder: Path) -> None:
+    """What the tables of kind `confusion`, `sizes` and `numbers` show."""
+    draw = {"confusion": confusion, "sizes": recall_by_size, "numbers": recall_by_number}
+    for table in report.tables:
+        if table.kind in draw:
+            draw[table.kind](table, folder)
+
+
+def confusion(table: Table, folder: Path) -> None:
+    """`confusion-SPLIT.png`: rows are true families, columns those that the own slots retrieve."""
+    figure = _new(5.5, 5)
+    panel = figure.subplots()
+    names = [row.name for row in table.rows]
+    shares = np.array([[row.figures[name].value for name in names] for row in table.rows])
+    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    panel.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.1:
+            colour = "white" if share > 0.5 else "black"
+            panel.text(
+                column,
+                row,
+                f"{share:.1f}".removeprefix("0"),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=colour,
+            )
+    panel.set_xlabel("retrieved by the own slot")
+    panel.set_ylabel("true family")
+    _save(figure, folder / f"confusion-{table.split}.png")
+
+
+def recall_by_size(table: Table, folder: Path) -> None:
+    """`recall-size-SPLIT.png`: the dry mixtures of the first condition, and chance."""
+    dry = [row for row in table.rows if "·" in row.name and row.name.endswith("±6 dB")]
+    chance = [row for row in table.rows if row.is_chance]
+    size = [int(row.name.partition(" ")[0].replace(",", "")) for row in dry]
+    lines = {name: [row.figures[name].value for row in dry] for name in RECALLS}
+    lines["chance, R@5 any slot"] = [row.figures["recall_any_5"].value for row in chance]
+    _lines(size, lines, "instruments in the library", folder / f"recall-size-{table.split}.png", is_log=True)
+
+
+def recall_by_number(table: Table, folder: Path) -> None:
+    """`recall-number-SPLIT.png`."""
+    number = [int(row.name.partition(" ")[0]) for row in table.rows]
+    lines = {name: [row.figures[name].value for row in table.rows] for name in RECALLS}
+    _lines(number, lines, "instruments in the mixture", folder / f"recall-number-{table.split}.png")
+
+
+def _lines(
+    x: Sequence[int], lines: Mapping[str, Sequence[float]], label: str, path: Path, is_log: bool = False
+) -> None:
+    figure = _new(6, 4)
+    panel = figure.subplots()
+    for name, values in lines.items():
+        style = "--" if "_any_" in name else ":" if "chance" in name else "-"
+        panel.plot(x, values, style, marker="o", markersize=3, label=COLUMNS.get(name, name))
+    if is_log:
+        panel.set_xscale("log")
+    panel.set_ylim(0, 1)
+    panel.set_xlabel(label)
+    panel.set_ylabel("recall of true stems")
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=7)
+    _save(figure, path)

@@ -1,0 +1,142 @@
+"""What evaluation gives: tables of figures with intervals, kept as JSON and shown on the terminal.
+
+Kim et al. 2022, Table 2, is the model: one row a method, and chance beside it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from models.atomic import write_atomically
+from models.errors import TrainingError
+from training.evaluation.bootstrap import Figure
+
+COLUMNS = {
+    "family_f1_macro": "family F1 macro",
+    "family_f1_weighted": "family F1 wgt.",
+    "instrument_f1_macro": "instr. F1 macro",
+    "instrument_f1_weighted": "instr. F1 wgt.",
+    "map_macro": "mAP macro",
+    "map_weighted": "mAP wgt.",
+    "recall_any_1": "R@1 any slot",
+    "recall_any_5": "R@5 any slot",
+    "recall_any_10": "R@10 any slot",
+    "recall_own_1": "R@1 own slot",
+    "recall_own_5": "R@5 own slot",
+    "recall_own_10": "R@10 own slot",
+    "set_f1": "set F1",
+    "count_error": "count error",
+    "absence_auroc": "AUROC not in library",
+    "given_1": "top-1, family given",
+    "given_5": "top-5, family given",
+    "open_1": "top-1, own slot",
+    "open_5": "top-5, own slot",
+    "open_any_5": "top-5, any slot",
+    "eer": "EER",
+    "eer_pooled": "EER pooled",
+    "top1": "top-1",
+    "top5": "top-5",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method or condition; `is_chance` marks what blind guessing gives."""
+
+    name: str
+    figures: Mapping[str, Figure]
+    is_chance: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a protocol on a split; `kind` is what plots and pages know it by, `notes` say how it was measured."""
+
+    protocol: str
+    split: str
+    kind: str
+    title: str
+    notes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The figures that some row has, in order of appearance."""
+        return tuple({name: None for row in self.rows for name in row.figures})
+
+
+@dataclass(frozen=True)
+class Report:
+    """All tables of one run, and what they were measured with: `name` of the weights' folder, hashes of both files."""
+
+    name: str
+    single: str
+    multi: str
+    machine: str
+    command: str
+    tables: tuple[Table, ...]
+
+
+def cell(figure: Figure | None) -> str:
+    """`.694 (.671–.713)`; errors of counting, which exceed one, keep two places."""
+    if figure is None:
+        return ""
+    return _short(figure.value) + (
+        f" ({_short(figure.low)}–{_short(figure.high)})"
+        if figure.low is not None and figure.high is not None
+        else ""
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value >= 1.005 else f"{value:.3f}".removeprefix("0")
+
+
+def print_table(table: Table, console: Console) -> None:
+    """With the notes below."""
+    shown = RichTable(
+        title=f"{table.protocol} · {table.split} · {table.title}", title_justify="left", title_style="bold"
+    )
+    shown.add_column("")
+    for name in table.columns:
+        shown.add_column(COLUMNS.get(name, name), justify="right", overflow="fold")
+    for row in table.rows:
+        cells = (cell(row.figures.get(name)).replace(" (", "\n(") for name in table.columns)
+        shown.add_row(row.name, *cells, style="dim" if row.is_chance else None)
+    if table.rows:
+        console.print(shown)
+    else:
+        console.print(shown.title, style="bold")
+    for note in table.notes:
+        console.print(f"  {note}", style="dim", highlight=False)
+
+
+def write_report(path: Path, report: Report) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
+
+
+def read_report(path: Path) -> Report:
+    """Raises TrainingError when the file is missing or holds no report."""
+    try:
+        raw = json.loads(path.read_text())
+        return Report(**raw | {"tables": tuple(_table(row) for row in raw["tables"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(
+            f"{path} holds no report of showme evaluate: {error!r}", value=str(path)
+        ) from error
+
+
+def _table(raw: dict[str, Any]) -> Table:
+    rows = tuple(
+        Row(
+            row["name"], {name: Figure(**figure) for name, figure in row["figures"].items()}, row["is_chance"]
+        )
+        for row in raw["rows"]
+    )
+    return Table(**raw | {"notes": tuple(raw["notes"]), "rows": rows})

@@ -1,0 +1,81 @@
+"""From mixtures and a library to scores: the one place where evaluation says how a library is searched.
+
+Kim et al. 2022, section 3.3: a slot retrieves its nearest instrument, an instrument's score is its highest cosine over slots.
+Every protocol hears its mixtures by `hear` and searches by `answer`; chance goes through the same figures by `guess`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.encoder_pair import EncoderPair
+from training.evaluation.metrics import Bools, Floats
+
+CHUNK = 32  # mixtures whose cosines to a whole library lie in memory at a time
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the multi encoder gave for K mixtures: `embedding [K, slots, dim]`, `presence [K, slots]`."""
+
+    embedding: Floats
+    presence: Floats
+
+    def __len__(self) -> int:
+        return len(self.presence)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A library's answer to K mixtures: `score [K, instruments]`, `cosine [K, slots, instruments]`, `presence [K, slots]`."""
+
+    score: Floats
+    cosine: Floats
+    presence: Floats
+
+    def retrieved(self, threshold: float) -> Bools:
+        """R of section 3.3 over slots whose presence reaches the threshold (0: every slot), `[K, instruments]`."""
+        nearest = self.cosine.argmax(axis=2)  # [K, slots]
+        found = np.zeros(self.score.shape, dtype=bool)
+        row, slot = np.nonzero(self.presence >= threshold)
+        found[row, nearest[row, slot]] = True
+        return found
+
+
+def hear(pair: EncoderPair, wave: Floats) -> Heard:
+    """`wave [K, samples]` through the multi encoder."""
+    return Heard(*pair.encode(wave))
+
+
+def answer(heard: Heard, library: Floats) -> Answers:
+    """Search `library [instruments, dim]`, embeddings of unit norm, for what was heard."""
+    cosine = heard.embedding @ library.T
+    return Answers(cosine.max(axis=1), cosine, heard.presence)
+
+
+def answers(heard: Heard, library: Floats) -> Iterator[Answers]:
+    """`answer` for `CHUNK` mixtures at a time, in order."""
+    for start in range(0, len(heard), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield answer(Heard(heard.embedding[part], heard.presence[part]), library)
+
+
+def guesses(like: Heard, num_instruments: int, counts: tuple[int, int], seed: int) -> Iterator[Answers]:
+    """Blind answers, in chunks too: random cosines, and between `counts` slots present, as many as there are at most."""
+    rng = np.random.default_rng(seed)
+    num_slots = like.presence.shape[1]
+    for start in range(0, len(like), CHUNK):
+        number = min(CHUNK, len(like) - start)
+        cosine = rng.random((number, num_slots, num_instruments), dtype=np.float32)
+        count = rng.integers(counts[0], counts[1] + 1, size=(number, 1))
+        presence = (np.arange(num_slots) < count).astype(np.float32)
+        yield Answers(cosine.max(axis=1), cosine, presence)
+
+
+def joined(parts: Iterator[Answers]) -> Answers:
+    """All answers in one: for libraries of some dozens."""
+    rows = list(parts)
+    return Answers(
+        *(np.concatenate([getattr(row, name) for row in rows]) for name in ("score", "cosine", "presence"))
+    )
