@@ -54,7 +54,7 @@ def release(
     found = joined(answers(setting.random.heard, library))
     true = setting.random.true(len(library))
     threshold = best_threshold(true, found)
-    row = table_2(true, found.retrieved(threshold), found.score, setting.held.family, once(len(true)))
+    row = table_2(true, found.probable(), found.posterior, setting.held.family, once(len(true)))
     clips = setting.own.of_instruments(setting.everyone.chosen, 0, bank.clips_per_instrument)
     metrics = {name: round(float(value[0]), 4) for name, value in row.items()}
     metrics |= {name: round(figure.value, 4) for name, figure in verification(list(clips), 0).items()}

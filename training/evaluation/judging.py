@@ -1,7 +1,7 @@
 """How far down a library each true stem is found, by any slot and by the slot that is its own; then figures over mixtures.
 
-Two rankings, since a mixture of five cannot have five instruments at rank one: *any slot* ranks by the highest cosine over
-slots (the paper's score), *own slot* by the slot that is matched with the stem: slots and stems are matched one to one so that
+Two rankings, since a mixture of five cannot have five instruments at rank one: *any slot* ranks by the library's
+posterior over all slots, *own slot* by the slot that is matched with the stem: slots and stems are matched one to one so that
 the cosines to the true instruments are highest in sum, as in permutation-invariant training (Kim et al. 2022, section 3.2).
 """
 
@@ -30,7 +30,7 @@ class Judged:
     own_rank: Ints
     own_nearest: Ints  # the instrument that the own slot retrieves, ABSENT where there is no slot
     resemblance: Floats  # of the own slot: its highest cosine to an instrument that was left in the library
-    found: Ints  # [K] instruments that the present slots retrieve
+    found: Ints  # [K] size of the retrieved set
     right: Ints  # [K] of them that play
 
     @property
@@ -48,7 +48,7 @@ def own_slots(cosine: Floats, instrument: Ints) -> Ints:
     return out
 
 
-def judge(answers: Answers, instrument: Ints, threshold: float, removed: Bools | None = None) -> Judged:
+def judge(answers: Answers, instrument: Ints, removed: Bools | None = None) -> Judged:
     """Compare answers with who plays.
 
     `removed [K, stem]` marks stems whose instrument counts as not in the library that this mixture is held against; it matters
@@ -60,9 +60,9 @@ def judge(answers: Answers, instrument: Ints, threshold: float, removed: Bools |
     own = np.take_along_axis(
         answers.cosine, np.maximum(slot, 0)[:, :, None], axis=1
     )  # [K, stem, instruments]
-    any_rank = _rank(np.broadcast_to(answers.score[:, None], own.shape), place)
+    any_rank = _rank(np.broadcast_to(answers.posterior[:, None], own.shape), place)
     lost = slot == ABSENT
-    found = answers.retrieved(threshold)
+    found = answers.probable()
     left = (
         own if removed is None else np.where(_missing(instrument, removed, own.shape[2])[:, None], -1.0, own)
     )
@@ -92,14 +92,12 @@ def _rank(score: Floats, place: Ints) -> Ints:
     return rank
 
 
-def judge_all(
-    parts: Iterable[Answers], instrument: Ints, threshold: float, removed: Bools | None = None
-) -> Judged:
+def judge_all(parts: Iterable[Answers], instrument: Ints, removed: Bools | None = None) -> Judged:
     """`judge` for answers that come in chunks."""
     rows, start = [], 0
     for part in parts:
-        here = slice(start, start + len(part.score))
-        rows.append(judge(part, instrument[here], threshold, None if removed is None else removed[here]))
+        here = slice(start, start + len(part.posterior))
+        rows.append(judge(part, instrument[here], None if removed is None else removed[here]))
         start = here.stop
     return Judged(*(np.concatenate([getattr(row, item.name) for row in rows]) for item in fields(Judged)))
 
@@ -115,7 +113,7 @@ def recall(judged: Judged, weights: Values) -> dict[str, Values]:
 
 
 def sets(judged: Judged, weights: Values) -> dict[str, Values]:
-    """F1 of each mixture's set of present slots, and the error in the number of instruments, averaged over mixtures."""
+    """F1 of each mixture's retrieved set, and the error in the number of instruments, averaged over mixtures."""
     size = judged.stems.sum(axis=1)
     each = np.ones(len(size))
     return {

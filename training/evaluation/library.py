@@ -28,7 +28,7 @@ COUNTS = (MIN_INSTRUMENTS, MAX_INSTRUMENTS)
 def figures(setting: Setting, asked: Asked, parts: Iterable[Answers]) -> dict[str, Figure]:
     """All figures of one row, with intervals over mixtures."""
     removed = half_removed(asked, setting.seed)
-    judged = judge_all(parts, asked.instrument, setting.pair.presence_threshold, removed)
+    judged = judge_all(parts, asked.instrument, removed)
 
     def measure(weights: Values) -> dict[str, Values]:
         return recall(judged, weights) | sets(judged, weights) | absence(judged, removed, weights)
@@ -67,7 +67,7 @@ def tables(setting: Setting) -> Iterator[Table]:
     yield Table(NAME, setting.split, "sizes", title, tuple(notes), tuple(rows))
     library = setting.own.enrolled(setting.held.chosen, NUM_ENROLLED)
     found = answers(setting.random.heard, library)
-    judged = judge_all(found, setting.random.instrument, setting.pair.presence_threshold)
+    judged = judge_all(found, setting.random.instrument)
     yield by_number(setting, judged)
     yield confusion(setting, judged)
 

@@ -48,10 +48,9 @@ def tables(setting: Setting) -> Iterator[Table]:
 
 
 def _rows(setting: Setting, name: str, asked: Asked, library: Floats) -> list[Row]:
-    threshold = setting.pair.presence_threshold
     blind = guesses(asked.heard, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), setting.seed)
-    chance = judge_all(blind, asked.instrument, threshold)
-    found = judge_all(answers(asked.heard, library), asked.instrument, threshold)
+    chance = judge_all(blind, asked.instrument)
+    found = judge_all(answers(asked.heard, library), asked.instrument)
     return [
         Row(f"{name} · chance", _figures(chance, setting.seed), True),
         Row(name, _figures(found, setting.seed)),

@@ -15,10 +15,14 @@ from training.evaluation.report import COLUMNS, Report, Table, cell, read_report
 HEAD = """# Results
 
 Written by `make evaluate`; nothing here is typed by hand. Every instrument was held out: none was heard in training. Brackets
-bound 95 % of bootstrap resamples (of mixtures; of instruments for error rates). *Any slot* ranks instruments by their highest
-cosine over slots, the paper's score; *own slot* by the slot that is matched with the stem, one to one. *Not in library*: a
-random half of each mixture's instruments is taken out of the library it meets, and the AUROC says how well the highest cosine
-of a stem's own slot tells stems whose instrument is there from stems whose instrument was taken out.
+bound 95 % of bootstrap resamples (of mixtures; of instruments for error rates).
+
+- *posterior*, *any slot*: instruments are ranked by the library's posterior over all slots (`models/posterior.py`); as many are
+  retrieved as presence counts.
+- *paper*, *present slots*: they are ranked by the highest cosine over slots, as published, and each slot retrieves its nearest.
+- *own slot*: each stem's instrument is ranked by the slot that is matched with it, one to one.
+- *not in library*: a random half of each mixture's instruments is taken out of the library it meets, and the AUROC says how well
+  the highest cosine of a stem's own slot tells stems whose instrument is there from stems whose instrument was taken out.
 """
 LEFT_TO_PLOTS = ("confusion",)
 

@@ -1,6 +1,7 @@
 """From mixtures and a library to scores: the one place where evaluation says how a library is searched.
 
-Kim et al. 2022, section 3.3: a slot retrieves its nearest instrument, an instrument's score is its highest cosine over slots.
+Ours ranks instruments by the library's posterior (`models/posterior.py`) and retrieves as many as presence counts. The rule of
+Kim et al. 2022, section 3.3 is kept beside it: a slot retrieves its nearest instrument, an instrument's score is its highest cosine over slots.
 Every protocol hears its mixtures by `hear` and searches by `answer`; chance goes through the same figures by `guess`.
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.encoder_pair import EncoderPair
+from models.posterior import library_posterior, most_probable
 from training.evaluation.metrics import Bools, Floats
 
 CHUNK = 32  # mixtures whose cosines to a whole library lie in memory at a time
@@ -28,16 +30,33 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answers:
-    """A library's answer to K mixtures: `score [K, instruments]`, `cosine [K, slots, instruments]`, `presence [K, slots]`."""
+    """A library's answer to K mixtures.
 
-    score: Floats
+    `posterior [K, instruments]`, `cosine [K, slots, instruments]`, `presence [K, slots]`.
+    """
+
+    posterior: Floats
     cosine: Floats
     presence: Floats
+
+    @classmethod
+    def of(cls, cosine: Floats, presence: Floats) -> "Answers":
+        return cls(library_posterior(cosine, presence), cosine, presence)
+
+    @property
+    def highest(self) -> Floats:
+        """The paper's ranking score, the highest cosine over slots, `[K, instruments]`."""
+        highest: Floats = self.cosine.max(axis=1)
+        return highest
+
+    def probable(self) -> Bools:
+        """As many instruments as presence counts, the most probable ones, `[K, instruments]`."""
+        return most_probable(self.posterior, self.presence)
 
     def retrieved(self, threshold: float) -> Bools:
         """R of section 3.3 over slots whose presence reaches the threshold (0: every slot), `[K, instruments]`."""
         nearest = self.cosine.argmax(axis=2)  # [K, slots]
-        found = np.zeros(self.score.shape, dtype=bool)
+        found = np.zeros(self.posterior.shape, dtype=bool)
         row, slot = np.nonzero(self.presence >= threshold)
         found[row, nearest[row, slot]] = True
         return found
@@ -51,7 +70,7 @@ def hear(pair: EncoderPair, wave: Floats) -> Heard:
 def answer(heard: Heard, library: Floats) -> Answers:
     """Search `library [instruments, dim]`, embeddings of unit norm, for what was heard."""
     cosine = heard.embedding @ library.T
-    return Answers(cosine.max(axis=1), cosine, heard.presence)
+    return Answers.of(cosine, heard.presence)
 
 
 def answers(heard: Heard, library: Floats) -> Iterator[Answers]:
@@ -70,12 +89,15 @@ def guesses(like: Heard, num_instruments: int, counts: tuple[int, int], seed: in
         cosine = rng.random((number, num_slots, num_instruments), dtype=np.float32)
         count = rng.integers(counts[0], counts[1] + 1, size=(number, 1))
         presence = (np.arange(num_slots) < count).astype(np.float32)
-        yield Answers(cosine.max(axis=1), cosine, presence)
+        yield Answers.of(cosine, presence)
 
 
 def joined(parts: Iterator[Answers]) -> Answers:
     """All answers in one: for libraries of some dozens."""
     rows = list(parts)
     return Answers(
-        *(np.concatenate([getattr(row, name) for row in rows]) for name in ("score", "cosine", "presence"))
+        *(
+            np.concatenate([getattr(row, name) for row in rows])
+            for name in ("posterior", "cosine", "presence")
+        )
     )

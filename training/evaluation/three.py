@@ -37,8 +37,8 @@ def judge_parts(found: Answers, parts: Mapping[str, tuple[int, ...]], judged: Ju
     """Ranks `[K]` of each part's instrument: by any slot among its part alone, by its own slot and by any among all."""
     ranks: dict[str, Ranks] = {}
     for stem, (part, places) in enumerate(parts.items()):
-        mine = found.score[:, list(places)]  # [K, instruments of the part]
-        true = np.take_along_axis(found.score, judged.instrument[:, stem : stem + 1], axis=1)
+        mine = found.posterior[:, list(places)]  # [K, instruments of the part]
+        true = np.take_along_axis(found.posterior, judged.instrument[:, stem : stem + 1], axis=1)
         ranks[part] = ((mine >= true).sum(axis=1) - 1, judged.own_rank[:, stem], judged.any_rank[:, stem])
     return ranks
 
@@ -79,7 +79,7 @@ def tables(setting: Setting) -> Iterator[Table]:
             else answers(asked.heard, library)
         )
         found = joined(given)
-        judged = judge_all(iter([found]), asked.instrument, setting.pair.presence_threshold)
+        judged = judge_all(iter([found]), asked.instrument)
         ranks = judge_parts(found, parts, judged)
         groups = [("all parts", list(ranks.values())), *((part, [rank]) for part, rank in ranks.items())]
         rows += [Row(name + " · chance" * chance, figures(own, setting.seed), chance) for name, own in groups]

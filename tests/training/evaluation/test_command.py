@@ -196,7 +196,7 @@ def test_the_threshold_parts_what_is_there_from_what_is_not() -> None:
     cosine = np.eye(7, dtype=np.float32)[nearest]
     true = np.asarray(cosine[:, :2].max(axis=1) > 0)  # the first two slots are right
     presence = np.tile(np.array([0.6, 0.6, 0.3, 0.3, 0.3], np.float32), (30, 1))
-    threshold = release.best_threshold(true, Answers(cosine.max(axis=1), cosine, presence))
+    threshold = release.best_threshold(true, Answers.of(cosine, presence))
     assert 0.3 < threshold <= 0.6
 
 

@@ -53,7 +53,12 @@ def test_paper_measures_random_and_rendered_mixtures(setting: Setting, tmp_path:
     assert [table.kind for table in found] == ["random-1", "random-5", "rendered-1", "rendered-5"]
     for table in found:
         check(table)
-        assert [row.name for row in table.rows] == ["chance", "paper (every slot)", "present slots"]
+        assert [row.name for row in table.rows] == [
+            "chance",
+            "paper (every slot)",
+            "present slots",
+            "posterior",
+        ]
         assert {"family_f1_macro", "instrument_f1_weighted", "map_macro"} <= set(table.columns)
     assert "2 mixtures of 2–3 instruments, 2.5 on average" in found[2].notes[0]
     assert found[0].rows[1].figures != found[1].rows[1].figures

@@ -5,13 +5,12 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from models.posterior import library_posterior
 from training.evaluation.judging import DEPTHS, absence, judge, judge_all, own_slots, recall, sets
 from training.evaluation.metrics import once
 from training.evaluation.paper import table_2
 from training.evaluation.scoring import Answers, Heard, answer, answers, guesses, joined
 from training.mixing import ABSENT
-
-THRESHOLD = 0.5
 
 
 def random_heard(mixtures: int = 40, slots: int = 5, dim: int = 6) -> Heard:
@@ -39,12 +38,21 @@ def random_stems(mixtures: int = 40, most: int = 4, library: int = 7) -> np.ndar
 
 def slow_retrieved(found: Answers, threshold: float) -> np.ndarray:
     """Section 3.3, one slot at a time."""
-    out = np.zeros(found.score.shape, bool)
+    out = np.zeros(found.posterior.shape, bool)
     for mixture, slots in enumerate(found.cosine):
         for slot, row in enumerate(slots):
             if found.presence[mixture, slot] >= threshold:
                 best = next(place for place, value in enumerate(row) if value == max(row))
                 out[mixture, best] = True
+    return out
+
+
+def slow_probable(found: Answers) -> np.ndarray:
+    """As many of the most probable instruments as the sum of presence says."""
+    out = np.zeros(found.posterior.shape, bool)
+    for mixture, posterior in enumerate(found.posterior):
+        count = max(round(float(found.presence[mixture].sum())), 1)
+        out[mixture, sorted(range(len(posterior)), key=lambda place: -posterior[place])[:count]] = True
     return out
 
 
@@ -58,17 +66,18 @@ def test_the_retrieved_set_is_section_3_3(threshold: float) -> None:
     assert np.array_equal(found.retrieved(threshold), slow_retrieved(found, threshold))
 
 
-def test_the_ranking_score_is_the_best_slot() -> None:
+def test_an_answer_holds_the_papers_score_and_the_posterior() -> None:
     heard, library = random_heard(), random_library()
     found = answer(heard, library)
-    assert found.score[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
+    assert np.array_equal(found.posterior, library_posterior(found.cosine, heard.presence))
+    assert found.highest[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
     assert found.cosine[4, 1, 2] == pytest.approx(heard.embedding[4, 1] @ library[2], abs=1e-6)
 
 
 def test_chunks_are_the_whole() -> None:
     heard, library, stems = random_heard(70), random_library(), random_stems(70)
-    whole = judge(answer(heard, library), stems, THRESHOLD)
-    parts = judge_all(answers(heard, library), stems, THRESHOLD)
+    whole = judge(answer(heard, library), stems)
+    parts = judge_all(answers(heard, library), stems)
     for name in ("any_rank", "own_rank", "own_nearest", "found", "right"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 
@@ -84,7 +93,7 @@ def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
 
 def test_stems_beyond_the_slots_are_ranked_last() -> None:
     heard = random_heard(slots=2)
-    judged = judge(answer(heard, random_library()), np.tile([0, 1, 2], (40, 1)), THRESHOLD)
+    judged = judge(answer(heard, random_library()), np.tile([0, 1, 2], (40, 1)))
     assert ((judged.own_rank == 7).sum(axis=1) == 1).all()
     assert ((judged.own_nearest == ABSENT).sum(axis=1) == 1).all()
 
@@ -92,12 +101,12 @@ def test_stems_beyond_the_slots_are_ranked_last() -> None:
 def test_recall_counts_stems_one_at_a_time() -> None:
     stems, found = random_stems(), answer(random_heard(), random_library())
     matched = own_slots(found.cosine, stems)
-    got = recall(judge(found, stems, THRESHOLD), once(len(stems)))
+    got = recall(judge(found, stems), once(len(stems)))
     for k in DEPTHS:
         any_slot, own_slot = [], []
         for row, played in enumerate(stems):
             for stem in np.flatnonzero(played != ABSENT):
-                any_slot.append(slow_rank(found.score[row], played[stem]) < k)
+                any_slot.append(slow_rank(found.posterior[row], played[stem]) < k)
                 own_slot.append(slow_rank(found.cosine[row, matched[row, stem]], played[stem]) < k)
         assert got[f"recall_any_{k}"] == pytest.approx([np.mean(any_slot)])
         assert got[f"recall_own_{k}"] == pytest.approx([np.mean(own_slot)])
@@ -106,19 +115,19 @@ def test_recall_counts_stems_one_at_a_time() -> None:
 def test_equal_scores_find_nothing() -> None:
     """An encoder that gives one vector to everything is not rewarded."""
     heard = Heard(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32))
-    got = recall(judge(answer(heard, np.ones((7, 1), np.float32)), random_stems(10), THRESHOLD), once(10))
+    got = recall(judge(answer(heard, np.ones((7, 1), np.float32)), random_stems(10)), once(10))
     assert got["recall_any_1"] == got["recall_own_1"] == got["recall_any_5"] == 0
 
 
 def test_sets_are_compared_mixture_by_mixture() -> None:
     stems, found = random_stems(), answer(random_heard(), random_library())
-    retrieved = slow_retrieved(found, THRESHOLD)
+    retrieved = slow_probable(found)
     scores, errors = [], []
     for played, named in zip(stems, retrieved, strict=True):
         true, guessed = set(played[played != ABSENT].tolist()), set(np.flatnonzero(named).tolist())
         scores.append(2 * len(true & guessed) / (len(true) + len(guessed)))
         errors.append(abs(len(true) - len(guessed)))
-    got = sets(judge(found, stems, THRESHOLD), once(len(stems)))
+    got = sets(judge(found, stems), once(len(stems)))
     assert got["set_f1"] == pytest.approx([np.mean(scores)])
     assert got["count_error"] == pytest.approx([np.mean(errors)])
 
@@ -129,7 +138,7 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
     row, stem = np.nonzero(stems != ABSENT)
     embedding[row, stem, stems[row, stem]] = 1
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
-    judged = judge(answer(Heard(embedding, np.ones((40, 4), np.float32)), library), stems, THRESHOLD, removed)
+    judged = judge(answer(Heard(embedding, np.ones((40, 4), np.float32)), library), stems, removed)
     assert absence(judged, removed, once(40))["absence_auroc"] == 1
     assert (judged.own_rank[judged.stems] == 0).all()
     assert (judged.resemblance[judged.stems & ~removed] == 1).all()
@@ -139,7 +148,7 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
 def test_resemblance_is_to_the_instruments_left_for_each_mixture() -> None:
     stems, found = random_stems(), answer(random_heard(), random_library())
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
-    judged, matched = judge(found, stems, THRESHOLD, removed), own_slots(found.cosine, stems)
+    judged, matched = judge(found, stems, removed), own_slots(found.cosine, stems)
     for row, played in enumerate(stems):
         gone = set(played[removed[row] & (played != ABSENT)].tolist())
         for stem in np.flatnonzero(played != ABSENT):
@@ -152,12 +161,12 @@ def test_blind_answers_are_as_good_as_chance() -> None:
     like = Heard(np.zeros((mixtures, 9, 1), np.float32), np.zeros((mixtures, 9), np.float32))
     rng = np.random.default_rng(0)
     stems = rng.random((mixtures, size)).argsort(axis=1)[:, :4]
-    judged = judge_all(guesses(like, size, (2, 9), seed=1), stems, THRESHOLD)
+    judged = judge_all(guesses(like, size, (2, 9), seed=1), stems)
     got = recall(judged, once(mixtures))
     for k in DEPTHS:
         assert got[f"recall_any_{k}"] == pytest.approx([k / size], abs=0.02)
     blind = joined(guesses(like, size, (2, 9), seed=1))
-    slots = (blind.presence >= THRESHOLD).sum(axis=1)
+    slots = (blind.presence >= 0.5).sum(axis=1)
     assert (slots.min(), slots.max()) == (2, 9)
 
 
