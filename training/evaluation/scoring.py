@@ -1,8 +1,8 @@
 """From mixtures and a library to scores: the one place where evaluation says how a library is searched.
 
 Ours ranks instruments by the library's posterior (`models/posterior.py`) and retrieves as many as presence counts. The rule of
-Kim et al. 2022, section 3.3 is kept beside it: a slot retrieves its nearest instrument, and an instrument's score is its highest
-cosine over slots. Every protocol hears its mixtures by `hear` and searches by `answer`; chance goes through the same by `guesses`.
+Kim et al. 2022, section 3.3 is kept beside it: a slot retrieves its nearest instrument, and an instrument's score is its
+highest cosine over slots. Every protocol hears its mixtures by `hear` and searches by `answer`; `guesses` are chance.
 """
 
 from collections.abc import Iterator
