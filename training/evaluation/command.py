@@ -19,7 +19,7 @@ from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.commands import guarded
-from training.evaluation import library, paper, plots, real, three, verify
+from training.evaluation import failures, library, paper, plots, real, three, verify
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.report import Report, Table, print_table, write_report
 from training.evaluation.setting import Setting
@@ -197,6 +197,7 @@ def main(argv: list[str] | None = None) -> int:
                 tables.append(table)
         if options.plots:
             plots.embeddings(setting, options.plots)
+            failures.draw(setting, options.plots)
     name = options.weights.resolve().name if options.weights else "shipped"
     multi = file_hash((options.weights or WEIGHTS) / MULTI_FILE)
     report = Report(name, pair.encoder_hash, multi, machine(pair), as_typed(argv), tuple(tables))

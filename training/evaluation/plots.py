@@ -32,20 +32,22 @@ def check() -> None:
         raise TrainingError("--plots needs matplotlib: pip install matplotlib", limit="matplotlib")
 
 
-def _new(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty picture of so many inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """As a small PNG file, the same bytes each time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 def embeddings(setting: Setting, folder: Path) -> None:
     """`tsne-SPLIT.png`: clips of training and of held-out instruments, a colour an instrument."""
-    figure = _new(9, 4.5)
+    figure = new_figure(9, 4.5)
     views = [view for view in setting.others if view.split == TRAIN] + [setting.own]
     shown = {view.split: _sample(view, setting) for view in views}
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
@@ -56,7 +58,7 @@ def embeddings(setting: Setting, folder: Path) -> None:
         panel.set_title(f"{split}: {len(vectors)} instruments", fontsize=10)
         panel.set_xticks([])
         panel.set_yticks([])
-    _save(figure, folder / f"tsne-{setting.split}.png")
+    save_figure(figure, folder / f"tsne-{setting.split}.png")
 
 
 def _sample(view: ClipEmbeddings, setting: Setting) -> Floats:
@@ -92,7 +94,7 @@ def figures(report: Report, folder: Path) -> None:
 
 def confusion(table: Table, folder: Path) -> None:
     """`confusion-SPLIT.png`: rows are true families, columns those that the own slots retrieve."""
-    figure = _new(5.5, 5)
+    figure = new_figure(5.5, 5)
     panel = figure.subplots()
     names = [row.name for row in table.rows]
     shares = np.array([[row.figures[name].value for name in names] for row in table.rows])
@@ -113,7 +115,7 @@ def confusion(table: Table, folder: Path) -> None:
             )
     panel.set_xlabel("retrieved by the own slot")
     panel.set_ylabel("true family")
-    _save(figure, folder / f"confusion-{table.split}.png")
+    save_figure(figure, folder / f"confusion-{table.split}.png")
 
 
 def recall_by_size(table: Table, folder: Path) -> None:
@@ -136,7 +138,7 @@ def recall_by_number(table: Table, folder: Path) -> None:
 def _lines(
     x: Sequence[int], lines: Mapping[str, Sequence[float]], label: str, path: Path, is_log: bool = False
 ) -> None:
-    figure = _new(6, 4)
+    figure = new_figure(6, 4)
     panel = figure.subplots()
     for name, values in lines.items():
         style = "--" if "_any_" in name else ":" if "chance" in name else "-"
@@ -148,4 +150,4 @@ def _lines(
     panel.set_ylabel("recall of true stems")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=7)
-    _save(figure, path)
+    save_figure(figure, path)

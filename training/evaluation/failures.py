@@ -1,0 +1,93 @@
+"""Failure cases as pictures: the mixtures whose instruments were ranked lowest, with who plays and what was named instead.
+
+Each picture shows log-mel images: the mixture and its stems above, enrollment clips of the first hits below.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.front_end import FrontEnd
+from training.clip_store import ClipStore
+from training.evaluation.held_out import to_float
+from training.evaluation.judging import judge
+from training.evaluation.metrics import Floats
+from training.evaluation.mixtures import GAIN_DB, Places
+from training.evaluation.plots import new_figure, save_figure
+from training.evaluation.scoring import answer, hear
+from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.mixing import Mixer
+
+HEARD, SHOWN = 128, 3  # mixtures to choose among, and the worst of them that are drawn
+MIN_STEMS, MAX_STEMS = 2, 4  # of more, a picture shows little
+HITS = 5
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One mixture: `wave [samples]`, `stems [stem, samples]`, the names of both kinds, ranks from 1."""
+
+    wave: Floats
+    stems: Floats
+    played: tuple[str, ...]
+    hits: tuple[str, ...]
+    hit_places: tuple[int, ...]
+
+
+def worst(setting: Setting, number: int = SHOWN) -> list[Failure]:
+    """The mixtures, of some random ones, whose true instruments stand lowest in the library on average."""
+    held = setting.held
+    store = ClipStore(held, torch.device("cpu"))
+    most = min(MAX_STEMS, len(held.chosen))
+    mixer = Mixer(store, min(MIN_STEMS, most), most, GAIN_DB)
+    batch = mixer.draw(HEARD, torch.Generator().manual_seed(setting.seed))
+    wave, instrument = batch.wave.numpy(), batch.instrument.numpy()
+    library = setting.own.enrolled(held.chosen, NUM_ENROLLED)
+    found = answer(hear(setting.pair, wave), library)
+    judged = judge(found, instrument)
+    mean_rank = (judged.any_rank * judged.stems).sum(axis=1) / judged.stems.sum(axis=1)
+    out = []
+    for row in np.argsort(-mean_rank, kind="stable")[:number]:
+        stems = judged.stems[row]
+        hits = np.argsort(-found.posterior[row], kind="stable")[:HITS]
+        names = [held.instruments[place].name for place in instrument[row][stems]]
+        ranks = judged.any_rank[row][stems] + 1
+        out.append(
+            Failure(
+                wave[row],
+                store.take(batch.clip[row][torch.from_numpy(stems)]).numpy(),
+                tuple(f"{name} (rank {rank})" for name, rank in zip(names, ranks, strict=True)),
+                tuple(_hit(held.instruments[place].name, place, instrument[row]) for place in hits),
+                tuple(int(place) for place in hits),
+            )
+        )
+    return out
+
+
+def _hit(name: str, place: int, played: Places) -> str:
+    return f"{name} (plays)" if place in played else name
+
+
+def draw(setting: Setting, folder: Path) -> None:
+    """`failure-1-SPLIT.png` and following; of a hit its first enrollment clip is shown."""
+    front_end = FrontEnd()
+    for number, failure in enumerate(worst(setting), 1):
+        first = (
+            np.asarray(setting.held.chosen)[list(failure.hit_places)] * setting.held.bank.clips_per_instrument
+        )
+        hits = to_float(setting.held.bank.rows(first))
+        columns = max(1 + len(failure.stems), len(hits))
+        figure = new_figure(2.2 * columns, 4.2)
+        panels = figure.subplots(2, columns, squeeze=False)
+        above = (("the mixture", *failure.played), np.concatenate([failure.wave[None], failure.stems]))
+        below = (tuple(f"{rank}. {name}" for rank, name in enumerate(failure.hits, 1)), hits)
+        for line, (names, waves) in zip(panels, (above, below), strict=True):
+            images = front_end(torch.from_numpy(waves))[:, 0].numpy()
+            for panel in line:
+                panel.axis("off")
+            for panel, name, image in zip(line, names, images, strict=False):
+                panel.imshow(image, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=2)
+                panel.set_title(name, fontsize=8)
+        save_figure(figure, folder / f"failure-{number}-{setting.split}.png")
