@@ -26,10 +26,10 @@ from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe
 from training.mel_bank import MelBank
 from training.mel_mixing import MelBatch, MelMixer
-from training.mixing import Cast, Mixer
+from training.mixing import Cast, Caster, Casting, Mixer
 from training.pit import pit_cosine_loss, presence_target, take_matched
 from training.stem_bank import StemBank
-from training.stored_mixtures import StoredMixer
+from training.stored_mixtures import StoredCasting, StoredMixer
 from training.targets import Targets
 from training.train_single import arguments
 
@@ -118,17 +118,21 @@ def open_mixer(
 ) -> Mixer | MelMixer | StoredMixer:
     """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
 
-    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have effects.
+    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have `[effects]`.
     """
-    mixing, effects = recipe.mixing, recipe.effects
+    mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
+    drawn = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
     if mixing.domain == "mel":
-        if effects.any() or isinstance(bank, StemBank):
-            raise TrainingError("the mel domain is for random mixtures, with [mel_effects] and no [effects]")
-        front_end = recipe.encoder.front_end
-        return MelMixer(store, MelBank.compute(store, front_end, cache), mixing, recipe.mel_effects)
+        if effects.any():
+            raise TrainingError("the mel domain has effects of its own: use [mel_effects], not [effects]")
+        casting: Caster = (
+            StoredCasting(store, bank, mixing.max_instruments)
+            if isinstance(bank, StemBank)
+            else Casting(store, *drawn)
+        )
+        return MelMixer(casting, MelBank.compute(store, front_end, cache), recipe.mel_effects)
     if not isinstance(bank, StemBank):
-        chains = Effects(effects, recipe.encoder.front_end.sample_rate)
-        return Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db, chains)
+        return Mixer(store, *drawn, Effects(effects, front_end.sample_rate))
     if effects.any():
         raise TrainingError(
             "only random mixtures can be given effects: train on --bank, or leave the effects out"
