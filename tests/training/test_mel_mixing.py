@@ -108,3 +108,12 @@ def test_the_cache_is_taken_up_only_by_the_same_front_end(store: ClipStore, tmp_
     assert (tmp_path / "mel.pt").stat().st_mtime_ns == stamp
     coarser = MelBank.compute(store, replace(config, n_mels=64), tmp_path / "mel.pt")
     assert coarser.magnitude.shape[2] == 64
+
+
+def test_a_cache_without_levels_is_made_anew(store: ClipStore, tmp_path: Path) -> None:
+    cache = tmp_path / "mel.pt"
+    made = MelBank.compute(store, fitting(store), cache)
+    saved = torch.load(cache, weights_only=True)
+    del saved["level"]
+    torch.save(saved, cache)
+    assert torch.equal(MelBank.compute(store, fitting(store), cache).level, made.level)

@@ -9,6 +9,7 @@ from models.errors import TrainingError
 from tests.training.small_bank import SmallBank, small_mixtures
 from training import train_multi, train_single
 from training.config import Recipe, load_recipe
+from training.loop import STATE_FILE
 
 CPU = torch.device("cpu")
 BANK = SmallBank()
@@ -69,6 +70,18 @@ def test_a_multi_encoder_is_the_same_after_kills(
         pass
     assert whole is not None
     assert whole.read_bytes() == sliced.read_bytes()
+
+
+def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    """Its state held the one process's generators among the rest."""
+    whole, old = train_one_single(tmp_path / "whole"), tmp_path / "old"
+    assert train_one_single(old, seconds=0.0) is None
+    state = torch.load(old / STATE_FILE, weights_only=True)
+    torch.save(state | state.pop("ranks")[0], old / STATE_FILE)
+    resumed = train_one_single(old)
+    assert whole is not None
+    assert resumed is not None
+    assert whole.read_bytes() == resumed.read_bytes()
 
 
 def test_a_run_of_another_recipe_is_not_resumed(single: Path) -> None:
