@@ -23,6 +23,7 @@ from benchmarks import (
     retrieval,
     short_query,
     startup,
+    training,
 )
 from benchmarks.figures import Figure, NotMeasured, as_json, show_table
 from benchmarks.lab import Lab
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Lab], list[Figure]]] = {
     "rendering": rendering.measure,
     "datasets": datasets.measure,
     "effects": effects.measure,
+    "training": training.measure,
     "decoding": decoding.measure,
     "enrollment": enrollment.measure,
     "short-query": short_query.measure,

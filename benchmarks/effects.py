@@ -4,15 +4,14 @@ The mixtures are those of the recipe `ours-multi-effects`, from clips of noise i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
 from benchmarks.lab import Lab
+from benchmarks.noise_bank import NoiseBank
 from benchmarks.one_core import one_core
 from training.clip_store import ClipStore
 from training.config import load_recipe
@@ -20,50 +19,10 @@ from training.effects.chain import Chain, Effects
 from training.effects.config import ChainConfig, EffectsConfig
 from training.effects.noise import NoiseStore
 from training.mixing import Mixer
-from training.nlakh.dataset import DatasetInstrument
 
 RECIPE = Path("ours-multi-effects")
-INSTRUMENTS, CLIPS_EACH = 60, 8
 ITEMS = 64  # in a batch, as in training
 RUNS = 5  # the fastest counts: what else the machine does is not the effects' cost
-
-
-@dataclass(frozen=True)
-class NoiseBank:
-    """Clips `[clips, samples]` of noise at -20 dBFS: what they sound like does not matter to the clock."""
-
-    clips: NDArray[np.int16]
-
-    @classmethod
-    def make(cls, clip_samples: int) -> "NoiseBank":
-        rng = np.random.default_rng(0)
-        clips = rng.normal(0, 3277, (INSTRUMENTS * CLIPS_EACH, clip_samples))
-        return cls(clips.clip(-32768, 32767).astype(np.int16))
-
-    @property
-    def instruments(self) -> tuple[DatasetInstrument, ...]:
-        names = (f"noise_{number}" for number in range(INSTRUMENTS))
-        return tuple(
-            DatasetInstrument(i + 1, name, name, None, "noise", "train") for i, name in enumerate(names)
-        )
-
-    @property
-    def instrument_of_clip(self) -> NDArray[np.int64]:
-        return np.repeat(np.arange(INSTRUMENTS), CLIPS_EACH)
-
-    @property
-    def num_clips(self) -> int:
-        return len(self.clips)
-
-    @property
-    def clip_samples(self) -> int:
-        return self.clips.shape[1]
-
-    def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]:
-        return self.clips[indices]
-
-    def to_tensor(self, device: torch.device) -> torch.Tensor:
-        return torch.from_numpy(self.clips).to(device)
 
 
 def measure(lab: Lab) -> list[Figure]:

@@ -7,20 +7,27 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import training as training_speed
+from benchmarks.lab import Lab
 from index.vectors import VectorStore
 from models.encoder_pair import WEIGHTS, EncoderPair
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
 from training.clip_store import ClipStore
-from training.config import load_recipe
+from training.config import MelEffectsConfig, load_recipe
 from training.effects.chain import Effects
 from training.effects.config import ChainConfig, EffectsConfig
-from training.mixing import Mixer
+from training.mel_bank import MelBank
+from training.mel_mixing import MelBatch, MelMixer
+from training.mixing import Casting, Mixer
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine"),
 ]
+
+
+FITTING = "encoder.front_end.clip_seconds = 0.25"  # as long as the small bank's clips
 
 
 def clips(number: int) -> np.ndarray:
@@ -75,5 +82,29 @@ def test_both_encoders_train_on_the_gpu(tmp_path: Path) -> None:
     single_recipe = load_recipe(Path("tiny"), ['kind = "single"'])
     single = train_single.train(single_recipe, SmallBank(), tmp_path, device, None)
     assert single is not None
-    multi = train_multi.train(load_recipe(Path("tiny")), SmallBank(), single, tmp_path / "m", device, None)
-    assert multi is not None
+    for recipe in (load_recipe(Path("tiny")), load_recipe(Path("tiny"), ['mixing.domain = "mel"', FITTING])):
+        out = tmp_path / recipe.mixing.domain
+        assert train_multi.train(recipe, SmallBank(), single, out, device, None) is not None
+
+
+def test_images_made_on_the_gpu_equal_those_made_on_the_cpu(tmp_path: Path) -> None:
+    front_end = load_recipe(Path("tiny"), [FITTING]).encoder.front_end
+
+    def draw(name: str) -> MelBatch:
+        store = ClipStore(SmallBank(), torch.device(name))
+        bank = MelBank.compute(store, front_end, tmp_path / f"{name}.pt")
+        mixer = MelMixer(Casting(store, 2, 4), bank, MelEffectsConfig(1.0, 6.0, 1.0))
+        return mixer.draw(8, torch.Generator().manual_seed(1))
+
+    cpu, gpu = draw("cpu"), draw("cuda")
+    assert torch.equal(cpu.clip, gpu.clip.cpu())
+    assert torch.allclose(cpu.image, gpu.image.cpu(), atol=0.02)
+
+
+def test_loaders_and_networks_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed, not judged: what else the GPU does is not known here."""
+    figures = training_speed.measure(Lab(tmp_path))
+    assert all(figure.value > 0 for figure in figures)
+    with capsys.disabled():
+        for figure in figures:
+            print(f"\n{figure.name}: {figure.value:.0f} {figure.unit}; {figure.detail}", end="")

@@ -116,6 +116,11 @@ class Recipe:
     mel_effects: MelEffectsConfig = field(default_factory=MelEffectsConfig)
     effects: EffectsConfig = field(default_factory=EffectsConfig)
 
+    @property
+    def examples(self) -> int:
+        """The budget: clips or mixtures that the network sees."""
+        return self.steps * self.batch_size
+
 
 SECTIONS = {
     "optimizer": OptimizerConfig,

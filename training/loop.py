@@ -1,7 +1,7 @@
 """The training loop both encoders share: autocast, schedule, log lines, checkpoints, resuming after a kill.
 
 A run lives in one folder: `state.pt` (network, optimiser, step, generators), `log.jsonl`, and at the end the encoder.
-On a CPU a resumed run continues exactly where the saved one stopped.
+On a CPU a resumed run continues exactly where the saved one stopped, with as many processes (`training/parallel.py`).
 """
 
 import json
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from models.atomic import atomic_file
 from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
+from training import parallel
 from training.clip_store import ClipSource
 from training.config import OptimizerConfig, Recipe
 
@@ -57,15 +58,16 @@ class Trainer:
         self.recipe, self.network, self.device, self.out = recipe, network.to(device), device, out
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = make_optimizer(recipe.optimizer, trained)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
+        seed = parallel.seed_of(recipe.seed, parallel.rank())
+        self.generator = torch.Generator().manual_seed(seed)
         self.step = 0
         use = {"auto": native_bfloat16(device), "bfloat16": True, "float32": False}
         self.use_bfloat16 = use[recipe.precision]
         out.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(seed)
 
     def resume(self) -> bool:
-        """Take up a saved state if there is one. Raises TrainingError if it belongs to another recipe."""
+        """Take up a saved state if there is one. Raises TrainingError if it is of another recipe or number of processes."""
         path = self.out / STATE_FILE
         if not path.exists():
             return False
@@ -74,26 +76,39 @@ class Trainer:
             raise TrainingError(
                 f"{path} was made by another recipe; choose another folder or remove it", value=str(path)
             )
+        ranks = state.get("ranks", [state])  # runs of earlier versions had one, and no list of them
+        if len(ranks) != parallel.num_ranks():
+            message = (
+                f"{path} is of {len(ranks)} processes, not {parallel.num_ranks()}: carry on with as many"
+            )
+            raise TrainingError(message, value=parallel.num_ranks(), limit=len(ranks))
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["rng"])
-        if self.device.type == "cuda" and state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"])
+        mine = ranks[parallel.rank()]
+        self.generator.set_state(mine["generator"])
+        torch.set_rng_state(mine["rng"])
+        if self.device.type == "cuda" and mine["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(mine["cuda_rng"])
         return True
 
     def save(self) -> None:
-        """Write the state atomically."""
+        """Write the state atomically; every rank takes part, the leader writes."""
         on_cuda = self.device.type == "cuda"
+        mine = {
+            "generator": self.generator.get_state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
+        }
+        ranks = parallel.gathered(mine)
+        if not parallel.leads():
+            return
         state = {
             "recipe": _identity(self.recipe),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
-            "generator": self.generator.get_state(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
+            "ranks": ranks,
         }
         with atomic_file(self.out / STATE_FILE) as file:
             torch.save(state, file)
@@ -103,22 +118,26 @@ class Trainer:
         started = saved = time.monotonic()
         logged_step, logged_at, sums = self.step, started, {}  # type: ignore[var-annotated]
         self.network.train()
+        self._announce()
         while self.step < self.recipe.steps:
-            for name, value in self._update(loss).items():
+            for name, value in self.update(loss).items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
             now = time.monotonic()
             if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
                 self._log(sums, self.step - logged_step, now - logged_at)
                 logged_step, logged_at, sums = self.step, now, {}
-            if max_seconds is not None and now - started >= max_seconds:
+            over = max_seconds is not None and now - started >= max_seconds
+            over, due = parallel.agreed(over, now - saved >= self.recipe.save_every_seconds)
+            if over:
                 break
-            if now - saved >= self.recipe.save_every_seconds:
+            if due:
                 self.save()
                 saved = time.monotonic()
         self.save()
         return self.step >= self.recipe.steps
 
-    def _update(self, loss: Callable[[torch.Generator], Losses]) -> Losses:
+    def update(self, loss: Callable[[torch.Generator], Losses]) -> Losses:
+        """One step of the optimiser."""
         factor = learning_rate_factor(self.recipe.optimizer, self.step, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.learning_rate * factor
@@ -131,7 +150,15 @@ class Trainer:
         self.step += 1
         return losses
 
+    def _announce(self) -> None:
+        if parallel.leads():
+            recipe = self.recipe
+            budget = f"{recipe.steps} steps of {recipe.batch_size} = {recipe.examples} examples"
+            print(f"budget {budget}, {self.step} steps done", flush=True)
+
     def _log(self, sums: Losses, steps: int, seconds: float) -> None:
+        if not parallel.leads():
+            return
         row = {name: round(float(value) / steps, 4) for name, value in sums.items()}
         if not math.isfinite(row["loss"]):
             raise TrainingError(f"the loss became {row['loss']} at step {self.step}", value=row["loss"])
@@ -148,12 +175,19 @@ def _identity(recipe: Recipe) -> str:
     return json.dumps(asdict(recipe), sort_keys=True)
 
 
+def require_run(out: Path) -> None:
+    """Raises TrainingError when the folder holds no run to carry on with."""
+    if not (out / STATE_FILE).exists():
+        raise TrainingError(f"{out} holds no run to resume", value=str(out))
+
+
 def describe(recipe: Recipe, bank: ClipSource, step: int) -> dict[str, Any]:
     """The training record that a checkpoint carries."""
     return {
         "recipe": asdict(recipe),
         "steps": step,
         "examples": step * recipe.batch_size,
+        "ranks": parallel.num_ranks(),
         "instruments": len(bank.instruments),
         "clips": bank.num_clips,
     }

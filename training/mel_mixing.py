@@ -1,6 +1,7 @@
-"""Random mixtures made in the mel domain: the sum of the stems' mel power, levelled as the front end would.
+"""Mixtures made in the mel domain: the sum of the stems' mel power, levelled as the front end would.
 
-Kim et al. 2022, section 5.2 draws them; here they cost so little that the network is the limit on a CPU and on a GPU alike.
+Kim et al. 2022, section 5.2 trains on random and on rendered ones; here they cost so little that the network is the limit
+on a CPU and on a GPU alike.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.front_end import FrontEnd, mel_filters
-from training.clip_store import ClipStore
-from training.config import MelEffectsConfig, MixingConfig
+from training.config import MelEffectsConfig
 from training.mel_bank import MelBank
-from training.mixing import Cast, Casting
+from training.mixing import Cast, Caster
 
 KNOTS = 7  # of an equaliser's curve, evenly over the mel scale
 STEEPEST = 2.0  # noise falls with the frequency to a power between 0 and this
@@ -37,11 +37,9 @@ class MelBatch(Cast):
 class MelMixer:
     """Draws mixtures as images; the (CPU) generator alone decides which, whatever the device."""
 
-    def __init__(
-        self, store: ClipStore, bank: MelBank, mixing: MixingConfig, effects: MelEffectsConfig
-    ) -> None:
-        self.casting = Casting(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db)
-        self.bank, self.effects, self.device = bank, effects, store.device
+    def __init__(self, casting: Caster, bank: MelBank, effects: MelEffectsConfig) -> None:
+        self.casting, self.bank, self.effects = casting, bank, effects
+        self.device = bank.magnitude.device
         self._front_end = FrontEnd(bank.config).to(self.device)
         bins = bank.config.n_fft // 2 + 1
         self._bin_hz = torch.linspace(0, bank.config.sample_rate / 2, bins).clamp(min=20.0)
@@ -51,22 +49,27 @@ class MelMixer:
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MelBatch:
-        """A batch of random mixtures, `image [batch, 1, n_mels, frames]`; `max_instruments` may be lowered."""
+        """A batch of mixtures, `image [batch, 1, n_mels, frames]`; `max_instruments` may be lowered."""
         cast = self.casting.draw(batch_size, generator, max_instruments)
-        present = cast.mask
-        number = int(present.sum())
-        shift_frames = torch.randint(self.bank.config.num_frames, (number,), generator=generator)
-        gain = 10 ** (cast.gain_db[present] / 10)[:, None] * self._equaliser(
-            number, generator
-        )  # [stems, n_mels]
-        power = self.bank.power(cast.clip[present], shift_frames).mul_(gain.to(self.device)[:, None])
-        mixture = present.nonzero()[:, 0].to(self.device)
+        power = self._stems(cast, generator)
+        mixture = cast.mask.nonzero()[:, 0].to(self.device)
         total = torch.zeros(batch_size, *power.shape[1:], device=self.device).index_add_(0, mixture, power)
         total *= self._equaliser(batch_size, generator).to(self.device)[:, None]
         total = self._level(self._noisy(self._level(total), generator))
         image = self._front_end.image(total.transpose(1, 2)).contiguous()
         device = self.device
         return MelBatch(cast.clip.to(device), cast.instrument.to(device), cast.gain_db.to(device), image)
+
+    def _stems(self, cast: Cast, generator: torch.Generator) -> Tensor:
+        """Mel power of the stems that exist: `[stems, frames, n_mels]`. Random ones start anywhere."""
+        clip, gain = cast.clip[cast.mask], 10 ** (cast.gain_db[cast.mask] / 10)  # [stems]
+        if self.casting.rendered:
+            shift_frames = torch.zeros_like(clip)
+            gain = gain * self.bank.level[clip].square()
+        else:
+            shift_frames = torch.randint(self.bank.config.num_frames, clip.shape, generator=generator)
+        gain = gain[:, None] * self._equaliser(len(clip), generator)  # [stems, n_mels]
+        return self.bank.power(clip, shift_frames).mul_(gain.to(self.device)[:, None])
 
     def _level(self, power: Tensor) -> Tensor:
         """Brought to the front end's `target_rms`."""

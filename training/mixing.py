@@ -6,6 +6,7 @@ Effects, where a recipe has some, are applied to each stem before it is levelled
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -45,8 +46,20 @@ class MixtureBatch(Cast):
     mixture_effects: Plan | None = None
 
 
+class Caster(Protocol):
+    """Decides who plays in a batch of mixtures."""
+
+    rendered: bool  # stems belong together as they are: their levels and their time are kept
+
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> Cast: ...
+
+
 class Casting:
     """Draws `min_instruments`…`max_instruments` distinct instruments, a clip of each, and gains of ±`gain_db`."""
+
+    rendered = False
 
     def __init__(
         self, store: ClipStore, min_instruments: int = 2, max_instruments: int = 9, gain_db: float = 6.0

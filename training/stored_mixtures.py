@@ -9,16 +9,19 @@ from torch import Tensor
 
 from models.errors import TrainingError
 from training.clip_store import ClipStore
-from training.mixing import ABSENT, MixtureBatch
+from training.mixing import ABSENT, Cast, MixtureBatch
 from training.stem_bank import StemBank
 
 
-class StoredMixer:
+class StoredCasting:
     """Draws the mixtures of a stem bank that have at most `max_instruments` stems."""
+
+    rendered = True
 
     def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
         """Raises TrainingError when no mixture is that small."""
-        self.store, self.max_instruments = store, max_instruments
+        self.max_instruments = max_instruments
+        self._instrument_of_clip = store.instrument_of_clip
         self._first = torch.from_numpy(np.array(bank.offsets[:-1]))  # [mixtures]
         self._count = torch.from_numpy(np.diff(bank.offsets))
         self._by_size = self._count.argsort(stable=True)
@@ -28,10 +31,8 @@ class StoredMixer:
             message = f"every mixture has at least {smallest} instruments, {max_instruments} are allowed"
             raise TrainingError(message, value=smallest, limit=max_instruments)
 
-    def draw(
-        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
-    ) -> MixtureBatch:
-        """A batch of mixtures at the levels they were rendered with; the (CPU) generator alone decides which.
+    def draw(self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None) -> Cast:
+        """The stems of a batch of mixtures, on the CPU; the generator alone decides.
 
         `max_instruments` may be lowered; where no mixture is that small, the smallest ones are drawn.
         """
@@ -43,18 +44,33 @@ class StoredMixer:
         place = torch.arange(stems)
         present = place < self._count[mixture].unsqueeze(1)  # [batch, stem]
         clip = (self._first[mixture].unsqueeze(1) + place).masked_fill(~present, ABSENT)
-        instrument = self.store.instrument_of_clip[clip.clamp(min=0)].masked_fill(~present, ABSENT)
-        device = self.store.device
-        return MixtureBatch(
-            clip.to(device),
-            instrument.to(device),
-            torch.zeros(clip.shape, device=device),
-            wave=self._sum(clip, present),
-        )
+        instrument = self._instrument_of_clip[clip.clamp(min=0)].masked_fill(~present, ABSENT)
+        return Cast(clip, instrument, torch.zeros(clip.shape))
 
     def _num_within(self, size: int) -> int:
         """How many mixtures have at most `size` stems."""
         return int(torch.searchsorted(self._sizes, size, right=True))
+
+
+class StoredMixer:
+    """The mixtures of a stem bank as samples, at the levels they were rendered with."""
+
+    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
+        """Raises TrainingError when no mixture is that small."""
+        self.casting, self.store = StoredCasting(store, bank, max_instruments), store
+
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> MixtureBatch:
+        """A batch of mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
+        cast = self.casting.draw(batch_size, generator, max_instruments)
+        device = self.store.device
+        return MixtureBatch(
+            cast.clip.to(device),
+            cast.instrument.to(device),
+            cast.gain_db.to(device),
+            wave=self._sum(cast.clip, cast.mask),
+        )
 
     def _sum(self, clip: Tensor, present: Tensor) -> Tensor:
         """The sum of each mixture's stems: `[batch, samples]`."""

@@ -1,35 +1,50 @@
 """Train the multi-instrument encoder: mixtures in, the stems' single-encoder embeddings out, in any order.
 
 Kim et al. 2022, section 3.2; with presence, and optionally the losses that sharpen slots and local embeddings.
-Run it in slices: `python -m training.train_multi --config ours-multi --single FILE --bank DIR --out DIR`.
+Run it in slices: `python -m training.train_multi --config ours-multi --single FILE --bank DIR --out DIR`,
+or on several GPUs: `torchrun --nproc-per-node 2 -m training.train_multi …`.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from models.checkpoint import CheckpointHeader, file_hash, load_multi, load_single, save_checkpoint
-from models.device import choose_device
 from models.encoder_pair import MULTI_FILE
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
+from training import parallel
 from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
-from training.commands import commit, guarded
-from training.config import Recipe, load_recipe
+from training.commands import arguments, commit, guarded, tell
+from training.config import MultiLossConfig, Recipe, load_recipe
 from training.effects.chain import Effects
-from training.loop import Losses, Trainer, describe
+from training.loop import Losses, Trainer, describe, require_run
 from training.losses import slot_losses
 from training.mel_bank import MelBank
 from training.mel_mixing import MelBatch, MelMixer
-from training.mixing import Mixer
+from training.mixing import Caster, Casting, Mixer, MixtureBatch
 from training.stem_bank import StemBank
-from training.stored_mixtures import StoredMixer
+from training.stored_mixtures import StoredCasting, StoredMixer
 from training.targets import Targets
-from training.train_single import arguments
 
 MEL_FILE, TARGETS_FILE = "mel.pt", "targets.pt"  # caches in the run's folder
+
+
+class MultiObjective(nn.Module):
+    """The network and its losses in one forward pass, as data-parallel training needs them."""
+
+    def __init__(self, network: MultiInstrumentEncoder, targets: Targets, config: MultiLossConfig) -> None:
+        super().__init__()
+        self.network, self.targets, self.config = network, targets, config
+
+    def forward(self, batch: MixtureBatch | MelBatch) -> Losses:
+        num_cells = self.config.num_cells if self.config.cell else 0
+        image = batch.image if isinstance(batch, MelBatch) else self.network.front_end(batch.wave)
+        out = self.network.logits_of(image, num_cells=num_cells)
+        return slot_losses(out, batch, self.targets, self.config)
 
 
 def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
@@ -63,17 +78,21 @@ def open_mixer(
 ) -> Mixer | MelMixer | StoredMixer:
     """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
 
-    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have effects.
+    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have `[effects]`.
     """
-    mixing, effects = recipe.mixing, recipe.effects
+    mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
+    drawn = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
     if mixing.domain == "mel":
-        if effects.any() or isinstance(bank, StemBank):
-            raise TrainingError("the mel domain is for random mixtures, with [mel_effects] and no [effects]")
-        front_end = recipe.encoder.front_end
-        return MelMixer(store, MelBank.compute(store, front_end, cache), mixing, recipe.mel_effects)
+        if effects.any():
+            raise TrainingError("the mel domain has effects of its own: use [mel_effects], not [effects]")
+        casting: Caster = (
+            StoredCasting(store, bank, mixing.max_instruments)
+            if isinstance(bank, StemBank)
+            else Casting(store, *drawn)
+        )
+        return MelMixer(casting, MelBank.compute(store, front_end, cache), recipe.mel_effects)
     if not isinstance(bank, StemBank):
-        chains = Effects(effects, recipe.encoder.front_end.sample_rate)
-        return Mixer(store, mixing.min_instruments, mixing.max_instruments, mixing.gain_db, chains)
+        return Mixer(store, *drawn, Effects(effects, front_end.sample_rate))
     if effects.any():
         raise TrainingError(
             "only random mixtures can be given effects: train on --bank, or leave the effects out"
@@ -91,23 +110,25 @@ def train(
     start: Path | None = None,
 ) -> Path | None:
     """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
+    batch_size = parallel.share(recipe.batch_size)
     torch.manual_seed(recipe.seed)
     single, _ = load_single(single_path)
     store = ClipStore(bank, device)
-    mixer = open_mixer(recipe, bank, store, out / MEL_FILE)
-    targets = Targets.compute(single, store, out / TARGETS_FILE, file_hash(single_path))
+    with parallel.leader_first():
+        mixer = open_mixer(recipe, bank, store, out / MEL_FILE)
+        targets = Targets.compute(single, store, out / TARGETS_FILE, file_hash(single_path))
     network = MultiInstrumentEncoder(recipe.encoder)
     if start is not None:
         carry_on_from(start, file_hash(single_path), network)
     elif recipe.start_from_single:
         start_from(single, network)
     trainer = Trainer(recipe, network, device, out)
+    objective = parallel.distribute(MultiObjective(network, targets, recipe.multi))
 
     def loss(generator: torch.Generator) -> Losses:
-        batch = mixer.draw(recipe.batch_size, generator, recipe.mixing.max_at(trainer.step))
-        num_cells = recipe.multi.num_cells if recipe.multi.cell else 0
-        image = batch.image if isinstance(batch, MelBatch) else network.front_end(batch.wave)
-        return slot_losses(network.logits_of(image, num_cells=num_cells), batch, targets, recipe.multi)
+        batch = mixer.draw(batch_size, generator, recipe.mixing.max_at(trainer.step))
+        losses: Losses = objective(batch)
+        return losses
 
     trainer.resume()
     if not trainer.run(loss, max_seconds):
@@ -116,7 +137,8 @@ def train(
     if start is not None:
         record["start"] = file_hash(start)
     header = CheckpointHeader("multi", recipe.encoder.to_dict(), file_hash(single_path), training=record)
-    save_checkpoint(network, header, out / MULTI_FILE, dtype=torch.float16)
+    if parallel.leads():
+        save_checkpoint(network, header, out / MULTI_FILE, dtype=torch.float16)
     return out / MULTI_FILE
 
 
@@ -129,7 +151,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     recipe = replace(load_recipe(options.config, options.set), kind="multi")
     seconds = options.minutes * 60 if options.minutes else None
-    device = choose_device(options.device)
+    if options.resume:
+        require_run(options.out)
     if (options.bank is None) == (options.mixtures is None):
         raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
     bank: Bank | StemBank
@@ -137,10 +160,9 @@ def main(argv: list[str] | None = None) -> int:
         bank = Bank.open(options.bank, options.split)
     else:
         bank = StemBank.open(options.mixtures, options.split)
-    done = train(recipe, bank, options.single, options.out, device, seconds, options.start)
-    print(
-        f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
-    )
+    with parallel.joined(options.device) as device:
+        done = train(recipe, bank, options.single, options.out, device, seconds, options.start)
+        tell(done, options.out)
     return 0
 
 

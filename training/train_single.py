@@ -1,9 +1,9 @@
 """Train the single-instrument encoder: classify the training instruments, keep the penultimate activation.
 
-Kim et al. 2022, section 3.1. Run it in slices: `python -m training.train_single --config ours-single --bank DIR --out DIR`.
+Kim et al. 2022, section 3.1. Run it in slices: `python -m training.train_single --config ours-single --bank DIR --out DIR`,
+or on several GPUs: `torchrun --nproc-per-node 2 -m training.train_single …`.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.checkpoint import CheckpointHeader, save_checkpoint
-from models.device import DEVICES, choose_device
 from models.encoder_pair import SINGLE_FILE
 from models.encoders import SingleInstrumentEncoder
 from models.errors import TrainingError
+from training import parallel
 from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
-from training.commands import commit, guarded
+from training.commands import arguments, commit, guarded, tell
 from training.config import Recipe, SingleLossConfig, load_recipe
 from training.effects.chain import Effects
-from training.loop import Losses, Trainer, describe
-from training.nlakh.dataset import TRAIN
+from training.loop import Losses, Trainer, describe, require_run
 
 
 class InstrumentClassifier(nn.Module):
@@ -54,18 +53,20 @@ def train(
     recipe: Recipe, bank: ClipSource, out: Path, device: torch.device, max_seconds: float | None
 ) -> Path | None:
     """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
+    batch_size = parallel.share(recipe.batch_size)
     torch.manual_seed(recipe.seed)
     store = ClipStore(bank, device)
     encoder = SingleInstrumentEncoder(recipe.encoder)
     network = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
     trainer = Trainer(recipe, network, device, out)
+    classify = parallel.distribute(network)
     effects = Effects(recipe.effects, recipe.encoder.front_end.sample_rate)
 
     def loss(generator: torch.Generator) -> Losses:
-        clip = torch.randint(store.num_clips, (recipe.batch_size,), generator=generator)
+        clip = torch.randint(store.num_clips, (batch_size,), generator=generator)
         instrument = store.instrument_of_clip[clip].to(device)
         wave = effects.stems(random_shift(store.take(clip), generator), generator)
-        logits = network(wave).float()
+        logits = classify(wave).float()
         value = functional.cross_entropy(logits, instrument, label_smoothing=recipe.single.label_smoothing)
         return {"loss": value, "top1": (logits.argmax(dim=1) == instrument).float().mean()}
 
@@ -74,33 +75,9 @@ def train(
         return None
     record = describe(recipe, bank, trainer.step) | {"commit": commit()}
     header = CheckpointHeader("single", recipe.encoder.to_dict(), training=record)
-    save_checkpoint(encoder, header, out / SINGLE_FILE, dtype=torch.float16)
+    if parallel.leads():
+        save_checkpoint(encoder, header, out / SINGLE_FILE, dtype=torch.float16)
     return out / SINGLE_FILE
-
-
-def arguments(description: str) -> argparse.ArgumentParser:
-    """The options both training commands share."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--config", type=Path, required=True, help="a TOML file or the name of a shipped recipe"
-    )
-    parser.add_argument("--bank", type=Path, help="Nlakh-single, in either layout")
-    parser.add_argument("--split", default=TRAIN, help="of the data set")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the run's folder; a run found there is resumed"
-    )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument(
-        "--minutes", type=float, help="stop after this slice and save; the next call carries on"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override, e.g. optimizer.name='\"adam\"'",
-    )
-    return parser
 
 
 @guarded
@@ -110,11 +87,11 @@ def main(argv: list[str] | None = None) -> int:
     seconds = options.minutes * 60 if options.minutes else None
     if options.bank is None:
         raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
+    if options.resume:
+        require_run(options.out)
     bank = Bank.open(options.bank, options.split)
-    done = train(recipe, bank, options.out, choose_device(options.device), seconds)
-    print(
-        f"wrote {done}" if done else f"slice over; the run in {options.out} carries on with the same command"
-    )
+    with parallel.joined(options.device) as device:
+        tell(train(recipe, bank, options.out, device, seconds), options.out)
     return 0
 
 

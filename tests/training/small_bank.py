@@ -1,4 +1,4 @@
-"""A clip bank in memory for the training tests: a few instruments, each a tone with overtones of its own."""
+"""Banks in memory for the training tests: a few instruments, each a tone with overtones of its own, alone and mixed."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from training.nlakh.dataset import DatasetInstrument
+from training.stem_bank import StemBank
+
+PLAYED = [(0, 2), (1, 2, 4), (0, 1, 3), (3, 5), (0, 4), (1, 5)]
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,28 @@ class SmallBank:
 
     def to_tensor(self, device: torch.device) -> torch.Tensor:
         return torch.from_numpy(self.rows(np.arange(self.num_clips))).to(device)
+
+
+@dataclass(frozen=True)
+class _Stems:
+    """Clips as the rows of files."""
+
+    clips: NDArray[np.int16]
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.clips)
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.int16]:
+        return self.clips[rows]
+
+
+def small_mixtures(bank: SmallBank | None = None) -> StemBank:
+    """Mixtures of the bank's instruments, `PLAYED`, whose stems are 10 dB apart."""
+    bank = bank or SmallBank()
+    instrument = np.concatenate(PLAYED)
+    clips = bank.rows(instrument * bank.clips_per_instrument + np.arange(len(instrument)) % 3)
+    level = 10 ** (-0.5 * (np.arange(len(instrument)) % 3))
+    stems = _Stems((clips * level[:, None]).astype(np.int16))
+    offsets = np.cumsum([0, *map(len, PLAYED)])
+    return StemBank(bank.instruments, stems, offsets, instrument, bank.clip_samples)

@@ -1,0 +1,106 @@
+"""What each of two processes does for `test_parallel.py`, which starts them as torchrun does.
+
+`python -m torch.distributed.run --nproc-per-node 2 -m tests.training.two_ranks FOLDER`
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.encoders import MultiInstrumentEncoder
+from models.errors import TrainingError
+from tests.training.small_bank import SmallBank
+from training import parallel, train_multi, train_single
+from training.clip_store import ClipStore
+from training.config import Recipe, load_recipe
+from training.loop import Losses, Trainer
+from training.mixing import Mixer, MixtureBatch
+from training.targets import Targets
+from training.train_multi import MultiObjective
+
+CPU = torch.device("cpu")
+BANK = SmallBank()
+BATCH_SIZE = 8
+# Without statistics over the batch and with as many pairs in each half, the mean of two halves is that of the whole.
+PLAIN = (
+    'encoder.backbone = "convnext"',
+    "encoder.backbone_options = { depths = [1, 1, 1, 1], widths = [8, 8, 8, 8], drop_path = 0.0 }",
+    'encoder.head = "pooled"',
+    "encoder.head_options = {}",
+    "encoder.front_end.clip_seconds = 1.1",
+    f"batch_size = {BATCH_SIZE}",
+    "multi.presence = 0.5",
+    "multi.prototype = 0.5",
+    "multi.cell = 0.0",
+    'optimizer.schedule = "constant"',
+)
+MEL = (
+    'mixing.domain = "mel"',
+    "mel_effects.noise_probability = 0.5",
+    "encoder.front_end.clip_seconds = 0.25",
+)
+
+
+def recipe(*overrides: str) -> Recipe:
+    return load_recipe(Path("tiny"), list(overrides))
+
+
+class Plain:
+    """A network, its losses, and mixtures of two, that both one process and two can train."""
+
+    def __init__(self, out: Path) -> None:
+        self.recipe = recipe(*PLAIN)
+        torch.manual_seed(self.recipe.seed)
+        self.network = MultiInstrumentEncoder(self.recipe.encoder)
+        store = ClipStore(BANK, CPU)
+        generator = torch.Generator().manual_seed(3)
+        embedding = torch.randn(store.num_clips, self.recipe.encoder.embedding_dim, generator=generator)
+        self.objective = MultiObjective(self.network, Targets(embedding, store), self.recipe.multi)
+        self.mixer = Mixer(store, 2, 2)
+        self.trainer = Trainer(self.recipe, self.network, CPU, out)
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> MixtureBatch:
+        return self.mixer.draw(batch_size, generator)
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+
+def move_weights(folder: Path) -> None:
+    """Train the plain network on both ranks' halves, and leave each rank's weights."""
+    plain = Plain(folder / "plain")
+    objective = parallel.distribute(plain.objective)
+
+    def loss(generator: torch.Generator) -> Losses:
+        losses: Losses = objective(plain.draw(parallel.share(BATCH_SIZE), generator))
+        return losses
+
+    plain.trainer.run(loss)
+    torch.save(plain.weights(), folder / f"rank{parallel.rank()}.pt")
+
+
+def refuse_what_does_not_divide() -> None:
+    try:
+        parallel.share(3)
+    except TrainingError:
+        return
+    raise AssertionError("three mixtures were shared by two processes")
+
+
+def main(folder: Path) -> None:
+    with parallel.joined("cpu"):
+        assert parallel.num_ranks() == 2
+        refuse_what_does_not_divide()
+        move_weights(folder)
+        single = train_single.train(recipe('kind = "single"'), BANK, folder / "single", CPU, None)
+        assert single is not None
+        parallel.agreed(True)  # the leader has written it
+        train_multi.train(recipe(*MEL), BANK, single, folder / "whole", CPU, None)
+        while train_multi.train(recipe(*MEL), BANK, single, folder / "sliced", CPU, 0.0) is None:
+            pass
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
