@@ -71,7 +71,7 @@ def _hit(name: str, place: int, played: Places) -> str:
 
 
 def draw(setting: Setting, folder: Path) -> None:
-    """`failure-1-SPLIT.png` and following; of a hit its first enrollment clip is shown."""
+    """`failure-1-SPLIT.jpg` and following; of a hit its first enrollment clip is shown."""
     front_end = FrontEnd()
     for number, failure in enumerate(worst(setting), 1):
         first = (
@@ -90,4 +90,4 @@ def draw(setting: Setting, folder: Path) -> None:
             for panel, name, image in zip(line, names, images, strict=False):
                 panel.imshow(image, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=2)
                 panel.set_title(name, fontsize=8)
-        save_figure(figure, folder / f"failure-{number}-{setting.split}.png")
+        save_figure(figure, folder / f"failure-{number}-{setting.split}.jpg")

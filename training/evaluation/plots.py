@@ -1,4 +1,4 @@
-"""The plots of an evaluation, small PNG files: embeddings by t-SNE, families confused, recall against size and number.
+"""The plots of an evaluation, small files: embeddings by t-SNE, families confused, recall against size and number.
 
 Kim et al. 2022, Fig. 4 (t-SNE of training and held-out instruments); the others show what the tables say.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_INSTRUMENTS, SHOWN_CLIPS = 53, 12  # of each panel of the t-SNE
 MIN_SHOWN = 8  # clips; fewer make no picture
-DPI = 80
+DPI, JPEG_QUALITY = 80, 60
 RECALLS = ("recall_any_1", "recall_any_5", "recall_any_10", "recall_own_1", "recall_own_5", "recall_own_10")
 
 
@@ -40,9 +40,12 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """As a small PNG file, the same bytes each time."""
+    """As a small file, the same bytes each time: PNG for drawings, JPEG for images."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    if path.suffix == ".jpg":
+        figure.savefig(path, dpi=DPI, pil_kwargs={"quality": JPEG_QUALITY})
+    else:
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 def embeddings(setting: Setting, folder: Path) -> None:

@@ -78,7 +78,7 @@ def _table(found: Sequence[Named]) -> list[str]:
 def _pictures(split: str, plots: Path | None, out: Path) -> list[str]:
     if plots is None:
         return []
-    found = sorted(plots.glob(f"*-{split}.png"))
+    found = sorted(path for kind in ("png", "jpg") for path in plots.glob(f"*-{split}.{kind}"))
     return ["", *(f"![{path.stem}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for path in found)]
 
 

@@ -72,7 +72,7 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
         "confusion-valid.png",
         "recall-size-valid.png",
         "recall-number-valid.png",
-        "failure-1-valid.png",
+        "failure-1-valid.jpg",
     } < set(drawn)
     assert max(drawn.values()) < 100_000
     assert results.main([str(kept), "--plots", str(plots), "--out", str(out)]) == 0
