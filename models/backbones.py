@@ -109,13 +109,13 @@ class CompactCNN(Backbone):
     def grow_from(self, smaller: "CompactCNN") -> None:
         """Take over the weights of a network that has as many blocks or fewer; blocks it lacks stay the identity.
 
-        Raises RuntimeError when the widths differ or it is the deeper one somewhere.
+        Raises RuntimeError when stages or widths differ or it is the deeper one somewhere.
         """
-        theirs = smaller._groups()
-        for stage, ours in enumerate(self._groups()):
-            if len(ours) < len(theirs[stage]):
-                raise RuntimeError(f"stage {stage} has {len(ours)} layers, fewer than {len(theirs[stage])}")
-            for mine, trained in zip(ours, theirs[stage], strict=False):
+        groups, theirs = self._groups(), smaller._groups()
+        if len(groups) != len(theirs) or any(len(a) < len(b) for a, b in zip(groups, theirs, strict=True)):
+            raise RuntimeError(f"depths {self.depths} cannot take over those of {smaller.depths}")
+        for ours, trained_group in zip(groups, theirs, strict=True):
+            for mine, trained in zip(ours, trained_group, strict=False):
                 mine.load_state_dict(trained.state_dict())
 
     def _groups(self) -> list[list[nn.Module]]:

@@ -36,9 +36,8 @@ def cell_loss(
         used, instrument = instrument.unique(return_inverse=True)
         prototype = prototype[used]
     norm = torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp(min=1e-6)
-    similarity = (
-        cells @ prototype.T
-    ).float() / norm  # [batch, cells, instruments], quicker than normalised cells
+    # [batch, cells, instruments]; dividing afterwards is quicker than normalising the cells
+    similarity = (cells @ prototype.T).float() / norm
     score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
     present = torch.zeros_like(score, dtype=torch.bool).index_put_(
         (row, instrument), torch.tensor(True, device=score.device)

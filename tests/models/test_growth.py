@@ -47,6 +47,8 @@ def test_it_answers_as_before(grown: EncoderConfig) -> None:
     [
         (SMALL, replace(SMALL, backbone_options={"widths": [4, 8, 16]})),
         (replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [2, 1]}), SMALL),
+        (SMALL, replace(SMALL, backbone_options={"widths": [4, 8, 8, 8]})),
+        (replace(SMALL, backbone_options={"widths": [4, 8, 8, 8]}), SMALL),
         (SMALL, replace(SMALL, head="pooled", head_options={})),
         (SMALL, replace(SMALL, backbone="han", backbone_options={})),
     ],
