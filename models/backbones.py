@@ -19,6 +19,10 @@ class Backbone(nn.Module):
     def pool(self, feature_map: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def grow_from(self, trained: "Backbone") -> None:
+        """Take over a trained network's weights. Raises RuntimeError when it is another network."""
+        self.load_state_dict(trained.state_dict())
+
 
 class HanCNN(Backbone):
     """Four blocks of two 3x3 convolutions, BatchNorm and LeakyReLU(.33), max-pooled 3x3 between, max-pooled at the end."""
@@ -106,17 +110,19 @@ class CompactCNN(Backbone):
         self.channels = channels
         self.pooled_channels = 2 * channels
 
-    def grow_from(self, smaller: "CompactCNN") -> None:
+    def grow_from(self, trained: Backbone) -> None:
         """Take over the weights of a network that has as many blocks or fewer; blocks it lacks stay the identity.
 
         Raises RuntimeError when stages or widths differ or it is the deeper one somewhere.
         """
-        groups, theirs = self._groups(), smaller._groups()
+        if not isinstance(trained, CompactCNN):
+            raise RuntimeError(f"a CompactCNN cannot take over a {type(trained).__name__}")
+        groups, theirs = self._groups(), trained._groups()
         if len(groups) != len(theirs) or any(len(a) < len(b) for a, b in zip(groups, theirs, strict=True)):
-            raise RuntimeError(f"depths {self.depths} cannot take over those of {smaller.depths}")
+            raise RuntimeError(f"depths {self.depths} cannot take over those of {trained.depths}")
         for ours, trained_group in zip(groups, theirs, strict=True):
-            for mine, trained in zip(ours, trained_group, strict=False):
-                mine.load_state_dict(trained.state_dict())
+            for mine, learnt in zip(ours, trained_group, strict=False):
+                mine.load_state_dict(learnt.state_dict())
 
     def _groups(self) -> list[list[nn.Module]]:
         """The stem, then each stage: its strided convolution and its blocks."""
@@ -190,7 +196,7 @@ class ConvNeXt(Backbone):
         self.apply(_truncated_normal)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.layers(image)
+        return self.layers(image.contiguous(memory_format=torch.channels_last))
 
     def pool(self, feature_map: Tensor) -> Tensor:
         return self.norm(feature_map.mean(dim=(2, 3)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.backbones import CompactCNN, HanCNN, build_backbone
+from models.backbones import HanCNN, build_backbone
 from models.front_end import FrontEnd, FrontEndConfig
 from models.slots import AttentionSlots, PooledSlots, SlotLogits
 
@@ -108,10 +108,7 @@ class MultiInstrumentEncoder(nn.Module):
 
         Raises RuntimeError when the networks differ otherwise.
         """
-        if isinstance(self.backbone, CompactCNN) and isinstance(smaller.backbone, CompactCNN):
-            self.backbone.grow_from(smaller.backbone)
-        else:
-            self.backbone.load_state_dict(smaller.backbone.state_dict())
+        self.backbone.grow_from(smaller.backbone)
         self.head.load_state_dict(smaller.head.state_dict())
 
     def logits(self, wave: Tensor, *, num_cells: int = 0) -> SlotLogits:

@@ -48,11 +48,11 @@ class MultiObjective(nn.Module):
 
 
 def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
-    """Copy the single encoder's backbone. Raises TrainingError if the backbones differ."""
+    """Take over the single encoder's backbone. Raises TrainingError if the recipe's cannot grow from it."""
     try:
-        multi.backbone.load_state_dict(single.backbone.state_dict())
+        multi.backbone.grow_from(single.backbone)
     except RuntimeError as error:
-        raise TrainingError("start_from_single needs the same backbone in both encoders") from error
+        raise TrainingError("start_from_single needs a backbone that grows from the single encoder's") from error
 
 
 def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -> None:
