@@ -71,7 +71,19 @@ class SingleInstrumentEncoder(nn.Module):
 
     def activation(self, wave: Tensor) -> Tensor:
         """The penultimate activation before normalisation, `[batch, samples]` → `[batch, dim]`."""
-        return self.head(self.backbone.pool(self.backbone(self.front_end(wave))))
+        return self.activation_of(self.front_end(wave))
+
+    def activation_of(self, image: Tensor) -> Tensor:
+        """The same for what the front end made of it, `[batch, 1, n_mels, frames]`."""
+        return self.head(self.backbone.pool(self.backbone(image)))
+
+    def grow_from(self, smaller: "SingleInstrumentEncoder") -> None:
+        """Take over the weights of a trained encoder; blocks that it lacks stay the identity they start as.
+
+        Raises RuntimeError when the networks differ otherwise.
+        """
+        self.backbone.grow_from(smaller.backbone)
+        self.head.load_state_dict(smaller.head.state_dict())
 
     def forward(self, wave: Tensor) -> Tensor:
         """`wave [batch, samples]` at the front end's rate → unit-norm embeddings `[batch, dim]`, always finite."""

@@ -27,11 +27,19 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class SingleLossConfig:
-    """Instrument classification (section 3.1): `linear` as in the paper, or `cosine` with a scale."""
+    """Instrument classification (section 3.1): `linear` as in the paper, or `cosine` with a scale.
+
+    `margin` is taken off the true instrument's cosine in training (Wang et al. 2018), so that instruments stand further apart.
+    """
 
     classifier: Literal["linear", "cosine"] = "cosine"
     scale: float = 20.0
     label_smoothing: float = 0.05
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.margin < 1 or (self.margin and self.classifier != "cosine"):
+            raise ValueError(f"margin {self.margin} must lie in 0…1, and needs the cosine classifier")
 
 
 @dataclass(frozen=True)

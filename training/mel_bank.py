@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.atomic import atomic_file
-from models.front_end import FrontEndConfig, LogMel
+from models.front_end import FrontEnd, FrontEndConfig
 from training.clip_store import ClipStore
 from training.levels import active_rms
 
@@ -37,13 +37,13 @@ class MelBank:
             levels = saved.get("level", ())  # none in caches of earlier versions
             if saved["front_end"] == config.to_dict() and len(levels) == store.num_clips:
                 return cls(saved["magnitude"].to(store.device), levels, config)
-        log_mel = LogMel(config).to(store.device)
+        front_end = FrontEnd(config).to(store.device)
         magnitude = torch.empty(store.num_clips, config.num_frames, config.n_mels, dtype=torch.float16)
         level = torch.empty(store.num_clips)
         for clip in torch.arange(store.num_clips).split(AT_ONCE):
-            wave = store.take(clip)
+            wave = front_end.fit_length(store.take(clip))
             active = active_rms(wave).clamp(min=1e-5)  # [clips, 1]
-            power = log_mel.power(wave / active)
+            power = front_end.log_mel.power(wave / active)
             level[clip] = active[:, 0].cpu()
             magnitude[clip] = power.sqrt().transpose(1, 2).half().cpu()
         with atomic_file(cache) as file:

@@ -5,16 +5,20 @@ on a CPU and on a GPU alike.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.errors import TrainingError
 from models.front_end import FrontEnd, mel_filters
-from training.config import MelEffectsConfig
+from training.clip_store import ClipStore
+from training.config import MelEffectsConfig, Recipe
 from training.mel_bank import MelBank
 from training.mixing import Cast, Caster
 
+MEL_FILE = "mel.pt"  # a cache in the run's folder
 KNOTS = 7  # of an equaliser's curve, evenly over the mel scale
 STEEPEST = 2.0  # noise falls with the frequency to a power between 0 and this
 
@@ -102,3 +106,11 @@ class MelMixer:
         noise = self._level((colour[:, None] * flutter).to(self.device))
         share = 10 ** (-snr_db[chosen] / 10).to(self.device)
         return power.index_add(0, chosen.to(self.device), noise * share[:, None, None])
+
+
+def open_mel_mixer(recipe: Recipe, casting: Caster, store: ClipStore, cache: Path) -> MelMixer:
+    """The recipe's mixer in the mel domain. Raises TrainingError when it has `[effects]`, which are for samples."""
+    if recipe.effects.any():
+        raise TrainingError("the mel domain has effects of its own: use [mel_effects], not [effects]")
+    bank = MelBank.compute(store, recipe.encoder.front_end, cache)
+    return MelMixer(casting, bank, recipe.mel_effects)

@@ -15,6 +15,8 @@ from models.device import autocast, native_bfloat16
 from models.encoders import SingleInstrumentEncoder
 from training.clip_store import ClipStore
 
+TARGETS_FILE = "targets.pt"  # a cache in the run's folder
+
 
 class Targets:
     """`embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""

@@ -23,14 +23,11 @@ from training.config import MultiLossConfig, Recipe, load_recipe
 from training.effects.chain import Effects
 from training.loop import Losses, Trainer, describe, require_run
 from training.losses import slot_losses
-from training.mel_bank import MelBank
-from training.mel_mixing import MelBatch, MelMixer
+from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
 from training.mixing import Caster, Casting, Mixer, MixtureBatch
 from training.stem_bank import StemBank
 from training.stored_mixtures import StoredCasting, StoredMixer
-from training.targets import Targets
-
-MEL_FILE, TARGETS_FILE = "mel.pt", "targets.pt"  # caches in the run's folder
+from training.targets import TARGETS_FILE, Targets
 
 
 class MultiObjective(nn.Module):
@@ -52,7 +49,9 @@ def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -
     try:
         multi.backbone.grow_from(single.backbone)
     except RuntimeError as error:
-        raise TrainingError("start_from_single needs a backbone that grows from the single encoder's") from error
+        raise TrainingError(
+            "start_from_single needs a backbone that grows from the single encoder's"
+        ) from error
 
 
 def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -> None:
@@ -83,14 +82,12 @@ def open_mixer(
     mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
     drawn = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
     if mixing.domain == "mel":
-        if effects.any():
-            raise TrainingError("the mel domain has effects of its own: use [mel_effects], not [effects]")
         casting: Caster = (
             StoredCasting(store, bank, mixing.max_instruments)
             if isinstance(bank, StemBank)
             else Casting(store, *drawn)
         )
-        return MelMixer(casting, MelBank.compute(store, front_end, cache), recipe.mel_effects)
+        return open_mel_mixer(recipe, casting, store, cache)
     if not isinstance(bank, StemBank):
         return Mixer(store, *drawn, Effects(effects, front_end.sample_rate))
     if effects.any():

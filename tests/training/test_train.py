@@ -14,7 +14,7 @@ from models.posterior import library_posterior
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
 from training.clip_store import ClipStore
-from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, load_recipe
+from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, SingleLossConfig, load_recipe
 from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
 from training.losses import cell_loss, posterior_loss
 from training.mixing import Mixer
@@ -157,3 +157,42 @@ def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
     likelihood = np.where(truth, posterior, 1 - posterior)
     got = posterior_loss(slot, presence_logit, batch, prototype, 8.0)
     assert got.item() == pytest.approx(-np.log(likelihood).sum() / truth.sum().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("domain", ["wave", "mel"])
+def test_a_single_encoder_carries_on_from_a_trained_one(tmp_path: Path, domain: str) -> None:
+    """At a learning rate of nothing it stays what it was, deeper or not, and its clips are told by their prototypes."""
+    bank, start = SmallBank(clip_samples=8_000), tmp_path / "start"
+    longer = ("steps = 80", "batch_size = 12", "optimizer.learning_rate = 0.01")
+    first = train_single.train(recipe("single", *longer), bank, start, CPU, None)
+    assert first is not None
+    deeper = "encoder.backbone_options = { widths = [4, 8, 8], depths = [2, 1] }"
+    idle = (*longer, deeper, "optimizer.learning_rate = 1e-9", f'mixing.domain = "{domain}"')
+    again = train_single.train(recipe("single", *idle), bank, tmp_path / "again", CPU, None, first)
+    assert again is not None
+    rows = [json.loads(line) for line in (tmp_path / "again" / LOG_FILE).read_text().splitlines()]
+    assert np.mean([row["top1"] for row in rows]) > 0.4
+    deep, _ = load_single(again)
+    shallow, _ = load_single(first)
+    theirs, ours = (encoder.head[0].get_parameter("weight") for encoder in (shallow, deep))
+    assert torch.allclose(theirs, ours, atol=1e-3)
+    wider = recipe("single", "encoder.backbone_options = { widths = [4, 8, 16] }")
+    with pytest.raises(TrainingError, match="another network"):
+        train_single.train(wider, bank, tmp_path / "wider", CPU, None, first)
+
+
+def test_a_margin_is_taken_off_the_true_instrument_alone() -> None:
+    logits, instrument = torch.tensor([[4.0, 3.5, -1.0], [0.0, 1.0, 2.0]]), torch.tensor([0, 2])
+    plain, harder = (
+        train_single.classification_losses(logits, instrument, SingleLossConfig(scale=10.0, margin=margin))
+        for margin in (0.0, 0.1)
+    )
+    lowered = logits - torch.eye(3)[instrument]
+    assert harder["loss"] > plain["loss"]
+    assert harder["loss"].item() == pytest.approx(
+        torch.nn.functional.cross_entropy(lowered, instrument, label_smoothing=0.05).item()
+    )
+    assert harder["top1"] == plain["top1"] == 1.0
+    for margin, classifier in ((1.5, "cosine"), (0.1, "linear")):
+        with pytest.raises(TrainingError, match="margin"):
+            recipe("single", f"single.margin = {margin}", f'single.classifier = "{classifier}"')
