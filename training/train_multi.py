@@ -54,17 +54,20 @@ def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -
         ) from error
 
 
-def carry_on_from(path: Path, single_hash: str, multi: MultiInstrumentEncoder) -> None:
+def carry_on_from(path: Path, single_path: Path, multi: MultiInstrumentEncoder) -> None:
     """Take over a trained multi encoder's weights; what the recipe's network has more of starts idle.
 
-    Raises TrainingError if it differs in shape or in its single encoder.
+    Raises TrainingError if it differs in shape, or was trained neither against this single encoder nor against the one
+    that this single encoder itself carried on from, whose embeddings are still much like its own.
     """
     trained, header = load_multi(path)
-    if header.target_encoder != single_hash:
+    _, single_header = load_single(single_path)
+    known = {file_hash(single_path), single_header.training.get("start")}
+    if header.target_encoder not in known:
         raise TrainingError(
             f"{path} was trained against another single encoder",
             value=header.target_encoder,
-            limit=single_hash,
+            limit=file_hash(single_path),
         )
     try:
         multi.grow_from(trained)
@@ -116,7 +119,7 @@ def train(
         targets = Targets.compute(single, store, out / TARGETS_FILE, file_hash(single_path))
     network = MultiInstrumentEncoder(recipe.encoder)
     if start is not None:
-        carry_on_from(start, file_hash(single_path), network)
+        carry_on_from(start, single_path, network)
     elif recipe.start_from_single:
         start_from(single, network)
     trainer = Trainer(recipe, network, device, out)

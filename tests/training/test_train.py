@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import load_checkpoint, load_single
+from models.checkpoint import file_hash, load_checkpoint, load_single
 from models.encoder_pair import MULTI_FILE, EncoderPair
 from models.errors import TrainingError
 from models.posterior import library_posterior
@@ -196,3 +196,20 @@ def test_a_margin_is_taken_off_the_true_instrument_alone() -> None:
     for margin, classifier in ((1.5, "cosine"), (0.1, "linear")):
         with pytest.raises(TrainingError, match="margin"):
             recipe("single", f"single.margin = {margin}", f'single.classifier = "{classifier}"')
+
+
+def test_a_multi_encoder_follows_its_single_encoder_on(tmp_path: Path) -> None:
+    """What was trained against an encoder may carry on against the one that grew from it, and against no stranger."""
+    first = train_one_single(tmp_path / "first")
+    multi = train_multi.train(recipe("multi"), BANK, first, tmp_path / "multi", CPU, None)
+    later = train_single.train(recipe("single", "seed = 1"), BANK, tmp_path / "later", CPU, None, first)
+    stranger = train_single.train(recipe("single", "seed = 2"), BANK, tmp_path / "stranger", CPU, None)
+    assert multi
+    assert later
+    assert stranger
+    again = train_multi.train(recipe("multi"), BANK, later, tmp_path / "again", CPU, None, multi)
+    assert again
+    _, header = load_checkpoint(again)
+    assert header.target_encoder == file_hash(later)
+    with pytest.raises(TrainingError, match="against another single encoder"):
+        train_multi.train(recipe("multi"), BANK, stranger, tmp_path / "no", CPU, None, multi)
