@@ -14,12 +14,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from models.checkpoint import file_hash
+from models.checkpoint import file_hash, load_multi
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.commands import guarded
 from training.evaluation import failures, library, paper, plots, real, three, verify
+from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.report import Report, Table, print_table, write_report
 from training.evaluation.setting import Setting
@@ -199,8 +200,11 @@ def main(argv: list[str] | None = None) -> int:
             plots.embeddings(setting, options.plots)
             failures.draw(setting, options.plots)
     name = options.weights.resolve().name if options.weights else "shipped"
-    multi = file_hash((options.weights or WEIGHTS) / MULTI_FILE)
-    report = Report(name, pair.encoder_hash, multi, machine(pair), as_typed(argv), tuple(tables))
+    multi = (options.weights or WEIGHTS) / MULTI_FILE
+    cost = multiply_adds(load_multi(multi)[0], pair.clip_samples)
+    report = Report(
+        name, pair.encoder_hash, file_hash(multi), cost, machine(pair), as_typed(argv), tuple(tables)
+    )
     if options.json:
         write_report(options.json, report)
     if options.plots:

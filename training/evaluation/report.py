@@ -72,11 +72,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All tables of one run, and what they were measured with: `name` of the weights' folder, hashes of both files."""
+    """All tables of one run, and what they were measured with: `name` of the weights' folder, hashes of both files.
+
+    `multiply_adds` are the multi encoder's for a window of five seconds.
+    """
 
     name: str
     single: str
     multi: str
+    multiply_adds: int
     machine: str
     command: str
     tables: tuple[Table, ...]

@@ -47,10 +47,14 @@ def page(reports: Sequence[Report], plots: Path | None, out: Path) -> str:
 
 
 def _measured_with(reports: Sequence[Report]) -> list[str]:
-    lines = ["| encoders | sha256 of single, of multi | command | on |", "|---|---|---|---|"]
+    lines = [
+        "| encoders | sha256 of single, of multi | multiply-adds a window | command | on |",
+        "|---|---|---|---|---|",
+    ]
     for report in reports:
         hashes = ", ".join(f"`{text.removeprefix('sha256:')[:16]}`" for text in (report.single, report.multi))
-        lines.append(f"| {report.name} | {hashes} | `{report.command}` | {report.machine} |")
+        cost = f"{report.multiply_adds / 1e9:.2f} G"
+        lines.append(f"| {report.name} | {hashes} | {cost} | `{report.command}` | {report.machine} |")
     return lines
 
 

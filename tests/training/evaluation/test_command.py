@@ -90,7 +90,8 @@ def small_report(name: str, value: float) -> Report:
     )
     table = Table("paper", "valid", "random-5", "random mixtures", ("4 mixtures",), rows)
     empty = Table("three", "valid", "three", "parts", ("skipped: no drums",), ())
-    return Report(name, "sha256:abcdef", "sha256:fedcba", "a machine", "showme evaluate", (table, empty))
+    hashes = ("sha256:abcdef", "sha256:fedcba")
+    return Report(name, *hashes, 3_510_000_000, "a machine", "showme evaluate", (table, empty))
 
 
 def test_a_page_sets_encoders_side_by_side(tmp_path: Path) -> None:
@@ -102,6 +103,7 @@ def test_a_page_sets_encoders_side_by_side(tmp_path: Path) -> None:
     assert "| present | ours | .500 (.400–1.25) |" in text
     assert "| present | small-random | .450 (.400–1.25) |" in text
     assert text.count("- 4 mixtures") == 1
+    assert text.count("| 3.51 G |") == 2
     assert "- skipped: no drums" in text
     alone = results.page([small_report("ours", 0.5)], None, tmp_path / "R.md")
     assert "| present | .500 (.400–1.25) |" in alone
