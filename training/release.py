@@ -1,6 +1,6 @@
-"""Make trained encoders ready to ship: choose the presence threshold on the validation bank, and write the pair.
+"""Make trained encoders ready to ship: choose on the validation bank what a used slot and a near hit are, and write the pair.
 
-The threshold counts best at hardly any cost in instrument F1 (section 5.2 of Kim et al. 2022); no test bank is touched.
+The presence threshold counts best at hardly any cost in instrument F1 (section 5.2 of Kim et al. 2022); no test bank is touched.
 
     python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank VALIDATION --out DIR
 """
@@ -28,6 +28,7 @@ from training.nlakh.dataset import VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
 F1_COST = 0.02
+FAR_SHARE = 0.05  # of the right hits that may be called far
 
 
 def best_threshold(true: Bools, found_by: Answers) -> float:
@@ -40,6 +41,14 @@ def best_threshold(true: Bools, found_by: Answers) -> float:
     count_errors = [np.abs(sets.sum(axis=1) - true.sum(axis=1)).mean() for sets in found]
     affordable = np.where(scores >= (1 - F1_COST) * scores.max(), count_errors, np.inf)
     return round(float(THRESHOLDS[int(np.argmin(affordable))]), 2)
+
+
+def close_similarity(true: Bools, found_by: Answers, threshold: float) -> float:
+    """The cosine above which all but `FAR_SHARE` of the right best hits of used slots lie; below it, nothing is close."""
+    used = found_by.presence >= threshold  # [K, slots]
+    nearest = found_by.cosine.argmax(axis=2)
+    right = used & np.take_along_axis(true, nearest, axis=1)
+    return round(float(np.quantile(found_by.cosine.max(axis=2)[right], FAR_SHARE)), 2) if right.any() else 0.0
 
 
 def release(
@@ -58,6 +67,7 @@ def release(
     clips = setting.own.of_instruments(setting.everyone.chosen, 0, bank.clips_per_instrument)
     metrics = {name: round(float(value[0]), 4) for name, value in row.items()}
     metrics |= {name: round(figure.value, 4) for name, figure in verification(list(clips), 0).items()}
+    metrics["close_similarity"] = close_similarity(true, found, threshold)
     shutil.copyfile(single_path, _made(out) / SINGLE_FILE)
     header = replace(header, presence_threshold=threshold, metrics=metrics)
     save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)

@@ -203,6 +203,17 @@ def test_the_threshold_parts_what_is_there_from_what_is_not() -> None:
     assert 0.3 < threshold <= 0.6
 
 
+def test_right_hits_of_used_slots_say_what_is_close() -> None:
+    """Wrong hits and slots that are not used do not count, however near; one right hit in twenty may be called far."""
+    height = np.linspace(0.2, 0.6, 41, dtype=np.float32)
+    cosine = np.zeros((41, 3, 2), np.float32)
+    cosine[:, 0, 0], cosine[:, 1, 1], cosine[:, 2, 0] = height, 0.01, 0.02
+    true = np.tile([True, False], (41, 1))
+    presence = np.tile(np.array([0.9, 0.9, 0.1], np.float32), (41, 1))
+    assert release.close_similarity(true, Answers.of(cosine, presence), 0.5) == pytest.approx(0.22)
+    assert release.close_similarity(~true, Answers.of(cosine[:, :1], presence[:, :1]), 0.5) == 0.0
+
+
 def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "release"
     arguments = ["--single", str(weights / SINGLE_FILE), "--multi", str(weights / MULTI_FILE)]
@@ -210,5 +221,6 @@ def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Pa
     _, header = load_checkpoint(out / MULTI_FILE)
     assert 0 <= header.metrics["map_macro"] <= 1
     assert 0 <= header.metrics["eer"] <= 1
+    assert -1 <= header.metrics["close_similarity"] <= 1
     assert header.presence_threshold in release.THRESHOLDS.round(2)
     assert (out / SINGLE_FILE).read_bytes() == (weights / SINGLE_FILE).read_bytes()
