@@ -1,6 +1,6 @@
 """Make trained encoders ready to ship: choose on the validation bank what a used slot and a near hit are, and write the pair.
 
-The presence threshold counts best at hardly any cost in instrument F1 (section 5.2 of Kim et al. 2022). No test bank is touched.
+The presence threshold counts best at hardly any cost in instrument F1 (Kim et al. 2022, section 5.2). No test bank is touched.
 
     python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank VALIDATION --out DIR
 """
