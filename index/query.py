@@ -13,21 +13,15 @@ import numpy as np
 
 from index.instrument_index import InstrumentIndex
 from index.records import Candidate
-from index.search import (
-    SearchResult,
-    Span,
-    auto_result,
-    curve_of,
-    link_slots,
-    paper_result,
-    window_centres,
-)
+from index.search import SearchResult, auto_result, paper_result
 from index.sources.base import SILENCE_DBFS, Floats, is_silent
 from models.audio import split_windows
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, SilentAudio
+from models.linking import Timeline, link_slots, settled
 
 MODES = ("auto", "paper")
+Search = Callable[[Floats], list[list[Candidate]]]
 
 
 def run_query(
@@ -58,22 +52,27 @@ def run_query(
     embedding, presence = _encode(pair, windows)
     encoded = perf_counter()
     begin = range_start_seconds
-    end = begin + len(samples) / pair.sample_rate
-    starts_seconds = [begin + start / pair.sample_rate for start in starts]
-    window_seconds = pair.clip_samples / pair.sample_rate
+    timeline = Timeline(
+        begin + np.asarray(starts, np.float64) / pair.sample_rate,
+        pair.clip_samples / pair.sample_rate,
+        begin + len(samples) / pair.sample_rate,
+    )
     if mode == "paper":
-        result = _by_paper(search, embedding, presence, (begin, end), top_k)
-        centres = window_centres(starts_seconds, window_seconds, end)
-        curves = [curve_of(centres, heights) for heights in presence.T]
-        slots = tuple(replace(slot, curve=curve) for slot, curve in zip(result.slots, curves, strict=True))
-        result = replace(result, slots=slots)
+        result = _by_paper(search, embedding, presence, begin, timeline, top_k)
     else:
         threshold = pair.presence_threshold
-        tracks = link_slots(embedding, presence, starts_seconds, window_seconds, end, threshold=threshold)
+        nearest = partial(_nearest, partial(index.candidates, library, k=1))
+        linked = settled(link_slots(embedding, presence, threshold=threshold), nearest)
+        tracks = timeline.tracks(linked, embedding, presence, threshold)
         queries = np.array([track.embedding for track in tracks], np.float32).reshape(-1, index.embedding_dim)
         result = auto_result(tracks, search(queries))
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
+
+
+def _nearest(search: Search, queries: Floats) -> list[str | None]:
+    """The best instrument of the whole library for each query, whatever the question leaves out."""
+    return [found[0].instrument_id if found else None for found in search(queries)]
 
 
 def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
@@ -95,13 +94,12 @@ def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
 
 
 def _by_paper(
-    search: Callable[[Floats], list[list[Candidate]]],
-    embedding: Floats,
-    presence: Floats,
-    range_seconds: Span,
-    top_k: int,
+    search: Search, embedding: Floats, presence: Floats, begin: float, timeline: Timeline, top_k: int
 ) -> SearchResult:
     """The paper's rule over the windows that sound; it knows nothing of silence, which has no argmax worth having."""
     sounding = embedding.any(axis=(1, 2))
     queries = embedding[sounding].reshape(-1, embedding.shape[-1])
-    return paper_result(search(queries), presence[sounding], range_seconds, top_k)
+    result = paper_result(search(queries), presence[sounding], (begin, timeline.end), top_k)
+    curves = [timeline.curve(heights) for heights in presence.T]
+    slots = tuple(replace(slot, curve=curve) for slot, curve in zip(result.slots, curves, strict=True))
+    return replace(result, slots=slots)

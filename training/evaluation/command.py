@@ -19,7 +19,7 @@ from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.commands import guarded
-from training.evaluation import failures, library, paper, plots, real, three, verify
+from training.evaluation import failures, lanes, library, paper, plots, real, three, verify
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.report import Report, Table, print_table, write_report
@@ -33,7 +33,7 @@ MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
 FILE_COLUMNS = 160  # of what is printed, where it is no terminal
 
 PROTOCOLS: dict[str, Callable[[Setting], Iterator[Table]]] = {
-    protocol.NAME: protocol.tables for protocol in (paper, library, three, verify, real)
+    protocol.NAME: protocol.tables for protocol in (paper, library, lanes, three, verify, real)
 }
 OF_RECORDED = (
     verify.NAME,

@@ -61,7 +61,7 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
     printed = capsys.readouterr().out
     report = read_report(kept)
     assert {(table.split, table.protocol) for table in report.tables} == {
-        *(("valid", name) for name in ("paper", "library", "three", "verify")),
+        *(("valid", name) for name in ("paper", "library", "lanes", "three", "verify")),
         *(("test-recorded", name) for name in ("verify", "real")),
     }
     assert "chance" in printed
@@ -133,7 +133,7 @@ def test_cells_are_short() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--protocol", "guess"], "no protocol guess; known are paper, library, three, verify, real"),
+        (["--protocol", "guess"], "no protocol guess; known are paper, library, lanes, three, verify, real"),
         (["--protocol", "real", "--split", "valid"], "real needs the split test-recorded, given are valid"),
         (["--split", "test-same"], "not Nlakh-single with test-same"),
         (["--num-mixtures", "1"], "1 mixtures cannot be measured, 2 to 100,000 can"),

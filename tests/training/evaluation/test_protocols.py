@@ -11,7 +11,7 @@ from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
-from training.evaluation import library, paper, real, three, verify
+from training.evaluation import lanes, library, paper, real, three, verify
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.mixtures import part_mixtures
 from training.evaluation.report import Table
@@ -169,3 +169,27 @@ def test_real_is_alone_and_mixed(setting: Setting) -> None:
     ]
     alone = table.rows[1].figures
     assert alone["recall_any_1"].value == alone["recall_own_1"].value  # one slot is any slot
+
+
+def test_lanes_are_counted_and_each_instrument_once(setting: Setting) -> None:
+    (table,) = lanes.tables(setting)
+    check(table)
+    assert [row.name for row in table.rows[::2]] == [
+        "1 instrument",
+        "2 instruments",
+        "3 instruments",
+        "5 instruments",
+    ]
+    found = lanes.Answer(np.array([[3, 1], [3, 2], [4, 7]]), np.array([3, 2, 9]))
+    assert found.figures == (1, 2, 3, 3)
+    nothing = lanes.Answer(np.zeros((0, 5), np.int64), np.array([1]))
+    assert nothing.figures == (0, 0, 1, 0)
+
+
+def test_a_passage_is_of_its_instruments_and_of_the_seed_alone(setting: Setting) -> None:
+    held = setting.held
+    one, other, again = (next(lanes.passages(held, 3, 1, seed)) for seed in (0, 1, 0))
+    assert one[0].shape == (lanes.CLIPS * held.clip_samples,)
+    assert len(set(one[1].tolist())) == 3
+    assert np.array_equal(one[0], again[0])
+    assert not np.array_equal(one[0], other[0])
