@@ -1,4 +1,5 @@
 # Show Me the Instruments: `make help` lists what there is. Needs Python 3.11 or newer, make and a C compiler.
+# Node is needed only to change the page: what it is built to is committed.
 
 VENV ?= .venv
 PORT ?= 8000
@@ -25,10 +26,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(VARIANT)
 BENCH_INSTALLED := $(VENV)/.bench-$(VARIANT)
 OTHER_FAISS := $(if $(filter gpu,$(VARIANT)),faiss-cpu,faiss-gpu)
+WEB := app/web
+WEB_INSTALLED := $(WEB)/node_modules/.installed
 PACKAGES := app index models training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format bench data evaluate compose-check docker-steps clean
+.PHONY: help install serve test check format web web-check bench data evaluate compose-check docker-steps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +61,7 @@ serve: install ## serve on http://127.0.0.1:8000 (PORT=… HOST=… SHOWME_DATA_
 test: install ## run the tests (ARGS="-k audio")
 	$(BIN)/python -m pytest $(ARGS)
 
-check: install ## what CI runs: format, lint, types, tests
+check: install web-check ## what CI runs: format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(PACKAGES)
@@ -67,6 +70,21 @@ check: install ## what CI runs: format, lint, types, tests
 format: install ## format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+web: $(WEB_INSTALLED) ## build the page into app/web/dist (needs Node 20.19 or newer)
+	cd $(WEB) && npm run --silent build
+
+web-check: ## the page's own format, lint, types and unit tests; skipped, saying so, without Node
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web-check-run; \
+	  else echo "no Node here: the page's own checks are skipped (its bundle is checked by the Python tests)"; fi
+
+.PHONY: web-check-run
+web-check-run: $(WEB_INSTALLED)
+	cd $(WEB) && npm run --silent check && npm test --silent
+
+$(WEB_INSTALLED): $(WEB)/package-lock.json
+	cd $(WEB) && npm ci
+	@touch $@
 
 bench: $(BENCH_INSTALLED) ## measure speed and memory on this machine (ARGS="--only short-query --json")
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -93,5 +111,5 @@ docker-steps: install ## run the Dockerfile's own install steps in a fresh virtu
 	$(BIN)/python -m tests.deployment.docker_steps $(VARIANT)
 
 clean: ## remove caches and the virtual environment, not the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(WEB)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+/** The whole page: header, the view that the address names, toasts and help.
+ * The query view stays mounted when another is shown, so that an answer, its scroll and a running query survive. */
+import { useMemo, useState } from "preact/hooks";
+import { Header } from "./Header";
+import { lazy } from "./lazy";
+import { QueryView } from "./query/QueryView";
+import { ServerBanner } from "./ServerBanner";
+import { route } from "./state/route";
+import { undoLast } from "./state/toasts";
+import { useShortcuts } from "./ui/keys";
+import { ShortcutHelp } from "./ui/ShortcutHelp";
+import { Toasts } from "./ui/Toasts";
+
+const LibraryView = lazy(() => import("./library/LibraryView").then((module) => module.LibraryView));
+const MapView = lazy(() => import("./map/MapView").then((module) => module.MapView));
+
+export function App() {
+  const [help, setHelp] = useState(false);
+  const keys = useMemo(
+    () => [
+      { keys: ["?"], shown: "?", does: "this list", run: () => setHelp(true) },
+      { keys: ["Ctrl+z"], shown: "Ctrl Z", does: "undo", run: undoLast },
+    ],
+    [],
+  );
+  useShortcuts(keys);
+  const { view, id } = route.value;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <Header onHelp={() => setHelp(true)} />
+      <ServerBanner />
+      <main id="main" tabIndex={-1}>
+        <div hidden={view !== "query"}>
+          <QueryView shown={view === "query"} id={view === "query" ? id : null} />
+        </div>
+        {view === "library" && <LibraryView id={id} />}
+        {view === "map" && <MapView id={id} />}
+      </main>
+      <Toasts />
+      {help && <ShortcutHelp onClose={() => setHelp(false)} />}
+    </>
+  );
+}

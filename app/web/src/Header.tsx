@@ -1,0 +1,84 @@
+/** The top of every view: the name, the three views as tabs, the volume, help and the theme. */
+import { type Theme, theme, volume } from "./state/preferences";
+import { hashOf, route, type View } from "./state/route";
+import { Button } from "./ui/Button";
+import { Icon, type IconName } from "./ui/icons";
+
+const VIEWS: [View, string][] = [
+  ["query", "Listen"],
+  ["library", "Library"],
+  ["map", "Map"],
+];
+const NEXT_THEME: Record<Theme, Theme> = { auto: "dark", dark: "light", light: "auto" };
+const THEME_ICON: Record<Theme, IconName> = { auto: "auto", dark: "moon", light: "sun" };
+
+/** The query view's address; it comes back to the answer it last showed. */
+const lastHash: Record<View, string> = {
+  query: hashOf("query"),
+  library: hashOf("library"),
+  map: hashOf("map"),
+};
+
+export function Header({ onHelp }: { onHelp: () => void }) {
+  const here = route.value;
+  lastHash[here.view] = hashOf(here.view, here.id);
+  return (
+    <header class="top">
+      <h1>
+        <a class="brand" href={hashOf("query")} title="Start again">
+          <span class="brand-mark" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+            <i />
+          </span>
+          <span class="brand-words">Show Me the Instruments</span>
+        </a>
+      </h1>
+      <nav class="tabs" aria-label="Views">
+        {VIEWS.map(([view, label]) => (
+          <a
+            key={view}
+            href={lastHash[view]}
+            data-test={`tab-${view}`}
+            aria-current={here.view === view ? "page" : undefined}
+          >
+            {label}
+          </a>
+        ))}
+      </nav>
+      <div class="top-tools">
+        <label class="volume" title="Volume">
+          <Icon name="volume" />
+          <input
+            type="range"
+            min="0"
+            max="1"
+            step="0.02"
+            aria-label="Volume"
+            value={volume.value}
+            onInput={(event) => {
+              volume.value = Number(event.currentTarget.value);
+            }}
+          />
+        </label>
+        <Button
+          kind="quiet"
+          icon="help"
+          label="Keyboard shortcuts (?)"
+          data-test="help-open"
+          onClick={onHelp}
+        />
+        <Button
+          kind="quiet"
+          icon={THEME_ICON[theme.value]}
+          label={`Theme: ${theme.value}`}
+          data-test="theme"
+          onClick={() => {
+            theme.value = NEXT_THEME[theme.value];
+          }}
+        />
+      </div>
+    </header>
+  );
+}

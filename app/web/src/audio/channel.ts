@@ -1,0 +1,66 @@
+/** One media element with its gain: where the reference or a preview comes out.
+ * The gain is a WebAudio node, since some browsers ignore an element's volume; without WebAudio the volume must do. */
+
+let context: AudioContext | null = null;
+
+/** The page's audio context, made at the first sound (browsers want a gesture before it). */
+function audioContext(): AudioContext | null {
+  if (!context && typeof AudioContext !== "undefined") {
+    try {
+      context = new AudioContext();
+    } catch {
+      return null;
+    }
+  }
+  if (context?.state === "suspended") void context.resume();
+  return context;
+}
+
+export class Channel {
+  readonly element = new Audio();
+  private gain: GainNode | null = null;
+  private wanted = 1;
+
+  constructor(name: string) {
+    this.element.preload = "auto";
+    this.element.dataset.test = `audio-${name}`;
+    document.body.append(this.element); // without controls it is not drawn
+  }
+
+  get url(): string | null {
+    return this.element.getAttribute("src");
+  }
+
+  get sounding(): boolean {
+    return !this.element.paused && !this.element.ended;
+  }
+
+  load(url: string | null): void {
+    if (this.url === url) return;
+    this.element.pause();
+    if (url) this.element.src = url;
+    else this.element.removeAttribute("src");
+    this.element.load();
+  }
+
+  /** How loud, 0 to 1; ramps within a few milliseconds so that nothing clicks. */
+  setGain(value: number): void {
+    this.wanted = value;
+    if (this.gain && context) this.gain.gain.setTargetAtTime(value, context.currentTime, 0.01);
+    else this.element.volume = value;
+  }
+
+  async play(): Promise<void> {
+    this.connect();
+    await this.element.play();
+  }
+
+  private connect(): void {
+    const output = audioContext();
+    if (!output || this.gain) return;
+    this.gain = output.createGain();
+    this.gain.gain.value = this.wanted;
+    this.element.volume = 1;
+    output.createMediaElementSource(this.element).connect(this.gain).connect(output.destination);
+  }
+}

@@ -1,0 +1,80 @@
+/** Whether the service answers and is ready, asked again and again: often while it is away, seldom while all is well.
+ * Also what it allows (`limits`), fetched as soon as it answers. */
+import { computed, effect, signal } from "@preact/signals";
+import { getLimits, getReadiness } from "../api/client";
+import { contact } from "../api/transport";
+import type { Limits, Readiness } from "../api/types";
+
+export type ServerState = "unknown" | "preparing" | "ready" | "away";
+
+const WELL_SECONDS = 20;
+const CHANGING_SECONDS = 1.5;
+
+export const readiness = signal<Readiness | null>(null);
+export const serverState = signal<ServerState>("unknown");
+export const limits = signal<Limits>({
+  max_upload_bytes: 100 * 1024 * 1024,
+  max_decoded_seconds: 1800,
+  max_batch_files: 32,
+  max_top_k: 100,
+  families: [
+    ...["bass", "brass", "flute", "guitar", "keyboard", "mallet"],
+    ...["organ", "reed", "string", "synth_lead", "vocal", "drum"],
+  ],
+  audio_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"],
+  library_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac", "zip", "sf2", "sf3", "sfz"],
+}); // the service's own defaults, until it has told
+export const serverThere = computed(() => serverState.value === "ready" || serverState.value === "preparing");
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let limitsKnown = false;
+
+async function look(): Promise<void> {
+  clearTimeout(timer);
+  try {
+    const seen = await getReadiness(AbortSignal.timeout(20_000));
+    readiness.value = seen;
+    serverState.value = seen.ready ? "ready" : "preparing";
+    if (!limitsKnown) await learnLimits();
+  } catch {
+    serverState.value = "away";
+  }
+  clearTimeout(timer);
+  timer = setTimeout(look, 1000 * (serverState.value === "ready" ? WELL_SECONDS : CHANGING_SECONDS));
+}
+
+async function learnLimits(): Promise<void> {
+  limits.value = await getLimits();
+  limitsKnown = true;
+}
+
+/** Begin to watch; called once by main. */
+export function watchServer(): void {
+  contact.heard = (there) => {
+    if (there ? serverState.value === "away" : serverState.value !== "away") {
+      if (!there) serverState.value = "away";
+      void look();
+    }
+  };
+  addEventListener("online", () => void look());
+  document.addEventListener("visibilitychange", () => !document.hidden && void look());
+  void look();
+}
+
+/** Resolves as soon as `condition`, over signals, holds; rejects when `signal` is aborted. */
+export function until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let dispose: (() => void) | undefined;
+    const end = (settle: () => void) => {
+      signal.removeEventListener("abort", stop);
+      settle();
+      queueMicrotask(() => dispose?.()); // an effect must not dispose of itself in its first run
+    };
+    const stop = () => end(() => reject(new DOMException("cancelled", "AbortError")));
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop);
+    dispose = effect(() => {
+      if (condition()) end(resolve);
+    });
+  });
+}

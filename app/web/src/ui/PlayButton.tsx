@@ -1,0 +1,40 @@
+/** Plays the preview at `url`, or stops it; a ring around it shows how far it has come.
+ * It works in any view: the page has one player, so whatever sounded before falls silent. */
+import { failedPreviews, previewShare, sounding, togglePreview } from "../audio/player";
+import { Icon } from "./icons";
+
+interface PlayButtonProps {
+  url: string;
+  label: string; // the instrument's name
+  test?: string;
+  onToggle?: () => void; // instead of the player's own toggle
+}
+
+export function PlayButton({ url, label, test = "play", onToggle }: PlayButtonProps) {
+  const plays = sounding.value?.url === url;
+  const failed = failedPreviews.value.has(url);
+  const name = failed ? `The preview of ${label} cannot be played` : `${plays ? "Stop" : "Play"} ${label}`;
+  return (
+    <button
+      type="button"
+      class="play"
+      data-test={test}
+      aria-label={name}
+      title={name}
+      aria-pressed={plays}
+      data-failed={failed || undefined}
+      onClick={onToggle ?? (() => togglePreview(url, label))}
+    >
+      {plays && <Ring />}
+      <Icon name={plays ? "stop" : "play"} size={14} />
+    </button>
+  );
+}
+
+function Ring() {
+  return (
+    <svg class="play-ring" viewBox="0 0 32 32" aria-hidden="true">
+      <circle cx="16" cy="16" r="14.5" pathLength={1} stroke-dasharray={`${previewShare.value} 1`} />
+    </svg>
+  );
+}
