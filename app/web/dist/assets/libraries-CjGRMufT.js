@@ -1,1 +1,0 @@
-import{a as e,i as t,n,o as r,s as i,t as a}from"./index-BzWfm0bN.js";var o=i([]),s=i(!1),c=e(()=>{let e=o.value;return e.find(e=>e.id===t.value)??e.find(e=>e.default)??e[0]??null});async function l(){try{o.value=await n(),s.value=!0}catch{}}r(()=>{(a.value===`ready`||a.value===`preparing`)&&l()});export{c as t};
