@@ -17,11 +17,13 @@ from index.families import FAMILIES
 from index.instrument_index import InstrumentIndex, LibraryInfo
 from index.query import run_query
 from index.records import Candidate
-from index.search import Hit
+from index.search import Hit, SlotResult
 from models.audio import LATEST_SECONDS, Decoded, decode
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
+
+MAX_EXCLUDED = 1000
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Question:
     start_seconds: float = 0.0
     end_seconds: float | None = None
     family: str | None = None
+    exclude: tuple[str, ...] = ()
 
     def check(self, max_top_k: int) -> None:
         """Raises InvalidRequest for what can be seen to be wrong without the file."""
@@ -55,6 +58,11 @@ class Question:
                 value=self.end_seconds,
                 limit=f"more than {self.start_seconds}",
             )
+        if len(self.exclude) > MAX_EXCLUDED:
+            seen = len(self.exclude)
+            raise InvalidRequest(
+                f"{seen} instruments are too many to exclude", value=seen, limit=MAX_EXCLUDED
+            )
 
 
 class Heard(NamedTuple):
@@ -64,6 +72,7 @@ class Heard(NamedTuple):
     suffix: str
     decoded: Decoded
     decode_ms: float
+    asked_again: str | None  # the stored query whose audio it is
 
 
 class Answerer:
@@ -93,7 +102,7 @@ class Answerer:
             )
         return library
 
-    def hear(self, path: Path, name: str, question: Question) -> Heard:
+    def hear(self, path: Path, name: str, question: Question, asked_again: str | None = None) -> Heard:
         """Decode the asked-for range of the file at `path`, which the client calls `name`. Raises AudioError."""
         started = time.perf_counter()
         decoded = decode(
@@ -106,7 +115,7 @@ class Answerer:
         )
         with path.open("rb") as file:
             kind, _ = detect_format(file, name)
-        return Heard(name, f".{kind}", decoded, 1000 * (time.perf_counter() - started))
+        return Heard(name, f".{kind}", decoded, 1000 * (time.perf_counter() - started), asked_again)
 
     def answer(self, heard: Heard, library: LibraryInfo, question: Question) -> dict[str, Any]:
         """Find the library's instruments in what was heard; the answer is the document of POST /v1/queries.
@@ -122,6 +131,7 @@ class Answerer:
             mode=question.mode,
             top_k=question.top_k,
             family=question.family,
+            exclude=question.exclude,
         )
         query_id = new_id("q")
         return {
@@ -133,19 +143,23 @@ class Answerer:
             "duration_seconds": round(heard.decoded.duration_seconds, 6),
             "range_seconds": [round(second, 6) for second in heard.decoded.range_seconds],
             "num_instruments": result.num_instruments,
-            "slots": [
-                {
-                    "slot": slot.slot,
-                    "presence": round(slot.presence, 4),
-                    "active": [[round(start, 6), round(end, 6)] for start, end in slot.active],
-                    "hits": [hit_out(hit).model_dump() for hit in slot.hits],
-                }
-                for slot in result.slots
-            ],
+            "slots": [self._slot_out(slot) for slot in result.slots],
             "retrieved": sorted(result.retrieved),
             "audio_url": f"/v1/queries/{query_id}/audio",
+            "asked_again": heard.asked_again,
             "timing_ms": {"decode": round(heard.decode_ms, 2)}
             | {key: round(ms, 2) for key, ms in timing_ms.items()},
+        }
+
+    def _slot_out(self, slot: SlotResult) -> dict[str, Any]:
+        return {
+            "slot": slot.slot,
+            "presence": round(slot.presence, 4),
+            "active": [[round(start, 6), round(end, 6)] for start, end in slot.active],
+            "hits": [hit_out(hit).model_dump() for hit in slot.hits],
+            "curve": [[round(second, 3), round(presence, 4)] for second, presence in slot.curve],
+            "family": slot.family,
+            "close": bool(slot.hits) and slot.hits[0].similarity >= self._pair.close_similarity,
         }
 
     def keep(self, answer: dict[str, Any], audio: Path, suffix: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Form, Query, Request
 
-from app.answering import Question
+from app.answering import MAX_EXCLUDED, Question
 from app.schemas import Mode, Seconds
 from app.service import Service
 from app.settings import DEFAULT_TOP_K
@@ -46,8 +46,11 @@ def _question(
         str | None,
         Form(description="only instruments of this family", json_schema_extra={"enum": [*FAMILIES, None]}),
     ] = None,
+    exclude: Annotated[
+        list[str], Form(max_length=MAX_EXCLUDED, description="ids of instruments that must not be hit")
+    ] = [],  # noqa: B006 - FastAPI copies it
 ) -> Question:
-    return Question(library, mode, top_k, start_seconds, end_seconds, family)
+    return Question(library, mode, top_k, start_seconds, end_seconds, family, tuple(exclude))
 
 
 QuestionDep = Annotated[Question, Depends(_question)]

@@ -3,16 +3,33 @@
 The audio is moved into place before its row is committed; what a kill leaves behind without a row is swept at start.
 """
 
+import os
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 
 from index.catalog import Catalog, Library, Query
-from models.errors import QueryNotFound
+from models.errors import InvalidRequest, QueryNotFound
 
 LEFTOVER_SECONDS = 3600.0
+_CURSOR = re.compile(r"([0-9]{1,17})_(q_[0-9a-f]{12})", re.ASCII)  # microseconds since 1970, and an id
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class KeptQuery(NamedTuple):
+    """A stored query as the history shows it; `library` is as the answer has it."""
+
+    id: str
+    name: str
+    library: dict[str, Any]
+    num_instruments: int
+    created_at: datetime
 
 
 class QueryStore:
@@ -59,6 +76,54 @@ class QueryStore:
         if path is None or not path.is_file():
             raise QueryNotFound(f"the audio of query {query_id} is not kept any more", value=query_id)
         return path
+
+    def lend(self, query_id: str, target: Path) -> str:
+        """Put the query's audio at `target` as well, for another question, and return the file name it came under.
+
+        Raises QueryNotFound.
+        """
+        row = self._row(query_id)
+        source = self.audio(query_id)
+        try:
+            os.link(source, target)  # both names are one file, which lasts as long as either
+        except FileNotFoundError as error:  # it has made room for newer ones since
+            raise QueryNotFound(
+                f"the audio of query {query_id} is not kept any more", value=query_id
+            ) from error
+        except OSError:  # a file system without links
+            shutil.copyfile(source, target)
+        return row.file_name
+
+    def page(self, limit: int, after: str | None) -> tuple[list[KeptQuery], str | None]:
+        """`limit` queries, the newest first, and what to pass as `after` for the next ones (None: these are the last).
+
+        Raises InvalidRequest for an `after` that no page gave.
+        """
+        result = Query.result
+        columns = (Query.id, Query.file_name, result["library"], result["num_instruments"].as_integer())
+        rows = select(*columns, Query.created_at).order_by(Query.created_at.desc(), Query.id)
+        if after is not None:
+            match = _CURSOR.fullmatch(after)
+            if match is None:
+                raise InvalidRequest("`next` is not what an earlier page gave", value=after[:50])
+            moment = _EPOCH + int(match[1]) * _MICROSECOND
+            rows = rows.where(
+                (Query.created_at < moment) | ((Query.created_at == moment) & (Query.id > match[2]))
+            )
+        with self._catalog.session() as session:
+            found = [KeptQuery(*row) for row in session.execute(rows.limit(limit + 1))]
+        last = found[limit - 1] if len(found) > limit else None
+        more = f"{(last.created_at - _EPOCH) // _MICROSECOND}_{last.id}" if last else None
+        return found[:limit], more
+
+    def remove(self, query_id: str) -> None:
+        """Forget a query and its audio. Raises QueryNotFound."""
+        with self._catalog.write() as session:
+            gone = session.execute(delete(Query).where(Query.id == query_id).returning(Query.audio)).first()
+        if gone is None:
+            raise QueryNotFound(f"there is no query {query_id[:100]!r}", value=query_id[:100])
+        if gone.audio:
+            (self._folder / gone.audio).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove old audio that no row names: what a kill left behind. Younger files may be on their way in."""

@@ -38,6 +38,16 @@ class SlotOut(BaseModel):
     presence: float = Field(description="probability that the slot is used, 0 to 1")
     active: list[tuple[float, float]] = Field(description="(start, end) in seconds of the file")
     hits: list[HitOut] = Field(description="best first")
+    curve: list[tuple[float, float]] = Field(
+        default=[],
+        description="(second, presence) at the centre of every window; empty in answers of older versions",
+    )
+    family: str | None = Field(
+        default=None, description="what most of its first hits are, each weighing its similarity"
+    )
+    close: bool = Field(
+        default=True, description="whether the best hit is near enough to be believed; true in older answers"
+    )
 
 
 class QueriedLibrary(BaseModel):
@@ -62,9 +72,20 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
     "duration_seconds": 12.4,
     "range_seconds": [0.0, 12.4],
     "num_instruments": 1,
-    "slots": [{"slot": 0, "presence": 0.97, "active": [[0.0, 4.5], [6.0, 12.4]], "hits": [EXAMPLE_HIT]}],
+    "slots": [
+        {
+            "slot": 0,
+            "presence": 0.97,
+            "active": [[0.0, 4.5], [6.0, 12.4]],
+            "hits": [EXAMPLE_HIT],
+            "curve": [[2.5, 0.97], [5.0, 0.21], [7.5, 0.93], [9.9, 0.95]],
+            "family": "bass",
+            "close": True,
+        }
+    ],
     "retrieved": ["i_5d1c9a04be77"],
     "audio_url": "/v1/queries/q_8c2f6ad0915e/audio",
+    "asked_again": None,
     "timing_ms": {"decode": 11.0, "encode": 43.0, "search": 0.4},
 }
 
@@ -85,7 +106,23 @@ class QueryOut(BaseModel):
     slots: list[SlotOut]
     retrieved: list[str] = Field(description="ids of the retrieved set R (section 3.3 of the paper)")
     audio_url: str
+    asked_again: str | None = Field(default=None, description="the query whose audio was asked about again")
     timing_ms: dict[str, float]
+
+
+class QuerySummary(BaseModel):
+    """A stored query as the history shows it."""
+
+    id: str
+    name: str = Field(description="file name of the upload")
+    library: QueriedLibrary
+    num_instruments: int = Field(description="how many instruments were heard")
+    created_at: datetime
+
+
+class QueryPage(BaseModel):
+    items: list[QuerySummary] = Field(description="newest first")
+    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
 
 
 class ProblemOut(BaseModel):
@@ -221,6 +258,32 @@ class JobOut(BaseModel):
     total: int
     message: str
     library_id: str | None
+
+
+class LimitsOut(BaseModel):
+    """What this service takes, so that a client can say so before it sends anything."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "max_upload_bytes": 104857600,
+                "max_decoded_seconds": 1800.0,
+                "max_batch_files": 32,
+                "max_top_k": 100,
+                "families": ["bass", "brass", "…"],
+                "audio_formats": [".wav", ".mp3", "…"],
+                "library_formats": [".wav", ".zip", ".sf2", "…"],
+            }
+        }
+    )
+
+    max_upload_bytes: int
+    max_decoded_seconds: float
+    max_batch_files: int
+    max_top_k: int
+    families: list[str]
+    audio_formats: list[str] = Field(description="suffixes of what a query may be")
+    library_formats: list[str] = Field(description="suffixes of what may be added to a library")
 
 
 class Health(BaseModel):

@@ -5,7 +5,7 @@ Lives on `app.state.service`; routes get it through `app/deps.py` and the comman
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,10 +61,26 @@ class Service:
 
     async def ask(self, upload: Upload, question: Question) -> dict[str, Any]:
         """Answer a question about an uploaded file, off the event loop; nothing stays unless there is an answer."""
+
+        def fetch(path: Path) -> str:
+            save(upload, path)
+            return upload.name
+
+        return await self._ask(fetch, question, None)
+
+    async def ask_again(self, query_id: str, question: Question) -> dict[str, Any]:
+        """Answer a question about the audio of a stored query. Raises QueryNotFound."""
+        return await self._ask(lambda path: self.queries.lend(query_id, path), question, query_id)
+
+    async def _ask(
+        self, fetch: Callable[[Path], str], question: Question, asked_again: str | None
+    ) -> dict[str, Any]:
+        """`fetch` puts the audio where it is told and returns the name it goes by."""
         library = await to_thread.run_sync(self._queried_library, question)
         with self._temporary_folder() as folder:
-            path = await to_thread.run_sync(save, upload, folder / "query")
-            heard = await self.engine.decode(lambda: self.answerer.hear(path, upload.name, question))
+            path = folder / "query"
+            name = await to_thread.run_sync(fetch, path)
+            heard = await self.engine.decode(lambda: self.answerer.hear(path, name, question, asked_again))
             answer = await self.engine.infer(lambda: self.answerer.answer(heard, library, question))
             await to_thread.run_sync(self.answerer.keep, answer, path, heard.suffix)
         self.metrics.query(answer["timing_ms"])

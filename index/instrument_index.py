@@ -7,6 +7,7 @@ processes, may use the same folder at once.
 import logging
 import shutil
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy import delete, select
@@ -190,15 +191,20 @@ class InstrumentIndex:
     # Search
 
     def candidates(
-        self, library: str, queries: Floats, k: int, family: str | None = None
+        self,
+        library: str,
+        queries: Floats,
+        k: int,
+        family: str | None = None,
+        exclude: Collection[str] = (),
     ) -> list[list[Candidate]]:
-        """For each embedding of `queries [q, dim]` the `k` most similar instruments, best first.
+        """For each embedding of `queries [q, dim]` the `k` most similar instruments, best first, none of `exclude`'s ids.
 
         Raises LibraryNotFound, LibraryEmpty, EncoderMismatch, and InvalidRequest for `k` below 1 or an unknown family.
         """
         _check_at_least_one("top_k", k)
         _check_family(family)
-        return self._searchable(library).search(queries, k, family)
+        return self._searchable(library).search(queries, k, family, exclude)
 
     def similar(self, instrument_id: str, k: int) -> list[Candidate]:
         """The `k` instruments of the same library most similar to this one, itself left out.

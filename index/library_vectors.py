@@ -7,6 +7,7 @@ so that searches under way are not disturbed.
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,15 @@ class LibraryVectors:
     names: dict[int, tuple[str, str, str | None]]  # vector id → instrument id, name, family
     ids_of_family: dict[str, Ids]
 
-    def search(self, queries: Floats, k: int, family: str | None = None) -> list[list[Candidate]]:
-        """For each query `[q, dim]` at most `k` candidates, best first."""
+    def search(
+        self, queries: Floats, k: int, family: str | None = None, exclude: Collection[str] = ()
+    ) -> list[list[Candidate]]:
+        """For each query `[q, dim]` at most `k` candidates, best first, without the instruments of `exclude`."""
         allowed = None if family is None else self.ids_of_family.get(family, np.zeros(0, np.int64))
+        if exclude:
+            unwanted = frozenset(exclude)
+            among = self.names if allowed is None else allowed.tolist()
+            allowed = np.array([one for one in among if self.names[one][0] not in unwanted], np.int64)
         ids, scores = self.store.search(queries, k, allowed)
         return [
             [

@@ -4,12 +4,24 @@ Section 3.3 of Kim et al. 2022 for one window (`mode="paper"`); longer audio is 
 `mode="auto"` links their slots over time.
 """
 
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 
 from index.instrument_index import InstrumentIndex
-from index.search import SearchResult, Span, auto_result, link_slots, paper_result
+from index.records import Candidate
+from index.search import (
+    SearchResult,
+    Span,
+    auto_result,
+    curve_of,
+    link_slots,
+    paper_result,
+    window_centres,
+)
 from index.sources.base import SILENCE_DBFS, Floats, is_silent
 from models.audio import split_windows
 from models.encoder_pair import EncoderPair
@@ -28,17 +40,18 @@ def run_query(
     mode: str = "auto",
     top_k: int = 5,
     family: str | None = None,
+    exclude: Collection[str] = (),
 ) -> tuple[SearchResult, dict[str, float]]:
     """What `samples [n]` (mono, at the pair's rate) hold, among `library`'s instruments, and milliseconds by step.
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
+    Instruments with an id in `exclude` are no candidates.
     Raises SilentAudio, InvalidRequest, LibraryNotFound, LibraryEmpty, EncoderMismatch, all but the first before encoding.
     """
     if mode not in MODES:
         raise InvalidRequest(f"mode {mode[:50]!r} is unknown", value=mode[:50], limit=", ".join(MODES))
-    index.candidates(
-        library, np.zeros((0, index.embedding_dim), np.float32), top_k, family
-    )  # complains early
+    search = partial(index.candidates, library, k=top_k, family=family, exclude=exclude)
+    search(np.zeros((0, index.embedding_dim), np.float32))  # complains early
     began = perf_counter()
     hop_samples = pair.clip_samples // 2
     windows, starts = split_windows(samples, clip_samples=pair.clip_samples, hop_samples=hop_samples)
@@ -46,15 +59,19 @@ def run_query(
     encoded = perf_counter()
     begin = range_start_seconds
     end = begin + len(samples) / pair.sample_rate
+    starts_seconds = [begin + start / pair.sample_rate for start in starts]
+    window_seconds = pair.clip_samples / pair.sample_rate
     if mode == "paper":
-        result = _by_paper(index, embedding, presence, (begin, end), library, top_k, family)
+        result = _by_paper(search, embedding, presence, (begin, end), top_k)
+        centres = window_centres(starts_seconds, window_seconds, end)
+        curves = [curve_of(centres, heights) for heights in presence.T]
+        slots = tuple(replace(slot, curve=curve) for slot, curve in zip(result.slots, curves, strict=True))
+        result = replace(result, slots=slots)
     else:
-        starts_seconds = [begin + start / pair.sample_rate for start in starts]
-        window_seconds = pair.clip_samples / pair.sample_rate
         threshold = pair.presence_threshold
         tracks = link_slots(embedding, presence, starts_seconds, window_seconds, end, threshold=threshold)
         queries = np.array([track.embedding for track in tracks], np.float32).reshape(-1, index.embedding_dim)
-        result = auto_result(tracks, index.candidates(library, queries, top_k, family))
+        result = auto_result(tracks, search(queries))
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 
@@ -78,17 +95,13 @@ def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
 
 
 def _by_paper(
-    index: InstrumentIndex,
+    search: Callable[[Floats], list[list[Candidate]]],
     embedding: Floats,
     presence: Floats,
     range_seconds: Span,
-    library: str,
     top_k: int,
-    family: str | None,
 ) -> SearchResult:
     """The paper's rule over the windows that sound; it knows nothing of silence, which has no argmax worth having."""
     sounding = embedding.any(axis=(1, 2))
     queries = embedding[sounding].reshape(-1, embedding.shape[-1])
-    return paper_result(
-        index.candidates(library, queries, top_k, family), presence[sounding], range_seconds, top_k
-    )
+    return paper_result(search(queries), presence[sounding], range_seconds, top_k)

@@ -15,7 +15,9 @@ from index.records import Candidate
 
 Floats = NDArray[np.float32]
 Span = tuple[float, float]  # start and end in seconds
+Curve = tuple[tuple[float, float], ...]  # (centre of a window in seconds, presence) of every window
 
+FAMILY_HITS = 5  # of a slot, that say its family: more would only count what the library has most of
 MERGE_SIMILARITY = 0.75  # slots nearer than this are one instrument; chosen on the validation instruments
 
 
@@ -37,6 +39,15 @@ class SlotResult:
     presence: float
     active: tuple[Span, ...]
     hits: tuple[Hit, ...]
+    curve: Curve = ()
+
+    @property
+    def family(self) -> str | None:
+        """The family that weighs most among the first hits, each weighing its similarity; None where none does."""
+        weights: dict[str | None, float] = {}
+        for hit in self.hits[:FAMILY_HITS]:
+            weights[hit.family] = weights.get(hit.family, 0.0) + max(hit.similarity, 0.0)
+        return max(weights, key=lambda family: weights[family], default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class Track:
     embedding: Floats
     presence: float
     active: tuple[Span, ...]
+    curve: Curve = ()
 
 
 @dataclass
@@ -89,7 +101,8 @@ def link_slots(
 
     In each window, slots below `threshold` are dropped and near-identical ones (cosine ≥ `merge_similarity`) merged; the
     rest are assigned to the tracks so far by the Hungarian method over cosine, or begin tracks of their own where no
-    pairing reaches `link_similarity`. Tracks that turn out near-identical are merged at the end.
+    pairing reaches `link_similarity`. Tracks that turn out near-identical are merged at the end. A track's curve has its
+    presence in every window; where it is not linked, that of the slots below `threshold` that resemble it, else zero.
     """
     tracks: list[_Growing] = []
     for window in range(len(embedding)):
@@ -106,20 +119,37 @@ def link_slots(
             else:
                 track.absorb(group)
     starts = np.asarray(starts_seconds, np.float64)
-    return [
-        Track(
-            _unit(track.total[None])[0],
-            max(track.presence_of_window.values()),
-            _active(set(track.presence_of_window), starts, window_seconds, duration_seconds),
-        )
-        for track in _merged(tracks, merge_similarity)
-    ]
+    centres = window_centres(starts, window_seconds, duration_seconds)
+    linked = []
+    for track in _merged(tracks, merge_similarity):
+        direction = _unit(track.total[None])[0]
+        faint = (presence < threshold) & (embedding @ direction >= link_similarity)  # [w, M]
+        heights = np.where(faint, presence, 0.0).max(axis=1)
+        for window, sure in track.presence_of_window.items():
+            heights[window] = sure
+        active = _active(set(track.presence_of_window), starts, window_seconds, duration_seconds)
+        surest = max(track.presence_of_window.values())
+        linked.append(Track(direction, surest, active, curve_of(centres, heights)))
+    return linked
+
+
+def window_centres(
+    starts_seconds: Sequence[float] | NDArray[np.float64], window_seconds: float, duration_seconds: float
+) -> NDArray[np.float64]:
+    """The middle of each window `[w]` in seconds; windows end where the audio does."""
+    starts = np.asarray(starts_seconds, np.float64)
+    return (starts + np.minimum(starts + window_seconds, duration_seconds)) / 2.0
+
+
+def curve_of(centres: NDArray[np.float64], heights: NDArray[np.floating]) -> Curve:
+    """`centres [w]` and presences `heights [w]` as pairs."""
+    return tuple(zip(centres.tolist(), heights.tolist(), strict=True))
 
 
 def auto_result(tracks: Sequence[Track], candidates: Sequence[Sequence[Candidate]]) -> SearchResult:
     """One slot a track, with the candidates of its embedding; the first of each is retrieved."""
     slots = tuple(
-        SlotResult(i, track.presence, track.active, _hits(found))
+        SlotResult(i, track.presence, track.active, _hits(found), track.curve)
         for i, (track, found) in enumerate(zip(tracks, candidates, strict=True))
     )
     retrieved = dict.fromkeys(slot.hits[0].instrument_id for slot in slots if slot.hits)

@@ -19,6 +19,9 @@ from models.errors import EncoderMismatch
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 Floats = NDArray[np.float32]
+CLOSE_SIMILARITY = (
+    0.35  # where a checkpoint does not say: above most best hits of instruments that are not there
+)
 
 
 class EncoderPair:
@@ -28,6 +31,7 @@ class EncoderPair:
     """
 
     batch_size = 32
+    close_similarity = CLOSE_SIMILARITY  # cosine from which a best hit is near enough to be believed
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class EncoderPair:
         encoder_hash: str,
         device: torch.device,
         presence_threshold: float = 0.5,
+        close_similarity: float = CLOSE_SIMILARITY,
     ) -> None:
         if single.config.front_end != multi.config.front_end:
             raise EncoderMismatch("the encoders have different front ends", value=multi.config.front_end)
@@ -45,6 +50,7 @@ class EncoderPair:
         self._lock = threading.Lock()
         self.encoder_hash = encoder_hash
         self.presence_threshold = presence_threshold
+        self.close_similarity = close_similarity
         self.device = str(device)
         self.sample_rate = single.config.front_end.sample_rate
         self.clip_samples = single.config.front_end.clip_samples
@@ -68,7 +74,8 @@ class EncoderPair:
                 value=encoder_hash,
                 limit=header.target_encoder,
             )
-        return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold)
+        close = header.metrics.get("close_similarity", CLOSE_SIMILARITY)
+        return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, close)
 
     @classmethod
     def random(cls, seed: int = 0) -> "EncoderPair":

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, and what has it done: for people, load balancers and Prometheus.
+"""Is it alive, is it ready, what does it take, and what has it done: for people, load balancers and Prometheus.
 
 Follows the HTTP section of DESIGN.md; the device is shown as its decision 7 asks.
 """
@@ -12,8 +12,11 @@ from app.deps import ServiceDep
 from app.errors import request_id_of
 from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, problem_body, problem_response
-from app.schemas import Health, Progress, Readiness
+from app.schemas import Health, LimitsOut, Progress, Readiness
 from app.service import Service, search_engine
+from app.uploads import OPENED
+from index.families import FAMILIES
+from index.sources.folder import AUDIO_SUFFIXES
 
 router = APIRouter(tags=["health"])
 SCHEMA = {"schema": {"$ref": PROBLEM_REFERENCE}}
@@ -64,6 +67,21 @@ def _readiness(service: Service) -> Readiness:
         libraries=len(libraries),
         instruments=sum(library.num_instruments for library in libraries),
         progress=progress,
+    )
+
+
+@router.get("/v1/limits")
+def get_limits(service: ServiceDep) -> LimitsOut:
+    """What may be sent: sizes, families and formats."""
+    settings = service.settings
+    return LimitsOut(
+        max_upload_bytes=settings.max_upload_bytes,
+        max_decoded_seconds=settings.max_decoded_seconds,
+        max_batch_files=settings.max_batch_files,
+        max_top_k=settings.max_top_k,
+        families=list(FAMILIES),
+        audio_formats=list(AUDIO_SUFFIXES),
+        library_formats=[*AUDIO_SUFFIXES, *OPENED],
     )
 
 

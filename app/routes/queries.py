@@ -5,17 +5,19 @@ Follows the HTTP section of DESIGN.md and section 3.3 of Kim et al. 2022.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 
+from app.answering import MAX_EXCLUDED
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import QuestionDep, ServiceDep
+from app.deps import PageDep, QuestionDep, ServiceDep
 from app.errors import documented, problem_of, request_id_of
-from app.schemas import BatchItem, BatchOut, ProblemOut, QueryOut
+from app.schemas import BatchItem, BatchOut, ProblemOut, QueryOut, QueryPage, QuerySummary
 from app.uploads import Upload, upload_name
 from models import errors
 
-router = APIRouter(prefix="/v1/queries", tags=["queries"])
+# a thousand excluded instruments are as many form fields, beside the others
+router = APIRouter(prefix="/v1/queries", tags=["queries"], form_limits={"max_fields": MAX_EXCLUDED + 100})
 
 AUDIO_PROBLEMS = (
     *(
@@ -33,17 +35,35 @@ LIBRARY_PROBLEMS = (errors.LibraryNotFound, errors.LibraryEmpty, errors.EncoderM
 @router.post(
     "",
     response_model=QueryOut,
-    responses=documented(*AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy),
+    responses=documented(
+        *AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.QueryNotFound, errors.InvalidRequest, errors.Busy
+    ),
 )
 async def create_query(
-    file: Annotated[UploadFile, File(description="the mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac")],
     question: QuestionDep,
     service: ServiceDep,
     response: Response,
+    file: Annotated[
+        UploadFile | None, File(description="the mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac")
+    ] = None,
+    query: Annotated[
+        str | None,
+        Form(max_length=100, description="instead of a file: the stored query whose audio is asked again"),
+    ] = None,
 ) -> Any:
-    """Which instruments of a library make the sound of this mixture."""
+    """Which instruments of a library make the sound of this mixture: of a `file`, or of a stored `query`'s audio."""
+    if (file is None) == (not query):
+        sent = "neither" if file is None else "both"
+        raise errors.InvalidRequest(
+            f"send either a file or the id of a stored query; {sent} came",
+            value=sent,
+            limit="one of `file` and `query`",
+        )
     async with service.engine.admit():
-        answer = await service.ask(Upload(upload_name(file.filename), file.file), question)
+        if file is not None:
+            answer = await service.ask(Upload(upload_name(file.filename), file.file), question)
+        else:
+            answer = await service.ask_again(str(query), question)
     response.headers["Location"] = f"/v1/queries/{answer['id']}"
     return answer
 
@@ -76,10 +96,25 @@ async def _batch_item(
         return BatchItem(name=upload.name, problem=ProblemOut(**problem))
 
 
+@router.get("", responses=documented(errors.InvalidRequest))
+def list_queries(page: PageDep, service: ServiceDep) -> QueryPage:
+    """The stored queries, newest first."""
+    rows, following = service.queries.page(page.limit, page.next)
+    return QueryPage(
+        items=[QuerySummary.model_validate(row, from_attributes=True) for row in rows], next=following
+    )
+
+
 @router.get("/{query_id}", response_model=QueryOut, responses=documented(errors.QueryNotFound))
 def get_query(query_id: str, service: ServiceDep) -> Any:
     """A stored answer, as it was given."""
     return service.queries.result(query_id)
+
+
+@router.delete("/{query_id}", status_code=204, responses=documented(errors.QueryNotFound))
+def delete_query(query_id: str, service: ServiceDep) -> None:
+    """Forget a stored answer and its audio."""
+    service.queries.remove(query_id)
 
 
 @router.get(

@@ -100,9 +100,10 @@ def test_every_error_has_a_status_and_a_slug_of_its_own() -> None:
 
 
 CONTRACT = {
-    "/v1/queries": {"post"},
+    "/v1/limits": {"get"},
+    "/v1/queries": {"get", "post"},
     "/v1/queries/batch": {"post"},
-    "/v1/queries/{query_id}": {"get"},
+    "/v1/queries/{query_id}": {"get", "delete"},
     "/v1/queries/{query_id}/audio": {"get"},
     "/v1/libraries": {"get", "post"},
     "/v1/libraries/{library_id}": {"get", "delete"},

@@ -246,3 +246,47 @@ def test_a_filter_that_leaves_nothing_gives_slots_without_hits() -> None:
     result = paper_result([[], []], np.ones((1, 2), np.float32), (0.0, 5.0), 3)
     assert (result.num_instruments, result.retrieved) == (0, ())
     assert [slot.hits for slot in result.slots] == [(), ()]
+
+
+# What lanes draw
+
+
+@settings(deadline=None)
+@given(scenes())
+def test_a_curve_has_every_window_and_is_highest_where_the_track_is(
+    scene: tuple[np.ndarray, np.ndarray],
+) -> None:
+    sounding, noise = scene
+    for track in link(*slots_of(sounding, noise)):
+        instrument = int(track.embedding.argmax())
+        assert [second for second, _ in track.curve] == [
+            start + WINDOW / 2 for start in starts_of(len(noise))
+        ]
+        heights = np.array([presence for _, presence in track.curve])
+        assert (heights >= THRESHOLD).tolist() == sounding[:, instrument].tolist()
+        assert heights.max() == pytest.approx(track.presence)
+
+
+def test_a_curve_shows_what_is_too_faint_to_count() -> None:
+    embedding = np.eye(DIM, dtype=np.float32)[[[0, 1], [0, 1], [2, 1]]]  # [3, 2, DIM]
+    presence = np.array([[0.9, 0.8], [0.3, 0.8], [0.4, 0.8]], np.float32)
+    curves = {
+        int(track.embedding.argmax()): [height for _, height in track.curve]
+        for track in link(embedding, presence)
+    }
+    assert curves[0] == pytest.approx([0.9, 0.3, 0.0])  # the last window's faint slot resembles neither
+    assert curves[1] == pytest.approx([0.8, 0.8, 0.8])
+
+
+def test_a_slots_family_is_what_most_of_its_first_hits_are() -> None:
+    def family(*hits: tuple[str | None, float]) -> str | None:
+        found = [Candidate(f"i_{i}", "", name, similarity) for i, (name, similarity) in enumerate(hits)]
+        track = Track(np.zeros(DIM, np.float32), 0.9, ())
+        return auto_result([track], [found]).slots[0].family
+
+    assert family() is None
+    assert family(("bass", 0.6), ("reed", 0.5), ("reed", 0.4)) == "reed"
+    assert family(("bass", 0.9), ("reed", 0.4), ("reed", 0.4)) == "bass"
+    assert family(("bass", 0.5), (None, 0.4), (None, 0.3)) is None
+    assert family(*[("bass", 0.9)] * 3, *[("reed", 0.8)] * 50) == "bass"  # only the first few count
+    assert family(("bass", 0.2), ("reed", -0.9)) == "bass"

@@ -1,6 +1,6 @@
 /** Whether the service answers and is ready, asked again and again: often while it is away, seldom while all is well.
  * Also what it allows (`limits`), fetched as soon as it answers. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { getLimits, getReadiness } from "../api/client";
 import { contact } from "../api/transport";
 import type { Limits, Readiness } from "../api/types";
@@ -28,7 +28,6 @@ export const serverThere = computed(() => serverState.value === "ready" || serve
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let limitsKnown = false;
-const waiting = new Set<() => void>();
 
 async function look(): Promise<void> {
   clearTimeout(timer);
@@ -37,8 +36,6 @@ async function look(): Promise<void> {
     readiness.value = seen;
     serverState.value = seen.ready ? "ready" : "preparing";
     if (!limitsKnown) await learnLimits();
-    for (const resolve of waiting) resolve();
-    waiting.clear();
   } catch {
     serverState.value = "away";
   }
@@ -64,15 +61,20 @@ export function watchServer(): void {
   void look();
 }
 
-/** Resolves as soon as the service answers (again); rejects when `signal` is aborted. */
-export function whenBack(signal: AbortSignal): Promise<void> {
+/** Resolves as soon as `condition`, over signals, holds; rejects when `signal` is aborted. */
+export function until(condition: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    waiting.add(resolve);
-    const stop = () => {
-      waiting.delete(resolve);
-      reject(new DOMException("cancelled", "AbortError"));
+    let dispose: (() => void) | undefined;
+    const end = (settle: () => void) => {
+      signal.removeEventListener("abort", stop);
+      settle();
+      queueMicrotask(() => dispose?.()); // an effect must not dispose of itself in its first run
     };
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
+    const stop = () => end(() => reject(new DOMException("cancelled", "AbortError")));
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop);
+    dispose = effect(() => {
+      if (condition()) end(resolve);
+    });
   });
 }
