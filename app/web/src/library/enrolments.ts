@@ -6,7 +6,7 @@ import { isAbort, ServerAway, sentenceOf } from "../api/problem";
 import { pause } from "../api/transport";
 import type { Job, Library } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
-import { whenBack } from "../state/server";
+import { serverThere, until } from "../state/server";
 import type { Parcel, Plan } from "./plan";
 import { rememberedJobs, rememberJob } from "./remembered";
 import { followed } from "./watch";
@@ -125,7 +125,7 @@ async function sent(id: number, parcel: Parcel, show: Show, stopped: AbortSignal
       if (!(error instanceof ServerAway) || tried === TRIES) throw error;
       show("sending", "The server is away; this goes on by itself once it is back.", 0.1);
       await pause(1, stopped);
-      await whenBack(stopped);
+      await until(() => serverThere.value, stopped);
     }
   }
 }

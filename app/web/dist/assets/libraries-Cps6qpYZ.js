@@ -1,1 +1,0 @@
-import{F as e,I as t,L as n,M as r,_ as i,o as a}from"./index-B3sqzM6p.js";var o=n([]),s=n(!1),c=e(()=>{let e=o.value;return e.find(e=>e.id===r.value)??e.find(e=>e.default)??e[0]??null});function l(e){r.value=e}async function u(){try{o.value=await i(),s.value=!0}catch{}}t(()=>{(a.value===`ready`||a.value===`preparing`)&&u()});export{u as a,s as i,c as n,o as r,l as t};
