@@ -24,14 +24,16 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   lastHash[here.view] = hashOf(here.view, here.id);
   return (
     <header class="top">
-      <h1 class="brand">
-        <span class="brand-mark" aria-hidden="true">
-          <i />
-          <i />
-          <i />
-          <i />
-        </span>
-        <span class="brand-words">Show Me the Instruments</span>
+      <h1>
+        <a class="brand" href={hashOf("query")} title="Start again">
+          <span class="brand-mark" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+            <i />
+          </span>
+          <span class="brand-words">Show Me the Instruments</span>
+        </a>
       </h1>
       <nav class="tabs" aria-label="Views">
         {VIEWS.map(([view, label]) => (

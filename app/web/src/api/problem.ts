@@ -27,6 +27,18 @@ export class ApiProblem extends Error {
   }
 }
 
+/** The page itself says no, before anything is sent: what is the matter, and what to do. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+
+  constructor(
+    readonly title: string,
+    readonly advice: string,
+  ) {
+    super(title);
+  }
+}
+
 /** The connection failed: the service is down, restarting, or out of reach. */
 export class ServerAway extends Error {
   override readonly name = "ServerAway";
@@ -53,6 +65,7 @@ export function problemOf(status: number, body: unknown, retryAfter: string | nu
 
 /** One clear sentence, and what to do, for anything that was thrown. */
 export function sentenceOf(error: unknown): { title: string; advice: string } {
+  if (error instanceof Refused) return { title: error.title, advice: error.advice };
   if (error instanceof ServerAway)
     return {
       title: error.message,
@@ -69,7 +82,7 @@ export function sentenceOf(error: unknown): { title: string; advice: string } {
 }
 
 const ADVICE: Record<string, string> = {
-  "not-audio": "Drop an audio file: wav, aiff, flac, ogg, opus, mp3, m4a or aac.",
+  "not-audio": "Is it damaged, or of another kind than its name says?",
   "unsupported-audio": "Convert it to wav, flac or mp3 and drop it again.",
   "silent-audio": "Choose a part of the track where something plays.",
   "range-outside-audio": "Drag a selection inside the track.",
@@ -82,7 +95,15 @@ const ADVICE: Record<string, string> = {
   "500": "Try again; the server's log says more.",
 };
 
+/** Whether the same question may well be answered the next time; false for what only another file or filter mends. */
+export function isWorthAnotherTry(error: unknown): boolean {
+  if (error instanceof Refused) return false;
+  return !(error instanceof ApiProblem) || error.status >= 429;
+}
+
+/** With a capital (unless it begins with a file's name) and a full stop. */
 function sentence(text: string): string {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
+  const [first = ""] = text.split(" ");
+  const start = /[./_\d]/.test(first) ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(start) ? start : `${start}.`;
 }

@@ -47,7 +47,7 @@ export interface QueryAnswer {
 export interface QuerySummary {
   id: string;
   name: string;
-  library: QueriedLibrary | string | null;
+  library: QueriedLibrary;
   num_instruments: number;
   created_at: string;
 }

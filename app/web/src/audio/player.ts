@@ -26,6 +26,7 @@ export const levels = signal<{ reference: number; preview: number }>({ reference
 
 const channels = { reference: new Channel(), preview: new Channel() };
 let stopAt = Number.POSITIVE_INFINITY; // where the reference's selection ends, seconds
+let frame = 0; // of the running tick
 
 effect(() => {
   channels.reference.setGain(volume.value * levels.value.reference);
@@ -86,7 +87,8 @@ function start(sound: Sound): void {
     if (error instanceof DOMException && error.name === "AbortError") return; // another sound came first
     if (sounding.value === sound) failed(sound);
   });
-  requestAnimationFrame(tick);
+  cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(tick);
 }
 
 function failed(sound: Sound): void {
@@ -110,7 +112,7 @@ function tick(): void {
     position.value = Math.min(element.currentTime, stopAt);
     if (element.currentTime >= stopAt) stop();
   }
-  requestAnimationFrame(tick);
+  frame = requestAnimationFrame(tick);
 }
 
 for (const channel of Object.values(channels)) {

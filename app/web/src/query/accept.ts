@@ -1,11 +1,7 @@
 /** Looks at what was dropped, picked or pasted before anything is sent: what can be refused here costs no upload.
  * The service looks again; this only spares the wait and says the same in one sentence. */
+import { Refused } from "../api/problem";
 import type { Limits } from "../api/types";
-
-export interface Refusal {
-  title: string;
-  advice: string;
-}
 
 /** 2147483648 → `2.1 GB`. */
 export function bytesInWords(bytes: number): string {
@@ -19,26 +15,27 @@ export function bytesInWords(bytes: number): string {
 }
 
 /** Why a file cannot be asked about; null when it may be. */
-export function refusalOf(file: Pick<File, "name" | "size" | "type">, limits: Limits): Refusal | null {
+export function refusalOf(file: Pick<File, "name" | "size" | "type">, limits: Limits): Refused | null {
   const formats = limits.audio_formats.map((format) => format.replace(/^\./, ""));
   const suffix = /\.([^.]+)$/.exec(file.name)?.[1]?.toLowerCase() ?? "";
   const isAudio =
     formats.includes(suffix) || /^audio\//.test(file.type) || (suffix === "aif" && formats.includes("aiff"));
   if (!isAudio)
-    return { title: `${file.name} is not an audio file.`, advice: `Drop one of: ${formats.join(", ")}.` };
+    return new Refused(`${file.name} is not an audio file.`, `Drop one of: ${formats.join(", ")}.`);
   if (file.size === 0)
-    return { title: `${file.name} is empty.`, advice: "Is it still being written? Try again in a moment." };
-  if (file.size > limits.max_upload_bytes)
-    return {
-      title: `${file.name} has ${bytesInWords(file.size)}; the server takes at most ${bytesInWords(limits.max_upload_bytes)}.`,
-      advice: "Cut out the part that matters, or send it as mp3 or flac.",
-    };
+    return new Refused(`${file.name} is empty.`, "Is it still being written? Try again in a moment.");
+  const most = limits.max_upload_bytes;
+  if (file.size > most)
+    return new Refused(
+      `${file.name} has ${bytesInWords(file.size)}; the server takes at most ${bytesInWords(most)}.`,
+      "Cut out the part that matters, or send it as mp3 or flac.",
+    );
   return null;
 }
 
 export interface Offer {
   file: File | null;
-  refusal: Refusal | null;
+  refusal: Refused | null;
   note: string | null; // said beside the file that is taken
 }
 
@@ -50,7 +47,7 @@ export function offerOf(files: readonly File[], folders: number, limits: Limits)
     const advice = folders
       ? "Drop one audio file here; to add a folder of sounds to a library, drop it in the Library view."
       : "Drop one audio file.";
-    return { file: null, refusal: { title: what, advice }, note: null };
+    return { file: null, refusal: new Refused(what, advice), note: null };
   }
   const taken = files.find((file) => !refusalOf(file, limits)) ?? first;
   const note = files.length > 1 ? `One track at a time: ${taken.name} is taken.` : null;

@@ -6,6 +6,7 @@ import type { QueryAnswer, Question, Span } from "../api/types";
 import { currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
 import { serverState, serverThere, until } from "../state/server";
+import { undoable } from "../state/toasts";
 import { choicesOf, lanesOf } from "./lanes";
 import { EMPTY, type Phase, phase, problem, type Shown, show, shown } from "./state";
 
@@ -18,32 +19,51 @@ export function cancel(): void {
   phase.value = null;
 }
 
-/** A new track: shown at once, asked about at once. */
-export function takeFile(file: File): void {
+/** A new track: shown at once, asked about at once. One that the service refuses leaves what was shown before it. */
+export async function takeFile(file: File): Promise<void> {
+  const before = shown.value;
   const source = { name: file.name, file, url: URL.createObjectURL(file) }; // kept: undo may bring it back
-  show({ ...EMPTY, source, family: shown.value.family });
-  void askNow();
+  show({ ...EMPTY, source, family: before.family });
+  const error = await askNow();
+  const refused = error instanceof ApiProblem && error.status < 429;
+  if (refused && before.source && shown.value.source === source) show(before);
+  else if (before.source) undoable("another track", () => back(before), true);
 }
 
-/** Ask about the shown track with what is selected now. Resolves when it is answered, cancelled or has failed. */
-export async function askNow(): Promise<void> {
-  const { source } = shown.value;
-  if (!source) return;
+function back(before: Shown): void {
+  cancel();
+  problem.value = null;
+  show(before);
+}
+
+/** Ask about the shown track with what is selected now. Resolves when it is answered or cancelled (null), or has failed. */
+export function askNow(): Promise<unknown> {
+  if (!shown.value.source) return Promise.resolve(null);
+  return alone(async (signal) => {
+    const answer = await answered(shown.value, signal);
+    if (!signal.aborted) take(answer);
+  });
+}
+
+/** Do what asks the service, as the one thing that runs; its error is shown, and returned. */
+async function alone(work: (signal: AbortSignal) => Promise<void>): Promise<unknown> {
   cancel();
   const controller = new AbortController();
   running = controller;
   problem.value = null;
   try {
-    const answer = await answered(shown.value, controller.signal);
-    if (running === controller) take(answer);
+    await work(controller.signal);
   } catch (error) {
-    if (!isAbort(error) && running === controller) problem.value = error;
+    if (isAbort(error) || running !== controller) return null;
+    problem.value = error;
+    return error;
   } finally {
     if (running === controller) {
       running = null;
       phase.value = null;
     }
   }
+  return null;
 }
 
 /** Put `answer` in the place of the one before: lanes that are the same instrument stay the same lane. */
@@ -52,32 +72,39 @@ function take(answer: QueryAnswer): void {
   show({ answer, lanes, chosen: choicesOf(lanes, shown.value.chosen) });
 }
 
-async function answered(now: Shown, signal: AbortSignal): Promise<QueryAnswer> {
-  const name = now.source?.name ?? "";
-  for (;;) {
+async function answered(asked: Shown, signal: AbortSignal): Promise<QueryAnswer> {
+  for (let now = asked; ; ) {
     await prepared(signal);
-    const again = Boolean(now.answer);
     try {
-      tell(again ? "Listening again…" : `Sending ${name}`, again ? null : 0);
-      return await send(questionOf(now), {
-        signal,
-        onProgress: (share) =>
-          tell(
-            again || share >= 1 ? `Listening to ${name}…` : `Sending ${name}`,
-            again || share >= 1 ? null : share,
-          ),
-        onWait: (busy, seconds) =>
-          tell(`${busy.document.title}: trying again in ${Math.ceil(seconds)} s…`, null),
-      });
+      return await sent(now, signal);
     } catch (error) {
-      if (error instanceof ServerAway) {
-        tell("The server is away: the question is kept and asked once it is back.", null);
-        await until(() => serverThere.value, signal);
-      } else if (isForgotten(error) && now.answer && now.source?.file) {
-        now = { ...now, answer: null }; // the service keeps only so many; the file is still here
-      } else throw error;
+      now = await recovered(error, now, signal);
     }
   }
+}
+
+function sent(now: Shown, signal: AbortSignal): Promise<QueryAnswer> {
+  const name = now.source?.name ?? "the track";
+  const listening = () => tell(`Listening to ${name}…`, null);
+  if (now.answer) listening();
+  else tell(`Sending ${name}`, 0);
+  return send(questionOf(now), {
+    signal,
+    onProgress: (share) => (now.answer || share >= 1 ? listening() : tell(`Sending ${name}`, share)),
+    onWait: (busy, seconds) => tell(`${busy.document.title}: trying again in ${Math.ceil(seconds)} s…`, null),
+  });
+}
+
+/** What to ask next after `error`; throws it when asking again is no use. */
+async function recovered(error: unknown, now: Shown, signal: AbortSignal): Promise<Shown> {
+  if (error instanceof ServerAway) {
+    tell("The server is away: the question is kept and asked once it is back.", null);
+    await until(() => serverThere.value, signal);
+    return now;
+  }
+  const forgotten = error instanceof ApiProblem && error.kind === "query-not-found";
+  if (forgotten && now.answer && now.source?.file) return { ...now, answer: null }; // the file is still here
+  throw error;
 }
 
 /** The default library is enrolled at the first start; a question to it waits until it is there. */
@@ -87,8 +114,6 @@ async function prepared(signal: AbortSignal): Promise<void> {
   tell("Waiting for the default library to be ready…", null);
   await until(() => !waits(), signal);
 }
-
-const isForgotten = (error: unknown) => error instanceof ApiProblem && error.kind === "query-not-found";
 
 function tell(text: string, share: Phase["share"]): void {
   phase.value = { text, share };
@@ -110,14 +135,10 @@ function questionOf(now: Shown): Question {
 }
 
 /** Show a stored query, as its permanent link does. */
-export async function openStored(id: string): Promise<void> {
-  cancel();
-  const controller = new AbortController();
-  running = controller;
-  problem.value = null;
-  tell("Opening the query…", null);
-  try {
-    const answer = await getQuery(id, { signal: controller.signal });
+export function openStored(id: string): Promise<unknown> {
+  return alone(async (signal) => {
+    tell("Opening the query…", null);
+    const answer = await getQuery(id, { signal });
     const source = { name: answer.name, file: null, url: answer.audio_url };
     const lanes = lanesOf(answer, []);
     show({
@@ -128,14 +149,7 @@ export async function openStored(id: string): Promise<void> {
       selection: selectionOf(answer),
       chosen: choicesOf(lanes, new Set()),
     });
-  } catch (error) {
-    if (!isAbort(error)) problem.value = error;
-  } finally {
-    if (running === controller) {
-      running = null;
-      phase.value = null;
-    }
-  }
+  });
 }
 
 /** The part that was asked about; null when it was (to a tenth of a second) the whole track. */

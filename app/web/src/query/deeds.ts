@@ -7,17 +7,18 @@ import { mode, topK } from "../state/preferences";
 import { sayProblem, undoable } from "../state/toasts";
 import { askNow, cancel } from "./asking";
 import { choiceOf, type Lane } from "./lanes";
-import { type Shown, show, shown } from "./state";
+import { problem, type Shown, show, shown } from "./state";
 
-/** Change what is shown, so that undo changes it back. */
-function change(text: string, next: Partial<Shown>, quiet = true): void {
+/** Change what is shown, so that undo changes it back; `asks` when a question follows, which undo then cancels. */
+function change(text: string, next: Partial<Shown>, asks = false, quiet = true): void {
   const before = shown.value;
   const library = currentLibrary.value?.id;
   show(next);
   undoable(
     text,
     () => {
-      cancel();
+      if (asks) cancel();
+      problem.value = null;
       show(before);
       if (library) chooseLibrary(library);
     },
@@ -65,31 +66,31 @@ export function notThis(lane: Lane, hit: Hit): void {
   const excluded = new Map(shown.value.excluded).set(hit.instrument_id, hit.name);
   const chosen = new Set(shown.value.chosen);
   chosen.delete(choiceOf(lane, hit));
-  change(`${hit.name} left out for this track`, { excluded, chosen }, false);
+  change(`${hit.name} left out for this track`, { excluded, chosen }, true, false);
   void askNow();
 }
 
 /** Let everything back in that was refused. */
 export function allowAll(): void {
-  change("refused instruments allowed again", { excluded: new Map() });
+  change("refused instruments allowed again", { excluded: new Map() }, true);
   void askNow();
 }
 
 /** Ask about this part only; null is the whole track. */
 export function select(selection: Span | null): void {
-  change(selection ? "selection" : "whole track", { selection });
+  change(selection ? "selection" : "whole track", { selection }, true);
   void askNow();
 }
 
 /** Only hits of this family; null is any. */
 export function filterFamily(family: string | null): void {
-  change("family filter", { family });
+  change("family filter", { family }, true);
   void askNow();
 }
 
 /** Ask another library. What was refused was refused in the other one. */
 export function askLibrary(id: string): void {
-  change("library", { excluded: new Map() });
+  change("library", { excluded: new Map() }, true);
   chooseLibrary(id);
   void askNow();
 }

@@ -1,6 +1,6 @@
 /** What the query view shows, as one value that is only ever replaced: undo is to put an earlier one back.
  * Beside it stand what passes: the phase of a running query, a problem, the lane that has the keys. */
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { QueryAnswer, Span } from "../api/types";
 import { type Decoded, decoded, decodedFrom } from "../audio/decode";
 import { levels, loadReference } from "../audio/player";
@@ -82,6 +82,10 @@ const decodings = new WeakMap<Source, Promise<Decoded | null>>();
 // Another source: the player takes it, and it is decoded for drawing, once.
 effect(() => {
   const current = source.value;
+  untracked(() => takeSource(current));
+});
+
+function takeSource(current: Source | null): void {
   loadReference(current?.url ?? null);
   drawing.value = null;
   levels.value = { reference: 1, preview: 1 };
@@ -95,4 +99,4 @@ effect(() => {
     .then((result) => {
       if (source.peek() === current) drawing.value = result ?? false;
     });
-});
+}

@@ -7,10 +7,10 @@ interface PlayButtonProps {
   url: string;
   label: string; // the instrument's name
   test?: string;
-  tabIndex?: number;
+  onToggle?: () => void; // instead of the player's own toggle
 }
 
-export function PlayButton({ url, label, test = "play", tabIndex }: PlayButtonProps) {
+export function PlayButton({ url, label, test = "play", onToggle }: PlayButtonProps) {
   const plays = sounding.value?.url === url;
   const failed = failedPreviews.value.has(url);
   const name = failed ? `The preview of ${label} cannot be played` : `${plays ? "Stop" : "Play"} ${label}`;
@@ -23,8 +23,7 @@ export function PlayButton({ url, label, test = "play", tabIndex }: PlayButtonPr
       title={name}
       aria-pressed={plays}
       data-failed={failed || undefined}
-      {...(tabIndex === undefined ? {} : { tabIndex })}
-      onClick={() => togglePreview(url, label)}
+      onClick={onToggle ?? (() => togglePreview(url, label))}
     >
       {plays && <Ring />}
       <Icon name={plays ? "stop" : "play"} size={14} />

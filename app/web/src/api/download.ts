@@ -1,0 +1,34 @@
+/** Downloads that can fail in words: the answer is fetched first, so that a problem document becomes a message. */
+import { problemOf, ServerAway } from "./problem";
+
+/** Fetch `url` and hand it to the browser as a file, under the name that the service gives (RFC 6266). */
+export async function download(url: string, fallbackName: string): Promise<string> {
+  const answer = await fetch(url).catch(() => {
+    throw new ServerAway();
+  });
+  if (!answer.ok) {
+    const document: unknown = await answer.json().catch(() => undefined);
+    throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
+  }
+  const name = fileNameOf(answer.headers.get("Content-Disposition")) ?? fallbackName;
+  const address = URL.createObjectURL(await answer.blob());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  return name;
+}
+
+/** The file name of a Content-Disposition header; the encoded one (RFC 8187) wins. */
+export function fileNameOf(header: string | null): string | null {
+  const encoded = /filename\*\s*=\s*utf-8''([^;]+)/i.exec(header ?? "")?.[1];
+  if (encoded) {
+    try {
+      return decodeURIComponent(encoded.trim());
+    } catch {
+      // a broken one: the plain name stands
+    }
+  }
+  return /filename\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(header ?? "")?.[1]?.replace(/\\(.)/g, "$1") ?? null;
+}

@@ -1,0 +1,91 @@
+/** One instrument heard in the track: what it is, when it plays, and the library's instruments that come nearest. */
+import { Button } from "../ui/Button";
+import { familyWords } from "../ui/Family";
+import { lessLike, toggleLock } from "./deeds";
+import { HitRow } from "./HitRow";
+import { LaneTime } from "./LaneTime";
+import { hitsOf, type Lane } from "./lanes";
+import { currentLane, shown } from "./state";
+
+interface LaneRowProps {
+  lane: Lane;
+  number: number; // from 1
+}
+
+export function LaneRow({ lane, number }: LaneRowProps) {
+  const { slot } = lane;
+  const family = slot.family ? familyWords(slot.family) : null;
+  const name = family ? `Instrument ${number}, ${family}` : `Instrument ${number}`;
+  const current = currentLane.value === lane.key;
+  return (
+    <li
+      class="lane"
+      id={`lane-${number}`}
+      data-test="lane"
+      data-current={current}
+      data-locked={lane.locked}
+      data-close={slot.close}
+      aria-label={name}
+      aria-current={current ? "true" : undefined}
+      tabIndex={-1}
+      style={{ "--tint": `var(--lane-${lane.colour})` }}
+      onPointerDown={() => {
+        currentLane.value = lane.key;
+      }}
+    >
+      <div class="lane-head">
+        <span class="lane-number">{number}</span>
+        <div class="lane-words">
+          <h3>{family ?? "unknown"}</h3>
+          <p class="lane-presence" title="How sure it is that this instrument is there">
+            <span class="unseen">presence </span>
+            {Math.round(100 * slot.presence)}% sure
+          </p>
+        </div>
+        <Button
+          kind="quiet"
+          icon={lane.locked ? "lock" : "unlock"}
+          label={lane.locked ? `Unlock lane ${number}` : `Lock lane ${number}: new answers leave it as it is`}
+          data-test="lock"
+          pressed={lane.locked}
+          onClick={() => toggleLock(lane)}
+        />
+      </div>
+      <LaneTime lane={lane} name={name} />
+      <Hits lane={lane} />
+    </li>
+  );
+}
+
+function Hits({ lane }: { lane: Lane }) {
+  const hits = hitsOf(lane, shown.value.excluded);
+  return (
+    <div class="lane-hits">
+      {lane.like ? (
+        <p class="lane-note">
+          <Button
+            kind="quiet"
+            icon="back"
+            label="Back to the lane's own hits"
+            data-test="less-like"
+            onClick={() => lessLike(lane)}
+          />
+          More like <strong>{lane.like.name}</strong>
+        </p>
+      ) : (
+        !lane.slot.close && (
+          <p class="lane-note lane-far" data-test="not-close">
+            <strong>Nothing in this library is close.</strong> {hits.length > 0 && "These come nearest:"}
+          </p>
+        )
+      )}
+      {hits.length > 0 && (
+        <ol class="hits" style={{ "--rows": Math.ceil(hits.length / 2) }}>
+          {hits.map((hit, index) => (
+            <HitRow key={hit.instrument_id} lane={lane} hit={hit} rank={index + 1} />
+          ))}
+        </ol>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,63 @@
+/** The time part of a lane: where the instrument sounds, how present it is, and a click to play the track from there. */
+import { useEffect, useRef } from "preact/hooks";
+import type { Span } from "../api/types";
+import { playFrom } from "./comparing";
+import type { Lane } from "./lanes";
+import { shown, view } from "./state";
+import { spansInWords } from "./times";
+
+function place([start, end]: Span, [from, to]: Span) {
+  const length = to - from;
+  const left = Math.max(0, (start - from) / length);
+  const right = Math.min(1, (end - from) / length);
+  return right > left ? { left: `${100 * left}%`, width: `${100 * (right - left)}%` } : null;
+}
+
+export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
+  const [from, to] = view.value;
+  const { slot } = lane;
+  const play = (event: MouseEvent) => {
+    const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const byMouse = event.detail > 0; // a key press has no place
+    playFrom(
+      byMouse
+        ? from + ((to - from) * (event.clientX - frame.left)) / frame.width
+        : (slot.active[0]?.[0] ?? from),
+    );
+  };
+  return (
+    <div class="lane-time" data-test="lane-time">
+      {slot.active.map((span) => {
+        const style = place(span, view.value);
+        return style && <span key={span[0]} class="lane-span" style={style} />;
+      })}
+      <Curve lane={lane} />
+      <button
+        type="button"
+        class="lane-play"
+        tabIndex={-1}
+        aria-label={`${name} sounds ${spansInWords(slot.active) || "nowhere"}; play the track from there`}
+        onClick={play}
+      />
+      <span class="playhead" />
+    </div>
+  );
+}
+
+function Curve({ lane }: { lane: Lane }) {
+  const box = useRef<HTMLDivElement>(null);
+  const { answer } = shown.value;
+  const range = answer?.id === lane.queryId ? answer.range_seconds : null; // a locked lane's range is not known any more
+  useEffect(() => {
+    let end: (() => void) | null = null;
+    let gone = false;
+    void import("./curve").then(({ drawCurve }) => {
+      if (!gone && box.current) end = drawCurve(box.current, lane.slot, range);
+    });
+    return () => {
+      gone = true;
+      end?.();
+    };
+  }, [lane.slot, range?.[0], range?.[1]]);
+  return <div ref={box} class="lane-curve" aria-hidden="true" />;
+}

@@ -1,0 +1,66 @@
+/** Draws how present an instrument is over time (uPlot), on the same time axis as the waveform. Loaded when needed. */
+import { effect } from "@preact/signals";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import type { Slot, Span } from "../api/types";
+import { theme } from "../state/preferences";
+import { view } from "./state";
+
+/** Seconds and presences; the first and the last window reach to the ends of what was listened to. */
+export function pointsOf(slot: Slot, range: Span | null): [number[], number[]] {
+  const first = slot.curve[0];
+  const last = slot.curve.at(-1);
+  if (!first || !last) return [[], []];
+  const [from, to] = range ?? [first[0], last[0]];
+  const all: Span[] = [[Math.min(from, first[0]), first[1]], ...slot.curve, [Math.max(to, last[0]), last[1]]];
+  return [all.map(([second]) => second), all.map(([, presence]) => presence)];
+}
+
+/** Draw into `box`, in its text colour, until the function returned is called. */
+export function drawCurve(box: HTMLElement, slot: Slot, range: Span | null): () => void {
+  const colour = () => getComputedStyle(box).color;
+  const shade = () => getComputedStyle(box).borderTopColor;
+  const plot = new uPlot(
+    {
+      ...sizeOf(box),
+      padding: [3, 0, 0, 0],
+      cursor: { show: false },
+      legend: { show: false },
+      axes: [{ show: false }, { show: false }],
+      scales: { x: { time: false, range: () => view.peek() }, y: { range: [0, 1] } },
+      series: [
+        {},
+        {
+          stroke: colour,
+          fill: shade,
+          width: 1.5,
+          points: { show: false },
+          ...(uPlot.paths.spline ? { paths: uPlot.paths.spline() } : {}),
+        },
+      ],
+    },
+    pointsOf(slot, range),
+    box,
+  );
+  const observer = new ResizeObserver(() => plot.setSize(sizeOf(box)));
+  observer.observe(box);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const redraw = () => requestAnimationFrame(() => plot.redraw(true));
+  scheme.addEventListener("change", redraw);
+  const endings = [
+    effect(() => plot.setScale("x", { min: view.value[0], max: view.value[1] })),
+    effect(() => {
+      if (theme.value) redraw();
+    }),
+  ];
+  return () => {
+    for (const end of endings) end();
+    observer.disconnect();
+    scheme.removeEventListener("change", redraw);
+    plot.destroy();
+  };
+}
+
+function sizeOf(box: HTMLElement): { width: number; height: number } {
+  return { width: Math.max(1, box.clientWidth), height: Math.max(1, box.clientHeight) };
+}
