@@ -23,7 +23,6 @@ export interface Plan {
 const FORM_BYTES = 2048; // what a request holds beside the file
 const MOST_ENTRIES = 10_000; // of one zip; the service takes 20,000 by default
 const ENOUGH_FILES = 16; // the service listens to this many of an instrument's files (index/sources/folder.py)
-const MORE_SUFFIXES: Record<string, string[]> = { aiff: ["aif"], ogg: ["oga"], m4a: ["mp4"] };
 const SINGLE = ["sf2", "sf3", "zip"];
 
 export function suffixOf(path: string): string {
@@ -32,10 +31,7 @@ export function suffixOf(path: string): string {
 
 /** Whether the service decodes files of this name. */
 export function isAudio(path: string, limits: Pick<Limits, "audio_formats">): boolean {
-  const suffix = suffixOf(path);
-  return limits.audio_formats.some(
-    (format) => format === suffix || MORE_SUFFIXES[format]?.includes(suffix) === true,
-  );
+  return limits.audio_formats.some((format) => format.replace(/^\./, "") === suffixOf(path));
 }
 
 /** What will be sent of `dropped`. No parcels: nothing can be, and `leftOut` says why. */
