@@ -4,6 +4,7 @@ import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../sta
 import { hashOf, navigate } from "../state/route";
 import { LibraryMapView } from "./LibraryMapView";
 import "./map.css";
+import "./side.css";
 
 export function MapView({ id }: { id: string | null }) {
   const named = libraries.value.find((library) => library.id === id);

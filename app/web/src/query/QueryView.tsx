@@ -33,7 +33,7 @@ export function QueryView({ shown: active, id }: { shown: boolean; id: string | 
       {source && <SourceBar />}
       <div class="ask">
         <Filters />
-        <Status />
+        {(source || phase.value) && <Status />}
       </div>
       {problem.value !== null && <Trouble />}
       {source ? <Board /> : !phase.value && <Welcome />}
@@ -63,7 +63,7 @@ function Trouble() {
     problem.value = null;
   };
   return (
-    <Problem error={problem.value} onClose={dismiss}>
+    <Problem error={problem.value} onClose={dismiss} floating>
       {shown.value.source && isWorthAnotherTry(problem.value) && (
         <Button data-test="retry" onClick={() => void askNow()}>
           Try again
