@@ -45,9 +45,20 @@ async function once<T>(
     throw new ServerAway();
   });
   contact.heard(true);
-  const document: unknown = answer.status === 204 ? undefined : await answer.json().catch(() => undefined);
+  const document = answer.status === 204 ? undefined : await bodyOf(answer, signal);
   if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
   return document as T;
+}
+
+/** The JSON of an answer; undefined for an error without any. An answer that breaks off means that the server went away. */
+async function bodyOf(answer: Response, signal: AbortSignal | undefined): Promise<unknown> {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (answer.ok) throw new ServerAway();
+    return undefined;
+  }
 }
 
 function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {

@@ -5,14 +5,14 @@ import { stop } from "../audio/player";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Problem } from "../ui/Problem";
-import { askNow, openStored, takeFile } from "./asking";
+import { openStored, takeFile } from "./asking";
 import { Board } from "./Board";
 import { Filters } from "./Filters";
 import { dragging, heldBack, offer, useDropAndPaste } from "./intake";
 import { Recorder } from "./Recorder";
 import { recorderOpen, SourceBar } from "./SourceBar";
 import { Status } from "./Status";
-import { EMPTY, phase, problem, show, shown } from "./state";
+import { EMPTY, phase, problem, retry, show, shown } from "./state";
 import { useQueryKeys } from "./useQueryKeys";
 import { Welcome } from "./Welcome";
 import "../styles/query.css";
@@ -64,8 +64,8 @@ function Trouble() {
   };
   return (
     <Problem error={problem.value} onClose={dismiss} floating>
-      {shown.value.source && isWorthAnotherTry(problem.value) && (
-        <Button data-test="retry" onClick={() => void askNow()}>
+      {isWorthAnotherTry(problem.value) && (
+        <Button data-test="retry" onClick={() => retry.value()}>
           Try again
         </Button>
       )}
@@ -92,10 +92,10 @@ function WhichTrack() {
       actions={
         <>
           <Button data-test="keep" onClick={keep}>
-            Keep {shown.value.source?.name}
+            Go on
           </Button>
           <Button kind="primary" data-test="replace" onClick={replace}>
-            Listen to {next.name}
+            Listen to the new one
           </Button>
         </>
       }
