@@ -160,6 +160,6 @@ describe("marks", () => {
       { x: -0.3, y: 0.4, number: 1, colour: 5, name: "Piano", instrument: "i_Piano" },
       { x: 0.1, y: 0.2, number: 3, colour: 3, name: "nothing close", instrument: null },
     ]);
-    expect(marksOf(null, lanes, answer)).toEqual([]);
+    expect(marksOf(slots, lanes, null)).toEqual([]);
   });
 });

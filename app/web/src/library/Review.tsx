@@ -29,7 +29,7 @@ interface ReviewProps {
 export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
   const grouping = useSignal<Grouping | null>(null);
   const plan = planOf(dropped, limits.value, grouping.value);
-  const newName = freeName(plan.name.replace(/\.\w{2,4}$/, ""), libraries.value);
+  const newName = freeName(plan.library, libraries.value);
   const target = useSignal(library && !library.default ? library.id : NEW);
   const busy = useSignal(false);
   const first = useRef<HTMLElement>(null);

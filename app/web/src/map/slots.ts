@@ -23,7 +23,7 @@ export function marksOf(
 ): Mark[] {
   const own = new Set(answer?.slots);
   return lanes.flatMap((lane, index) => {
-    const place = own.has(lane.slot) ? slots?.find(({ slot }) => slot === lane.slot.slot) : undefined;
+    const place = own.has(lane.slot) ? slots.find(({ slot }) => slot === lane.slot.slot) : undefined;
     if (!place) return [];
     const [best] = lane.slot.hits;
     return [
