@@ -16,7 +16,10 @@ import { EMPTY, phase, problem, retry, show, shown } from "./state";
 import { useQueryKeys } from "./useQueryKeys";
 import { Welcome } from "./Welcome";
 import "../styles/query.css";
+import "../styles/board.css";
 import "../styles/lanes.css";
+import "../styles/hits.css";
+import "../styles/narrow.css";
 import "../styles/welcome.css";
 
 export function QueryView({ shown: active, id }: { shown: boolean; id: string | null }) {
