@@ -36,7 +36,7 @@ class SlotOut(BaseModel):
         description="(second, presence) at the centre of every window; empty in answers of older versions",
     )
     family: str | None = Field(
-        default=None, description="what most of its first hits are, each weighing its similarity"
+        default=None, description="what its nearest hits are that have a family; null where none has"
     )
     close: bool = Field(
         default=True, description="whether the best hit is near enough to be believed; true in older answers"

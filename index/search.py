@@ -6,9 +6,11 @@ were linked to over time (`models/linking.py`): each is one instrument with the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 from index.records import Candidate
 from models.linking import Curve, Floats, Span, Track
+from models.posterior import SCALE
 
 FAMILY_HITS = 5  # of a slot, that say its family: more would only count what the library has most of
 
@@ -35,10 +37,11 @@ class SlotResult:
 
     @property
     def family(self) -> str | None:
-        """The family that weighs most among the first hits, each weighing its similarity; None where none does."""
-        weights: dict[str | None, float] = {}
+        """The family of most of the first hits, weighed as the posterior shares a slot out; None where none has one."""
+        weights: dict[str, float] = {}
         for hit in self.hits[:FAMILY_HITS]:
-            weights[hit.family] = weights.get(hit.family, 0.0) + max(hit.similarity, 0.0)
+            if hit.family is not None:
+                weights[hit.family] = weights.get(hit.family, 0.0) + exp(SCALE * hit.similarity)
         return max(weights, key=lambda family: weights[family], default=None)
 
 

@@ -91,8 +91,11 @@ def test_a_slots_family_is_what_most_of_its_first_hits_are() -> None:
         return auto_result([track], [found]).slots[0].family
 
     assert family() is None
-    assert family(("bass", 0.6), ("reed", 0.5), ("reed", 0.4)) == "reed"
-    assert family(("bass", 0.9), ("reed", 0.4), ("reed", 0.4)) == "bass"
-    assert family(("bass", 0.5), (None, 0.4), (None, 0.3)) is None
-    assert family(*[("bass", 0.9)] * 3, *[("reed", 0.8)] * 50) == "bass"  # only the first few count
+    assert (
+        family(("bass", 0.5), ("reed", 0.45), ("mallet", 0.4), ("mallet", 0.4)) == "bass"
+    )  # near ones weigh more
+    assert family(("bass", 0.45), ("reed", 0.44), ("reed", 0.44)) == "reed"
+    assert family(("bass", 0.4), (None, 0.6), (None, 0.5)) == "bass"  # what has no family says nothing
+    assert family((None, 0.6)) is None
+    assert family(*[("bass", 0.9)] * 3, *[("reed", 0.89)] * 50) == "bass"  # only the first few count
     assert family(("bass", 0.2), ("reed", -0.9)) == "bass"
