@@ -162,14 +162,20 @@ export const getJob = (id: string, options?: Options) =>
 export const cancelJob = (id: string) => request<Job>("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
 
 /** Tells of a job after every change until it has ended; the function returned stops listening. Survives a server that
- * goes away: the browser connects again, and the first event after that is the job as it stands. */
-export function watchJob(id: string, onChange: (job: Job) => void): () => void {
+ * goes away: the browser connects again, and the first event after that is the job as it stands. `onLost` hears when the
+ * connection fails, for those who would rather ask than wait. */
+export function watchJob(
+  id: string,
+  onChange: (job: Job) => void,
+  onLost: () => void = () => undefined,
+): () => void {
   const events = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
   events.onmessage = (event: MessageEvent<string>) => {
     const job = JSON.parse(event.data) as Job;
     if (job.state !== "queued" && job.state !== "running") events.close();
     onChange(job);
   };
+  events.onerror = onLost;
   return () => events.close();
 }
 

@@ -1,12 +1,63 @@
-/** The library view: the instruments of one library, to browse, correct and add to. */
-import { currentLibrary } from "../state/libraries";
+/** The library view: all libraries, and the instruments of one to browse, correct, add to and compare. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../state/libraries";
+import { AddPanel } from "./AddPanel";
+import { Browser } from "./Browser";
+import { Duplicates } from "./Duplicates";
+import { EnrolmentList } from "./EnrolmentList";
+import { LibraryHead } from "./LibraryHead";
+import { LibraryList } from "./LibraryList";
+import "./library.css";
+import "./instruments.css";
+import { openLibrary } from "./libraryChanges";
 
 export function LibraryView({ id }: { id: string | null }) {
-  const library = currentLibrary.value;
+  const named = libraries.value.find((library) => library.id === id);
+  const library = id ? named : currentLibrary.value;
+  const duplicates = useSignal<string | null>(null); // the library whose duplicates are shown
+  useEffect(() => {
+    if (named) chooseLibrary(named.id);
+  }, [named?.id]);
+  const compares = library !== null && library !== undefined && duplicates.value === library.id;
   return (
-    <section class="view" data-test="library" data-id={id ?? library?.id} aria-labelledby="library-title">
-      <h2 id="library-title">{library ? library.name : "Library"}</h2>
-      <p class="quiet">Every instrument of the library: browse, hear, rename, correct, add and remove.</p>
+    <section
+      class="view library"
+      data-test="library"
+      data-id={library?.id}
+      aria-label={library ? undefined : "Library"}
+      aria-labelledby={library ? "library-title" : undefined}
+    >
+      <LibraryList open={library?.id ?? null} />
+      <div class="library-main">
+        {library && (
+          <LibraryHead
+            library={library}
+            duplicates={compares}
+            onDuplicates={(shown) => {
+              duplicates.value = shown ? library.id : null;
+            }}
+          />
+        )}
+        <AddPanel library={library ?? null} onAdded={openLibrary} />
+        <EnrolmentList open={library?.id ?? null} />
+        {library && !compares && <Browser key={library.id} library={library} />}
+        {library && compares && (
+          <Duplicates
+            library={library}
+            onClose={() => {
+              duplicates.value = null;
+            }}
+          />
+        )}
+        {!library && librariesKnown.value && (
+          <p class="nothing" data-test="empty">
+            {id
+              ? "This library is not there (any more); choose another one, or undo with Ctrl+Z."
+              : "There is no library yet. Drop a folder of samples, a zip or a SoundFont, and one is made of it."}
+          </p>
+        )}
+      </div>
     </section>
   );
 }

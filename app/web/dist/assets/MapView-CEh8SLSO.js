@@ -1,1 +1,0 @@
-import{s as e,u as t}from"./index-DGE00ppb.js";function n({id:n}){let r=e.value;return t(`section`,{class:`view`,"data-test":`map`,"data-id":n??r?.id,"aria-labelledby":`map-title`,children:[t(`h2`,{id:`map-title`,children:r?`Map of ${r.name}`:`Map`}),t(`p`,{class:`quiet`,children:`Every instrument of the library as a point; neighbours sound alike.`})]})}export{n as MapView};

@@ -1,0 +1,95 @@
+/** One instrument of the list: play, name (double-click or F2 renames), where it comes from, family, delete. */
+import type { Instrument } from "../api/types";
+import { Button } from "../ui/Button";
+import { PlayButton } from "../ui/PlayButton";
+import { correctFamily, remove, rename, type Shelf } from "./changes";
+import { FamilySelect } from "./FamilySelect";
+import { NameEdit } from "./NameEdit";
+import { counted } from "./words";
+
+interface InstrumentRowProps {
+  item: Instrument;
+  index: number;
+  current: boolean;
+  editing: boolean;
+  shelf: Shelf;
+  onCurrent: (index: number) => void;
+  onEdit: (id: string | null) => void;
+}
+
+export function InstrumentRow(props: InstrumentRowProps) {
+  const { item, index, current, editing, shelf, onCurrent, onEdit } = props;
+  const tabIndex = current ? 0 : -1; // one row is in the tab order; arrow keys go to the others
+  return (
+    <div
+      class="instrument"
+      data-test="instrument-row"
+      data-id={item.id}
+      data-index={index}
+      data-current={current || undefined}
+      onFocusCapture={() => onCurrent(index)}
+    >
+      <PlayButton url={item.preview_url} label={item.name} tabIndex={tabIndex} />
+      {editing ? (
+        <NameEdit
+          value={item.name}
+          label={`New name of ${item.name}`}
+          onSave={(name) => rename(shelf, item, name)}
+          onClose={() => onEdit(null)}
+        />
+      ) : (
+        // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the mouse; the pencil and F2 do the same
+        <span class="instrument-name" data-test="name" title={item.name} onDblClick={() => onEdit(item.id)}>
+          {item.name}
+        </span>
+      )}
+      <span class="instrument-source" title={detailOf(item)}>
+        {sourceWords(item)}
+      </span>
+      <FamilySelect
+        family={item.family}
+        name={item.name}
+        tabIndex={tabIndex}
+        onChange={(family) => void correctFamily(shelf, item, family)}
+      />
+      <span class="instrument-tools">
+        <Button
+          kind="quiet"
+          icon="edit"
+          label={`Rename ${item.name}`}
+          data-test="rename"
+          tabIndex={tabIndex}
+          onClick={() => onEdit(item.id)}
+        />
+        <Button
+          kind="quiet"
+          icon="trash"
+          label={`Delete ${item.name}`}
+          data-test="delete"
+          tabIndex={tabIndex}
+          onClick={() => void remove(shelf, item)}
+        />
+      </span>
+    </div>
+  );
+}
+
+/** A row that has not been fetched yet. */
+export function PendingRow() {
+  return (
+    <div class="instrument instrument-pending" aria-hidden="true">
+      <i />
+      <i />
+    </div>
+  );
+}
+
+/** `TimGM6mb.sf2#0:35` → `TimGM6mb.sf2, preset 0:35`. */
+export function sourceWords({ source }: Instrument): string {
+  return source.replace(/#(\d+:\d+)$/, ", preset $1");
+}
+
+function detailOf(item: Instrument): string {
+  const range = item.playable_range ? `, MIDI pitches ${item.playable_range.join(" to ")}` : "";
+  return `${sourceWords(item)} · ${counted(item.num_clips, "clip")}${range}${item.licence ? ` · ${item.licence}` : ""}`;
+}

@@ -1,0 +1,70 @@
+/** The open library's name, how much is in it, and what can be done with it as a whole. */
+import { useSignal } from "@preact/signals";
+import type { Library } from "../api/types";
+import { hashOf } from "../state/route";
+import { Button } from "../ui/Button";
+import { deleteWhole, renameTo } from "./libraryChanges";
+import { NameEdit } from "./NameEdit";
+
+interface LibraryHeadProps {
+  library: Library;
+  duplicates: boolean;
+  onDuplicates: (shown: boolean) => void;
+}
+
+export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadProps) {
+  const naming = useSignal(false);
+  return (
+    <header class="library-head">
+      {naming.value ? (
+        <NameEdit
+          value={library.name}
+          label="New name of the library"
+          test="library-name-edit"
+          onSave={(name) => renameTo(library, name)}
+          onClose={() => {
+            naming.value = false;
+          }}
+        />
+      ) : (
+        <h2 id="library-title" data-test="library-name">
+          {library.name}
+          {library.default && <small class="quiet">default</small>}
+        </h2>
+      )}
+      <div class="library-tools">
+        <Button
+          icon="copy"
+          pressed={duplicates}
+          data-test="duplicates-open"
+          onClick={() => onDuplicates(!duplicates)}
+        >
+          Duplicates
+        </Button>
+        <a class="button button-plain" href={hashOf("map", library.id)} data-test="map-open">
+          Map
+        </a>
+        {!library.default && (
+          <>
+            <Button
+              kind="quiet"
+              icon="edit"
+              label={`Rename the library ${library.name}`}
+              data-test="rename-library"
+              onClick={() => {
+                naming.value = true;
+              }}
+            />
+            <Button
+              kind="quiet"
+              icon="trash"
+              label={`Delete the library ${library.name}`}
+              data-test="delete-library"
+              onClick={() => void deleteWhole(library)}
+            />
+          </>
+        )}
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,54 @@
+/** The families that are on the map, with their colours and counts: pressing some shows only these. */
+import type { MapPoint } from "../api/types";
+import { Button } from "../ui/Button";
+import { familyWords } from "../ui/Family";
+
+interface LegendProps {
+  points: readonly MapPoint[];
+  only: ReadonlySet<string>; // families, "none" for unknown; empty: all are shown
+  onOnly: (only: ReadonlySet<string>) => void;
+}
+
+export function familyKey({ family }: Pick<MapPoint, "family">): string {
+  return family ?? "none";
+}
+
+/** How many points each family has, the largest first. */
+export function familyCounts(points: readonly MapPoint[]): [family: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const point of points) counts.set(familyKey(point), (counts.get(familyKey(point)) ?? 0) + 1);
+  return [...counts].sort((one, other) => other[1] - one[1] || (one[0] < other[0] ? -1 : 1));
+}
+
+export function Legend({ points, only, onOnly }: LegendProps) {
+  const toggle = (family: string) => {
+    const next = new Set(only);
+    if (!next.delete(family)) next.add(family);
+    onOnly(next);
+  };
+  return (
+    <fieldset class="legend" data-test="legend">
+      <legend class="unseen">Families to show</legend>
+      {familyCounts(points).map(([family, count]) => (
+        <button
+          key={family}
+          type="button"
+          class="chip legend-chip"
+          data-test="legend-family"
+          data-family={family}
+          aria-pressed={only.has(family)}
+          data-faint={(only.size > 0 && !only.has(family)) || undefined}
+          onClick={() => toggle(family)}
+        >
+          <i aria-hidden="true" />
+          {familyWords(family === "none" ? null : family)} <b>{count}</b>
+        </button>
+      ))}
+      {only.size > 0 && (
+        <Button kind="quiet" icon="close" data-test="legend-all" onClick={() => onOnly(new Set())}>
+          Show all
+        </Button>
+      )}
+    </fieldset>
+  );
+}

@@ -1,0 +1,49 @@
+/** The map as a list, for those to whom a picture says nothing: by family, each with its preview and its likes. */
+import type { MapPoint } from "../api/types";
+import { FamilyChip, familyWords } from "../ui/Family";
+import { PlayButton } from "../ui/PlayButton";
+import { VirtualList } from "../ui/VirtualList";
+import { previewOf } from "./hearing";
+
+const ROW_PIXELS = 44;
+
+interface PointListProps {
+  points: readonly MapPoint[];
+  chosen: MapPoint | null;
+  label: string;
+  onChoose: (instrument: string) => void;
+}
+
+/** By family, then by name; unknown families last. */
+export function inOrder(points: readonly MapPoint[]): MapPoint[] {
+  const key = ({ family, name }: MapPoint) =>
+    `${family ? familyWords(family) : "\uffff"}\n${name.toLowerCase()}`;
+  return [...points].sort((one, other) => (key(one) < key(other) ? -1 : 1));
+}
+
+export function PointList({ points, chosen, label, onChoose }: PointListProps) {
+  const ordered = inOrder(points);
+  return (
+    <VirtualList
+      items={ordered}
+      rowHeight={ROW_PIXELS}
+      label={label}
+      keyOf={(point) => point.instrument_id}
+      test="map-list"
+      row={(point) => (
+        <div class="point-row" data-test="map-row" data-id={point.instrument_id}>
+          <PlayButton url={previewOf(point.instrument_id)} label={point.name} />
+          <button
+            type="button"
+            class="similar-name"
+            aria-pressed={point === chosen}
+            onClick={() => onChoose(point.instrument_id)}
+          >
+            <span>{point.name}</span>
+          </button>
+          <FamilyChip family={point.family} />
+        </div>
+      )}
+    />
+  );
+}

@@ -1,0 +1,180 @@
+/** Draws the map: points by family, names where there is room, what is pointed at and chosen, the query's slots.
+ * Points of one family are one path, so that 5,000 of them take a few milliseconds. */
+import type { MapPoint } from "../api/types";
+import type { Palette } from "./palette";
+import { type Look, type Place, type Size, toCanvas } from "./plane";
+import type { Mark } from "./slots";
+
+export interface Scene {
+  points: readonly MapPoint[];
+  isShown: (point: MapPoint) => boolean;
+  pointed: MapPoint | null;
+  chosen: MapPoint | null;
+  similar: readonly MapPoint[]; // of the chosen one
+  marks: readonly Mark[];
+}
+
+type Canvas = CanvasRenderingContext2D;
+
+const MOST_NAMES = 60; // in sight; with more points than this none are named
+const FONT = "12px system-ui, sans-serif";
+
+/** Pixels of a point's radius: larger when few are in sight. */
+export function radiusOf(count: number, look: Look, whole: Look): number {
+  const crowd = count > 2000 ? 2.4 : count > 500 ? 3.2 : 4.6;
+  return Math.min(8, crowd * (look.scale / whole.scale) ** 0.3);
+}
+
+export function draw(
+  canvas: Canvas,
+  scene: Scene,
+  look: Look,
+  whole: Look,
+  size: Size,
+  palette: Palette,
+): void {
+  canvas.clearRect(0, 0, size.width, size.height);
+  canvas.font = FONT;
+  canvas.textBaseline = "middle";
+  const radius = radiusOf(scene.points.length, look, whole);
+  const place = (point: Place) => toCanvas(point, look, size);
+  const inSight = scene.points.filter((point) => {
+    const { x, y } = place(point);
+    return x > -20 && y > -20 && x < size.width + 20 && y < size.height + 20;
+  });
+  const shown = inSight.filter(scene.isShown);
+  dots(
+    canvas,
+    inSight.filter((point) => !scene.isShown(point)),
+    place,
+    radius * 0.6,
+    () => palette.quiet,
+    0.22,
+  );
+  links(canvas, scene, place, palette);
+  dots(canvas, shown, place, radius, palette.family, 0.88);
+  for (const point of scene.similar) ring(canvas, place(point), radius + 3, palette.text, 1);
+  if (scene.chosen) ring(canvas, place(scene.chosen), radius + 5, palette.accent, 2.5);
+  if (scene.pointed) ring(canvas, place(scene.pointed), radius + 4, palette.text, 2);
+  marks(canvas, scene.marks, place, palette);
+  names(canvas, scene, shown, place, radius, size, palette);
+}
+
+function dots(
+  canvas: Canvas,
+  points: readonly MapPoint[],
+  place: (point: Place) => Place,
+  radius: number,
+  colour: (family: string | null) => string,
+  alpha: number,
+): void {
+  const byFamily = groups(points);
+  canvas.globalAlpha = alpha;
+  for (const [family, members] of byFamily) {
+    canvas.fillStyle = colour(family);
+    canvas.beginPath();
+    for (const point of members) {
+      const { x, y } = place(point);
+      canvas.moveTo(x + radius, y);
+      canvas.arc(x, y, radius, 0, 2 * Math.PI);
+    }
+    canvas.fill();
+  }
+  canvas.globalAlpha = 1;
+}
+
+function groups(points: readonly MapPoint[]): Map<string | null, MapPoint[]> {
+  const found = new Map<string | null, MapPoint[]>();
+  for (const point of points) {
+    const there = found.get(point.family);
+    if (there) there.push(point);
+    else found.set(point.family, [point]);
+  }
+  return found;
+}
+
+/** Thin lines from the chosen point to those that sound like it. */
+function links(canvas: Canvas, scene: Scene, place: (point: Place) => Place, palette: Palette): void {
+  if (!scene.chosen) return;
+  const from = place(scene.chosen);
+  canvas.strokeStyle = palette.accent;
+  canvas.lineWidth = 1;
+  canvas.globalAlpha = 0.55;
+  canvas.beginPath();
+  for (const point of scene.similar) {
+    const to = place(point);
+    canvas.moveTo(from.x, from.y);
+    canvas.lineTo(to.x, to.y);
+  }
+  canvas.stroke();
+  canvas.globalAlpha = 1;
+}
+
+function ring(canvas: Canvas, { x, y }: Place, radius: number, colour: string, width: number): void {
+  canvas.strokeStyle = colour;
+  canvas.lineWidth = width;
+  canvas.beginPath();
+  canvas.arc(x, y, radius, 0, 2 * Math.PI);
+  canvas.stroke();
+}
+
+/** The query's slots: diamonds in their lanes' colours, with their numbers. */
+function marks(canvas: Canvas, all: readonly Mark[], place: (point: Place) => Place, palette: Palette): void {
+  canvas.textAlign = "center";
+  canvas.font = `600 ${FONT}`;
+  for (const mark of all) {
+    const { x, y } = place(mark);
+    canvas.beginPath();
+    for (const [dx, dy] of [
+      [0, -13],
+      [13, 0],
+      [0, 13],
+      [-13, 0],
+    ] as const)
+      canvas.lineTo(x + dx, y + dy);
+    canvas.closePath();
+    canvas.fillStyle = palette.lane(mark.colour);
+    canvas.strokeStyle = palette.ground;
+    canvas.lineWidth = 2.5;
+    canvas.stroke();
+    canvas.fill();
+    canvas.fillStyle = palette.ground;
+    canvas.fillText(String(mark.number), x, y + 0.5);
+  }
+  canvas.textAlign = "start";
+  canvas.font = FONT;
+}
+
+/** Names of what is pointed at and chosen always, of the others while there is room. */
+function names(
+  canvas: Canvas,
+  scene: Scene,
+  shown: readonly MapPoint[],
+  place: (point: Place) => Place,
+  radius: number,
+  size: Size,
+  palette: Palette,
+): void {
+  const taken: { left: number; right: number; y: number }[] = [];
+  const first = [scene.pointed, scene.chosen, ...scene.similar].filter((point) => point !== null);
+  const others = shown.length <= MOST_NAMES ? shown : [];
+  const sure = new Set<MapPoint>(first.slice(0, 2));
+  for (const point of new Set([...first, ...others])) {
+    const { x, y } = place(point);
+    const width = canvas.measureText(point.name).width;
+    const right = x + radius + 8 + width < size.width;
+    const left = right ? x + radius + 6 : x - radius - 6 - width;
+    const box = { left, right: left + width, y };
+    const free = taken.every(
+      (other) => box.right < other.left || box.left > other.right || Math.abs(box.y - other.y) > 15,
+    );
+    if (!free && !sure.has(point)) continue;
+    taken.push(box);
+    canvas.lineWidth = 4;
+    canvas.strokeStyle = palette.ground;
+    canvas.lineJoin = "round";
+    canvas.strokeText(point.name, left, y);
+    canvas.fillStyle = sure.has(point) ? palette.text : palette.quiet;
+    canvas.fillText(point.name, left, y);
+  }
+}

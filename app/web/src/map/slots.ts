@@ -1,0 +1,35 @@
+/** The open query's slots as marks on the map, in the colours and order of their lanes. */
+import type { LibraryMap, QueryAnswer } from "../api/types";
+import type { Lane } from "../query/lanes";
+import type { Place } from "./plane";
+
+export interface Mark extends Place {
+  number: number; // of the lane, from 1
+  colour: number; // of the lane, 1 to 8
+  name: string; // its best hit
+  instrument: string | null; // that hit's id
+}
+
+/** The query whose slots belong on the map of `library`, or null. */
+export function queryFor(library: string, answer: QueryAnswer | null): string | null {
+  return answer && answer.library.id === library && answer.slots.length ? answer.id : null;
+}
+
+/** The marks of the lanes that are from the drawn query; `slots` are those of the map. */
+export function marksOf(slots: LibraryMap["slots"], lanes: readonly Lane[], query: string | null): Mark[] {
+  return lanes.flatMap((lane, index) => {
+    const place = lane.queryId === query ? slots?.find(({ slot }) => slot === lane.slot.slot) : undefined;
+    if (!place) return [];
+    const [best] = lane.slot.hits;
+    return [
+      {
+        x: place.x,
+        y: place.y,
+        number: index + 1,
+        colour: lane.colour,
+        name: best?.name ?? "nothing close",
+        instrument: best?.instrument_id ?? null,
+      },
+    ];
+  });
+}
