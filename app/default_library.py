@@ -38,8 +38,9 @@ class DefaultLibrary:
     def to_fill(self, index: InstrumentIndex) -> tuple[LibraryInfo, InstrumentSource] | None:
         """The library (made here if need be) and what to fill it with; None if it is filled already.
 
-        Embedded with another encoder, as after an upgrade, it is made anew, unless somebody added to it. Raises
-        SourceError when the source does not open, and then leaves everything as it is.
+        Embedded with another encoder, as after an upgrade, it is filled anew, with the names and families that were
+        corrected, unless somebody added to it. Raises SourceError when the source does not open, and then leaves
+        everything as it is.
         """
         there = next((library for library in index.libraries() if library.name == self.name), None)
         if there and there.num_instruments and there.encoder_hash == index.encoder_hash:
@@ -48,8 +49,7 @@ class DefaultLibrary:
         if there and there.num_instruments:
             if not _is_untouched(there, index, source):
                 return None
-            index.delete_library(there.id)
-            there = None
+            there = index.empty_library(there.id)
         return there or index.create_library(self.name), source
 
 
@@ -63,6 +63,13 @@ def _is_untouched(library: LibraryInfo, index: InstrumentIndex, source: Instrume
     own = {instrument.source for instrument in source}
     rows, _ = index.instruments(library.id, limit=library.num_instruments)
     return all(row.source in own for row in rows)
+
+
+def check_default_keeps_its_name(library: LibraryInfo, name: str, default: DefaultLibrary | None) -> None:
+    """Raises InvalidRequest for another name for the default library, which would be made anew at the next start."""
+    if default and library.name == default.name != " ".join(name.split()):
+        message = f"{library.name!r} is the default library, which is known by its name and keeps it"
+        raise InvalidRequest(message, value=name[:MAX_NAME_LENGTH], limit=library.name)
 
 
 def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLibrary | None) -> LibraryInfo:

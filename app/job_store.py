@@ -40,7 +40,8 @@ class JobStore:
     def create(self, library_id: str, total: int) -> JobView:
         """A queued job. Raises LibraryNotFound if the library has gone meanwhile."""
         with self._catalog.write() as session:
-            if session.get(Library, library_id) is None:
+            library = session.get(Library, library_id)
+            if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"there is no library {library_id!r}", value=library_id)
             row = Job(library_id=library_id, total=total, message="waiting")
             session.add(row)

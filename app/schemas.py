@@ -1,4 +1,4 @@
-"""What goes over the wire: the answers of the HTTP contract, field by field, with an example each.
+"""What goes over the wire of queries, jobs and health: the HTTP contract, field by field, with examples.
 
 Follows the HTTP section of DESIGN.md; names are the contract, so fields are added and never renamed.
 """
@@ -6,19 +6,12 @@ Follows the HTTP section of DESIGN.md; names are the contract, so fields are add
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.job_store import JobState
-from index.instrument_index import MAX_NAME_LENGTH
 
 Mode = Literal["auto", "paper"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-LibraryName = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f/\\]+$"
-    ),
-]
 
 
 class HitOut(BaseModel):
@@ -146,94 +139,6 @@ class BatchItem(BaseModel):
 
 class BatchOut(BaseModel):
     results: list[BatchItem] = Field(description="one per file, in the order sent")
-
-
-class LibraryIn(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"name": "My synths"}})
-
-    name: LibraryName
-
-
-class LibraryOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "l_0b1e6f3c9a2d",
-                "name": "TimGM6mb",
-                "num_instruments": 128,
-                "created_at": "2026-11-20T12:00:00Z",
-                "encoder": "sha256:9f2c…",
-                "default": True,
-            }
-        }
-    )
-
-    id: str
-    name: str
-    num_instruments: int
-    created_at: datetime
-    encoder: str = Field(description="hash of the encoder of its embeddings")
-    default: bool = Field(description="whether queries that name no library use this one")
-
-
-class LibraryPage(BaseModel):
-    items: list[LibraryOut]
-    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
-
-
-class InstrumentOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "i_5d1c9a04be77",
-                "library_id": "l_0b1e6f3c9a2d",
-                "name": "Fretless Bass",
-                "family": "bass",
-                "source": "TimGM6mb.sf2#0:35",
-                "num_clips": 8,
-                "licence": "GPL-2.0",
-                "playable_range": [0, 127],
-                "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
-            }
-        }
-    )
-
-    id: str
-    library_id: str
-    name: str
-    family: str | None
-    source: str
-    num_clips: int
-    licence: str | None = Field(description="what the source says of it; null when it says nothing")
-    playable_range: tuple[int, int] | None = Field(
-        description="lowest and highest MIDI pitch; null for recordings, and for what older versions enrolled"
-    )
-    preview_url: str
-
-
-class InstrumentPage(BaseModel):
-    items: list[InstrumentOut]
-    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
-
-
-class SimilarOut(BaseModel):
-    items: list[HitOut]
-
-
-class MapPoint(BaseModel):
-    instrument_id: str
-    name: str
-    family: str | None
-    x: float
-    y: float
-
-
-class MapOut(BaseModel):
-    """The library's embeddings seen from the two directions in which they differ most (PCA), within ±1."""
-
-    library_id: str
-    points: list[MapPoint]
-    explained_variance: tuple[float, float] = Field(description="share of the variance on each axis, 0 to 1")
 
 
 class JobOut(BaseModel):

@@ -14,7 +14,7 @@ from typing import Any
 from anyio import to_thread
 
 from app.answering import Answerer, Question
-from app.default_library import DefaultLibrary
+from app.default_library import DefaultLibrary, check_default_keeps_its_name
 from app.engine import Engine
 from app.job_store import JobStore, JobView
 from app.jobs import JobRunner, Listener
@@ -99,12 +99,18 @@ class Service:
             raise
 
     def delete_library(self, library_id: str) -> None:
-        """Raises LibraryNotFound, and JobConflict while instruments are being enrolled into it."""
+        """It can be restored for a while. Raises LibraryNotFound, and JobConflict while it is being enrolled into."""
         library = self.index.library(library_id)
         if running := self.jobs.in_flight(library.id):
             job = running[0]
             raise JobConflict(f"job {job.id} is adding instruments to it; cancel it first", value=job.state)
         self.index.delete_library(library.id)
+
+    def rename_library(self, library_id: str, name: str) -> LibraryInfo:
+        """Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library, which is known by its name."""
+        library = self.index.library(library_id)
+        check_default_keeps_its_name(library, name, self.default)
+        return self.index.rename_library(library.id, name)
 
     def filling(self) -> JobView | None:
         """The default library's enrollment, while it has not come to a good end."""
@@ -165,7 +171,9 @@ def search_engine(device: str) -> str:
 def open_index(settings: Settings, pair: EncoderPair, *, reconcile: bool = True) -> InstrumentIndex:
     """The data folder's index, its vectors in line with its catalogue unless they are to be left as they are."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    index = InstrumentIndex(settings.data_dir, pair.encoder_hash, pair.embedding_dim, pair.device)
+    index = InstrumentIndex(
+        settings.data_dir, pair.encoder_hash, pair.embedding_dim, pair.device, settings.undo_seconds
+    )
     if reconcile:
         index.open()
     else:

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from index.shelf import UNDO_SECONDS
+
 MEBIBYTE = 1024 * 1024
 DEFAULT_TOP_K = 5  # hits per slot
 
@@ -38,5 +40,11 @@ class Settings(BaseSettings):
     max_zip_entries: int = Field(default=20_000, ge=1, description="most files in an uploaded zip")
     max_unpacked_bytes: int = Field(
         default=2048 * MEBIBYTE, ge=1, description="most bytes of a zip, unpacked"
+    )
+    undo_seconds: float = Field(
+        default=UNDO_SECONDS,
+        ge=0,
+        allow_inf_nan=False,
+        description="how long what is deleted can be restored",
     )
     max_stored_queries: int = Field(default=500, ge=1, description="older ones go, with their audio")

@@ -31,6 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -91,24 +92,36 @@ def _id_column(prefix: str) -> Mapped[str]:
     return mapped_column(String(16), primary_key=True, default=lambda: new_id(prefix))
 
 
+_KEPT = text("deleted_at IS NULL")
+
+
 class Library(Base):
-    """A collection of instruments. `revision` rises with every change, so that other processes notice."""
+    """A collection of instruments. `revision` rises with every change, so that other processes notice.
+
+    A row with `deleted_at` waits to be restored or purged: nobody sees it, and its name is free.
+    """
 
     __tablename__ = "library"
+    __table_args__ = (Index("uq_library_name_kept", "name", unique=True, sqlite_where=_KEPT),)
 
     id: Mapped[str] = _id_column("l")
-    name: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
     encoder_hash: Mapped[str] = mapped_column(String(80))
     revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Instrument(Base):
-    """An instrument and its embedding, the normalised mean of its clips'. A `vector_id` is never used twice."""
+    """An instrument and its embedding, the normalised mean of its clips'. A `vector_id` is never used twice.
+
+    A row with `deleted_at` waits to be restored or purged, as a library's does. What a person has corrected is marked, so
+    that the same source, enrolled again, does not undo it.
+    """
 
     __tablename__ = "instrument"
     __table_args__ = (
-        UniqueConstraint("library_id", "name"),
+        Index("uq_instrument_name_kept", "library_id", "name", unique=True, sqlite_where=_KEPT),
         Index(None, "library_id", "family"),
         {"sqlite_autoincrement": True},
     )
@@ -126,6 +139,10 @@ class Instrument(Base):
     encoder_hash: Mapped[str] = mapped_column(String(80))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    source_name: Mapped[str | None] = mapped_column(String(300))  # what its source calls it
+    name_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
+    family_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
 
 
 class Clip(Base):
@@ -138,6 +155,20 @@ class Clip(Base):
     vector_id: Mapped[int] = mapped_column(ForeignKey("instrument.vector_id", ondelete="CASCADE"))
     position: Mapped[int]
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LibraryMap(Base):
+    """Where the instruments with these vector ids lie on a library's map, as drawn at `revision` of the library."""
+
+    __tablename__ = "library_map"
+
+    library_id: Mapped[str] = mapped_column(ForeignKey("library.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int]
+    method: Mapped[str] = mapped_column(String(10))
+    explained_variance: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    vector_ids: Mapped[bytes] = mapped_column(LargeBinary)  # int64 [n]
+    points: Mapped[bytes] = mapped_column(LargeBinary)  # float32 [n, 2]
+    num_guessed: Mapped[int] = mapped_column(default=0)
 
 
 class Job(Base):

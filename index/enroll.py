@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import select
 
 from index.catalog import Clip, Library, new_id, to_bytes
 from index.catalog import Instrument as InstrumentRow
+from index.corrections import Corrections
 from index.instrument_index import InstrumentIndex
-from index.lookups import instrument_info
+from index.lookups import instrument_info, instruments_of
+from index.maps import Draft
 from index.records import InstrumentInfo
 from index.sources.base import Floats, Instrument, InstrumentSource
 from models.audio import write_mp3
@@ -25,6 +26,8 @@ from models.encoder_pair import EncoderPair
 from models.errors import AudioError, EncoderMismatch, LibraryNotFound, SourceError
 
 Progress = Callable[[int, int, str], None]
+
+DRAWING = "drawing the map"  # the progress message after the last instrument
 
 _MIN_MEAN_NORM = 1e-3  # clips that point every way have no mean to speak of
 
@@ -60,9 +63,9 @@ def enroll(
 ) -> EnrollReport:
     """Add the instruments of `source` to the library (id or name); those that cannot be used are skipped with a reason.
 
-    `progress(done, total, name)` is called once at the start and after each instrument; `cancelled()` is asked before
-    each, and a cancelled enrollment adds nothing and reports so. Raises LibraryNotFound, EncoderMismatch, and
-    SourceError if no instrument could be used.
+    `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
+    map is drawn; `cancelled()` is asked before each instrument and while drawing, and a cancelled enrollment adds nothing
+    and reports so. Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
     """
     if pair.encoder_hash != index.encoder_hash:
         raise EncoderMismatch(
@@ -82,7 +85,13 @@ def enroll(
             raise SourceError(
                 f"no instrument of {source.name} could be enrolled ({reasons})", value=source.name
             )
-        added = _commit(index, library.id, prepared)
+        if progress:
+            progress(len(source), len(source), DRAWING)
+        means = np.stack([item.mean for item in prepared])
+        draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
+        if cancelled and cancelled():
+            return EnrollReport([], [], cancelled=True)
+        added = _commit(index, library.id, prepared, draft)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     index.vectors.get(library.id, index.revision(library.id))
@@ -155,22 +164,24 @@ def _prepare(
     return _Prepared(instrument_id, instrument, clips, mean / norm, preview)
 
 
-def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) -> list[InstrumentInfo]:
-    """All rows in one transaction, previews moved into place just before it commits."""
+def _commit(
+    index: InstrumentIndex, library_id: str, prepared: list[_Prepared], draft: Draft | None
+) -> list[InstrumentInfo]:
+    """All rows, and the map with them, in one transaction, previews moved into place just before it commits."""
     moved: list[Path] = []
     try:
         with index.catalog.write() as session:
             library = session.get(Library, library_id)
-            if library is None:
+            if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            taken = set(
-                session.scalars(select(InstrumentRow.name).where(InstrumentRow.library_id == library_id))
-            )
+            names = instruments_of(library_id).with_only_columns(InstrumentRow.name)
+            taken = set(session.scalars(names))
             if taken:  # another process may have filled it meanwhile
                 index.check_encoder(library.name, library.encoder_hash)
             library.encoder_hash = index.encoder_hash  # an empty one takes that of its first instruments
             library.revision += 1
-            rows = [_row(item, library_id, index.encoder_hash, taken) for item in prepared]
+            corrections = Corrections(session, library_id)
+            rows = [_row(item, library_id, index.encoder_hash, taken, corrections) for item in prepared]
             session.add_all(rows)
             session.flush()
             for row, item in zip(rows, prepared, strict=True):
@@ -178,6 +189,8 @@ def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) 
                     Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
                     for position, clip in enumerate(item.clips)
                 )
+            if draft:
+                draft.store(session, library, [row.vector_id for row in rows])
             for item in prepared:
                 if item.preview is not None:
                     moved.append(item.preview.replace(index.previews_dir / item.preview.name))
@@ -188,13 +201,24 @@ def _commit(index: InstrumentIndex, library_id: str, prepared: list[_Prepared]) 
     return [instrument_info(row) for row in rows]
 
 
-def _row(item: _Prepared, library_id: str, encoder_hash: str, taken: set[str]) -> InstrumentRow:
+def _row(
+    item: _Prepared, library_id: str, encoder_hash: str, taken: set[str], corrections: Corrections
+) -> InstrumentRow:
     lowest, highest = item.instrument.playable_range or (None, None)
+    name, family = item.instrument.name, item.instrument.family
+    earlier = corrections.of(item.instrument.source, name, encoder_hash, item.mean)
+    name_corrected, family_corrected = (
+        bool(earlier and earlier.name_corrected),
+        bool(earlier and earlier.family_corrected),
+    )
     return InstrumentRow(
         id=item.id,
         library_id=library_id,
-        name=_free_name(item.instrument.name, taken),
-        family=item.instrument.family,
+        name=_free_name(earlier.name if earlier and name_corrected else name, taken),
+        family=earlier.family if earlier and family_corrected else family,
+        source_name=name,
+        name_corrected=name_corrected,
+        family_corrected=family_corrected,
         source=item.instrument.source,
         licence=item.instrument.licence,
         lowest_pitch=lowest,

@@ -4,81 +4,44 @@ One data folder: `showme.db` is the truth; `vectors/`, `previews/` and `tmp/` fo
 processes, may use the same folder at once.
 """
 
-import logging
-import shutil
-import time
 from collections.abc import Collection
 from pathlib import Path
 
-from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import defer
 
-from index.catalog import Catalog, Instrument, Library, from_bytes
-from index.families import FAMILIES
-from index.library_vectors import LibraryVectors, VectorCache
+from index.catalog import Instrument, Library, from_bytes
+from index.duplicates import groups_of
+from index.library_vectors import LibraryVectors
 from index.lookups import (
     all_libraries,
     count_instruments,
     find_instrument,
     find_library,
     instrument_info,
+    instruments_of,
     library_info,
 )
+from index.naming import MAX_NAME_LENGTH, check_family
 from index.records import Candidate, InstrumentInfo, LibraryInfo
+from index.shelf import Correction, Shelf
 from index.vectors import Floats
-from models.errors import (
-    EncoderMismatch,
-    IndexDamaged,
-    InstrumentNotFound,
-    InvalidRequest,
-    LibraryEmpty,
-    LibraryExists,
-)
+from models.errors import EncoderMismatch, InstrumentNotFound, InvalidRequest, LibraryEmpty
 
-__all__ = ["Candidate", "InstrumentIndex", "InstrumentInfo", "LibraryInfo", "instrument_info"]
-
-log = logging.getLogger(__name__)
-
-MAX_NAME_LENGTH = 200
-LEFTOVER_SECONDS = 24 * 3600.0  # an enrollment of another process may be at work on younger files
+__all__ = [
+    "MAX_NAME_LENGTH",
+    "Candidate",
+    "Correction",
+    "InstrumentIndex",
+    "InstrumentInfo",
+    "LibraryInfo",
+    "instrument_info",
+]
 
 
-class InstrumentIndex:
-    """Everything about libraries and instruments. Call `open()` before anything else."""
-
-    def __init__(self, data_dir: Path, encoder_hash: str, embedding_dim: int, device: str = "cpu") -> None:
-        self.data_dir = data_dir
-        self.encoder_hash = encoder_hash
-        self.embedding_dim = embedding_dim
-        self.previews_dir = data_dir / "previews"
-        self.tmp_dir = data_dir / "tmp"
-        self.queries_dir = data_dir / "queries"
-        self.vectors_dir = data_dir / "vectors"
-        self.catalog = Catalog(data_dir / "showme.db")
-        self.vectors = VectorCache(self.catalog, self.vectors_dir, embedding_dim, device)
-
-    def open(self) -> None:
-        """Migrate the catalogue and bring every library's vectors in line with it.
-
-        Raises IndexDamaged if `showme.db` is not a catalogue. Libraries of another encoder, and those whose embeddings
-        are damaged in the catalogue itself, are left as they are: they can be listed, and are refused when searched.
-        """
-        self.catalog.migrate()
-        for folder in (self.previews_dir, self.tmp_dir, self.queries_dir, self.vectors_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        with self.catalog.session() as session:
-            libraries = session.scalars(
-                select(Library).where(Library.encoder_hash == self.encoder_hash)
-            ).all()
-        for library in libraries:
-            try:
-                self.vectors.get(library.id, library.revision)
-            except IndexDamaged as error:  # the other libraries can be used
-                log.error("library %r cannot be searched: %s", library.name, error)
-
-    def close(self) -> None:
-        self.catalog.close()
+class InstrumentIndex(Shelf):
+    """Everything about libraries and instruments: what a `Shelf` changes, and here what is read and searched."""
 
     # Libraries
 
@@ -94,38 +57,10 @@ class InstrumentIndex:
             found = find_library(session, id_or_name)
             return library_info(found, count_instruments(session, found.id))
 
-    def create_library(self, name: str) -> LibraryInfo:
-        """Raises InvalidRequest for an empty or overlong name, LibraryExists for one that is taken."""
-        name = " ".join(name.split())
-        if not 1 <= len(name) <= MAX_NAME_LENGTH:
-            limit = f"1 to {MAX_NAME_LENGTH} characters"
-            raise InvalidRequest(
-                f"a library's name has {limit}, this one {len(name)}", value=name[:50], limit=limit
-            )
-        try:
-            with self.catalog.write() as session:
-                library = Library(name=name, encoder_hash=self.encoder_hash)
-                session.add(library)
-        except IntegrityError as error:
-            raise LibraryExists(f"there is a library {name!r} already", value=name) from error
-        return library_info(library, 0)
-
     def revision(self, library_id: str) -> int:
         """The number of changes to a library so far. Raises LibraryNotFound."""
         with self.catalog.session() as session:
             return find_library(session, library_id).revision
-
-    def delete_library(self, id_or_name: str) -> None:
-        """With all its instruments, vectors and previews. Raises LibraryNotFound."""
-        with self.catalog.write() as session:
-            library = find_library(session, id_or_name)
-            instrument_ids = session.scalars(
-                select(Instrument.id).where(Instrument.library_id == library.id)
-            ).all()
-            session.execute(delete(Library).where(Library.id == library.id))
-        self.vectors.forget(library.id)
-        for instrument_id in instrument_ids:
-            self._preview_file(instrument_id).unlink(missing_ok=True)
 
     # Instruments
 
@@ -143,10 +78,10 @@ class InstrumentIndex:
         unknown family, or an `after` that no page gave.
         """
         _check_at_least_one("limit", limit)
-        _check_family(family)
+        check_family(family)
         with self.catalog.session() as session:
             found = find_library(session, library)
-            rows = select(Instrument).where(Instrument.library_id == found.id).order_by(Instrument.vector_id)
+            rows = instruments_of(found.id)
             if after is not None:
                 if not (after.isascii() and after.isdigit() and len(after) < 19):
                     raise InvalidRequest(
@@ -166,27 +101,13 @@ class InstrumentIndex:
         with self.catalog.session() as session:
             return instrument_info(find_instrument(session, instrument_id))
 
-    def remove_instrument(self, instrument_id: str) -> None:
-        """With its vector and preview. Raises InstrumentNotFound."""
-        with self.catalog.write() as session:
-            instrument = find_instrument(session, instrument_id)
-            library = session.get_one(Library, instrument.library_id)
-            library.revision += 1
-            session.delete(instrument)
-        self._preview_file(instrument_id).unlink(missing_ok=True)
-        if library.encoder_hash == self.encoder_hash:
-            self.vectors.get(library.id, library.revision)
-
     def preview_path(self, instrument_id: str) -> Path:
         """The instrument's mp3. Raises InstrumentNotFound if there is no such instrument, or it has no preview."""
         instrument = self.instrument(instrument_id)
-        path = self._preview_file(instrument_id)
+        path = self.preview_file(instrument_id)
         if not path.is_file():
             raise InstrumentNotFound(f"{instrument.name} has no preview", value=instrument_id)
         return path
-
-    def _preview_file(self, instrument_id: str) -> Path:
-        return self.previews_dir / f"{instrument_id}.mp3"
 
     # Search
 
@@ -203,7 +124,7 @@ class InstrumentIndex:
         Raises LibraryNotFound, LibraryEmpty, EncoderMismatch, and InvalidRequest for `k` below 1 or an unknown family.
         """
         _check_at_least_one("top_k", k)
-        _check_family(family)
+        check_family(family)
         return self._searchable(library).search(queries, k, family, exclude)
 
     def similar(self, instrument_id: str, k: int) -> list[Candidate]:
@@ -218,6 +139,31 @@ class InstrumentIndex:
             0
         ]
         return [candidate for candidate in found if candidate.instrument_id != instrument_id][:k]
+
+    def duplicates(
+        self, library: str, min_similarity: float, limit: int
+    ) -> list[tuple[float, list[InstrumentInfo]]]:
+        """At most `limit` groups of near-identical instruments, the most similar first: `groups_of` their embeddings.
+
+        Each with the lowest cosine to its first and its members in the order of enrollment. Raises LibraryNotFound and
+        EncoderMismatch.
+        """
+        try:
+            vectors = self._searchable(library)
+        except LibraryEmpty:
+            return []
+        ids = np.array(sorted(vectors.names), np.int64)
+        groups = groups_of(vectors.store.vectors(ids), min_similarity)[:limit]
+        wanted = [int(one) for group in groups for one in ids[group.members]]
+        found: dict[int, InstrumentInfo] = {}
+        with self.catalog.session() as session:
+            for start in range(0, len(wanted), 500):
+                rows = select(Instrument).where(Instrument.vector_id.in_(wanted[start : start + 500]))
+                kept = rows.where(Instrument.deleted_at.is_(None)).options(defer(Instrument.embedding))
+                found |= {row.vector_id: instrument_info(row) for row in session.scalars(kept)}
+        members = [[found[one] for one in ids[group.members].tolist() if one in found] for group in groups]
+        pairs = zip(groups, members, strict=True)
+        return [(group.similarity, infos) for group, infos in pairs if len(infos) > 1]
 
     def _searchable(self, id_or_name: str) -> LibraryVectors:
         """The library's vectors at its present revision: one small query tells whether those held still are."""
@@ -261,26 +207,7 @@ class InstrumentIndex:
 
         return faults_of(self, [self.library(library)] if library is not None else self.libraries())
 
-    def _sweep(self) -> None:
-        """Remove what a killed process left behind: temporary files, previews and vectors that belong to nothing."""
-        horizon = time.time() - LEFTOVER_SECONDS
-        with self.catalog.session() as session:
-            known = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
-        for folder in (self.tmp_dir, self.previews_dir, self.vectors_dir):
-            for path in folder.iterdir():
-                if path.stem in known or path.stat().st_mtime >= horizon:
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-
 
 def _check_at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise InvalidRequest(f"{name} is {value}; it must be at least 1", value=value, limit="at least 1")
-
-
-def _check_family(family: str | None) -> None:
-    if family is not None and family not in FAMILIES:
-        raise InvalidRequest(f"{family[:50]!r} is not a family", value=family[:50], limit=", ".join(FAMILIES))

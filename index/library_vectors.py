@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.lookups import instruments_of
 from index.records import Candidate
 from index.vectors import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
@@ -91,10 +92,10 @@ class VectorCache:
         """Take what the file has, fetch the rest from the catalogue, and write the file if it was not as it should be."""
         with self._catalog.session() as session:
             library = session.get(Library, library_id)
-            if library is None:
+            if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} is gone", value=library_id)
             columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.family)
-            rows = session.execute(select(*columns).where(Instrument.library_id == library_id)).all()
+            rows = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
             names = {vector_id: (identity, name, family) for vector_id, identity, name, family in rows}
             store = self.empty_store(library_id, library.encoder_hash)
             try:

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import select, text
 
 from index.catalog import Clip, Instrument, from_bytes
+from index.lookups import instruments_of
 from index.records import LibraryInfo
 from index.vectors import Floats
 from models.errors import IndexDamaged
@@ -43,7 +44,7 @@ def _library_faults(index: "InstrumentIndex", library: LibraryInfo) -> Iterator[
         yield f"embedded with another encoder ({library.encoder_hash}); enrol it again"
         return
     with index.catalog.session() as session:
-        instruments = session.scalars(select(Instrument).where(Instrument.library_id == library.id)).all()
+        instruments = session.scalars(instruments_of(library.id)).all()
         clips_of: dict[int, list[Floats]] = {row.vector_id: [] for row in instruments}
         for clip in session.scalars(select(Clip).where(Clip.vector_id.in_(list(clips_of)))):
             clips_of[clip.vector_id].append(from_bytes(clip.embedding))

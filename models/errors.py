@@ -5,7 +5,8 @@ Each class carries a stable `slug` (the problem type of RFC 9457) and a title; H
     ShowMeError
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio
-    ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · InstrumentNotFound · QueryNotFound · JobNotFound
+    ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · InstrumentNotFound · InstrumentExists
+    │                   QueryNotFound · JobNotFound
     ├── SourceError          a library source that cannot be read
     ├── InvalidRequest       a parameter outside its limits
     ├── JobConflict          the job's state forbids the request
@@ -94,6 +95,11 @@ class LibraryEmpty(LibraryError):
 class InstrumentNotFound(LibraryError):
     slug = "instrument-not-found"
     title = "No such instrument"
+
+
+class InstrumentExists(LibraryError):
+    slug = "instrument-exists"
+    title = "An instrument of this name exists"
 
 
 class QueryNotFound(LibraryError):

@@ -114,11 +114,37 @@ def index_remove(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a library with all its instruments, or one instrument of it."""
+    """Remove a library with all its instruments, or one instrument of it; `restore` brings it back for a while."""
     with mistakes_in_words():
         from app.cli import indexing
 
         indexing.remove(library, instrument, ask=not yes)
+
+
+@index.command("rename")
+def index_rename(
+    library: Annotated[str, typer.Argument(help="Id or name of the library.")],
+    name: Annotated[str, typer.Argument(help="The new name.")],
+    instrument: Annotated[
+        str | None, typer.Option(help="Rename this instrument of it instead (its id or name).")
+    ] = None,
+) -> None:
+    """Give a library, or one instrument of it, another name."""
+    with mistakes_in_words():
+        from app.cli import indexing
+
+        indexing.rename(library, name, instrument)
+
+
+@index.command("restore")
+def index_restore(
+    deleted: Annotated[str, typer.Argument(help="Id of a removed library or instrument (l_… or i_…).")],
+) -> None:
+    """Bring back a library or an instrument that was removed less than an hour ago (SHOWME_UNDO_SECONDS)."""
+    with mistakes_in_words():
+        from app.cli import indexing
+
+        indexing.restore(deleted)
 
 
 @index.command("verify")

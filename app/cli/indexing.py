@@ -7,10 +7,11 @@ from pathlib import Path
 
 import typer
 
-from app.cli.opened import opened
+from app.cli.opened import opened, read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.render import instrument_table, library_table
 from app.cli.terminal import err, out
+from app.default_library import check_default_keeps_its_name
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex, InstrumentInfo, LibraryInfo
 from index.sources import open_source
@@ -30,7 +31,7 @@ def add(path: Path, library: str) -> None:
                 report = enroll(parts.index, parts.pair, chosen.id, source, progress=progress)
         except BaseException:
             if is_new:
-                parts.index.delete_library(chosen.id)
+                parts.index.drop_library(chosen.id)
             raise
     for name, reason in report.skipped:
         err.print(f"skipped {name}: {reason}", markup=False)
@@ -51,13 +52,47 @@ def remove(library: str, instrument: str | None, *, ask: bool) -> None:
     with opened() as parts:
         chosen = parts.index.library(library)
         if instrument is not None:
-            parts.index.remove_instrument(_instrument_id(parts.index, chosen, instrument))
+            instrument_id = _instrument_id(parts.index, chosen, instrument)
+            parts.index.remove_instrument(instrument_id)
             out.print(f"removed {instrument} from {chosen.name}", markup=False)
+            _say_how_to_restore(instrument_id)
             return
         if ask:
             typer.confirm(f"Remove {chosen.name} with its {chosen.num_instruments} instruments?", abort=True)
         parts.index.delete_library(chosen.id)
         out.print(f"removed {chosen.name}", markup=False)
+        _say_how_to_restore(chosen.id)
+
+
+def rename(library: str, name: str, instrument: str | None) -> None:
+    """Give a library, or one instrument of it, another name."""
+    with opened() as parts:
+        chosen = parts.index.library(library)
+        if instrument is not None:
+            found = _instrument_id(parts.index, chosen, instrument)
+            renamed = parts.index.correct_instrument(found, {"name": name}).name
+        else:
+            check_default_keeps_its_name(chosen, name, parts.default)
+            renamed = parts.index.rename_library(chosen.id, name).name
+    out.print(f"{instrument or chosen.name} is now called {renamed}", markup=False)
+
+
+def restore(deleted: str) -> None:
+    """Bring back a library or an instrument that was removed a while ago, by its id."""
+    with opened() as parts:
+        if deleted.startswith("i_"):
+            name = parts.index.restore_instrument(deleted).name
+        else:
+            name = parts.index.restore_library(deleted).name
+    out.print(f"{name} is back", markup=False)
+
+
+def _say_how_to_restore(deleted: str) -> None:
+    minutes = read_settings().undo_seconds / 60
+    if minutes >= 1:
+        err.print(
+            f"for {minutes:.0f} minutes, this brings it back: showme index restore {deleted}", markup=False
+        )
 
 
 def verify(library: str | None) -> int:

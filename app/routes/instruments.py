@@ -12,9 +12,9 @@ from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
 from app.deps import ServiceDep
 from app.errors import documented
-from app.schemas import InstrumentOut, SimilarOut
-from index.instrument_index import InstrumentInfo
-from models.errors import EncoderMismatch, InstrumentNotFound, InvalidRequest
+from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
+from index.instrument_index import Correction, InstrumentInfo
+from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
 
 router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
 MAX_SIMILAR = 100
@@ -38,6 +38,28 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
 def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
     """One instrument."""
     return instrument_out(service.index.instrument(instrument_id))
+
+
+@router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
+def correct_instrument(instrument_id: str, body: InstrumentPatch, service: ServiceDep) -> InstrumentOut:
+    """Correct an instrument's name, its family, or both; enrolling its source again does not undo that."""
+    correction = Correction(**body.model_dump(exclude_unset=True))  # type: ignore[typeddict-item]
+    return instrument_out(service.index.correct_instrument(instrument_id, correction))
+
+
+@router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
+def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
+    """Remove an instrument from its library; for a while (SHOWME_UNDO_SECONDS, an hour) it can be restored."""
+    service.index.remove_instrument(instrument_id)
+
+
+@router.post(
+    "/{instrument_id}/restore",
+    responses=documented(InstrumentNotFound, InstrumentExists, EncoderMismatch),
+)
+def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
+    """Bring a deleted instrument back, if that was not too long ago; one that is there is answered as it is."""
+    return instrument_out(service.index.restore_instrument(instrument_id))
 
 
 @router.get(

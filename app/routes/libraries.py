@@ -3,32 +3,33 @@
 Follows the HTTP section of DESIGN.md; an upload is staged and checked, then enrolled by a job.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Response, UploadFile
 
-from app.deps import PageDep, ServiceDep
+from app.deps import MAX_PAGE, PageDep, ServiceDep
 from app.errors import documented
-from app.projection import library_map
-from app.routes.instruments import instrument_out
-from app.routes.jobs import job_out
-from app.schemas import (
+from app.library_schemas import (
+    DuplicateGroup,
+    DuplicatesOut,
+    FamilyName,
     InstrumentPage,
-    JobOut,
     LibraryIn,
     LibraryOut,
     LibraryPage,
     MapOut,
     MapPoint,
 )
+from app.routes.instruments import instrument_out
+from app.routes.jobs import job_out
+from app.schemas import JobOut
 from app.service import Service
+from app.slot_places import slot_places
 from app.uploads import ACCEPTED, Upload, upload_name
-from index.families import FAMILIES
 from index.instrument_index import LibraryInfo
 from models import errors
 
 router = APIRouter(prefix="/v1/libraries", tags=["libraries"])
-FamilyName = Literal[FAMILIES]  # type: ignore[valid-type]
 
 
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
@@ -73,23 +74,83 @@ def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
     "/{library_id}", status_code=204, responses=documented(errors.LibraryNotFound, errors.JobConflict)
 )
 def delete_library(library_id: str, service: ServiceDep) -> None:
-    """Remove a library with its instruments and previews; stored queries keep their answers."""
+    """Remove a library with its instruments and previews; stored queries keep their answers.
+
+    For a while (SHOWME_UNDO_SECONDS, an hour) it can be restored by its id; its name is free at once.
+    """
     service.delete_library(library_id)
 
 
-@router.get("/{library_id}/map", responses=documented(errors.LibraryNotFound))
-def get_map(library_id: str, service: ServiceDep) -> MapOut:
-    """The library's instruments in two dimensions (principal components of their embeddings), each within ±1."""
+@router.patch(
+    "/{library_id}",
+    responses=documented(errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest),
+)
+def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> LibraryOut:
+    """Give a library another name; the default library keeps its own."""
+    return library_out(service.rename_library(library_id, body.name), service)
+
+
+@router.post(
+    "/{library_id}/restore",
+    responses=documented(errors.LibraryNotFound, errors.LibraryExists),
+)
+def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
+    """Bring a deleted library back whole, if that was not too long ago; one that is there is answered as it is."""
+    return library_out(service.index.restore_library(library_id), service)
+
+
+@router.get(
+    "/{library_id}/map",
+    responses=documented(errors.LibraryNotFound, errors.QueryNotFound, errors.IndexDamaged),
+)
+def get_map(
+    library_id: str,
+    service: ServiceDep,
+    query: Annotated[
+        str | None, Query(max_length=100, description="a stored query whose slots are placed on the map")
+    ] = None,
+) -> MapOut:
+    """The library's instruments in two dimensions (t-SNE, or principal components), each within ±1.
+
+    It is drawn when instruments are enrolled; a library that has none yet gets it now, which may take some seconds.
+    """
     library = service.index.library(library_id)
-    instruments, points, share = library_map(service.index, library)
-    placed = zip(instruments, points.tolist(), strict=True)
+    result = None if query is None else service.queries.result(query)
+    instruments, layout = service.index.maps.get(library.id)
+    points = [
+        MapPoint(instrument_id=item.id, name=item.name, family=item.family, x=x, y=y)
+        for item, (x, y) in zip(instruments, layout.points.tolist(), strict=True)
+    ]
     return MapOut(
         library_id=library.id,
-        points=[
-            MapPoint(instrument_id=item.id, name=item.name, family=item.family, x=x, y=y)
-            for item, (x, y) in placed
-        ],
-        explained_variance=share,
+        method=layout.method,
+        points=points,
+        explained_variance=layout.explained_variance,
+        slots=[] if result is None else slot_places(result, points),
+    )
+
+
+@router.get(
+    "/{library_id}/duplicates",
+    responses=documented(errors.LibraryNotFound, errors.EncoderMismatch, errors.InvalidRequest),
+)
+def get_duplicates(
+    library_id: str,
+    service: ServiceDep,
+    min_similarity: Annotated[
+        float, Query(ge=0.5, le=1, description="cosine from which a pair counts as the same")
+    ] = 0.98,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="groups at most")] = 100,
+) -> DuplicatesOut:
+    """Groups of instruments that are nearly the same, connected by pairs that are similar enough."""
+    found = service.index.duplicates(library_id, min_similarity, limit)
+    return DuplicatesOut(
+        groups=[
+            DuplicateGroup(
+                similarity=round(similarity, 4), instruments=[instrument_out(one) for one in group]
+            )
+            for similarity, group in found
+        ]
     )
 
 

@@ -3,11 +3,14 @@
 Follows the HTTP section of DESIGN.md and section 3.3 of Kim et al. 2022.
 """
 
-from typing import Annotated, Any
+from secrets import token_hex
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
+from app import export
 from app.answering import MAX_EXCLUDED
 from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import PageDep, QuestionDep, ServiceDep
@@ -18,6 +21,8 @@ from models import errors
 
 # a thousand excluded instruments are as many form fields, beside the others
 router = APIRouter(prefix="/v1/queries", tags=["queries"], form_limits={"max_fields": MAX_EXCLUDED + 100})
+
+MAX_EXPORTED = 500  # instruments of one download
 
 AUDIO_PROBLEMS = (
     *(
@@ -115,6 +120,41 @@ def get_query(query_id: str, service: ServiceDep) -> Any:
 def delete_query(query_id: str, service: ServiceDep) -> None:
     """Forget a stored answer and its audio."""
     service.queries.remove(query_id)
+
+
+@router.get(
+    "/{query_id}/export",
+    response_class=Response,
+    responses={
+        200: {"description": "The set", "content": {kind: {} for kind in export.MEDIA_TYPES.values()}},
+        **documented(errors.QueryNotFound, errors.InvalidRequest),
+    },
+)
+def export_set(
+    query_id: str,
+    service: ServiceDep,
+    format: Annotated[
+        Literal["json", "csv", "zip"], Query(description="zip holds both and the previews")
+    ] = "json",
+    instruments: Annotated[
+        list[str] | None,
+        Query(max_length=MAX_EXPORTED, description="ids; left out, the best hit of every slot"),
+    ] = None,
+) -> Response:
+    """The chosen instruments as a download. Those that are gone since are listed as `gone`, without a preview."""
+    document = export.chosen_set(service.queries.result(query_id), instruments or [], service.index)
+    headers = {"Content-Disposition": export.disposition(export.file_name(document, format))}
+    kind = export.MEDIA_TYPES[format]
+    if format != "zip":
+        content = export.as_json(document) if format == "json" else export.as_csv(document)
+        return Response(content, media_type=kind, headers=headers)
+    path = service.index.tmp_dir / f"export_{token_hex(8)}.zip"
+    try:
+        export.write_zip(path, document, service.index)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return FileResponse(path, media_type=kind, headers=headers, background=BackgroundTask(path.unlink))
 
 
 @router.get(

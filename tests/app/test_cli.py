@@ -96,9 +96,18 @@ def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
     assert any(name in table for name in TONES)
     assert "no faults found" in run("index", "verify")
     assert "4 vectors written" in run("index", "rebuild", "Mine")
-    assert "removed Low Bass" in run("index", "remove", "Mine", "--instrument", "Low Bass")
+    removed = run("index", "remove", "Mine", "--instrument", "Low Bass")
+    assert "removed Low Bass" in removed
     assert "Low Bass" not in run("index", "list", "Mine")
-    assert "removed Mine" in run("index", "remove", "Mine", "--yes")
+    assert "Low Bass is back" in run("index", "restore", removed.split()[-1])
+    assert "Low Bass is now called Sub" in run("index", "rename", "Mine", "Sub", "--instrument", "Low Bass")
+    assert "Mine is now called Yours" in run("index", "rename", "Mine", "Yours")
+    assert "Sub" in run("index", "list", "Yours")
+    removed = run("index", "remove", "Yours", "--yes")
+    assert "removed Yours" in removed
+    assert "Yours" not in run("index", "list")
+    assert "Yours is back" in run("index", "restore", removed.split()[-1])
+    assert len(json.loads(run("query", song, "--json", "--mode", "paper"))["slots"][0]["hits"]) == 4
 
 
 def test_json_is_the_services_document(folder: Path, song: Path, environment: Path) -> None:
@@ -190,6 +199,9 @@ def test_mistakes_are_one_line(
         ["index", "list", "nowhere"],
         ["index", "verify", "nowhere"],
         ["index", "rebuild", "nowhere"],
+        ["index", "rename", "nowhere", "Name"],
+        ["index", "restore", "l_000000000000"],
+        ["index", "restore", "i_000000000000"],
     ]
     for arguments in mistakes:
         assert_one_line(run(*arguments, code=2))

@@ -77,7 +77,8 @@ def test_another_encoder_enrolls_it_anew(tmp_path: Path, font: Path, pair: Encod
         until(lambda: ready(client))
         after = client.get("/v1/libraries").json()["items"]
         assert [library["num_instruments"] for library in after] == [2]
-        assert after[0]["id"] != before["id"]
+        assert after[0]["id"] == before["id"]
+        assert after[0]["encoder"] != before["encoder"]
         assert client.post("/v1/queries", files=FILE).status_code == 200
 
 

@@ -7,7 +7,6 @@ import httpx
 import numpy as np
 import pytest
 
-from app.projection import project
 from models.encoder_pair import EncoderPair
 from tests.app.serving import enrolled, problem, running
 from tests.app.sounds import TONES, audio, tone
@@ -129,36 +128,37 @@ def test_map_places_every_instrument(client: httpx.Client, library: dict[str, An
     assert [point["name"] for point in body["points"]] == sorted(TONES)
     coordinates = np.array([[point["x"], point["y"]] for point in body["points"]])
     assert np.abs(coordinates).max() == pytest.approx(1.0)
+    assert (body["method"], body["slots"]) == ("PCA", [])
     first, second = body["explained_variance"]
     assert 1.0 >= first >= second >= 0.0
+
+
+def test_a_querys_slots_lie_amid_their_nearest_instruments(
+    client: httpx.Client, library: dict[str, Any]
+) -> None:
+    fields = {"library": library["id"], "mode": "paper", "top_k": 1}
+    files = {"file": ("a.wav", audio(tone(110.0)))}
+    answer = client.post("/v1/queries", files=files, data=fields).json()
+    address = f"/v1/libraries/{library['id']}/map"
+    body = client.get(address, params={"query": answer["id"]}).json()
+    place_of = {point["instrument_id"]: (point["x"], point["y"]) for point in body["points"]}
+    assert [slot["slot"] for slot in body["slots"]] == [0, 1, 2]
+    for placed, slot in zip(body["slots"], answer["slots"], strict=True):
+        expected = place_of[slot["hits"][0]["instrument_id"]]
+        assert (placed["x"], placed["y"]) == pytest.approx(expected)
+    many = client.post("/v1/queries", data=fields | {"query": answer["id"], "top_k": 9}).json()
+    for slot in client.get(address, params={"query": many["id"]}).json()["slots"]:
+        assert max(abs(slot["x"]), abs(slot["y"])) <= 1.0
+    problem(client.get(address, params={"query": "q_nothing"}), 404, "query-not-found")
+    client.post("/v1/libraries", json={"name": "Elsewhere"})
+    assert client.get("/v1/libraries/Elsewhere/map", params={"query": many["id"]}).json()["slots"] == []
+    client.delete("/v1/libraries/Elsewhere")
 
 
 def test_map_of_an_empty_library(client: httpx.Client) -> None:
     client.post("/v1/libraries", json={"name": "Empty"})
     assert client.get("/v1/libraries/Empty/map").json()["points"] == []
     client.delete("/v1/libraries/Empty")
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
-def test_projection_keeps_the_greatest_spread(rng: np.random.Generator, count: int) -> None:
-    spread = np.array([9.0, 3.0, 0.1, 0.1], np.float32)
-    embedding = (rng.standard_normal((count, 4)) * spread).astype(np.float32)
-    points, share = project(embedding)
-    assert points.shape == (count, 2)
-    assert np.isfinite(points).all()
-    np.testing.assert_allclose(project(embedding.copy())[0], points)
-    if count == 50:
-        centred = embedding - embedding.mean(axis=0)
-        assert abs(np.corrcoef(points[:, 0], centred[:, 0])[0, 1]) > 0.99
-        assert share[0] > share[1] > 0.05
-    if count > 1:
-        assert (points[np.abs(points).argmax(axis=0), [0, 1]] >= 0).all()
-
-
-def test_equal_embeddings_have_no_spread() -> None:
-    points, share = project(np.ones((3, 8), np.float32))
-    assert not points.any()
-    assert share == (0.0, 0.0)
 
 
 def test_names_in_a_library_stay_apart(tmp_path: Path, pair: EncoderPair) -> None:

@@ -66,7 +66,7 @@ def test_progress_counts_every_instrument(index: InstrumentIndex, pair: EncoderP
     seen: list[tuple[int, int, str]] = []
     library = index.create_library("Lib")
     report = enroll(index, pair, library.name, few, progress=lambda *step: seen.append(step))
-    assert seen == [(0, 3, ""), (1, 3, "Pure"), (2, 3, "Low"), (3, 3, "High")]
+    assert seen == [(0, 3, ""), (1, 3, "Pure"), (2, 3, "Low"), (3, 3, "High"), (3, 3, "drawing the map")]
     assert report.added == index.instruments(library.id)[0]
     assert report.skipped == []
     assert not report.cancelled

@@ -54,7 +54,7 @@ def test_an_id_wins_over_a_name(index: InstrumentIndex) -> None:
 def test_deleting_a_library_removes_its_files(enrolled: InstrumentIndex) -> None:
     file = vector_file(enrolled)
     assert file.is_file()
-    enrolled.delete_library(LIBRARY)
+    enrolled.drop_library(LIBRARY)
     assert not file.exists()
     assert list(enrolled.previews_dir.iterdir()) == []
     assert enrolled.verify() == []

@@ -1,0 +1,66 @@
+"""What is deleted waits to be restored, its name free meanwhile; corrections of names and families are marked.
+
+Revision 0003, after 0002. Going down, what waits is deleted for good.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+KEPT = sa.text("deleted_at IS NULL")
+AUTOINCREMENT = {"sqlite_autoincrement": True}
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("library") as batch:
+        batch.add_column(sa.Column("deleted_at", sa.DateTime(), nullable=True))
+        batch.drop_constraint("uq_library_name", type_="unique")
+    op.create_index("uq_library_name_kept", "library", ["name"], unique=True, sqlite_where=KEPT)
+    last = _last_vector_id()
+    with op.batch_alter_table("instrument", table_kwargs=AUTOINCREMENT) as batch:
+        batch.add_column(sa.Column("deleted_at", sa.DateTime(), nullable=True))
+        batch.add_column(sa.Column("source_name", sa.String(300), nullable=True))
+        for name in ("name_corrected", "family_corrected"):
+            batch.add_column(sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.text("0")))
+        batch.drop_constraint("uq_instrument_library_id_name", type_="unique")
+    _remember(last)
+    columns = ["library_id", "name"]
+    op.create_index("uq_instrument_name_kept", "instrument", columns, unique=True, sqlite_where=KEPT)
+    op.execute("UPDATE instrument SET source_name = name")
+
+
+def downgrade() -> None:
+    gone = "deleted_at IS NOT NULL OR library_id IN (SELECT id FROM library WHERE deleted_at IS NOT NULL)"
+    op.execute(f"DELETE FROM clip WHERE vector_id IN (SELECT vector_id FROM instrument WHERE {gone})")
+    op.execute(f"DELETE FROM instrument WHERE {gone}")
+    for table in ("job", "query"):
+        deleted = "SELECT id FROM library WHERE deleted_at IS NOT NULL"
+        op.execute(f"UPDATE {table} SET library_id = NULL WHERE library_id IN ({deleted})")
+    op.execute("DELETE FROM library WHERE deleted_at IS NOT NULL")
+    last = _last_vector_id()
+    op.drop_index("uq_instrument_name_kept", "instrument")
+    with op.batch_alter_table("instrument", table_kwargs=AUTOINCREMENT) as batch:
+        for name in ("deleted_at", "source_name", "name_corrected", "family_corrected"):
+            batch.drop_column(name)
+        batch.create_unique_constraint("uq_instrument_library_id_name", ["library_id", "name"])
+    _remember(last)
+    op.drop_index("uq_library_name_kept", "library")
+    with op.batch_alter_table("library") as batch:
+        batch.drop_column("deleted_at")
+        batch.create_unique_constraint("uq_library_name", ["name"])
+
+
+def _last_vector_id() -> int:
+    found = op.get_bind().execute(sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'instrument'"))
+    return found.scalar() or 0
+
+
+def _remember(last: int) -> None:
+    """A copied table knows only the ids of the rows it has; those of deleted rows must not be used again either."""
+    execute = op.get_bind().execute
+    execute(sa.text("DELETE FROM sqlite_sequence WHERE name = 'instrument'"))
+    execute(sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES ('instrument', :last)"), {"last": last})

@@ -1,0 +1,131 @@
+"""Deleting, restoring and correcting as another process sees it, and what a migration does with what is deleted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alembic import command
+from sqlalchemy import inspect, select, text
+
+from index.catalog import Clip, Instrument, Library
+from index.enroll import enroll
+from index.instrument_index import InstrumentIndex
+from index.migrations import CONNECTION, alembic_config, migrating
+from models.encoder_pair import EncoderPair
+from models.errors import LibraryNotFound
+from tests.index.conftest import LIBRARY, open_index, vector_file
+from tests.index.fake_source import FakeInstrument, FakeSource
+
+
+def names(index: InstrumentIndex, queries: np.ndarray, **filters: str) -> set[str]:
+    return {one.name for one in index.candidates(LIBRARY, queries, 99, **filters)[0]}
+
+
+def test_every_change_is_noticed_by_the_next_search_of_another_process(
+    enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
+) -> None:
+    other = open_index(enrolled.data_dir, pair)
+    everything = names(enrolled, queries)
+    (first, second, *_), _ = enrolled.instruments(LIBRARY)
+    other.remove_instrument(first.id)
+    assert names(enrolled, queries) == everything - {first.name}
+    other.correct_instrument(second.id, {"name": "Renamed", "family": "vocal"})
+    assert names(enrolled, queries, family="vocal") == {"Renamed"}
+    other.restore_instrument(first.id)
+    assert names(enrolled, queries) == everything - {second.name} | {"Renamed"}
+    library = other.delete_library(LIBRARY)
+    with pytest.raises(LibraryNotFound):
+        enrolled.candidates(LIBRARY, queries, 1)
+    with pytest.raises(LibraryNotFound):
+        enrolled.vectors.get(library.id, 10**6)
+    other.restore_library(library.id)
+    assert names(enrolled, queries) == names(other, queries)
+    assert enrolled.verify() == []
+    other.close()
+
+
+def test_a_stale_vector_file_does_not_bring_back_what_is_deleted(
+    enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
+) -> None:
+    """As after a kill between the commit and the saving of the vectors, both ways."""
+    (first, *_), _ = enrolled.instruments(LIBRARY)
+    whole = vector_file(enrolled).read_bytes()
+    enrolled.remove_instrument(first.id)
+    without = vector_file(enrolled).read_bytes()
+    vector_file(enrolled).write_bytes(whole)
+    again = open_index(enrolled.data_dir, pair)
+    assert first.name not in names(again, queries)
+    again.restore_instrument(first.id)
+    vector_file(enrolled).write_bytes(without)
+    once_more = open_index(enrolled.data_dir, pair)
+    assert first.name in names(once_more, queries)
+    assert once_more.verify() == []
+    for index in (again, once_more):
+        index.close()
+
+
+def test_a_change_that_is_none_raises_no_revision(enrolled: InstrumentIndex) -> None:
+    (first, *_), _ = enrolled.instruments(LIBRARY)
+    before = enrolled.revision(LIBRARY)
+    assert enrolled.correct_instrument(first.id, {"name": first.name, "family": first.family}) == first
+    enrolled.restore_instrument(first.id)
+    enrolled.restore_library(first.library_id)
+    assert enrolled.revision(LIBRARY) == before
+    enrolled.correct_instrument(first.id, {"family": "vocal"})
+    assert enrolled.revision(LIBRARY) == before + 1
+
+
+def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
+    index: InstrumentIndex, pair: EncoderPair, few: FakeSource
+) -> None:
+    library = index.create_library("Lib")
+    (first, *_) = enroll(index, pair, library.id, few).added
+    index.empty_library(library.id)
+    assert index.library(library.id).num_instruments == 0
+    other_pair = EncoderPair.random(seed=1)
+    other = open_index(index.data_dir, other_pair)
+    (added,) = enroll(other, other_pair, library.id, FakeSource(FakeInstrument("Other"))).added
+    other.remove_instrument(added.id)
+    assert other.restore_instrument(first.id) == first  # nothing of the other encoder is left in it
+    assert index.library(library.id).encoder_hash == pair.encoder_hash
+    query = np.ones((1, index.embedding_dim), np.float32)
+    assert [one.instrument_id for one in index.candidates(library.id, query, 9)[0]] == [first.id]
+    assert index.verify() == []
+    other.close()
+
+
+def test_going_down_takes_what_is_deleted_and_no_vector_id_comes_back(enrolled: InstrumentIndex) -> None:
+    rows, _ = enrolled.instruments(LIBRARY)
+    for row in rows[-2:]:
+        enrolled.remove_instrument(row.id)
+    enrolled.create_library("Gone")
+    enrolled.delete_library("Gone")
+    config = alembic_config()
+    with migrating(enrolled.catalog.writer) as connection:
+        config.attributes[CONNECTION] = connection
+        command.downgrade(config, "0002")
+    columns = {column["name"] for column in inspect(enrolled.catalog.engine).get_columns("instrument")}
+    assert "deleted_at" not in columns
+    enrolled.catalog.migrate()
+    with enrolled.catalog.session() as session:
+        kept = session.scalars(select(Instrument)).all()
+        assert [row.name for row in kept] == [row.name for row in rows[:-2]]
+        assert {(row.deleted_at, row.name_corrected, row.source_name == row.name) for row in kept} == {
+            (None, False, True)
+        }
+        assert session.scalars(select(Library.name)).all() == [LIBRARY]
+        assert len(session.scalars(select(Clip)).all()) == sum(row.num_clips for row in kept)
+        assert session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'instrument'")) == 7
+        assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def test_purging_is_for_good(enrolled: InstrumentIndex, pair: EncoderPair, tmp_path: Path) -> None:
+    (first, *_), _ = enrolled.instruments(LIBRARY)
+    enrolled.remove_instrument(first.id)
+    enrolled.undo_seconds = 0
+    enrolled.purge()
+    enrolled.purge()
+    with enrolled.catalog.session() as session:
+        assert session.scalars(select(Instrument.id).where(Instrument.id == first.id)).first() is None
+    assert not enrolled.preview_file(first.id).exists()
+    assert enrolled.verify() == []
