@@ -34,8 +34,7 @@ export interface Visit {
   page: Page;
   url: string;
   requests: Request[]; // to the API, newest last
-  faults: string[]; // exceptions and console errors of the page
-  close: () => Promise<void>;
+  close: () => Promise<void>; // fails if the page threw anything, or wrote an error to its console
 }
 
 /** Open the page; `hash` is its view. */
@@ -60,7 +59,11 @@ export async function visit(hash = "#/", options: BrowserContextOptions & { url?
   });
   await page.goto(`${url}/${hash}`);
   await part(page, "tab-query").waitFor();
-  return { page, url, requests, faults, close: () => context.close() };
+  const close = async () => {
+    await context.close();
+    expect(faults).toEqual([]);
+  };
+  return { page, url, requests, close };
 }
 
 function watchSound(): void {

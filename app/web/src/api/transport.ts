@@ -45,9 +45,15 @@ async function once<T>(
     throw new ServerAway();
   });
   contact.heard(true);
-  const document: unknown = answer.status === 204 ? undefined : await answer.json().catch(() => undefined);
-  if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
-  return document as T;
+  if (!answer.ok) {
+    const document: unknown = await answer.json().catch(() => undefined);
+    throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
+  }
+  if (answer.status === 204) return undefined as T;
+  return (await answer.json().catch((error: unknown) => {
+    if (signal?.aborted) throw error;
+    throw new ServerAway(); // it went away in the middle of its answer
+  })) as T;
 }
 
 function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {
