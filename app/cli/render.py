@@ -1,11 +1,12 @@
-"""How the terminal shows a query's answer and the libraries: tables, and an activity lane of block characters.
+"""How the terminal shows a query's answer and the libraries: tables, and a sparkline lane for each instrument heard.
 
-The lane is the terminal's version of the timeline that the page draws: one column per equal part of the range.
+A lane is the terminal's version of the one that the page draws: presence over the range, one block per equal part of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -13,8 +14,9 @@ from rich.text import Text
 from index.instrument_index import InstrumentInfo, LibraryInfo
 
 LANE_COLUMNS = (16, 48)  # at least, at most
-OTHER_COLUMNS = 60  # what the table needs beside the lane
+OTHER_COLUMNS = 72  # what the table needs beside the lane
 BLOCKS = "·▁▂▃▄▅▆▇█"
+Head = tuple[str, str, Text | str, str]
 SLOT_STYLES = (
     "cyan",
     "yellow",
@@ -28,17 +30,21 @@ SLOT_STYLES = (
 )
 
 
-def lane(active: Iterable[Sequence[float]], start: float, end: float, columns: int) -> str:
-    """`columns` characters over start…end seconds; a column's height is the share of it that is active."""
-    width = max(end - start, 1e-9) / columns
-    segments = [(float(first), float(last)) for first, last in active]
-    characters = []
-    for column in range(columns):
-        left = start + column * width
-        covered = sum(max(0.0, min(last, left + width) - max(first, left)) for first, last in segments)
-        share = min(1.0, covered / width)
-        characters.append(BLOCKS[0] if share < 0.01 else BLOCKS[max(1, round(share * (len(BLOCKS) - 1)))])
-    return "".join(characters)
+def sparkline(curve: Sequence[Sequence[float]], start: float, end: float, columns: int) -> str:
+    """`columns` blocks over start…end seconds, as high as the curve's presence (0 to 1) at the middle of each."""
+    if not curve:
+        return BLOCKS[0] * columns
+    seconds, presence = zip(*curve, strict=True)
+    middles = start + (np.arange(columns) + 0.5) * (end - start) / columns
+    heights = np.rint(np.interp(middles, seconds, presence).clip(0, 1) * (len(BLOCKS) - 1)).astype(int)
+    return "".join(BLOCKS[height] for height in heights)
+
+
+def ruler(start: float, end: float, columns: int) -> str:
+    """The times at the left end, in the middle and at the right end of `columns` characters."""
+    left, middle, right = clock(start), clock((start + end) / 2), clock(end)
+    line = f"{left}{middle:^{max(columns - len(left) - len(right), 0)}}{right}"
+    return line if len(line) == columns else f"{left}{right:>{columns - len(left)}}"
 
 
 def clock(seconds: float) -> str:
@@ -58,25 +64,34 @@ def query_table(answer: dict[str, Any], width: int) -> Table:
     )
     table.add_column("#", justify="right")
     table.add_column("presence", justify="right", no_wrap=True)
-    table.add_column(f"{clock(start)} … {clock(end)}", no_wrap=True)
+    table.add_column(ruler(start, end, columns), no_wrap=True)
+    table.add_column("heard", no_wrap=True)
     table.add_column("instrument", overflow="fold", min_width=18)
     table.add_column("family", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     for number, slot in enumerate(answer["slots"]):
         style = SLOT_STYLES[number % len(SLOT_STYLES)]
-        drawn = Text(lane(slot["active"], start, end, columns), style=style)
-        head = (str(slot["slot"]), f"{slot['presence']:.2f}", drawn)
-        for rank, hit in enumerate(slot["hits"]):
-            name = Text(hit["name"], style="bold" if rank == 0 else "")
-            table.add_row(
-                *(head if rank == 0 else ("", "", "")), name, hit["family"] or "–", f"{hit['similarity']:.2f}"
-            )
-        if not slot["hits"]:
-            table.add_row(*head, Text("nothing in this family", style="dim"), "", "")
+        drawn = Text(sparkline(slot["curve"], start, end, columns), style=style)
+        head: Head = (str(slot["slot"]), f"{slot['presence']:.2f}", drawn, slot["family"] or "–")
+        for cells in _hit_rows(slot):
+            table.add_row(*head, *cells)
+            head = ("", "", "", "")
         table.add_section()
     if not answer["slots"]:
-        table.add_row("", "", "", Text("no instrument stands out in this range", style="dim"), "", "")
+        table.add_row("", "", "", "", Text("no instrument stands out in this range", style="dim"), "", "")
     return table
+
+
+def _hit_rows(slot: dict[str, Any]) -> Iterator[tuple[Text, str, str]]:
+    """Name, family and score of each hit, after a word where none of them is to be believed."""
+    if not slot["hits"]:
+        yield Text("nothing in this family", style="dim"), "", ""
+        return
+    if not slot["close"]:
+        yield Text("nothing in this library is close; the nearest:", style="italic"), "", ""
+    for rank, hit in enumerate(slot["hits"]):
+        style = "dim" if not slot["close"] else "bold" if rank == 0 else ""
+        yield Text(hit["name"], style=style), hit["family"] or "–", f"{hit['similarity']:.2f}"
 
 
 def library_table(libraries: Iterable[LibraryInfo]) -> Table:

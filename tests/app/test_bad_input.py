@@ -130,8 +130,12 @@ def test_parameters(
 
 
 def test_every_wrong_field_is_listed(client: httpx.Client) -> None:
-    body = problem(client.post("/v1/queries", data={"top_k": "x", "mode": "y"}), 422, "invalid-request")
-    assert {error["field"] for error in body["errors"]} == {"file", "top_k", "mode"}
+    body = problem(
+        client.post("/v1/queries", data={"top_k": "x", "mode": "y", "start_seconds": "z"}),
+        422,
+        "invalid-request",
+    )
+    assert {error["field"] for error in body["errors"]} == {"start_seconds", "top_k", "mode"}
 
 
 def test_a_text_field_is_not_a_file(client: httpx.Client) -> None:

@@ -1,6 +1,8 @@
 """The command `showme`, run as a user would: what it prints, its exit codes, and no tracebacks for mistakes."""
 
+import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -13,10 +15,11 @@ import httpx
 import numpy as np
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import app.cli
-from app.cli.render import lane
+from app.cli.render import query_table, ruler, sparkline
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from tests.app.sounds import TONES, audio, mixture, tone
@@ -91,8 +94,10 @@ def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
     assert all(name in listed for name in TONES)
     table = run("query", song, "--top-k", "2", "--mode", "paper")
     assert "song [v2].wav" in table
-    assert "0:00.0 … 0:03.0" in table
-    assert "█" * 48 in table
+    assert re.search(r"0:00\.0 +0:01\.5 +0:03\.0", table)
+    document = json.loads(run("query", song, "--json", "--mode", "paper"))
+    for slot in document["slots"]:
+        assert sparkline(slot["curve"], 0.0, 3.0, 48) in table
     assert any(name in table for name in TONES)
     assert "no faults found" in run("index", "verify")
     assert "4 vectors written" in run("index", "rebuild", "Mine")
@@ -236,17 +241,39 @@ def test_bad_settings_are_one_line(environment: Path, song: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("active", "expected"),
+    ("curve", "expected"),
     [
         ([], "····"),
-        ([(0.0, 4.0)], "████"),
-        ([(1.0, 2.0)], "·█··"),
-        ([(0.5, 1.0), (3.0, 3.25)], "▄··▂"),
-        ([(-5.0, 1.0), (3.0, 99.0)], "█··█"),
+        ([[2.0, 1.0]], "████"),
+        ([[0.5, 0.0], [1.5, 0.5], [2.5, 1.0], [3.5, 0.1]], "·▄█▁"),
+        ([[0.0, 0.0], [4.0, 1.0]], "▁▃▅▇"),
     ],
 )
-def test_lane_draws_shares_of_time(active: list[tuple[float, float]], expected: str) -> None:
-    assert lane(active, 0.0, 4.0, columns=4) == expected
+def test_a_sparkline_is_as_high_as_the_presence(curve: list[list[float]], expected: str) -> None:
+    assert sparkline(curve, 0.0, 4.0, columns=4) == expected
+
+
+def test_a_ruler_is_as_wide_as_its_lane() -> None:
+    assert ruler(30.0, 40.0, 24) == "0:30.0   0:35.0   0:40.0"
+    assert [len(ruler(0.0, 600.0, columns)) for columns in range(14, 60)] == [*range(14, 60)]
+
+
+def test_what_is_not_close_is_said_to_be_so() -> None:
+    hit = {"name": "Kazoo", "family": None, "similarity": 0.2}
+    slot = {"slot": 0, "presence": 0.9, "curve": [[1.0, 0.9]], "family": None, "close": False, "hits": [hit]}
+    library = {"id": "l_1", "name": "Mine", "num_instruments": 1}
+    answer = {"name": "a.wav", "range_seconds": [0, 2], "num_instruments": 1, "library": library}
+
+    def printed(slots: list[dict[str, Any]]) -> str:
+        console = Console(width=140, file=io.StringIO(), record=True)
+        console.print(query_table(answer | {"slots": slots}, 140))
+        return console.export_text()
+
+    assert "nothing in this library is close" in printed([slot])
+    assert "Kazoo" in printed([slot])
+    assert "nothing in this library is close" not in printed([slot | {"close": True}])
+    assert "nothing in this family" in printed([slot | {"hits": []}])
+    assert "no instrument stands out" in printed([])
 
 
 def test_every_command_has_help() -> None:

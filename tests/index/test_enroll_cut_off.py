@@ -102,9 +102,15 @@ def test_a_kill_between_commit_and_vectors_is_mended_on_opening(
 def test_a_library_deleted_meanwhile_is_not_brought_back(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
+    library = enrolled.library(LIBRARY)
+    previews = set(enrolled.previews_dir.iterdir())
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
         enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.delete_library(LIBRARY)))
     assert enrolled.libraries() == []
+    assert set(enrolled.previews_dir.iterdir()) == previews  # they wait for it to be restored
+    assert enrolled.restore_library(library.id) == library
+    with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
+        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.drop_library(LIBRARY)))
     assert list(enrolled.previews_dir.iterdir()) == []
 
 
@@ -132,7 +138,7 @@ def test_readers_see_the_old_library_until_the_commit(
 
     enroll(enrolled, pair, LIBRARY, few, progress=look)
     look()
-    assert sizes == [7, 7, 7, 7, 10]
+    assert sizes == [7, 7, 7, 7, 7, 10]  # the start, three instruments, the map, and the end
 
 
 def test_a_failing_preview_writer_stops_the_enrollment(

@@ -15,8 +15,7 @@ export function ServerBanner() {
 }
 
 function words(): string | null {
-  if (serverState.value === "away")
-    return "The server is away. What you see stays here; the page goes on by itself once it is back.";
+  if (serverState.value === "away") return "The server is away. The page goes on by itself once it is back.";
   const progress = readiness.value?.progress;
   if (serverState.value !== "preparing" || !progress) return null;
   if (progress.state === "failed") return `${progress.message}.`;

@@ -45,15 +45,20 @@ async function once<T>(
     throw new ServerAway();
   });
   contact.heard(true);
-  if (!answer.ok) {
-    const document: unknown = await answer.json().catch(() => undefined);
-    throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
-  }
-  if (answer.status === 204) return undefined as T;
-  return (await answer.json().catch((error: unknown) => {
+  const document = answer.status === 204 ? undefined : await bodyOf(answer, signal);
+  if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
+  return document as T;
+}
+
+/** The JSON of an answer; undefined for an error without any. An answer that breaks off means that the server went away. */
+async function bodyOf(answer: Response, signal: AbortSignal | undefined): Promise<unknown> {
+  try {
+    return await answer.json();
+  } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ServerAway(); // it went away in the middle of its answer
-  })) as T;
+    if (answer.ok) throw new ServerAway();
+    return undefined;
+  }
 }
 
 function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {

@@ -102,7 +102,7 @@ export interface LibraryMap {
   points: MapPoint[];
   explained_variance: [number, number] | null;
   method: "t-SNE" | "PCA";
-  slots?: MapSlot[] | null; // when a query is named
+  slots: MapSlot[]; // of the query that was named
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";

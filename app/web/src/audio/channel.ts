@@ -21,8 +21,10 @@ export class Channel {
   private gain: GainNode | null = null;
   private wanted = 1;
 
-  constructor() {
+  constructor(name: string) {
     this.element.preload = "auto";
+    this.element.dataset.test = `audio-${name}`;
+    document.body.append(this.element); // without controls it is not drawn
   }
 
   get url(): string | null {

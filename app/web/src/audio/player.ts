@@ -24,7 +24,7 @@ export const failedPreviews = signal<ReadonlySet<string>>(new Set());
 /** Gains that bring reference and preview to one level; the query view sets them. */
 export const levels = signal<{ reference: number; preview: number }>({ reference: 1, preview: 1 });
 
-const channels = { reference: new Channel(), preview: new Channel() };
+const channels = { reference: new Channel("reference"), preview: new Channel("preview") };
 let stopAt = Number.POSITIVE_INFINITY; // where the reference's selection ends, seconds
 let frame = 0; // of the running tick
 
@@ -126,6 +126,3 @@ channels.reference.element.addEventListener("loadedmetadata", () => {
 channels.reference.element.addEventListener("error", () => {
   if (channels.reference.url) referencePlays.value = false;
 });
-
-/** The media elements, for those who must see that time advances (the browser tests). */
-export const elements = { reference: channels.reference.element, preview: channels.preview.element };

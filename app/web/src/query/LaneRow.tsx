@@ -1,6 +1,7 @@
 /** One instrument heard in the track: what it is, when it plays, and the library's instruments that come nearest. */
 import { Button } from "../ui/Button";
 import { familyWords } from "../ui/Family";
+import { PlayButton } from "../ui/PlayButton";
 import { lessLike, toggleLock } from "./deeds";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
@@ -14,7 +15,7 @@ interface LaneRowProps {
 
 export function LaneRow({ lane, number }: LaneRowProps) {
   const { slot } = lane;
-  const family = slot.family ? familyWords(slot.family) : null;
+  const family = slot.family && slot.close ? familyWords(slot.family) : null; // far hits say nothing of it
   const name = family ? `Instrument ${number}, ${family}` : `Instrument ${number}`;
   const current = currentLane.value === lane.key;
   return (
@@ -70,7 +71,8 @@ function Hits({ lane }: { lane: Lane }) {
             data-test="less-like"
             onClick={() => lessLike(lane)}
           />
-          More like <strong>{lane.like.name}</strong>
+          More like <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} />
+          <strong>{lane.like.hit.name}</strong>
         </p>
       ) : (
         !lane.slot.close && (

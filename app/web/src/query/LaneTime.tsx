@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Span } from "../api/types";
 import { playFrom } from "./comparing";
 import type { Lane } from "./lanes";
-import { shown, view } from "./state";
+import { view } from "./state";
 import { spansInWords } from "./times";
 
 function place([start, end]: Span, [from, to]: Span) {
@@ -46,18 +46,16 @@ export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
 
 function Curve({ lane }: { lane: Lane }) {
   const box = useRef<HTMLDivElement>(null);
-  const { answer } = shown.value;
-  const range = answer?.id === lane.queryId ? answer.range_seconds : null; // a locked lane's range is not known any more
   useEffect(() => {
     let end: (() => void) | null = null;
     let gone = false;
     void import("./curve").then(({ drawCurve }) => {
-      if (!gone && box.current) end = drawCurve(box.current, lane.slot, range);
+      if (!gone && box.current) end = drawCurve(box.current, lane.slot, lane.range);
     });
     return () => {
       gone = true;
       end?.();
     };
-  }, [lane.slot, range?.[0], range?.[1]]);
+  }, [lane.slot]);
   return <div ref={box} class="lane-curve" aria-hidden="true" />;
 }

@@ -5,18 +5,21 @@ import { stop } from "../audio/player";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Problem } from "../ui/Problem";
-import { askNow, openStored, takeFile } from "./asking";
+import { openStored, takeFile } from "./asking";
 import { Board } from "./Board";
 import { Filters } from "./Filters";
 import { dragging, heldBack, offer, useDropAndPaste } from "./intake";
 import { Recorder } from "./Recorder";
 import { recorderOpen, SourceBar } from "./SourceBar";
 import { Status } from "./Status";
-import { EMPTY, phase, problem, show, shown } from "./state";
+import { EMPTY, phase, problem, retry, show, shown } from "./state";
 import { useQueryKeys } from "./useQueryKeys";
 import { Welcome } from "./Welcome";
 import "../styles/query.css";
+import "../styles/board.css";
 import "../styles/lanes.css";
+import "../styles/hits.css";
+import "../styles/narrow.css";
 import "../styles/welcome.css";
 
 export function QueryView({ shown: active, id }: { shown: boolean; id: string | null }) {
@@ -33,7 +36,7 @@ export function QueryView({ shown: active, id }: { shown: boolean; id: string | 
       {source && <SourceBar />}
       <div class="ask">
         <Filters />
-        <Status />
+        {(source || phase.value) && <Status />}
       </div>
       {problem.value !== null && <Trouble />}
       {source ? <Board /> : !phase.value && <Welcome />}
@@ -63,9 +66,9 @@ function Trouble() {
     problem.value = null;
   };
   return (
-    <Problem error={problem.value} onClose={dismiss}>
-      {shown.value.source && isWorthAnotherTry(problem.value) && (
-        <Button data-test="retry" onClick={() => void askNow()}>
+    <Problem error={problem.value} onClose={dismiss} floating>
+      {isWorthAnotherTry(problem.value) && (
+        <Button data-test="retry" onClick={() => retry.value()}>
           Try again
         </Button>
       )}
@@ -92,10 +95,10 @@ function WhichTrack() {
       actions={
         <>
           <Button data-test="keep" onClick={keep}>
-            Keep {shown.value.source?.name}
+            Go on
           </Button>
           <Button kind="primary" data-test="replace" onClick={replace}>
-            Listen to {next.name}
+            Listen to the new one
           </Button>
         </>
       }

@@ -1,5 +1,6 @@
 /** One line that always has its place: what a running query does, with cancel; else what the answer says in a sentence. */
 
+import type { QueryAnswer } from "../api/types";
 import { Button } from "../ui/Button";
 import { Progress } from "../ui/Progress";
 import { askNow, cancel } from "./asking";
@@ -7,7 +8,7 @@ import { allowAll } from "./deeds";
 import { phase, shown } from "./state";
 
 export function Status() {
-  const { source, answer, lanes, excluded } = shown.value;
+  const { source, answer, excluded } = shown.value;
   const now = phase.value;
   if (now)
     return (
@@ -24,11 +25,7 @@ export function Status() {
   return (
     <div class="status">
       <p role="status" data-test="summary">
-        {answer &&
-          inWords(
-            lanes.filter((lane) => !lane.locked || lane.queryId === answer.id).length,
-            lanes.some((lane) => lane.slot.close),
-          )}
+        {answer && inWords(answer)}
         {answer && <span class="quiet"> in {answer.library.name}</span>}
       </p>
       {excluded.size > 0 && (
@@ -50,8 +47,8 @@ export function Status() {
   );
 }
 
-function inWords(heard: number, anyClose: boolean): string {
-  if (heard === 0) return "No instrument heard";
-  const what = heard === 1 ? "1 instrument heard" : `${heard} instruments heard`;
-  return anyClose ? what : `${what}; nothing close`;
+function inWords({ slots }: QueryAnswer): string {
+  if (slots.length === 0) return "No instrument heard";
+  const what = slots.length === 1 ? "1 instrument heard" : `${slots.length} instruments heard`;
+  return slots.some((slot) => slot.close) ? what : `${what}; nothing close`;
 }

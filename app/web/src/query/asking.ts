@@ -3,12 +3,12 @@
 import { getQuery, ask as send } from "../api/client";
 import { ApiProblem, isAbort, ServerAway } from "../api/problem";
 import type { QueryAnswer, Question, Span } from "../api/types";
-import { currentLibrary } from "../state/libraries";
+import { chooseLibrary, currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
-import { serverState, serverThere, until } from "../state/server";
+import { readiness, serverState, serverThere, until } from "../state/server";
 import { undoable } from "../state/toasts";
 import { choicesOf, lanesOf } from "./lanes";
-import { EMPTY, type Phase, phase, problem, type Shown, show, shown } from "./state";
+import { EMPTY, type Phase, phase, problem, retry, type Shown, show, shown } from "./state";
 
 let running: AbortController | null = null;
 
@@ -19,15 +19,18 @@ export function cancel(): void {
   phase.value = null;
 }
 
-/** A new track: shown at once, asked about at once. One that the service refuses leaves what was shown before it. */
+/** A new track: shown at once, asked about at once. When that fails, what was shown before it comes back. */
 export async function takeFile(file: File): Promise<void> {
   const before = shown.value;
   const source = { name: file.name, file, url: URL.createObjectURL(file) }; // kept: undo may bring it back
   show({ ...EMPTY, source, family: before.family });
   const error = await askNow();
-  const refused = error instanceof ApiProblem && error.status < 429;
-  if (refused && before.source && shown.value.source === source) show(before);
-  else if (before.source) undoable("another track", () => back(before), true);
+  if (!before.source) return;
+  if (error === null) undoable("another track", () => back(before), true);
+  else if (shown.value.source === source) {
+    show(before);
+    retry.value = () => void takeFile(file);
+  }
 }
 
 function back(before: Shown): void {
@@ -51,6 +54,7 @@ async function alone(work: (signal: AbortSignal) => Promise<void>): Promise<unkn
   const controller = new AbortController();
   running = controller;
   problem.value = null;
+  retry.value = () => void askNow();
   try {
     await work(controller.signal);
   } catch (error) {
@@ -72,13 +76,26 @@ function take(answer: QueryAnswer): void {
   show({ answer, lanes, chosen: choicesOf(lanes, shown.value.chosen) });
 }
 
-async function answered(asked: Shown, signal: AbortSignal): Promise<QueryAnswer> {
-  for (let now = asked; ; ) {
-    await prepared(signal);
+async function answered(now: Shown, signal: AbortSignal): Promise<QueryAnswer> {
+  await prepared(signal);
+  try {
+    return await patiently(() => sent(now, signal), signal);
+  } catch (error) {
+    const forgotten = error instanceof ApiProblem && error.kind === "query-not-found";
+    if (!forgotten || !now.answer || !now.source?.file) throw error;
+    return answered({ ...now, answer: null }, signal); // the service keeps only so many, but the file is still here
+  }
+}
+
+/** Do `work`, again and again while the server is away. */
+async function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
     try {
-      return await sent(now, signal);
+      return await work();
     } catch (error) {
-      now = await recovered(error, now, signal);
+      if (!(error instanceof ServerAway)) throw error;
+      tell("Asked again once the server is back", null);
+      await until(() => serverThere.value, signal);
     }
   }
 }
@@ -95,21 +112,12 @@ function sent(now: Shown, signal: AbortSignal): Promise<QueryAnswer> {
   });
 }
 
-/** What to ask next after `error`; throws it when asking again is no use. */
-async function recovered(error: unknown, now: Shown, signal: AbortSignal): Promise<Shown> {
-  if (error instanceof ServerAway) {
-    tell("The server is away: the question is kept and asked once it is back.", null);
-    await until(() => serverThere.value, signal);
-    return now;
-  }
-  const forgotten = error instanceof ApiProblem && error.kind === "query-not-found";
-  if (forgotten && now.answer && now.source?.file) return { ...now, answer: null }; // the file is still here
-  throw error;
-}
-
 /** The default library is enrolled at the first start; a question to it waits until it is there. */
 async function prepared(signal: AbortSignal): Promise<void> {
-  const waits = () => serverState.value === "preparing" && (currentLibrary.value?.default ?? true);
+  const waits = () =>
+    serverState.value === "preparing" &&
+    readiness.value?.progress?.state !== "failed" &&
+    (currentLibrary.value?.default ?? true);
   if (!waits()) return;
   tell("Waiting for the default library to be ready…", null);
   await until(() => !waits(), signal);
@@ -138,9 +146,11 @@ function questionOf(now: Shown): Question {
 export function openStored(id: string): Promise<unknown> {
   return alone(async (signal) => {
     tell("Opening the query…", null);
-    const answer = await getQuery(id, { signal });
+    retry.value = () => void openStored(id);
+    const answer = await patiently(() => getQuery(id, { signal }), signal);
     const source = { name: answer.name, file: null, url: answer.audio_url };
     const lanes = lanesOf(answer, []);
+    chooseLibrary(answer.library.id); // the next question goes to the same one, if it is still there
     show({
       ...EMPTY,
       source,

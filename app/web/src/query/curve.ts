@@ -7,17 +7,17 @@ import { theme } from "../state/preferences";
 import { view } from "./state";
 
 /** Seconds and presences; the first and the last window reach to the ends of what was listened to. */
-export function pointsOf(slot: Slot, range: Span | null): [number[], number[]] {
+export function pointsOf(slot: Slot, range: Span): [number[], number[]] {
   const first = slot.curve[0];
   const last = slot.curve.at(-1);
   if (!first || !last) return [[], []];
-  const [from, to] = range ?? [first[0], last[0]];
+  const [from, to] = range;
   const all: Span[] = [[Math.min(from, first[0]), first[1]], ...slot.curve, [Math.max(to, last[0]), last[1]]];
   return [all.map(([second]) => second), all.map(([, presence]) => presence)];
 }
 
 /** Draw into `box`, in its text colour, until the function returned is called. */
-export function drawCurve(box: HTMLElement, slot: Slot, range: Span | null): () => void {
+export function drawCurve(box: HTMLElement, slot: Slot, range: Span): () => void {
   const colour = () => getComputedStyle(box).color;
   const shade = () => getComputedStyle(box).borderTopColor;
   const plot = new uPlot(

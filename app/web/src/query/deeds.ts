@@ -50,7 +50,7 @@ export function toggleLock(lane: Lane): void {
 export async function moreLike(lane: Lane, hit: Hit): Promise<void> {
   try {
     const { items } = await getSimilar(hit.instrument_id, topK.value);
-    change(`more like ${hit.name}`, withLane(lane, { like: { name: hit.name, hits: [hit, ...items] } }));
+    change(`more like ${hit.name}`, withLane(lane, { like: { hit, hits: items } }));
   } catch (error) {
     sayProblem(error);
   }

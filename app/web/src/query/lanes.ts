@@ -7,13 +7,13 @@ export const COLOURS = 8; // --lane-1 … --lane-8
 const SAME = 0.34; // a match below this is another instrument
 
 export interface Like {
-  name: string;
-  hits: Hit[];
+  hit: Hit;
+  hits: Hit[]; // nearest first; their similarity is to `hit`
 }
 
 export interface Lane {
   key: string;
-  queryId: string; // the answer that the slot is from
+  range: Span; // of the answer that the slot is from
   slot: Slot;
   colour: number; // 1 to COLOURS
   locked: boolean;
@@ -86,7 +86,7 @@ export function lanesOf(answer: QueryAnswer, before: readonly Lane[]): Lane[] {
     const key = old?.key ?? `${answer.id}:${slot.slot}`;
     const colour = old?.colour ?? freeColour(used);
     used.add(colour);
-    return { key, queryId: answer.id, slot, colour, locked: false, like: null };
+    return { key, range: answer.range_seconds, slot, colour, locked: false, like: null };
   });
   return [...left, ...lanes];
 }

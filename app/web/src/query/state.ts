@@ -43,6 +43,8 @@ export const shown = signal<Shown>(EMPTY);
 export const phase = signal<Phase | null>(null);
 /** What went wrong last: a thrown error, or a refusal in words. */
 export const problem = signal<unknown>(null);
+/** What "Try again" does about it. */
+export const retry = signal<() => void>(() => undefined);
 /** The lane that ↑ and ↓ move and that 1–9 play. */
 export const currentLane = signal<string | null>(null);
 /** The decoded reference for drawing; null: not (yet) there; false: this browser cannot decode it. */

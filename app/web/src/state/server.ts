@@ -32,7 +32,7 @@ let limitsKnown = false;
 async function look(): Promise<void> {
   clearTimeout(timer);
   try {
-    const seen = await getReadiness(AbortSignal.timeout(8000));
+    const seen = await getReadiness(AbortSignal.timeout(20_000));
     readiness.value = seen;
     serverState.value = seen.ready ? "ready" : "preparing";
     if (!limitsKnown) await learnLimits();

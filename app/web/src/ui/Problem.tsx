@@ -7,13 +7,14 @@ import { Button } from "./Button";
 interface ProblemProps {
   error: unknown;
   onClose?: () => void;
+  floating?: boolean; // over the page's foot, where it moves nothing
   children?: ComponentChildren; // actions
 }
 
-export function Problem({ error, onClose, children }: ProblemProps) {
+export function Problem({ error, onClose, floating = false, children }: ProblemProps) {
   const { title, advice } = sentenceOf(error);
   return (
-    <section class="problem" role="alert" data-test="problem">
+    <section class={floating ? "problem problem-floating" : "problem"} role="alert" data-test="problem">
       <div>
         <strong>{title}</strong> {advice}
       </div>

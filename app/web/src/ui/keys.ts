@@ -18,17 +18,14 @@ export function chordOf(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey"
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${key}`;
 }
 
-/** Whether the key belongs to what has the focus: text and selects keep all keys, buttons keep space and Enter. */
+/** Whether the key belongs to what has the focus: fields keep all keys, buttons and links keep space and Enter. */
 function isTaken(event: KeyboardEvent): boolean {
   const target = event.target instanceof HTMLElement ? event.target : null;
-  if (!target || event.defaultPrevented || document.querySelector("dialog[open]"))
-    return event.key !== "Escape";
-  if (target.isContentEditable || target.closest("select, textarea, [role=menu]")) return true;
-  if (target.closest("input:not([type=checkbox]):not([type=range])")) return chordOf(event) !== "Escape";
+  if (!target || event.defaultPrevented || document.querySelector("dialog[open]")) return true;
+  if (target.isContentEditable || target.closest("select, textarea, input:not([type=checkbox]), [role=menu]"))
+    return true;
   const presses = event.key === " " || event.key === "Enter";
-  return (
-    presses && target.closest("button, a, summary, input, [role=slider]") !== null && target !== document.body
-  );
+  return presses && target.closest("button, a, summary, input") !== null;
 }
 
 addEventListener("keydown", (event) => {

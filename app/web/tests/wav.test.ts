@@ -1,0 +1,29 @@
+/** The wav writer: what is written can be read back from the bytes. */
+import { describe, expect, it } from "vitest";
+import { peaks } from "../src/audio/decode";
+import { wavOf } from "../src/audio/wav";
+
+describe("a wav", () => {
+  it("says what it holds, and holds it", () => {
+    const bytes = wavOf(Float32Array.from([0, 0.5, -0.5, 2, -2]), 44_100);
+    const view = new DataView(bytes);
+    const text = (at: number, length: number) => String.fromCharCode(...new Uint8Array(bytes, at, length));
+    expect(text(0, 4) + text(8, 8)).toBe("RIFFWAVEfmt ");
+    expect(view.getUint32(4, true)).toBe(bytes.byteLength - 8);
+    expect(view.getUint32(24, true)).toBe(44_100);
+    expect(view.getUint32(40, true)).toBe(10);
+    const samples = [0, 1, 2, 3, 4].map((i) => view.getInt16(44 + 2 * i, true));
+    expect(samples).toEqual([0, 16_384, -16_383, 32_767, -32_767]);
+  });
+});
+
+describe("peaks", () => {
+  it("are the largest values of equal stretches", () => {
+    expect([...peaks(Float32Array.from([0, -1, 0.5, 0.25]), 2)]).toEqual([1, 0.5]);
+  });
+
+  it("of fewer samples than stretches, and of none, are finite", () => {
+    expect([...peaks(Float32Array.from([0.5]), 4)].every((value) => value === 0.5)).toBe(true);
+    expect([...peaks(new Float32Array(0), 3)]).toEqual([0, 0, 0]);
+  });
+});
