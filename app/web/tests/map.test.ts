@@ -1,5 +1,6 @@
 /** The map's geometry: hits by the grid are those of looking at every point; zoom and pan keep what they promise. */
 import { describe, expect, it } from "vitest";
+import type { QueryAnswer, Slot } from "../src/api/types";
 import { wheelFactor } from "../src/map/gestures";
 import { Grid } from "../src/map/grid";
 import {
@@ -129,7 +130,7 @@ describe("wheel", () => {
 });
 
 describe("marks", () => {
-  const slot = (number_: number, name: string | null) => ({
+  const slot = (number_: number, name: string | null): Slot => ({
     slot: number_,
     presence: 1,
     active: [],
@@ -138,25 +139,27 @@ describe("marks", () => {
     family: null,
     close: name !== null,
   });
-  const lane = (queryId: string, number_: number, name: string | null, colour: number): Lane => ({
-    key: `${queryId} ${number_}`,
-    queryId,
-    slot: slot(number_, name),
+  const lane = (of: Slot, colour: number): Lane => ({
+    key: `lane ${of.slot}`,
+    range: [0, 1],
+    slot: of,
     colour,
     locked: false,
     like: null,
   });
 
-  it("are the drawn query's slots, numbered and coloured as their lanes", () => {
-    const lanes = [lane("q_1", 2, "Piano", 5), lane("q_0", 0, "Old", 1), lane("q_1", 0, null, 3)];
+  it("are the answer's slots, numbered and coloured as their lanes", () => {
+    const [piano, nothing, old] = [slot(2, "Piano"), slot(0, null), slot(0, "Old")];
+    const lanes = [lane(piano, 5), lane(old, 1), lane(nothing, 3)];
+    const answer = { slots: [nothing, piano] } as QueryAnswer;
     const slots = [
       { slot: 0, x: 0.1, y: 0.2 },
       { slot: 2, x: -0.3, y: 0.4 },
     ];
-    expect(marksOf(slots, lanes, "q_1")).toEqual([
+    expect(marksOf(slots, lanes, answer)).toEqual([
       { x: -0.3, y: 0.4, number: 1, colour: 5, name: "Piano", instrument: "i_Piano" },
       { x: 0.1, y: 0.2, number: 3, colour: 3, name: "nothing close", instrument: null },
     ]);
-    expect(marksOf(null, lanes, "q_1")).toEqual([]);
+    expect(marksOf(slots, lanes, null)).toEqual([]);
   });
 });

@@ -11,7 +11,7 @@ const LIMITS: Limits = {
   max_batch_files: 32,
   max_top_k: 100,
   families: [],
-  audio_formats: ["wav", "aiff", "flac", "m4a"],
+  audio_formats: [".wav", ".aif", ".flac", ".mp4"],
   library_formats: [],
 };
 
@@ -134,9 +134,9 @@ describe("plan", () => {
     expect(empty).toMatchObject({ parcels: [], leftOut: ["The folder “Nothing” is empty."] });
   });
 
-  it("knows the other suffixes of the formats", () => {
+  it("takes suffixes in either case, and no other", () => {
     expect(["a.wav", "A.AIF", "b.mp4"].every((name) => isAudio(name, LIMITS))).toBe(true);
-    expect(["a.pdf", "wav", "b.mid"].some((name) => isAudio(name, LIMITS))).toBe(false);
+    expect(["a.pdf", "wav", "b.mid", "c.mp"].some((name) => isAudio(name, LIMITS))).toBe(false);
   });
 });
 

@@ -1,14 +1,15 @@
 /** Where instruments come in: a drop place, two pickers, and what was found in the drop before it is sent. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Library } from "../api/types";
 import { limits } from "../state/server";
 import { sayProblem } from "../state/toasts";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/icons";
 import { Progress } from "../ui/Progress";
+import { useWindowDrop } from "./dropping";
 import { enrol } from "./enrolments";
-import { type Dropped, type Entry, entriesOf, pickedFiles, walk } from "./folder";
+import { type Dropped, type Entry, pickedFiles, walk } from "./folder";
 import { createNamed } from "./libraryChanges";
 import { Review } from "./Review";
 import { megabytes } from "./words";
@@ -111,37 +112,4 @@ function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable
       />
     </div>
   );
-}
-
-/** The whole window takes drops while the library view is shown; true while something is dragged over it. */
-function useWindowDrop(onDrop: (entries: Entry[]) => Promise<void>): boolean {
-  const over = useSignal(0);
-  const latest = useRef(onDrop);
-  latest.current = onDrop;
-  useEffect(() => {
-    const carries = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
-    const count = (step: number) => (event: DragEvent) => {
-      if (carries(event)) over.value = Math.max(0, over.value + step);
-    };
-    const enter = count(1);
-    const leave = count(-1);
-    const allow = (event: DragEvent) => carries(event) && event.preventDefault();
-    const drop = (event: DragEvent) => {
-      over.value = 0;
-      if (!event.dataTransfer || !carries(event) || event.defaultPrevented) return;
-      event.preventDefault();
-      void latest.current(entriesOf(event.dataTransfer));
-    };
-    addEventListener("dragenter", enter);
-    addEventListener("dragleave", leave);
-    addEventListener("dragover", allow);
-    addEventListener("drop", drop);
-    return () => {
-      removeEventListener("dragenter", enter);
-      removeEventListener("dragleave", leave);
-      removeEventListener("dragover", allow);
-      removeEventListener("drop", drop);
-    };
-  }, []);
-  return over.value > 0;
 }

@@ -131,9 +131,10 @@ export function Browser({ library }: { library: Library }) {
       />
     );
   };
+  const rowPixels = NARROW.matches ? NARROW_ROW_PIXELS : ROW_PIXELS;
   const empty = paging.complete.value && !rows.length;
   return (
-    <div class="browser" ref={box}>
+    <div class="browser" ref={box} style={{ "--rows": `${rows.length * rowPixels}px` }}>
       <div class="browser-bar">
         <label class="search">
           <Icon name="search" />
@@ -187,7 +188,7 @@ export function Browser({ library }: { library: Library }) {
       ) : (
         <VirtualList
           items={rows}
-          rowHeight={NARROW.matches ? NARROW_ROW_PIXELS : ROW_PIXELS}
+          rowHeight={rowPixels}
           label={`Instruments of ${library.name}; arrow keys walk through them`}
           keyOf={(item) => ("pending" in item ? `pending-${item.pending}` : item.id)}
           row={row}

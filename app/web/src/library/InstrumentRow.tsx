@@ -1,4 +1,5 @@
 /** One instrument of the list: play, name (double-click or F2 renames), where it comes from, family, delete. */
+import { Component } from "preact";
 import type { Instrument } from "../api/types";
 import { Button } from "../ui/Button";
 import { PlayButton } from "../ui/PlayButton";
@@ -17,7 +18,25 @@ interface InstrumentRowProps {
   onEdit: (id: string | null) => void;
 }
 
-export function InstrumentRow(props: InstrumentRowProps) {
+/** Rows that stay as they are while others scroll in and out are not drawn again. */
+export class InstrumentRow extends Component<InstrumentRowProps> {
+  override shouldComponentUpdate(next: InstrumentRowProps): boolean {
+    const { item, index, current, editing, shelf } = this.props;
+    return (
+      next.item !== item ||
+      next.index !== index ||
+      next.current !== current ||
+      next.editing !== editing ||
+      next.shelf !== shelf
+    );
+  }
+
+  render(props: InstrumentRowProps) {
+    return <Row {...props} />;
+  }
+}
+
+function Row(props: InstrumentRowProps) {
   const { item, index, current, editing, shelf, onCurrent, onEdit } = props;
   const tabIndex = current ? 0 : -1; // one row is in the tab order; arrow keys go to the others
   return (

@@ -8,6 +8,7 @@ import { Duplicates } from "./Duplicates";
 import { EnrolmentList } from "./EnrolmentList";
 import { LibraryHead } from "./LibraryHead";
 import { LibraryList } from "./LibraryList";
+import "./adding.css";
 import "./library.css";
 import "./instruments.css";
 import { openLibrary } from "./libraryChanges";

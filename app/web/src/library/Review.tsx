@@ -29,7 +29,7 @@ interface ReviewProps {
 export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
   const grouping = useSignal<Grouping | null>(null);
   const plan = planOf(dropped, limits.value, grouping.value);
-  const newName = freeName(plan.name.replace(/\.\w{2,4}$/, ""), libraries.value);
+  const newName = freeName(plan.library, libraries.value);
   const target = useSignal(library && !library.default ? library.id : NEW);
   const busy = useSignal(false);
   const first = useRef<HTMLElement>(null);
@@ -101,12 +101,12 @@ export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
 }
 
 function NothingToAdd({ plan, onClose }: { plan: Plan; onClose: () => void }) {
+  const [first, ...more] = plan.leftOut;
   return (
     <section class="problem" role="alert" data-test="problem">
       <div>
-        <strong>Nothing here can be added.</strong>{" "}
-        {plan.leftOut.slice(0, 3).join(" ") || "There are no files in it."} Drop a folder of samples, a zip, a
-        SoundFont or an SFZ.
+        <strong>{first ?? "There are no files in it."}</strong> {more.slice(0, 2).join(" ")} Drop a folder of
+        samples, a zip, a SoundFont or an SFZ.
       </div>
       <div class="problem-actions">
         <Button kind="quiet" icon="close" label="Dismiss" onClick={onClose} />

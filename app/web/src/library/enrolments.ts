@@ -100,13 +100,16 @@ async function run(id: number, parcels: readonly Parcel[]): Promise<void> {
 
 type Show = (phase: Phase, text: string, share: number | null) => void;
 
-/** Half of a parcel's bar is for sending it, half for listening to it. */
+/** Shares of a parcel's bar at which it is packed, and sent; listening to it takes by far the longest. */
+const PACKED = 0.05;
+const SENT = 0.2;
+
 async function sent(id: number, parcel: Parcel, show: Show, stopped: AbortSignal): Promise<Job> {
   let file: File;
   if ("file" in parcel) file = parcel.file;
   else {
     show("packing", "Packing…", 0);
-    const zip = await zipOf(parcel.entries, (share) => show("packing", "Packing…", 0.1 * share), stopped);
+    const zip = await zipOf(parcel.entries, (share) => show("packing", "Packing…", PACKED * share), stopped);
     file = new File([zip], parcel.name);
   }
   const library = enrolments.value.find((other) => other.id === id)?.library.id ?? "";
@@ -116,14 +119,14 @@ async function sent(id: number, parcel: Parcel, show: Show, stopped: AbortSignal
         signal: stopped,
         onProgress: (share) =>
           share < 1
-            ? show("sending", `Sending, ${Math.floor(100 * share)} %`, 0.1 + 0.4 * share)
-            : show("sending", "Sent; the server is checking it…", 0.5),
+            ? show("sending", `Sending, ${Math.floor(100 * share)} %`, PACKED + (SENT - PACKED) * share)
+            : show("sending", "Sent; the server is checking it…", SENT),
         onWait: (_, seconds) =>
-          show("sending", `The server is busy; trying again in ${Math.ceil(seconds)} s.`, 0.1),
+          show("sending", `The server is busy; trying again in ${Math.ceil(seconds)} s.`, PACKED),
       });
     } catch (error) {
       if (!(error instanceof ServerAway) || tried === TRIES) throw error;
-      show("sending", "The server is away; this goes on by itself once it is back.", 0.1);
+      show("sending", "The server is away; this goes on by itself once it is back.", PACKED);
       await pause(1, stopped);
       await until(() => serverThere.value, stopped);
     }
@@ -138,7 +141,7 @@ async function heard(id: number, job: Job, show: Show, stopped: AbortSignal): Pr
   try {
     return await followed(
       job.id,
-      (now) => show("running", jobWords(now), 0.5 + 0.5 * jobShare(now)),
+      (now) => show("running", jobWords(now), SENT + (1 - SENT) * jobShare(now)),
       stopped,
     );
   } finally {

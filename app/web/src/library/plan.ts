@@ -11,6 +11,7 @@ export type Parcel = { name: string; bytes: number } & ({ file: File } | { entri
 
 export interface Plan {
   name: string; // what is being added, for people
+  library: string; // a name for the library made of it
   parcels: Parcel[];
   instruments: number | null; // null: the service will find out
   files: number;
@@ -18,12 +19,12 @@ export interface Plan {
   choices: Choice[]; // more than one: the user may choose
   grouping: Grouping | null;
   leftOut: string[]; // sentences: what is not sent, and why
+  tooLarge: number; // how many of them are about size
 }
 
 const FORM_BYTES = 2048; // what a request holds beside the file
 const MOST_ENTRIES = 10_000; // of one zip; the service takes 20,000 by default
 const ENOUGH_FILES = 16; // the service listens to this many of an instrument's files (index/sources/folder.py)
-const MORE_SUFFIXES: Record<string, string[]> = { aiff: ["aif"], ogg: ["oga"], m4a: ["mp4"] };
 const SINGLE = ["sf2", "sf3", "zip"];
 
 export function suffixOf(path: string): string {
@@ -32,20 +33,26 @@ export function suffixOf(path: string): string {
 
 /** Whether the service decodes files of this name. */
 export function isAudio(path: string, limits: Pick<Limits, "audio_formats">): boolean {
-  const suffix = suffixOf(path);
-  return limits.audio_formats.some(
-    (format) => format === suffix || MORE_SUFFIXES[format]?.includes(suffix) === true,
-  );
+  return limits.audio_formats.some((format) => format.replace(/^\./, "") === suffixOf(path));
 }
 
 /** What will be sent of `dropped`. No parcels: nothing can be, and `leftOut` says why. */
 export function planOf(dropped: Dropped, limits: Limits, wanted: Grouping | null = null): Plan {
   const most = limits.max_upload_bytes - FORM_BYTES;
-  const plan: Plan = { ...EMPTY, name: nameOf(dropped), parcels: [], leftOut: [], choices: [] };
+  const tops = topsOf(dropped);
+  const [first = "nothing"] = tops;
+  const plan: Plan = {
+    ...EMPTY,
+    name: tops.length > 1 ? `${first} and ${tops.length - 1} more` : first,
+    library: tops.length > 1 ? "My sounds" : first.replace(/\.\w{2,4}$/, ""),
+    parcels: [],
+    leftOut: [],
+    choices: [],
+  };
   const single = dropped.files.filter(({ path }) => SINGLE.includes(suffixOf(path)));
   const rest = dropped.files.filter(({ path }) => !SINGLE.includes(suffixOf(path)));
   for (const { path, file } of single) {
-    if (file.size > most) plan.leftOut.push(tooLarge(path, file.size, limits));
+    if (file.size > most) refuse(plan, path, file.size, limits);
     else plan.parcels.push({ name: baseOf(path), bytes: file.size, file });
   }
   if (rest.some(({ path }) => suffixOf(path) === "sfz")) addTree(plan, rest, most, limits);
@@ -65,6 +72,7 @@ export function planOf(dropped: Dropped, limits: Limits, wanted: Grouping | null
 
 const EMPTY: Plan = {
   name: "",
+  library: "",
   parcels: [],
   instruments: null,
   files: 0,
@@ -72,6 +80,7 @@ const EMPTY: Plan = {
   choices: [],
   grouping: null,
   leftOut: [],
+  tooLarge: 0,
 };
 
 /** .sfz files look for their samples by path, so everything around them goes as it lies, in one zip. */
@@ -82,7 +91,7 @@ function addTree(plan: Plan, found: readonly Found[], most: number, limits: Limi
     return;
   }
   const bytes = zipBytes(found.map(({ path, file }) => ({ path, size: file.size })));
-  if (bytes > most) plan.leftOut.push(tooLarge(plan.name, bytes, limits));
+  if (bytes > most) refuse(plan, plan.name, bytes, limits);
   else plan.parcels.push({ name: `${plan.name}.zip`, bytes, entries: [...found] });
   plan.instruments = found.filter(({ path }) => suffixOf(path) === "sfz").length;
 }
@@ -107,7 +116,7 @@ function addSamples(
   for (const [name, files] of groups) {
     const entries = entriesOfInstrument(name, files, most);
     if (!entries.length) {
-      plan.leftOut.push(tooLarge(name, Math.min(...files.map(({ file }) => file.size)), limits));
+      refuse(plan, name, Math.min(...files.map(({ file }) => file.size)), limits);
       continue;
     }
     if (entries.length < files.length)
@@ -162,19 +171,21 @@ export function spread<Item>(items: readonly Item[], count: number): Item[] {
   return Array.from({ length: count }, (_, i) => items[Math.round(i * step)] as Item);
 }
 
-function nameOf({ files, emptyFolders }: Dropped): string {
-  const tops = [...new Set(files.map(({ path }) => path.split("/")[0] ?? path))];
-  const [first = emptyFolders[0] ?? "nothing"] = tops;
-  return tops.length > 1 ? `${first} and ${tops.length - 1} more` : first;
+/** The folders and files that were dropped themselves. */
+function topsOf({ files, emptyFolders }: Dropped): string[] {
+  return [...new Set([...files.map(({ path }) => path.split("/")[0] ?? path), ...emptyFolders])];
 }
 
 function baseOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function tooLarge(name: string, bytes: number, limits: Limits): string {
+function refuse(plan: Plan, name: string, bytes: number, limits: Limits): void {
   const most = megabytes(limits.max_upload_bytes);
-  return `“${baseOf(name)}” is ${megabytes(bytes)} and the server takes ${most} at a time: add it in a terminal with \`showme index add\`, which has no such limit.`;
+  plan.tooLarge += 1;
+  plan.leftOut.push(
+    `“${baseOf(name)}” is ${megabytes(bytes)} and the server takes ${most} at a time: add it in a terminal with “showme index add”, which has no such limit.`,
+  );
 }
 
 function notAudio(others: readonly Found[]): string {

@@ -13,11 +13,12 @@ export function familyKey({ family }: Pick<MapPoint, "family">): string {
   return family ?? "none";
 }
 
-/** How many points each family has, the largest first. */
+/** How many points each family has, the largest first, unknown ones last. */
 export function familyCounts(points: readonly MapPoint[]): [family: string, count: number][] {
   const counts = new Map<string, number>();
   for (const point of points) counts.set(familyKey(point), (counts.get(familyKey(point)) ?? 0) + 1);
-  return [...counts].sort((one, other) => other[1] - one[1] || (one[0] < other[0] ? -1 : 1));
+  const weight = ([family, count]: [string, number]) => (family === "none" ? -1 : count);
+  return [...counts].sort((one, other) => weight(other) - weight(one) || (one[0] < other[0] ? -1 : 1));
 }
 
 export function Legend({ points, only, onOnly }: LegendProps) {

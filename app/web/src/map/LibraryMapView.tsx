@@ -50,8 +50,8 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
   const camera = useMemo(() => new Camera(), [map.library_id]);
   const byId = useMemo(() => new Map(map.points.map((item) => [item.instrument_id, item])), [map]);
   const { value: hits, problem } = useSimilar(chosen.value?.instrument_id ?? null);
-  const lanes = shown.value.lanes;
-  const marks = useMemo(() => marksOf(map.slots, lanes, query), [map, lanes, query]);
+  const { lanes, answer } = shown.value;
+  const marks = useMemo(() => marksOf(map.slots, lanes, query ? answer : null), [map, lanes, answer, query]);
   const isShown = useMemo(
     () => (item: MapPoint) => only.value.size === 0 || only.value.has(familyKey(item)),
     [only.value],

@@ -1,9 +1,12 @@
 /** The map view: the library in two dimensions, where neighbours sound alike. */
 import { useEffect } from "preact/hooks";
+import { useWindowDrop } from "../library/dropping";
 import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../state/libraries";
 import { hashOf, navigate } from "../state/route";
+import { say } from "../state/toasts";
 import { LibraryMapView } from "./LibraryMapView";
 import "./map.css";
+import "./side.css";
 
 export function MapView({ id }: { id: string | null }) {
   const named = libraries.value.find((library) => library.id === id);
@@ -11,6 +14,7 @@ export function MapView({ id }: { id: string | null }) {
   useEffect(() => {
     if (named) chooseLibrary(named.id);
   }, [named?.id]);
+  useWindowDrop(() => say("Drop a track in Listen, and instruments in Library."));
   return (
     <section class="view map-view" data-test="map" data-id={library?.id} aria-labelledby="map-title">
       <header class="map-head">

@@ -15,10 +15,15 @@ export function queryFor(library: string, answer: QueryAnswer | null): string | 
   return answer && answer.library.id === library && answer.slots.length ? answer.id : null;
 }
 
-/** The marks of the lanes that are from the drawn query; `slots` are those of the map. */
-export function marksOf(slots: LibraryMap["slots"], lanes: readonly Lane[], query: string | null): Mark[] {
+/** The marks of the lanes whose slots are the answer's own (a locked lane may be from an earlier one); `slots` are the map's. */
+export function marksOf(
+  slots: LibraryMap["slots"],
+  lanes: readonly Lane[],
+  answer: QueryAnswer | null,
+): Mark[] {
+  const own = new Set(answer?.slots);
   return lanes.flatMap((lane, index) => {
-    const place = lane.queryId === query ? slots?.find(({ slot }) => slot === lane.slot.slot) : undefined;
+    const place = own.has(lane.slot) ? slots.find(({ slot }) => slot === lane.slot.slot) : undefined;
     if (!place) return [];
     const [best] = lane.slot.hits;
     return [

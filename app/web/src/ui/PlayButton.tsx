@@ -8,9 +8,10 @@ interface PlayButtonProps {
   label: string; // the instrument's name
   test?: string;
   onToggle?: () => void; // instead of the player's own toggle
+  tabIndex?: number; // in lists that keep one row in the tab order
 }
 
-export function PlayButton({ url, label, test = "play", onToggle }: PlayButtonProps) {
+export function PlayButton({ url, label, test = "play", onToggle, tabIndex = 0 }: PlayButtonProps) {
   const plays = sounding.value?.url === url;
   const failed = failedPreviews.value.has(url);
   const name = failed ? `The preview of ${label} cannot be played` : `${plays ? "Stop" : "Play"} ${label}`;
@@ -23,6 +24,7 @@ export function PlayButton({ url, label, test = "play", onToggle }: PlayButtonPr
       title={name}
       aria-pressed={plays}
       data-failed={failed || undefined}
+      tabIndex={tabIndex}
       onClick={onToggle ?? (() => togglePreview(url, label))}
     >
       {plays && <Ring />}

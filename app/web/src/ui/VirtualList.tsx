@@ -27,7 +27,10 @@ export function VirtualList<Item>(props: VirtualListProps<Item>): JSX.Element {
   const [seen, setSeen] = useState({ top: 0, height: 800 });
   const look = () => {
     const element = box.current;
-    if (element) setSeen({ top: element.scrollTop, height: element.clientHeight });
+    if (!element) return;
+    const top = rowHeight * Math.floor(element.scrollTop / rowHeight); // no drawing while the rows stay the same
+    const height = element.clientHeight + rowHeight;
+    setSeen((before) => (before.top === top && before.height === height ? before : { top, height }));
   };
   useEffect(() => {
     const element = box.current;
