@@ -6,7 +6,7 @@ let here: Visit;
 
 beforeEach(async () => {
   here = await visit("#/library");
-  await part(here.page, "library-row").first().waitFor();
+  await part(here.page, "instrument-row").first().waitFor();
 });
 
 afterEach(async () => {
@@ -103,9 +103,9 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await part(page, "search").fill("mine");
   await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(1);
   await part(page, "search").fill("");
-  await part(page, "family-select").selectOption("organ");
+  await part(part(page, "library"), "family-select").selectOption("organ");
   await expect.poll(() => rows().locator(".instrument-name").allInnerTexts(), { timeout: PATIENCE }).toEqual(["Low Bass"]);
-  await part(page, "family-select").selectOption("");
+  await part(part(page, "library"), "family-select").selectOption("");
 
   await part(page, "rename-library").click();
   await part(page, "library-name-edit").fill("Renamed");
@@ -122,7 +122,7 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
 test("deleting an instrument is undone by the toast, and a correction by the keyboard", async () => {
   const { page } = here;
   await part(page, "library-row").filter({ hasText: "TimGM6mb" }).click();
-  await row("Accordion").waitFor();
+  await row("Harpsichord").waitFor();
   const before = await rows().first().innerText();
   await part(rows().first(), "delete").click();
   await toast("deleted").waitFor();
@@ -130,7 +130,7 @@ test("deleting an instrument is undone by the toast, and a correction by the key
   await part(toast("deleted"), "undo").click();
   await toast("Undone").waitFor();
   await expect.poll(() => rows().first().innerText(), { timeout: PATIENCE }).toBe(before);
-  const family = part(row("Accordion"), "family");
+  const family = part(row("Harpsichord"), "family");
   const was = await family.inputValue();
   await family.selectOption("bass");
   await toast("is now bass").waitFor();

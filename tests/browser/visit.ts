@@ -1,7 +1,7 @@
 /** A visit to the page in a fresh browser context, and what the tests do on it again and again.
  * The page runs as it is: the hooks below only watch its media elements and gain nodes. */
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page, type Request } from "playwright-core";
+import { type Browser, type BrowserContextOptions, type CDPSession, chromium, type Locator, type Page, type Request } from "playwright-core";
 import { afterAll, expect, inject } from "vitest";
 
 export const PATIENCE = 45_000; // milliseconds: this machine may be busy with other things
@@ -14,6 +14,7 @@ declare global {
 }
 
 let browser: Browser | null = null;
+const networks = new WeakMap<Page, CDPSession>();
 
 async function chrome(): Promise<Browser> {
   browser ??= await chromium.launch({
@@ -150,5 +151,14 @@ export async function drop(page: Page, ...names: string[]): Promise<void> {
   await client.detach();
 }
 
-/** The texts of all elements that match. */
-export const texts = (found: Locator): Promise<string[]> => found.allInnerTexts();
+/** Let uploads take their time from now on (bytes a second), so that something can happen meanwhile; 0: as fast as ever. */
+export async function uploadSlowly(page: Page, bytesPerSecond: number): Promise<void> {
+  const client = networks.get(page) ?? (await page.context().newCDPSession(page));
+  networks.set(page, client); // the limit is the session's own
+  await client.send("Network.emulateNetworkConditions", {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: bytesPerSecond || -1,
+  });
+}
