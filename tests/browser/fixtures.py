@@ -1,6 +1,7 @@
 """Writes what the browser tests drop on the page, and a library of 5,000 instruments into the service's catalogue.
 
-The mixture is the one that `make bench` asks about; the SoundFont and the tones are those of the Python tests.
+The mixture is of presets of the default library, one of which enters later and one stops; the SoundFont and the tones are
+those of the Python tests.
 """
 
 import sys
@@ -11,18 +12,35 @@ import soundfile as sf
 
 from app.service import open_index
 from app.settings import Settings
-from benchmarks.lab import SAMPLE_RATE, mixture
 from index.catalog import Clip, Instrument, Library, to_bytes
 from index.families import FAMILIES
+from index.sources.base import Floats, enrollment_phrases
+from index.sources.default import default_soundfont
+from index.sources.soundfont import SoundFontPlayer
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from tests.app.sounds import TONES, audio, tone, zipped
 from tests.app.sounds import mixture as two_tones
 from tests.index.tiny_soundfont import write_soundfont
 
+SAMPLE_RATE = 44_100  # hz
+MIXTURE_SECONDS = 20.0
+PARTS = ((33, 0, 0.0, 20.0), (25, 2, 6.0, 20.0), (73, 5, 0.0, 13.0))  # program, phrase, from and to in seconds
 LARGE_LIBRARY = 5000  # instruments
 ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts lets the service take two million
 ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts lets the service take sixty
+
+
+def mixture() -> Floats:
+    """Stereo samples `[samples, 2]`: finger bass throughout, steel guitar entering later, flute stopping earlier."""
+    player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
+    seconds = np.arange(round(MIXTURE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
+    total = np.zeros((len(seconds), 2), np.float32)
+    for program, phrase, start, end in PARTS:
+        once = player.render(0, program, enrollment_phrases(MIXTURE_SECONDS / 2)[phrase], MIXTURE_SECONDS / 2)
+        heard = (seconds >= start) & (seconds < end)
+        total += np.tile(once / np.abs(once).max(), (2, 1))[: len(seconds)] * heard[:, None]
+    return np.asarray(0.5 * total / np.abs(total).max(), np.float32)
 
 
 def write_files(folder: Path) -> None:

@@ -69,8 +69,13 @@ export class Service {
       stdio: ["ignore", log, log],
     });
     this.child = child;
+    let fault: Error | null = null;
+    child.on("error", (error) => {
+      fault = error;
+    });
     try {
       await until(() => {
+        if (fault) throw fault;
         if (child.exitCode !== null) throw new Error(`showme serve ended with ${child.exitCode}`);
         return this.answers();
       }, START_SECONDS);

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { answered, ask, drop, file, heard, part, uploadSlowly, type Visit, visit } from "./visit";
 
-const SLOW = 8000; // bytes a second: the mixture takes some fifteen seconds
+const SLOW = 8000; // bytes a second: the mixture takes half a minute
 
 let here: Visit;
 

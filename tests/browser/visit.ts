@@ -19,6 +19,7 @@ const networks = new WeakMap<Page, CDPSession>();
 async function chrome(): Promise<Browser> {
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    ignoreDefaultArgs: ["--hide-scrollbars"], // the page keeps a place for one
     args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
   });
   return browser;

@@ -17,6 +17,8 @@ export interface Scene {
 type Canvas = CanvasRenderingContext2D;
 
 const MOST_NAMES = 60; // in sight; with more points than this none are named
+const LINE_PIXELS = 15;
+const MARK_PIXELS = 13; // from a mark's middle to its corners
 const FONT = "12px system-ui, sans-serif";
 
 /** Pixels of a point's radius: larger when few are in sight. */
@@ -56,8 +58,8 @@ export function draw(
   for (const point of scene.similar) ring(canvas, place(point), radius + 3, palette.text, 1);
   if (scene.chosen) ring(canvas, place(scene.chosen), radius + 5, palette.accent, 2.5);
   if (scene.pointed) ring(canvas, place(scene.pointed), radius + 4, palette.text, 2);
-  marks(canvas, scene.marks, place, palette);
   names(canvas, scene, shown, place, radius, size, palette);
+  marks(canvas, scene.marks, place, palette);
 }
 
 function dots(
@@ -126,10 +128,10 @@ function marks(canvas: Canvas, all: readonly Mark[], place: (point: Place) => Pl
     const { x, y } = place(mark);
     canvas.beginPath();
     for (const [dx, dy] of [
-      [0, -13],
-      [13, 0],
-      [0, 13],
-      [-13, 0],
+      [0, -MARK_PIXELS],
+      [MARK_PIXELS, 0],
+      [0, MARK_PIXELS],
+      [-MARK_PIXELS, 0],
     ] as const)
       canvas.lineTo(x + dx, y + dy);
     canvas.closePath();
@@ -145,6 +147,19 @@ function marks(canvas: Canvas, all: readonly Mark[], place: (point: Place) => Pl
   canvas.font = FONT;
 }
 
+/** The room that a name takes; names are one line high. */
+interface Box {
+  left: number;
+  right: number;
+  y: number;
+}
+
+function isFree(box: Box, taken: readonly Box[]): boolean {
+  return taken.every(
+    (other) => box.right < other.left || box.left > other.right || Math.abs(box.y - other.y) > LINE_PIXELS,
+  );
+}
+
 /** Names of what is pointed at and chosen always, of the others while there is room. */
 function names(
   canvas: Canvas,
@@ -155,20 +170,22 @@ function names(
   size: Size,
   palette: Palette,
 ): void {
-  const taken: { left: number; right: number; y: number }[] = [];
+  const taken: Box[] = scene.marks.map((mark) => {
+    const { x, y } = place(mark);
+    return { left: x - MARK_PIXELS, right: x + MARK_PIXELS, y };
+  });
   const first = [scene.pointed, scene.chosen, ...scene.similar].filter((point) => point !== null);
   const others = shown.length <= MOST_NAMES ? shown : [];
-  const sure = new Set<MapPoint>(first.slice(0, 2));
+  const sure = new Set<MapPoint>([scene.pointed, scene.chosen].filter((point) => point !== null));
   for (const point of new Set([...first, ...others])) {
     const { x, y } = place(point);
     const width = canvas.measureText(point.name).width;
-    const right = x + radius + 8 + width < size.width;
-    const left = right ? x + radius + 6 : x - radius - 6 - width;
-    const box = { left, right: left + width, y };
-    const free = taken.every(
-      (other) => box.right < other.left || box.left > other.right || Math.abs(box.y - other.y) > 15,
-    );
-    if (!free && !sure.has(point)) continue;
+    const sides = [x + radius + 6, x - radius - 6 - width].map((left) => ({ left, right: left + width, y }));
+    const inside = sides.filter((side) => side.left > 0 && side.right < size.width);
+    const box =
+      inside.find((side) => isFree(side, taken)) ?? (sure.has(point) ? (inside[0] ?? sides[0]) : null);
+    if (!box) continue;
+    const { left } = box;
     taken.push(box);
     canvas.lineWidth = 4;
     canvas.strokeStyle = palette.ground;
