@@ -4,7 +4,7 @@ import { createServer, request as forward, type Server } from "node:http";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
 import { Service } from "./service";
-import { answered, ask, asking, drop, file, PATIENCE, part, uploadSlowly, type Visit, visit } from "./visit";
+import { answered, ask, drop, file, PATIENCE, part, uploadSlowly, type Visit, visit } from "./visit";
 
 const RESTART = 4 * PATIENCE; // a service needs some seconds to start, on a busy machine many
 
@@ -20,6 +20,7 @@ beforeAll(async () => {
 afterAll(() => service?.kill());
 
 beforeEach(async () => {
+  await service.ensure(); // a test that failed may have left it dead
   here = await visit("#/", { url: service.url });
 });
 
@@ -36,7 +37,9 @@ test("a service that dies during a query is waited for: the answer stays, the qu
   const address = page.url();
   await service.kill();
   await part(page, "family-select").selectOption("guitar");
-  await part(page, "progress").filter({ hasText: "The server is away: the question is kept" }).waitFor();
+  await part(page, "progress")
+    .filter({ hasText: /server is back/ })
+    .waitFor();
   await banner("away").waitFor();
   expect(await page.locator(".hit-name").allInnerTexts()).toEqual(before);
   await service.start();
@@ -54,9 +57,13 @@ test("an upload that the crash cuts off is sent again when the service is back",
   const { page } = here;
   await uploadSlowly(page, 12_000);
   await part(page, "file").first().setInputFiles(file("mixture.mp3"));
-  await part(page, "progress").filter({ hasText: /Sending mixture.mp3: \d+%/ }).waitFor();
+  await part(page, "progress")
+    .filter({ hasText: /Sending mixture.mp3: \d+%/ })
+    .waitFor();
   await service.kill();
-  await part(page, "progress").filter({ hasText: "The server is away" }).waitFor();
+  await part(page, "progress")
+    .filter({ hasText: /server is back/ })
+    .waitFor();
   await uploadSlowly(page, 0);
   await service.start();
   await part(page, "lane").first().waitFor({ timeout: RESTART });
@@ -71,7 +78,10 @@ test("an enrollment that the crash cuts off tells so, and trying again brings al
   const job = part(page, "job");
   await job.and(page.locator('[data-state="running"], [data-state="done"]')).waitFor();
   await service.kill();
-  await banner("away").or(job.and(page.locator('[data-state="done"]'))).first().waitFor({ timeout: RESTART });
+  await banner("away")
+    .or(job.and(page.locator('[data-state="done"]')))
+    .first()
+    .waitFor({ timeout: RESTART });
   await service.start();
   const over = job.and(page.locator('[data-state="failed"], [data-state="cancelled"], [data-state="done"]'));
   await over.waitFor({ timeout: RESTART });
@@ -95,7 +105,10 @@ test("a busy service (503) is asked again until it has time", async () => {
   await part(page, "file").first().setInputFiles(file("mixture.mp3"));
   try {
     await expect.poll(() => seen.has(503) || seen.has(200), { timeout: PATIENCE, interval: 20 }).toBe(true);
-    if (seen.has(503)) await part(page, "progress").filter({ hasText: /trying again in/ }).waitFor();
+    if (seen.has(503))
+      await part(page, "progress")
+        .filter({ hasText: /trying again in/ })
+        .waitFor();
   } finally {
     busy = false;
   }
@@ -111,11 +124,12 @@ test("a proxy that limits the rate (429) is obeyed, and one that allows less (41
   const there = await visit("#/", { url: proxy.url });
   await ask(there);
   refusals.push(429);
-  await asking(there.page, async () => {
-    await part(there.page, "family-select").selectOption("bass");
-    await part(there.page, "progress").filter({ hasText: /trying again in/ }).waitFor();
-    await there.page.waitForResponse((one) => one.status() === 429).catch(() => undefined);
-  }).catch(() => undefined);
+  const limited = there.page.waitForResponse((one) => one.status() === 429);
+  await part(there.page, "family-select").selectOption("bass");
+  await part(there.page, "progress")
+    .filter({ hasText: /trying again in/ })
+    .waitFor();
+  await limited;
   await there.page.locator('.lane .chip[data-family="bass"]').first().waitFor();
   const before = await there.page.locator(".hit-name").allInnerTexts();
   refusals.push(413);

@@ -47,7 +47,10 @@ test("the chosen set arrives as JSON, CSV and a zip with previews", async () => 
   const hits = part(page, "lane").first().locator(".hit");
   await part(hits.nth(0), "choose").check();
   await part(hits.nth(2), "choose").check();
-  const chosen = [await hits.nth(0).locator(".hit-name").innerText(), await hits.nth(2).locator(".hit-name").innerText()];
+  const chosen = [
+    await hits.nth(0).locator(".hit-name").innerText(),
+    await hits.nth(2).locator(".hit-name").innerText(),
+  ];
 
   const json = await exported("json");
   expect(json.name).toMatch(/\.json$/);

@@ -60,7 +60,9 @@ test("in the library: arrows walk, F2 renames, Delete deletes, Ctrl+Z brings it 
   await part(row(0), "play").focus();
   await page.keyboard.press("ArrowDown");
   await row(1).and(page.locator("[data-current]")).waitFor();
-  await page.waitForFunction(() => document.activeElement?.closest("[data-index]")?.getAttribute("data-index") === "1");
+  await page.waitForFunction(
+    () => document.activeElement?.closest("[data-index]")?.getAttribute("data-index") === "1",
+  );
   await page.keyboard.press("F2");
   await part(page, "name-edit").fill("By keyboard");
   await page.keyboard.press("Enter");

@@ -39,7 +39,8 @@ test("a SoundFont is enrolled with progress to its end, and is asked at once", a
     const shares = new Set<string>();
     Object.assign(window, { shares });
     new MutationObserver(() => {
-      for (const bar of document.querySelectorAll('[data-test="job"] progress')) shares.add(String((bar as HTMLProgressElement).value));
+      for (const bar of document.querySelectorAll('[data-test="job"] progress'))
+        shares.add(String((bar as HTMLProgressElement).value));
     }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
   });
   await part(page, "files-input").setInputFiles(file("Small.sf2"));
@@ -47,14 +48,18 @@ test("a SoundFont is enrolled with progress to its end, and is asked at once", a
   expect(await part(page, "review").innerText()).toContain("Small.sf2");
   await enrolled();
   expect(await openName()).toContain("Small");
-  const shares = await page.evaluate(() => [...(window as unknown as { shares: Set<string> }).shares].map(Number));
+  const shares = await page.evaluate(() =>
+    [...(window as unknown as { shares: Set<string> }).shares].map(Number),
+  );
   expect(shares.some((share) => share > 0.5 && share < 1)).toBe(true); // the job itself was seen at work
   await row("Hollow Clarinet").waitFor();
   expect(await part(page, "job").innerText()).toMatch(/7 added/);
   await part(row("Hollow Clarinet"), "play").click();
   await heard(page, "preview");
   await part(page, "tab-query").click();
-  await part(page, "library-select").locator("option:checked", { hasText: "Small (7)" }).waitFor({ state: "attached" });
+  await part(page, "library-select")
+    .locator("option:checked", { hasText: "Small (7)" })
+    .waitFor({ state: "attached" });
   await part(page, "tab-library").click();
   await tidied();
 });
@@ -104,7 +109,9 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(1);
   await part(page, "search").fill("");
   await part(part(page, "library"), "family-select").selectOption("organ");
-  await expect.poll(() => rows().locator(".instrument-name").allInnerTexts(), { timeout: PATIENCE }).toEqual(["Low Bass"]);
+  await expect
+    .poll(() => rows().locator(".instrument-name").allInnerTexts(), { timeout: PATIENCE })
+    .toEqual(["Low Bass"]);
   await part(part(page, "library"), "family-select").selectOption("");
 
   await part(page, "rename-library").click();
@@ -112,7 +119,9 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await part(page, "library-name-edit").press("Enter");
   await part(page, "library-row").filter({ hasText: "Renamed" }).waitFor();
   await tidied();
-  await expect.poll(() => part(page, "library-row").allInnerTexts(), { timeout: PATIENCE }).not.toContain("Renamed");
+  await expect
+    .poll(() => part(page, "library-row").allInnerTexts(), { timeout: PATIENCE })
+    .not.toContain("Renamed");
   await page.keyboard.press("Control+z");
   await row("Flute of mine").waitFor();
   expect(await openName()).toBe("Renamed");

@@ -33,7 +33,10 @@ test("the query's slots are on the map; the keyboard walks, sounds and lists wha
   const chosen = await part(page, "similar").getAttribute("data-id");
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("Enter");
-  await page.waitForFunction((id) => document.querySelector('[data-test="similar"]')?.getAttribute("data-id") !== id, chosen);
+  await page.waitForFunction(
+    (id) => document.querySelector('[data-test="similar"]')?.getAttribute("data-id") !== id,
+    chosen,
+  );
   await page.keyboard.press("Escape");
   await part(page, "similar").waitFor({ state: "detached" });
 });
@@ -48,13 +51,19 @@ test("pointing sounds, a click shows what is similar and finds it in the library
   if (!box) throw new Error("no map");
   const pointed = page.locator(".map-view > .unseen[role=status]");
   for (let step = 0; step < 400 && !(await pointed.innerText()); step++)
-    await page.mouse.move(box.x + (0.05 + 0.9 * ((step * 0.618) % 1)) * box.width, box.y + (0.1 + 0.002 * step) * box.height);
+    await page.mouse.move(
+      box.x + (0.05 + 0.9 * ((step * 0.618) % 1)) * box.width,
+      box.y + (0.1 + 0.002 * step) * box.height,
+    );
   expect(await pointed.innerText()).toMatch(/, /);
   await heard(page, "preview");
   await page.mouse.down();
   await page.mouse.up();
   await part(page, "similar-row").first().waitFor();
-  await part(page, "similar").getByRole("button", { name: /^Stop|^Play/ }).first().waitFor();
+  await part(page, "similar")
+    .getByRole("button", { name: /^Stop|^Play/ })
+    .first()
+    .waitFor();
   await page.mouse.move(box.x + 2, box.y + 2);
   await silent(page);
   const name = await part(page, "similar").locator("h3").innerText();
@@ -80,10 +89,14 @@ test("families are filtered by the legend, and a list says the same as the pictu
 function coloursOn(page: Visit["page"]): Promise<number> {
   return part(page, "map-canvas").evaluate((canvas) => {
     const { width, height } = canvas as HTMLCanvasElement;
-    const pixels = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height).data ?? [];
+    const pixels =
+      (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height).data ?? [];
     const seen = new Set<number>();
     for (let at = 0; at < pixels.length; at += 16)
-      if (pixels[at + 3]) seen.add(((pixels[at] ?? 0) >> 5) * 64 + ((pixels[at + 1] ?? 0) >> 5) * 8 + ((pixels[at + 2] ?? 0) >> 5));
+      if (pixels[at + 3])
+        seen.add(
+          ((pixels[at] ?? 0) >> 5) * 64 + ((pixels[at + 1] ?? 0) >> 5) * 8 + ((pixels[at + 2] ?? 0) >> 5),
+        );
     return seen.size;
   });
 }

@@ -16,7 +16,8 @@ afterEach(async () => {
 
 const lanes = () => part(here.page, "lane");
 const names = async (lane = 0) => lanes().nth(lane).locator(".hit-name").allInnerTexts();
-const uploads = () => here.requests.filter((one) => one.method() === "POST").map((one) => one.postData() ?? "");
+const uploads = () =>
+  here.requests.filter((one) => one.method() === "POST").map((one) => one.postData() ?? "");
 
 test("a rendered mixture gives lanes, a preview sounds, and one key switches to the track and back", async () => {
   const { page } = here;
@@ -74,7 +75,9 @@ test("dragging over the waveform asks again about that part, without a second up
 test("the family filter asks for hits of that family only, and undo brings the others back", async () => {
   const { page } = here;
   const before = await names();
-  const { sent, got } = await asking<QueryAnswer>(page, () => part(page, "family-select").selectOption("brass"));
+  const { sent, got } = await asking<QueryAnswer>(page, () =>
+    part(page, "family-select").selectOption("brass"),
+  );
   expect(sent).toContain("brass");
   const families = got.slots.flatMap((slot) => slot.hits.map((hit) => hit.family));
   expect(families.length).toBeGreaterThan(0);
@@ -126,7 +129,9 @@ test("nothing close is shown as such", async () => {
   expect(await part(page, "not-close").first().innerText()).toContain("Nothing in this library is close");
   expect(await part(page, "summary").innerText()).toContain("nothing close");
   await page.reload();
-  const chosen = await part(page, "library-select").locator("option", { hasText: "Five thousand" }).getAttribute("value");
+  const chosen = await part(page, "library-select")
+    .locator("option", { hasText: "Five thousand" })
+    .getAttribute("value");
   await expect.poll(() => part(page, "library-select").inputValue(), { timeout: PATIENCE }).toBe(chosen);
 });
 

@@ -85,13 +85,22 @@ export class Service {
     }
   }
 
+  /** Start again unless it runs. */
+  async ensure(): Promise<void> {
+    if (!this.runs) await this.start();
+  }
+
+  private get runs(): boolean {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** As if the machine had lost its power. */
-  async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+  async kill(): Promise<void> {
     const child = this.child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || !this.runs) return;
     await new Promise<void>((gone) => {
       child.on("exit", () => gone());
-      child.kill(signal);
+      child.kill("SIGKILL");
     });
   }
 

@@ -26,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     await python("tests.browser.fixtures", [folder], settings);
     const service = await Service.started(settings);
-    console.info(`fixtures and default library: ${((Date.now() - began) / 1000).toFixed(0)} s`);
+    process.stdout.write(`fixtures and default library: ${((Date.now() - began) / 1000).toFixed(0)} s\n`);
     project.provide("url", service.url);
     project.provide("files", folder);
     project.provide("settings", settings);

@@ -30,7 +30,9 @@ test("a PDF, a file above the limit and a folder are refused before anything is 
   await give("manual.pdf");
   expect(await problem()).toContain("manual.pdf is not an audio file");
   await drop(page, "large.wav");
-  await part(page, "problem").filter({ hasText: "large.wav has 3.0 MB; the server takes at most 2.0 MB" }).waitFor();
+  await part(page, "problem")
+    .filter({ hasText: "large.wav has 3.0 MB; the server takes at most 2.0 MB" })
+    .waitFor();
   await drop(page, "empty");
   await part(page, "problem").filter({ hasText: "That is a folder, not a track" }).waitFor();
   await page.getByRole("button", { name: "Dismiss" }).first().click();
@@ -62,7 +64,9 @@ test("a file that comes while a query runs is held back: keep the first, or list
   const { page } = here;
   await uploadSlowly(page, SLOW);
   await give("mixture.mp3");
-  await part(page, "progress").filter({ hasText: /Sending mixture.mp3/ }).waitFor();
+  await part(page, "progress")
+    .filter({ hasText: /Sending mixture.mp3/ })
+    .waitFor();
   await drop(page, "other.wav");
   await part(page, "which-track").waitFor();
   await part(page, "keep").click();
@@ -81,7 +85,9 @@ test("cancel stops an upload and keeps what was shown", async () => {
   const hits = await names();
   await uploadSlowly(page, SLOW);
   await give("other.wav");
-  await part(page, "progress").filter({ hasText: /Sending other.wav: \d+%/ }).waitFor();
+  await part(page, "progress")
+    .filter({ hasText: /Sending other.wav: \d+%/ })
+    .waitFor();
   await part(page, "cancel").click();
   await part(page, "progress").waitFor({ state: "detached" });
   await uploadSlowly(page, 0);
@@ -114,7 +120,9 @@ test("in the library: an empty folder, a PDF and a file above the limit are refu
   await part(page, "problem").filter({ hasText: "manual.pdf" }).waitFor();
   await page.getByRole("button", { name: "Dismiss" }).first().click();
   await drop(page, "large.wav");
-  await part(page, "problem").filter({ hasText: /large.wav|“large”/ }).waitFor();
+  await part(page, "problem")
+    .filter({ hasText: /large.wav|“large”/ })
+    .waitFor();
   expect(sent()).toBe(before);
   expect(await part(page, "instrument-row").count()).toBeGreaterThan(5);
 });

@@ -1,7 +1,15 @@
 /** A visit to the page in a fresh browser context, and what the tests do on it again and again.
  * The page runs as it is: the hooks below only watch its media elements and gain nodes. */
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, type CDPSession, chromium, type Locator, type Page, type Request } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  type CDPSession,
+  chromium,
+  type Locator,
+  type Page,
+  type Request,
+} from "playwright-core";
 import { afterAll, expect, inject } from "vitest";
 
 export const PATIENCE = 45_000; // milliseconds: this machine may be busy with other things
@@ -40,7 +48,10 @@ export interface Visit {
 }
 
 /** Open the page; `hash` is its view. */
-export async function visit(hash = "#/", options: BrowserContextOptions & { url?: string } = {}): Promise<Visit> {
+export async function visit(
+  hash = "#/",
+  options: BrowserContextOptions & { url?: string } = {},
+): Promise<Visit> {
   const { url = inject("url"), ...rest } = options;
   const context = await (await chrome()).newContext({
     viewport: { width: 1280, height: 860 },

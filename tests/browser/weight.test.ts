@@ -14,7 +14,9 @@ test("the whole page is at most 250 kB compressed and loads nothing from elsewhe
     const address = new URL(request.url());
     if (address.protocol.startsWith("http") && address.origin !== url) foreign.push(request.url());
     if (address.origin === url && (address.pathname === "/" || address.pathname.startsWith("/web/")))
-      waiting.push(request.sizes().then(({ responseBodySize }) => sizes.set(address.pathname, responseBodySize)));
+      waiting.push(
+        request.sizes().then(({ responseBodySize }) => sizes.set(address.pathname, responseBodySize)),
+      );
   });
   await page.goto(`${url}/?again#/`);
   await ask(here);
@@ -28,8 +30,11 @@ test("the whole page is at most 250 kB compressed and loads nothing from elsewhe
   await part(page, "map-canvas").waitFor();
   await Promise.all(waiting);
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
-  console.info(`page: ${(total / 1000).toFixed(1)} kB in ${sizes.size} files; first paint after ${paint?.toFixed(0)} ms`);
+  const paint = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+  );
+  const facts = `${(total / 1000).toFixed(1)} kB in ${sizes.size} files; first paint after ${paint?.toFixed(0)} ms`;
+  process.stdout.write(`page: ${facts}\n`);
   expect(foreign).toEqual([]);
   expect(sizes.size).toBeGreaterThan(8);
   expect(total).toBeGreaterThan(50_000);

@@ -10,13 +10,17 @@ export default defineConfig({
   root,
   resolve: {
     alias: [
-      { find: /^(axe-core|playwright-core)$/, replacement: resolve(import.meta.dirname, "../node_modules/$1") },
+      {
+        find: /^(axe-core|playwright-core)$/,
+        replacement: resolve(import.meta.dirname, "../node_modules/$1"),
+      },
     ],
   },
   test: {
     dir: resolve(root, "tests/browser"),
     include: ["**/*.test.ts"],
     globalSetup: resolve(root, "tests/browser/setup.ts"),
+    reporters: ["default", resolve(root, "tests/browser/closing.ts")],
     fileParallelism: false,
     testTimeout: 3 * MINUTE,
     hookTimeout: 12 * MINUTE,
