@@ -25,7 +25,11 @@ from tests.index.tiny_soundfont import write_soundfont
 
 SAMPLE_RATE = 44_100  # hz
 MIXTURE_SECONDS = 20.0
-PARTS = ((33, 0, 0.0, 20.0), (25, 2, 6.0, 20.0), (73, 5, 0.0, 13.0))  # program, phrase, from and to in seconds
+PARTS = (
+    (33, 0, 0.0, 20.0),
+    (25, 2, 6.0, 20.0),
+    (73, 5, 0.0, 13.0),
+)  # program, phrase, from and to in seconds
 LARGE_LIBRARY = 5000  # instruments
 ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts lets the service take two million
 ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts lets the service take sixty

@@ -47,12 +47,12 @@ export interface Visit {
   close: () => Promise<void>; // fails if the page threw anything, or wrote an error to its console
 }
 
-/** Open the page; `hash` is its view. */
+/** Open the page; `hash` is its view, `before` sees the empty tab first. */
 export async function visit(
   hash = "#/",
-  options: BrowserContextOptions & { url?: string } = {},
+  options: BrowserContextOptions & { url?: string; before?: (page: Page) => void } = {},
 ): Promise<Visit> {
-  const { url = inject("url"), ...rest } = options;
+  const { url = inject("url"), before, ...rest } = options;
   const context = await (await chrome()).newContext({
     viewport: { width: 1280, height: 860 },
     acceptDownloads: true,
@@ -70,6 +70,7 @@ export async function visit(
     const known = /Failed to load resource/.test(message.text()); // the browser's own note of a 4xx
     if (message.type() === "error" && !known) faults.push(message.text());
   });
+  before?.(page);
   await page.goto(`${url}/${hash}`);
   await part(page, "tab-query").waitFor();
   const close = async () => {

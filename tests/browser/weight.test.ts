@@ -1,24 +1,23 @@
 /** What the page weighs: everything that all its views load, compressed as it is sent, and how soon it is painted. */
-import { expect, test } from "vitest";
+import type { Request } from "playwright-core";
+import { expect, inject, test } from "vitest";
 import { ask, part, visit } from "./visit";
 
 const MOST_BYTES = 250_000;
 
 test("the whole page is at most 250 kB compressed and loads nothing from elsewhere", async () => {
-  const here = await visit("#/nowhere");
-  const { page, url } = here;
+  const url = inject("url");
   const sizes = new Map<string, number>();
   const foreign: string[] = [];
   const waiting: Promise<unknown>[] = [];
-  page.on("requestfinished", (request) => {
+  const weigh = (request: Request) => {
     const address = new URL(request.url());
     if (address.protocol.startsWith("http") && address.origin !== url) foreign.push(request.url());
-    if (address.origin === url && (address.pathname === "/" || address.pathname.startsWith("/web/")))
-      waiting.push(
-        request.sizes().then(({ responseBodySize }) => sizes.set(address.pathname, responseBodySize)),
-      );
-  });
-  await page.goto(`${url}/?again#/`);
+    if (address.origin !== url || !/^\/(web\/.*)?$/.test(address.pathname)) return;
+    waiting.push(request.sizes().then((size) => sizes.set(address.pathname, size.responseBodySize)));
+  };
+  const here = await visit("#/", { before: (page) => page.on("requestfinished", weigh) });
+  const { page } = here;
   await ask(here);
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
   await part(page, "record").first().click();
