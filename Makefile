@@ -20,6 +20,8 @@ OUT ?= banks
 BANK ?=
 MIXTURES ?=
 REPORTS ?=
+# 1: `make test-browser` writes the pictures of the README.
+SCREENSHOTS ?=
 RESULTS ?= $(if $(BANK),docs,data/evaluation)
 
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ WEB_INSTALLED := $(WEB)/node_modules/.installed
 PACKAGES := app index models training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format web web-check bench data evaluate compose-check docker-steps clean
+.PHONY: help install serve test check format web web-check test-browser bench data evaluate compose-check docker-steps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,11 +63,12 @@ serve: install ## serve on http://127.0.0.1:8000 (PORT=… HOST=… SHOWME_DATA_
 test: install ## run the tests (ARGS="-k audio")
 	$(BIN)/python -m pytest $(ARGS)
 
-check: install web-check ## what CI runs: format, lint, types, tests
+check: install web-check ## what CI runs: format, lint, types, tests, and the page in a browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-browser
 
 format: install ## format the code and fix what the linter can
 	$(BIN)/ruff format .
@@ -81,6 +84,17 @@ web-check: ## the page's own format, lint, types and unit tests; skipped, saying
 .PHONY: web-check-run
 web-check-run: $(WEB_INSTALLED)
 	cd $(WEB) && npm run --silent check && npm test --silent
+
+test-browser: install ## drive the page in Chromium; SCREENSHOTS=1 also writes docs/img; skipped, saying so, without Node or Chromium
+	@browser="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser)}"; \
+	if test -n "$$browser" && command -v npm >/dev/null; then \
+	  CHROMIUM="$$browser" $(MAKE) --no-print-directory test-browser-run; \
+	else echo "no Node or no Chromium here: the browser tests are skipped"; fi
+
+.PHONY: test-browser-run
+test-browser-run: $(WEB_INSTALLED)
+	cd $(WEB) && npm run --silent check:browser
+	cd $(WEB) && SHOWME_BIN="$(abspath $(BIN))" SHOWME_SCREENSHOTS="$(SCREENSHOTS)" npm run --silent test:browser -- $(ARGS)
 
 $(WEB_INSTALLED): $(WEB)/package-lock.json
 	cd $(WEB) && npm ci

@@ -1,5 +1,5 @@
 /** The map itself: a canvas that is drawn again whenever what it shows changes, at most once per frame. */
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { MapPoint } from "../api/types";
 import { theme } from "../state/preferences";
 import { Button } from "../ui/Button";
@@ -59,14 +59,15 @@ export function MapCanvas({ scene, camera, label, onPoint, onChoose }: MapCanvas
       onZoom: (factor, at) => camera.zoom(factor, at),
     });
   }, [camera, grid]);
+  const [dark, setDark] = useState(DARK.matches);
   useEffect(() => {
-    const forget = () => {
-      palette.current = null;
-    };
-    forget();
-    DARK.addEventListener("change", forget);
-    return () => DARK.removeEventListener("change", forget);
-  }, [theme.value]);
+    const follow = () => setDark(DARK.matches);
+    DARK.addEventListener("change", follow);
+    return () => DARK.removeEventListener("change", follow);
+  }, []);
+  useEffect(() => {
+    palette.current = null;
+  }, [theme.value, dark]);
   const look = camera.look.value;
   const size = camera.size.value;
   useEffect(() => {
@@ -79,7 +80,7 @@ export function MapCanvas({ scene, camera, label, onPoint, onChoose }: MapCanvas
       draw(context, scene, look, camera.whole, size, palette.current);
     });
     return () => cancelAnimationFrame(frame);
-  }, [scene, look, size, theme.value]);
+  }, [scene, look, size, theme.value, dark]);
   return (
     <div class="map-stage">
       {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: an application of its own, with keys that its label tells */}

@@ -26,7 +26,7 @@ export function ExportMenu() {
     { label: "Table", hint: ".csv", test: "export-csv", onSelect: () => void take("csv") },
     { label: "Data", hint: ".json", test: "export-json", onSelect: () => void take("json") },
   ];
-  const label = count ? `Export the ${count} chosen` : "Choose instruments first, then export them";
+  const label = count ? `Export ${count} chosen` : "Export 0: choose instruments first";
   return (
     <Menu
       label={label}
@@ -35,8 +35,7 @@ export function ExportMenu() {
       test="export"
       disabled={!shown.value.answer || count === 0}
     >
-      <span>Export</span>
-      <span class="count">{count}</span>
+      <span>Export</span> <span class="count">{count}</span>
     </Menu>
   );
 }

@@ -49,9 +49,12 @@ function Curve({ lane }: { lane: Lane }) {
   useEffect(() => {
     let end: (() => void) | null = null;
     let gone = false;
-    void import("./curve").then(({ drawCurve }) => {
-      if (!gone && box.current) end = drawCurve(box.current, lane.slot, lane.range);
-    });
+    import("./curve").then(
+      ({ drawCurve }) => {
+        if (!gone && box.current) end = drawCurve(box.current, lane.slot, lane.range);
+      },
+      () => undefined,
+    ); // the server is away: everything but the drawing works
     return () => {
       gone = true;
       end?.();

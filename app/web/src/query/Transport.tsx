@@ -38,7 +38,7 @@ export function Transport() {
 function Sides() {
   const side = sounding.value?.kind;
   const hit = compared.value?.hit;
-  const label = `Switch between the track and ${hit ? hit.name : "the best hit"} (A)`;
+  const label = `Track Hit A: switch between the track and ${hit ? hit.name : "the best hit"}`;
   return (
     <button
       type="button"
@@ -50,8 +50,7 @@ function Sides() {
       disabled={shown.value.lanes.length === 0}
       onClick={switchSides}
     >
-      <span data-on={side === "reference"}>Track</span>
-      <span data-on={side === "preview"}>Hit</span>
+      <span data-on={side === "reference"}>Track</span> <span data-on={side === "preview"}>Hit</span>{" "}
       <kbd>A</kbd>
     </button>
   );

@@ -8,9 +8,12 @@ export function Waveform() {
   useEffect(() => {
     let end: (() => void) | null = null;
     let gone = false;
-    void import("./wave").then(({ drawWave }) => {
-      if (!gone && box.current) end = drawWave(box.current);
-    });
+    import("./wave").then(
+      ({ drawWave }) => {
+        if (!gone && box.current) end = drawWave(box.current);
+      },
+      () => undefined,
+    ); // the server is away: everything but the drawing works
     return () => {
       gone = true;
       end?.();

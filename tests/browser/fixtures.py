@@ -1,0 +1,107 @@
+"""Writes what the browser tests drop on the page, and a library of 5,000 instruments into the service's catalogue.
+
+The mixture is of presets of the default library, one of which enters later and one stops; the SoundFont and the tones are
+those of the Python tests.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from app.service import open_index
+from app.settings import Settings
+from index.catalog import Clip, Instrument, Library, to_bytes
+from index.families import FAMILIES
+from index.sources.base import Floats, enrollment_phrases
+from index.sources.default import default_soundfont
+from index.sources.soundfont import SoundFontPlayer
+from models.audio import write_mp3
+from models.encoder_pair import EncoderPair
+from tests.app.sounds import TONES, audio, tone, zipped
+from tests.app.sounds import mixture as two_tones
+from tests.index.tiny_soundfont import write_soundfont
+
+SAMPLE_RATE = 44_100  # hz
+MIXTURE_SECONDS = 20.0
+PARTS = (
+    (33, 0, 0.0, 20.0),
+    (25, 2, 6.0, 20.0),
+    (73, 5, 0.0, 13.0),
+)  # program, phrase, from and to in seconds
+LARGE_LIBRARY = 5000  # instruments
+ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts lets the service take two million
+ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts lets the service take sixty
+
+
+def mixture() -> Floats:
+    """Stereo samples `[samples, 2]`: finger bass throughout, steel guitar entering later, flute stopping earlier."""
+    player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
+    seconds = np.arange(round(MIXTURE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
+    total = np.zeros((len(seconds), 2), np.float32)
+    for program, phrase, start, end in PARTS:
+        once = player.render(0, program, enrollment_phrases(MIXTURE_SECONDS / 2)[phrase], MIXTURE_SECONDS / 2)
+        heard = (seconds >= start) & (seconds < end)
+        total += np.tile(once / np.abs(once).max(), (2, 1))[: len(seconds)] * heard[:, None]
+    return np.asarray(0.5 * total / np.abs(total).max(), np.float32)
+
+
+def write_files(folder: Path) -> None:
+    """Tracks, instruments, and files that are neither, into `folder`."""
+    samples = mixture()
+    write_mp3(folder / "mixture.mp3", samples, SAMPLE_RATE)
+    sf.write(folder / "unplayable.aiff", samples[: 6 * SAMPLE_RATE : 2], SAMPLE_RATE // 2, subtype="PCM_16")
+    (folder / "other.wav").write_bytes(two_tones(4.0))
+    write_mp3(folder / "long.mp3", tone(330.0, ABOVE_DECODED_LIMIT), 16_000)
+    (folder / "silent.wav").write_bytes(audio(np.zeros(32_000, np.float32)))
+    (folder / "large.wav").write_bytes(audio(np.zeros(ABOVE_UPLOAD_LIMIT // 2, np.float32)))
+    (folder / "manual.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
+    (folder / "lying.mp3").write_bytes(b"This is no music. " * 200)
+    (folder / "empty").mkdir()
+    kit = {f"{name}/{name} {n}.wav": audio(tone(hz * n)) for name, hz in TONES.items() for n in (1, 2)}
+    for path, content in kit.items():
+        place = folder / "Kit" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    (folder / "Kit" / "readme.txt").write_text("Tones of our own.")
+    (folder / "Zipped.zip").write_bytes(zipped(kit))
+    write_soundfont(folder / "Small.sf2")
+
+
+def write_large_library(settings: Settings) -> None:
+    """A library of random embeddings without previews, as an enrollment would have stored it."""
+    pair = EncoderPair.load(settings.weights_dir, "cpu")
+    index = open_index(settings, pair)
+    try:
+        library = index.create_library("Five thousand")
+        rng = np.random.default_rng(5)
+        vectors = rng.standard_normal((LARGE_LIBRARY, index.embedding_dim)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with index.catalog.write() as session:
+            row = session.get_one(Library, library.id)
+            row.encoder_hash, row.revision = index.encoder_hash, row.revision + 1
+            made = [
+                Instrument(
+                    library_id=library.id,
+                    name=f"Instrument {number:04}",
+                    family=FAMILIES[number % len(FAMILIES)],
+                    source=f"Large.sf2#{number // 128}:{number % 128}",
+                    num_clips=1,
+                    encoder_hash=index.encoder_hash,
+                    embedding=to_bytes(vector),
+                )
+                for number, vector in enumerate(vectors)
+            ]
+            session.add_all(made)
+            session.flush()
+            session.add_all(
+                Clip(vector_id=one.vector_id, position=0, embedding=one.embedding) for one in made
+            )
+    finally:
+        index.close()
+
+
+if __name__ == "__main__":
+    write_files(Path(sys.argv[1]))
+    write_large_library(Settings())

@@ -1,0 +1,114 @@
+/** What is taken away from an answer: exports that parse, a permanent link, the list of earlier queries, a recording. */
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { QueryAnswer } from "../../app/web/src/api/types";
+import { ask, asking, part, type Visit, visit } from "./visit";
+
+let here: Visit;
+
+beforeEach(async () => {
+  here = await visit();
+});
+
+afterEach(async () => {
+  await here.close();
+});
+
+interface ExportedInstrument {
+  name: string;
+  similarity: number;
+}
+
+async function exported(format: "json" | "csv" | "zip"): Promise<{ name: string; bytes: Buffer }> {
+  const { page } = here;
+  await part(page, "export").click();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    part(page, `export-${format}`).click(),
+  ]);
+  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+}
+
+/** The names in a zip's central directory. */
+function entriesOf(zip: Buffer): string[] {
+  const found: string[] = [];
+  for (let at = zip.indexOf("PK\u0001\u0002"); at >= 0; at = zip.indexOf("PK\u0001\u0002", at + 46))
+    found.push(zip.toString("utf8", at + 46, at + 46 + zip.readUInt16LE(at + 28)));
+  return found;
+}
+
+test("the chosen set arrives as JSON, CSV and a zip with previews", async () => {
+  const { page } = here;
+  await ask(here);
+  const checked = page.locator(".hit input:checked"); // the best hit of every lane, to begin with
+  for (let left = await checked.count(); left > 0; left--) await checked.first().click();
+  expect(await checked.count()).toBe(0);
+  expect(await part(page, "export").isDisabled()).toBe(true);
+  const hits = part(page, "lane").first().locator(".hit");
+  await part(hits.nth(0), "choose").check();
+  await part(hits.nth(2), "choose").check();
+  const chosen = [
+    await hits.nth(0).locator(".hit-name").innerText(),
+    await hits.nth(2).locator(".hit-name").innerText(),
+  ];
+
+  const json = await exported("json");
+  expect(json.name).toMatch(/\.json$/);
+  const document = JSON.parse(json.bytes.toString()) as { instruments: ExportedInstrument[] };
+  expect(document.instruments.map(({ name }) => name)).toEqual(chosen);
+
+  const csv = await exported("csv");
+  const [head = "", ...rows] = csv.bytes.toString().trim().split(/\r?\n/);
+  expect(head).toContain("similarity");
+  expect(rows).toHaveLength(2);
+  for (const [index, name] of chosen.entries()) expect(rows[index]).toContain(name);
+
+  const zip = await exported("zip");
+  const entries = entriesOf(zip.bytes);
+  expect(entries).toContain("set.csv");
+  expect(entries).toContain("set.json");
+  expect(entries.filter((name) => /^previews\/\d\d .*\.mp3$/.test(name))).toHaveLength(2);
+  await part(page, "toast").filter({ hasText: "saved" }).first().waitFor();
+});
+
+test("the permanent link opens the same answer in another browser, and the track can be heard there", async () => {
+  await ask(here);
+  await part(here.page, "copy-link").click();
+  const link = await here.page.evaluate(() => navigator.clipboard.readText());
+  expect(link).toMatch(/#\/q\/q_[0-9a-f]+$/);
+  const names = await here.page.locator(".hit-name").allInnerTexts();
+  const there = await visit(new URL(link).hash);
+  await part(there.page, "lane").first().waitFor();
+  expect(await there.page.locator(".hit-name").allInnerTexts()).toEqual(names);
+  expect(await part(there.page, "source-name").innerText()).toBe("mixture.mp3");
+  await part(there.page, "play-reference").click();
+  await there.page.waitForFunction(() => window.media.some((one) => !one.paused && one.currentTime > 0.2));
+  const again = await asking<QueryAnswer>(there.page, () =>
+    part(there.page, "family-select").selectOption("guitar"),
+  );
+  expect(again.got.asked_again).toBe(link.split("/").at(-1));
+  await there.close();
+});
+
+test("earlier queries are listed on the first screen and open again; a link to nothing says so", async () => {
+  const { page } = here;
+  await ask(here);
+  await page.locator(".brand").click();
+  const row = part(page, "history-row").first();
+  await row.waitFor();
+  expect(await row.innerText()).toContain("mixture.mp3");
+  await row.click();
+  await part(page, "lane").first().waitFor();
+  await page.goto(`${here.url}/#/q/q_000000000000`);
+  await part(page, "problem").waitFor();
+  expect(await part(page, "problem").innerText()).toMatch(/Drop the track again/);
+});
+
+test("a recording from the microphone is asked about like a file", async () => {
+  const { page } = here;
+  await part(page, "record").first().click();
+  const stop = part(page, "record-stop");
+  await page.locator('[data-test="record-stop"]:not([disabled])').waitFor();
+  await asking(page, () => stop.click());
+  expect(await part(page, "source-name").innerText()).toMatch(/^Recording .*\.wav$/);
+});

@@ -1,0 +1,81 @@
+/** Everything by keyboard alone: playing, seeking, walking through lanes and instruments, help, undo. */
+import { afterEach, expect, test } from "vitest";
+import { ask, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
+
+let here: Visit;
+
+afterEach(async () => {
+  await here.close();
+});
+
+test("in the query view: space, arrows, numbers, A, L, / and ? do what the help lists", async () => {
+  here = await visit();
+  const { page } = here;
+  await ask(here);
+  const press = (key: string) => page.keyboard.press(key);
+  const clock = async () => Number(/0:(\d+\.\d)/.exec(await part(page, "clock").innerText())?.[1]);
+  await page.locator("#main").focus();
+  await press(" ");
+  await heard(page, "reference");
+  await press(" ");
+  await silent(page);
+  const before = await clock();
+  await press("ArrowRight");
+  await expect.poll(clock, { timeout: PATIENCE }).toBeCloseTo(before + 2, 1);
+  await press("ArrowLeft");
+  await expect.poll(clock, { timeout: PATIENCE }).toBeCloseTo(before, 1);
+  await press("ArrowDown");
+  await press("ArrowDown");
+  const lane = page.locator('.lane[data-current="true"]');
+  expect(await lane.getAttribute("id")).toBe("lane-2");
+  const second = await lane.locator(".hit").nth(1).getAttribute("data-id");
+  await press("2");
+  expect((await heard(page, "preview")).src).toContain(second);
+  await press("a");
+  await heard(page, "reference");
+  await press("a");
+  await heard(page, "preview");
+  await press("l");
+  expect(await lane.getAttribute("data-locked")).toBe("true");
+  await press("Control+z");
+  await expect.poll(() => lane.getAttribute("data-locked"), { timeout: PATIENCE }).toBe("false");
+  await press("/");
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-test"))).toBe("library-select");
+  await page.locator("#main").focus();
+  await press("?");
+  await part(page, "help").waitFor();
+  expect(await part(page, "help").innerText()).toContain("Space");
+  await press("Escape");
+  await part(page, "help").waitFor({ state: "detached" });
+});
+
+test("in the library: arrows walk, F2 renames, Delete deletes, Ctrl+Z brings it back", async () => {
+  here = await visit("#/library");
+  const { page } = here;
+  await part(page, "library-row").filter({ hasText: "TimGM6mb" }).click();
+  const row = (index: number) => page.locator(`[data-test="instrument-row"][data-index="${index}"]`);
+  const name = (index: number) => row(index).locator(".instrument-name").innerText();
+  await row(0).waitFor();
+  const [first, second] = [await name(0), await name(1)];
+  await part(row(0), "play").focus();
+  await page.keyboard.press("ArrowDown");
+  await row(1).and(page.locator("[data-current]")).waitFor();
+  await page.waitForFunction(
+    () => document.activeElement?.closest("[data-index]")?.getAttribute("data-index") === "1",
+  );
+  await page.keyboard.press("F2");
+  await part(page, "name-edit").fill("By keyboard");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => name(1), { timeout: PATIENCE }).toBe("By keyboard");
+  await part(row(1), "play").focus();
+  await page.keyboard.press("Control+z");
+  await expect.poll(() => name(1), { timeout: PATIENCE }).toBe(second);
+  await part(row(0), "play").focus();
+  await page.keyboard.press("Delete");
+  await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(second);
+  await part(page, "toast").filter({ hasText: "deleted" }).waitFor();
+  await page.keyboard.press("Control+z");
+  await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(first);
+  await page.keyboard.press("/");
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-test"))).toBe("search");
+});

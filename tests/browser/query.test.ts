@@ -1,0 +1,146 @@
+/** The main path: a track in, lanes and hits out, heard beside each other, narrowed, filtered and refined. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { QueryAnswer } from "../../app/web/src/api/types";
+import { ask, asking, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
+
+let here: Visit;
+
+beforeEach(async () => {
+  here = await visit();
+  await ask(here);
+});
+
+afterEach(async () => {
+  await here.close();
+});
+
+const lanes = () => part(here.page, "lane");
+const names = async (lane = 0) => lanes().nth(lane).locator(".hit-name").allInnerTexts();
+const uploads = () =>
+  here.requests.filter((one) => one.method() === "POST").map((one) => one.postData() ?? "");
+
+test("a rendered mixture gives lanes, a preview sounds, and one key switches to the track and back", async () => {
+  const { page } = here;
+  await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
+  expect(await lanes().count()).toBeGreaterThanOrEqual(2);
+  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  expect(await part(page, "summary").innerText()).toMatch(/instruments? heard.* in TimGM6mb/);
+  expect(await lanes().first().innerText()).toMatch(/\d+% sure/);
+  await part(lanes().first(), "play-hit").first().click();
+  const preview = await heard(page, "preview");
+  await page.waitForFunction(() => {
+    const gains = window.gains.map((gain) => gain.gain.value);
+    return Math.min(...gains) < 0.89 && Math.max(...gains) <= 0.9001; // the louder side is turned down
+  });
+  await page.keyboard.press("a");
+  const track = await heard(page, "reference");
+  expect(track.src).toMatch(/^blob:/);
+  expect(await part(page, "ab").getAttribute("data-side")).toBe("reference");
+  await page.keyboard.press("a");
+  expect((await heard(page, "preview")).src).toBe(preview.src);
+  await part(lanes().first(), "play-hit").first().click();
+  await silent(page);
+});
+
+test("dragging over the waveform asks again about that part, without a second upload", async () => {
+  const { page } = here;
+  expect(uploads()).toHaveLength(1);
+  const wave = page.locator(".wave-box");
+  await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
+  const box = await wave.boundingBox();
+  if (!box) throw new Error("no waveform");
+  const middle = box.y + box.height / 2;
+  const { sent, got } = await asking<QueryAnswer>(page, async () => {
+    await page.mouse.move(box.x + 0.2 * box.width, middle);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 0.4 * box.width, middle, { steps: 8 });
+    await page.mouse.move(box.x + 0.7 * box.width, middle, { steps: 8 });
+    await page.mouse.up();
+  });
+  expect(sent).toContain('name="query"');
+  expect(sent).not.toContain("filename=");
+  const shares = got.range_seconds.map((second) => second / got.duration_seconds);
+  expect(shares[0]).toBeCloseTo(0.2, 1);
+  expect(shares[1]).toBeCloseTo(0.7, 1);
+  expect(got.asked_again).toMatch(/^q_/);
+  expect(page.url()).toContain(got.id);
+  await part(page, "to").fill("0:11");
+  const typed = await asking<QueryAnswer>(page, () => part(page, "to").press("Enter"));
+  expect(typed.got.range_seconds[1]).toBeCloseTo(11, 1);
+  const whole = await asking<QueryAnswer>(page, () => part(page, "whole").click());
+  expect(whole.got.range_seconds).toEqual([0, whole.got.duration_seconds]);
+  expect(uploads().filter((body) => body.includes("filename="))).toHaveLength(0);
+});
+
+test("the family filter asks for hits of that family only, and undo brings the others back", async () => {
+  const { page } = here;
+  const before = await names();
+  const { sent, got } = await asking<QueryAnswer>(page, () =>
+    part(page, "family-select").selectOption("brass"),
+  );
+  expect(sent).toContain("brass");
+  const families = got.slots.flatMap((slot) => slot.hits.map((hit) => hit.family));
+  expect(families.length).toBeGreaterThan(0);
+  expect(new Set(families)).toEqual(new Set(["brass"]));
+  await page.locator('.lane .chip[data-family="brass"]').first().waitFor();
+  expect(await page.locator('.lane .chip:not([data-family="brass"])').count()).toBe(0);
+  await page.keyboard.press("Escape");
+  await page.locator("body").click({ position: { x: 5, y: 500 } });
+  await page.keyboard.press("Control+z");
+  await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
+  expect(await names()).toEqual(before);
+});
+
+test("more like this, not this, lock: the lane refines and the locked one stays", async () => {
+  const { page } = here;
+  const before = await names();
+  const first = lanes().first();
+  await part(first, "more-like").nth(1).click();
+  await part(first, "less-like").waitFor();
+  const alike = await names();
+  expect(await first.locator(".lane-note").innerText()).toContain(before[1]);
+  expect(alike).not.toEqual(before);
+  expect(alike).toHaveLength(before.length);
+  await part(first, "less-like").click();
+  await part(first, "less-like").waitFor({ state: "detached" });
+  expect(await names()).toEqual(before);
+
+  const refused = await first.locator(".hit").first().getAttribute("data-id");
+  const { sent, got } = await asking<QueryAnswer>(page, () => part(first, "not-this").first().click());
+  expect(sent).toContain(refused ?? "none");
+  expect(JSON.stringify(got.slots)).not.toContain(refused);
+  expect(await page.locator(`.hit[data-id="${refused}"]`).count()).toBe(0);
+  await part(page, "allow-all").waitFor();
+  await part(page, "undo").click();
+  await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
+  expect(await names()).toEqual(before);
+
+  await part(first, "lock").click();
+  expect(await first.getAttribute("data-locked")).toBe("true");
+  await asking(page, () => part(page, "family-select").selectOption("organ"));
+  const kept = page.locator('.lane[data-locked="true"]');
+  expect(await kept.count()).toBe(1);
+  expect(await kept.locator(".hit-name").allInnerTexts()).toEqual(before);
+});
+
+test("nothing close is shown as such", async () => {
+  const { page } = here;
+  await asking(page, () => part(page, "library-select").selectOption({ label: "Five thousand (5000)" }));
+  await part(page, "not-close").first().waitFor();
+  expect(await part(page, "not-close").first().innerText()).toContain("Nothing in this library is close");
+  expect(await part(page, "summary").innerText()).toContain("nothing close");
+  await page.reload();
+  const chosen = await part(page, "library-select")
+    .locator("option", { hasText: "Five thousand" })
+    .getAttribute("value");
+  await expect.poll(() => part(page, "library-select").inputValue(), { timeout: PATIENCE }).toBe(chosen);
+});
+
+test("the library that was asked last is remembered, and so are theme and volume", async () => {
+  const { page } = here;
+  await part(page, "theme").click();
+  await page.getByLabel("Volume").fill("0.4");
+  await page.reload();
+  expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
+  expect(await page.getByLabel("Volume").inputValue()).toBe("0.4");
+});

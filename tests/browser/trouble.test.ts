@@ -1,0 +1,128 @@
+/** Bad input: each gives one clear sentence and loses nothing that is already on the page. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { answered, ask, drop, file, heard, part, uploadSlowly, type Visit, visit } from "./visit";
+
+const SLOW = 8000; // bytes a second: the mixture takes half a minute
+
+let here: Visit;
+
+beforeEach(async () => {
+  here = await visit();
+});
+
+afterEach(async () => {
+  await here.close();
+});
+
+const give = (name: string) => part(here.page, "file").first().setInputFiles(file(name));
+const names = () => here.page.locator(".hit-name").allInnerTexts();
+const sent = () => here.requests.filter((one) => one.method() === "POST").length;
+
+async function problem(): Promise<string> {
+  await part(here.page, "problem").waitFor();
+  return part(here.page, "problem").innerText();
+}
+
+test("a PDF, a file above the limit and a folder are refused before anything is sent; the answer stays", async () => {
+  const { page } = here;
+  await ask(here);
+  const before = { hits: await names(), sent: sent() };
+  await give("manual.pdf");
+  expect(await problem()).toContain("manual.pdf is not an audio file");
+  await drop(page, "large.wav");
+  await part(page, "problem")
+    .filter({ hasText: "large.wav has 3.0 MB; the server takes at most 2.0 MB" })
+    .waitFor();
+  await drop(page, "empty");
+  await part(page, "problem").filter({ hasText: "That is a folder, not a track" }).waitFor();
+  await page.getByRole("button", { name: "Dismiss" }).first().click();
+  await part(page, "problem").waitFor({ state: "detached" });
+  expect(await names()).toEqual(before.hits);
+  expect(sent()).toBe(before.sent);
+});
+
+test("what the service refuses (413, 415, 422) is told in its words; the answer and its track come back", async () => {
+  const { page } = here;
+  await ask(here);
+  const hits = await names();
+  const statuses: number[] = [];
+  page.on("response", (one) => one.request().method() === "POST" && statuses.push(one.status()));
+  await give("long.mp3");
+  expect(await problem()).toMatch(/70.* s.*60|shorter/);
+  await give("lying.mp3");
+  await part(page, "problem").filter({ hasText: "lying.mp3" }).waitFor();
+  await give("silent.wav");
+  await part(page, "problem").filter({ hasText: /silen/i }).waitFor();
+  expect(statuses).toEqual([413, 415, 422]);
+  await expect.poll(names).toEqual(hits);
+  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await part(page, "play-reference").click();
+  await heard(page, "reference");
+});
+
+test("a file that comes while a query runs is held back: keep the first, or listen to the other", async () => {
+  const { page } = here;
+  await uploadSlowly(page, SLOW);
+  await give("mixture.mp3");
+  await part(page, "progress")
+    .filter({ hasText: /Sending mixture.mp3/ })
+    .waitFor();
+  await drop(page, "other.wav");
+  await part(page, "which-track").waitFor();
+  await part(page, "keep").click();
+  await part(page, "which-track").waitFor({ state: "detached" });
+  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await drop(page, "other.wav");
+  await uploadSlowly(page, 0);
+  await part(page, "replace").click();
+  await answered(page);
+  expect(await part(page, "source-name").innerText()).toBe("other.wav");
+});
+
+test("cancel stops an upload and keeps what was shown", async () => {
+  const { page } = here;
+  await ask(here);
+  const hits = await names();
+  await uploadSlowly(page, SLOW);
+  await give("other.wav");
+  await part(page, "progress")
+    .filter({ hasText: /Sending other.wav: \d+%/ })
+    .waitFor();
+  await part(page, "cancel").click();
+  await part(page, "progress").waitFor({ state: "detached" });
+  await uploadSlowly(page, 0);
+  if ((await part(page, "source-name").innerText()) === "other.wav") {
+    await page.locator("body").press("Control+z"); // the new track without an answer; the old one is one undo away
+    await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
+  }
+  expect(await names()).toEqual(hits);
+  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+});
+
+test("audio that the browser cannot play has lanes and hits, and its previews sound", async () => {
+  const { page } = here;
+  await ask(here, "unplayable.aiff");
+  await part(page, "wave-note").filter({ hasText: "Your browser cannot play this format" }).waitFor();
+  expect(await part(page, "play-reference").isDisabled()).toBe(true);
+  await part(page, "play-hit").first().click();
+  await heard(page, "preview");
+});
+
+test("in the library: an empty folder, a PDF and a file above the limit are refused before anything is sent", async () => {
+  const { page } = here;
+  await page.goto(`${here.url}/#/library`);
+  await part(page, "instrument-row").first().waitFor();
+  const before = sent();
+  await drop(page, "empty");
+  expect(await problem()).toMatch(/“empty” is empty.* Drop a folder of samples/);
+  await page.getByRole("button", { name: "Dismiss" }).first().click();
+  await drop(page, "manual.pdf");
+  await part(page, "problem").filter({ hasText: "manual.pdf" }).waitFor();
+  await page.getByRole("button", { name: "Dismiss" }).first().click();
+  await drop(page, "large.wav");
+  await part(page, "problem")
+    .filter({ hasText: /large.wav|“large”/ })
+    .waitFor();
+  expect(sent()).toBe(before);
+  expect(await part(page, "instrument-row").count()).toBeGreaterThan(5);
+});
