@@ -1,7 +1,8 @@
 /** The main path: a track in, lanes and hits out, heard beside each other, narrowed, filtered and refined. */
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { QueryAnswer } from "../../app/web/src/api/types";
-import { ask, asking, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
+import { ask, asking, file, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
 
 let here: Visit;
 
@@ -143,4 +144,21 @@ test("the library that was asked last is remembered, and so are theme and volume
   await page.reload();
   expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
   expect(await page.getByLabel("Volume").inputValue()).toBe("0.4");
+});
+
+test("a file that is pasted is asked about, and named as it was", async () => {
+  const { page } = here;
+  const bytes = (await readFile(file("other.wav"))).toString("base64");
+  const { got } = await asking<QueryAnswer>(page, () =>
+    page.evaluate((data) => {
+      const raw = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([raw], "other.wav", { type: "audio/wav" }));
+      window.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+    }, bytes),
+  );
+  expect(got.name).toBe("other.wav");
+  await page.waitForFunction(
+    () => document.querySelector('[data-test="source-name"]')?.textContent === "other.wav",
+  );
 });
