@@ -70,7 +70,6 @@ export const getQuery = (id: string, options?: Options) =>
   request<QueryAnswer>("GET", query(id), undefined, options);
 export const listQueries = (limit = 20, next: string | null = null, options?: Options) =>
   request<Page<QuerySummary>>("GET", address("/v1/queries", { limit, next }), undefined, options);
-export const deleteQuery = (id: string) => request<void>("DELETE", query(id));
 
 /** Where the chosen set of a query is downloaded from. */
 export function exportUrl(
@@ -90,8 +89,6 @@ export function exportUrl(
 /** All libraries, by name. */
 export const listLibraries = (options?: Options) =>
   everything<Library>((next) => address("/v1/libraries", { limit: PAGE_SIZE, next }), options);
-export const getLibrary = (id: string, options?: Options) =>
-  request<Library>("GET", library(id), undefined, options);
 export const createLibrary = (name: string) => request<Library>("POST", "/v1/libraries", { name });
 export const renameLibrary = (id: string, name: string) => request<Library>("PATCH", library(id), { name });
 export const deleteLibrary = (id: string) => request<void>("DELETE", library(id));
@@ -134,20 +131,6 @@ export const listInstruments = (
     options,
   );
 
-/** All instruments of a library that pass the filter, page after page. */
-export const listAllInstruments = (id: string, filter: InstrumentFilter = {}, options?: Options) =>
-  everything<Instrument>(
-    (next) =>
-      address(library(id, "/instruments"), {
-        limit: PAGE_SIZE,
-        next,
-        family: filter.family,
-        search: filter.search,
-      }),
-    options,
-  );
-export const getInstrument = (id: string, options?: Options) =>
-  request<Instrument>("GET", instrument(id), undefined, options);
 export const changeInstrument = (id: string, change: InstrumentChange) =>
   request<Instrument>("PATCH", instrument(id), change);
 export const deleteInstrument = (id: string) => request<void>("DELETE", instrument(id));
