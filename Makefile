@@ -16,10 +16,10 @@ NOTES ?=
 MIDI ?=
 OUT ?= banks
 # What `make evaluate` measures beside the default library: the built training set, rendered mixtures of its probes, and
-# reports of other encoders (showme evaluate --weights … --json …) to stand beside.
+# reports of other encoders (showme evaluate --weights … --json …) to stand beside: the paper's rows, kept in docs/reports.
 BANK ?=
 MIXTURES ?=
-REPORTS ?=
+REPORTS ?= $(if $(BANK),$(sort $(wildcard docs/reports/*.json)))
 # 1: `make test-browser` writes the pictures of the README.
 SCREENSHOTS ?=
 RESULTS ?= $(if $(BANK),docs,data/evaluation)
