@@ -19,9 +19,7 @@ from models.errors import EncoderMismatch
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 Floats = NDArray[np.float32]
-CLOSE_SIMILARITY = (
-    0.35  # where a checkpoint does not say: above most best hits of instruments that are not there
-)
+CLOSE_SIMILARITY = 0.35  # where a checkpoint does not say; `training.release` chooses it on validation
 
 
 class EncoderPair:
