@@ -43,7 +43,11 @@ def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
 @router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
 def correct_instrument(instrument_id: str, body: InstrumentPatch, service: ServiceDep) -> InstrumentOut:
     """Correct an instrument's name, its family, or both; enrolling its source again does not undo that."""
-    correction = Correction(**body.model_dump(exclude_unset=True))  # type: ignore[typeddict-item]
+    correction: Correction = {}
+    if body.name is not None:
+        correction["name"] = body.name
+    if "family" in body.model_fields_set:
+        correction["family"] = body.family
     return instrument_out(service.index.correct_instrument(instrument_id, correction))
 
 

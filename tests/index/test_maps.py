@@ -135,23 +135,29 @@ def test_a_missing_or_damaged_map_is_drawn_when_asked_for(enrolled: InstrumentIn
 def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_void(
     enrolled: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    def meanwhile(done: int, total: int, name: str) -> None:
-        if name == DRAWING and not late:
-            late.append(name)
-            draft = enrolled.maps.draft
-
-            def slow(*arguments: object) -> object:
-                made = draft(*arguments)  # type: ignore[arg-type]
-                enrolled.maps.draft = draft  # type: ignore[method-assign]
-                enroll(enrolled, pair, LIBRARY, fakes(1, first=50))
-                return made
-
-            enrolled.maps.draft = slow  # type: ignore[method-assign, assignment]
-
+    """Whether it is cancelled is asked while the map is drawn: that is when the other one comes."""
+    drawing: list[str] = []
     late: list[str] = []
-    enroll(enrolled, pair, LIBRARY, fakes(1), progress=meanwhile)
+
+    def cancelled() -> bool:
+        if drawing and not late:
+            late.append("enrolled")
+            enroll(enrolled, pair, LIBRARY, fakes(1, first=50))
+        return False
+
+    def progress(done: int, total: int, name: str) -> None:
+        if name == DRAWING:
+            drawing.append(name)
+
+    enroll(enrolled, pair, LIBRARY, fakes(5), progress=progress, cancelled=cancelled)
+    assert late
+    row = kept(enrolled)
+    assert row is not None
+    assert row.revision < enrolled.revision(
+        enrolled.library(LIBRARY).id
+    )  # the late one's own map, not the draft
     instruments, layout = enrolled.maps.get(enrolled.library(LIBRARY).id)
-    assert len(instruments) == len(layout.points) == 9
+    assert len(instruments) == len(layout.points) == 13
     assert np.isfinite(layout.points).all()
 
 

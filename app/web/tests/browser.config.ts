@@ -22,7 +22,6 @@ export default defineConfig({
     globalSetup: resolve(root, "tests/browser/setup.ts"),
     reporters: ["default", resolve(root, "tests/browser/closing.ts")],
     fileParallelism: false,
-    retry: 1, // a browser on a shared machine stalls now and then; a fault of the page fails twice
     testTimeout: 3 * MINUTE,
     hookTimeout: 12 * MINUTE,
     teardownTimeout: MINUTE,
