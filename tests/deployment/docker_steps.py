@@ -17,7 +17,9 @@ from tests.deployment.dockerfile import ROOT, Instruction, environment, in_conte
 INSTALLED = (
     "import app.cli, importlib.metadata, index.migrations, models.encoder_pair as pair, pathlib;"
     "assert (index.migrations.migrations_folder() / 'versions').is_dir();"
-    "assert (pathlib.Path(app.cli.__file__).parents[1] / 'web/index.html').is_file();"
+    "page = pathlib.Path(app.cli.__file__).parents[1] / 'web/dist';"
+    "assert (page / 'index.html').is_file();"
+    "assert any(page.glob('assets/index-*.js')) and not (page.parent / 'src').exists();"
     "pair.EncoderPair.load(device='cpu');"
     "print('installed: showme', importlib.metadata.version('showme'))"
 )
