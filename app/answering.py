@@ -16,8 +16,8 @@ from index.catalog import new_id
 from index.families import FAMILIES
 from index.instrument_index import InstrumentIndex, LibraryInfo
 from index.query import run_query
-from index.records import Candidate
-from index.search import Hit, SlotResult
+from index.records import Hit
+from index.search import SlotResult
 from models.audio import LATEST_SECONDS, Decoded, decode
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
@@ -179,11 +179,12 @@ def preview_url(instrument_id: str) -> str:
     return f"/v1/instruments/{instrument_id}/preview"
 
 
-def hit_out(hit: Hit | Candidate) -> HitOut:
+def hit_out(hit: Hit) -> HitOut:
     return HitOut(
         instrument_id=hit.instrument_id,
         name=hit.name,
         family=hit.family,
+        source=hit.source,
         similarity=round(hit.similarity, 4),
         preview_url=preview_url(hit.instrument_id),
     )

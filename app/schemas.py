@@ -20,6 +20,9 @@ class HitOut(BaseModel):
     instrument_id: str
     name: str
     family: str | None
+    source: str | None = Field(
+        default=None, description="where the instrument came from; null in answers of older versions"
+    )
     similarity: float
     preview_url: str
 

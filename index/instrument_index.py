@@ -24,15 +24,15 @@ from index.lookups import (
     library_info,
 )
 from index.naming import MAX_NAME_LENGTH, check_family
-from index.records import Candidate, InstrumentInfo, LibraryInfo
+from index.records import Hit, InstrumentInfo, LibraryInfo
 from index.shelf import Correction, Shelf
 from index.vectors import Floats
 from models.errors import EncoderMismatch, InstrumentNotFound, InvalidRequest, LibraryEmpty
 
 __all__ = [
     "MAX_NAME_LENGTH",
-    "Candidate",
     "Correction",
+    "Hit",
     "InstrumentIndex",
     "InstrumentInfo",
     "LibraryInfo",
@@ -118,7 +118,7 @@ class InstrumentIndex(Shelf):
         k: int,
         family: str | None = None,
         exclude: Collection[str] = (),
-    ) -> list[list[Candidate]]:
+    ) -> list[list[Hit]]:
         """For each embedding of `queries [q, dim]` the `k` most similar instruments, best first, none of `exclude`'s ids.
 
         Raises LibraryNotFound, LibraryEmpty, EncoderMismatch, and InvalidRequest for `k` below 1 or an unknown family.
@@ -127,7 +127,7 @@ class InstrumentIndex(Shelf):
         check_family(family)
         return self._searchable(library).search(queries, k, family, exclude)
 
-    def similar(self, instrument_id: str, k: int) -> list[Candidate]:
+    def similar(self, instrument_id: str, k: int) -> list[Hit]:
         """The `k` instruments of the same library most similar to this one, itself left out.
 
         Raises InstrumentNotFound, EncoderMismatch, and InvalidRequest for `k` below 1.

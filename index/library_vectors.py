@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.lookups import instruments_of
-from index.records import Candidate
+from index.records import Hit
 from index.vectors import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
 
@@ -32,12 +32,12 @@ class LibraryVectors:
 
     revision: int
     store: VectorStore
-    names: dict[int, tuple[str, str, str | None]]  # vector id → instrument id, name, family
+    names: dict[int, tuple[str, str, str | None, str]]  # vector id → instrument id, name, family, source
     ids_of_family: dict[str, Ids]
 
     def search(
         self, queries: Floats, k: int, family: str | None = None, exclude: Collection[str] = ()
-    ) -> list[list[Candidate]]:
+    ) -> list[list[Hit]]:
         """For each query `[q, dim]` at most `k` candidates, best first, without the instruments of `exclude`."""
         allowed = None if family is None else self.ids_of_family.get(family, np.zeros(0, np.int64))
         if exclude:
@@ -47,7 +47,7 @@ class LibraryVectors:
         ids, scores = self.store.search(queries, k, allowed)
         return [
             [
-                Candidate(*self.names[vector_id], similarity=similarity)
+                Hit(*self.names[vector_id], similarity=similarity)
                 for vector_id, similarity in zip(row_ids.tolist(), row_scores.tolist(), strict=True)
                 if vector_id >= 0
             ]
@@ -94,9 +94,18 @@ class VectorCache:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} is gone", value=library_id)
-            columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.family)
+            columns = (
+                Instrument.vector_id,
+                Instrument.id,
+                Instrument.name,
+                Instrument.family,
+                Instrument.source,
+            )
             rows = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
-            names = {vector_id: (identity, name, family) for vector_id, identity, name, family in rows}
+            names = {
+                vector_id: (identity, name, family, source)
+                for vector_id, identity, name, family, source in rows
+            }
             store = self.empty_store(library_id, library.encoder_hash)
             try:
                 store.load()
@@ -112,7 +121,7 @@ class VectorCache:
         if not is_sound or len(missing) or len(extra):
             _save(store)
         ids_of_family: dict[str, list[int]] = defaultdict(list)
-        for vector_id, (_, _, family) in names.items():
+        for vector_id, (_, _, family, _) in names.items():
             if family is not None:
                 ids_of_family[family].append(vector_id)
         arrays = {family: np.array(ids, np.int64) for family, ids in ids_of_family.items()}

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from index.instrument_index import InstrumentIndex
-from index.records import Candidate
+from index.records import Hit
 from index.search import SearchResult, auto_result, paper_result
 from index.sources.base import SILENCE_DBFS, Floats, is_silent
 from models.audio import split_windows
@@ -21,7 +21,7 @@ from models.errors import InvalidRequest, SilentAudio
 from models.linking import Timeline, link_slots, settled
 
 MODES = ("auto", "paper")
-Search = Callable[[Floats], list[list[Candidate]]]
+Search = Callable[[Floats], list[list[Hit]]]
 
 
 def run_query(

@@ -33,10 +33,11 @@ class InstrumentInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An instrument with its cosine similarity (−1…1) to what was searched for."""
+class Hit:
+    """An instrument of a library with its cosine similarity (−1…1) to the query's embedding."""
 
     instrument_id: str
     name: str
     family: str | None
+    source: str
     similarity: float

@@ -8,21 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from index.records import Candidate
+from index.records import Hit
 from models.linking import Curve, Floats, Span, Track
 from models.posterior import SCALE
 
 FAMILY_HITS = 5  # of a slot, that say its family: more would only count what the library has most of
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An instrument found for a slot, with its cosine similarity."""
-
-    instrument_id: str
-    name: str
-    family: str | None
-    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +36,34 @@ class SlotResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedInstrument:
+    """An instrument in the library's ranking for the whole query.
+
+    `probability` (0…1) that it plays, the `slots` in which it was heard, and its hit with the highest similarity over them.
+    """
+
+    hit: Hit
+    probability: float
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`num_instruments` is the estimate; `retrieved` the ids of the retrieved set, without repetition."""
+    """`num_instruments` is the estimate; `retrieved` the ids of the retrieved set, without repetition.
+
+    `instruments` is the library's ranking for the whole query, the most probable first.
+    """
 
     num_instruments: int
     slots: tuple[SlotResult, ...]
     retrieved: tuple[str, ...]
+    instruments: tuple[RankedInstrument, ...] = ()
 
 
-def auto_result(tracks: Sequence[Track], candidates: Sequence[Sequence[Candidate]]) -> SearchResult:
+def auto_result(tracks: Sequence[Track], candidates: Sequence[Sequence[Hit]]) -> SearchResult:
     """One slot a track, with the candidates of its embedding; the first of each is retrieved."""
     slots = tuple(
-        SlotResult(i, track.presence, track.active, _hits(found), track.curve)
+        SlotResult(i, track.presence, track.active, tuple(found), track.curve)
         for i, (track, found) in enumerate(zip(tracks, candidates, strict=True))
     )
     retrieved = dict.fromkeys(slot.hits[0].instrument_id for slot in slots if slot.hits)
@@ -65,7 +71,7 @@ def auto_result(tracks: Sequence[Track], candidates: Sequence[Sequence[Candidate
 
 
 def paper_result(
-    candidates: Sequence[Sequence[Candidate]], presence: Floats, range_seconds: Span, top_k: int
+    candidates: Sequence[Sequence[Hit]], presence: Floats, range_seconds: Span, top_k: int
 ) -> SearchResult:
     """All M slots, always, from the candidates of every slot of every window (window by window, at least `top_k` each).
 
@@ -76,17 +82,13 @@ def paper_result(
     assert len(candidates) == num_windows * num_slots
     slots = []
     for slot in range(num_slots):
-        best: dict[str, Candidate] = {}
+        best: dict[str, Hit] = {}
         for found in candidates[slot::num_slots]:
             for candidate in found:
                 held = best.get(candidate.instrument_id)
                 if held is None or candidate.similarity > held.similarity:
                     best[candidate.instrument_id] = candidate
         ranked = sorted(best.values(), key=lambda candidate: -candidate.similarity)[:top_k]
-        slots.append(SlotResult(slot, float(presence[:, slot].max()), (range_seconds,), _hits(ranked)))
+        slots.append(SlotResult(slot, float(presence[:, slot].max()), (range_seconds,), tuple(ranked)))
     retrieved = dict.fromkeys(found[0].instrument_id for found in candidates if found)
     return SearchResult(len(retrieved), tuple(slots), tuple(retrieved))
-
-
-def _hits(candidates: Sequence[Candidate]) -> tuple[Hit, ...]:
-    return tuple(Hit(one.instrument_id, one.name, one.family, one.similarity) for one in candidates)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.records import Candidate
+from index.records import Hit
 from index.search import auto_result, paper_result
 from models.linking import Track
 
@@ -16,11 +16,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def candidates_of(scores: np.ndarray, k: int) -> list[list[Candidate]]:
+def candidates_of(scores: np.ndarray, k: int) -> list[list[Hit]]:
     """What the index gives for scores [queries, instruments]."""
     order = np.argsort(-scores, axis=1)[:, :k]
     return [
-        [Candidate(f"i_{i}", f"Name {i}", None, float(row[i])) for i in best]
+        [Hit(f"i_{i}", f"Name {i}", None, "test", float(row[i])) for i in best]
         for row, best in zip(scores, order, strict=True)
     ]
 
@@ -86,7 +86,7 @@ def test_a_filter_that_leaves_nothing_gives_slots_without_hits() -> None:
 
 def test_a_slots_family_is_what_most_of_its_first_hits_are() -> None:
     def family(*hits: tuple[str | None, float]) -> str | None:
-        found = [Candidate(f"i_{i}", "", name, similarity) for i, (name, similarity) in enumerate(hits)]
+        found = [Hit(f"i_{i}", "", name, "test", similarity) for i, (name, similarity) in enumerate(hits)]
         track = Track(np.zeros(DIM, np.float32), 0.9, ())
         return auto_result([track], [found]).slots[0].family
 
