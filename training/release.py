@@ -18,12 +18,12 @@ from models.device import DEVICES, choose_device
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from training.bank import Bank
 from training.commands import guarded
+from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
-from training.evaluation.metrics import Bools, f1, once
+from training.evaluation.metrics import Bools, f1, unit_weights
 from training.evaluation.paper import table_2
-from training.evaluation.scoring import Answers, answers, joined
-from training.evaluation.setting import Setting
-from training.evaluation.verify import verification
+from training.evaluation.scoring import LibraryAnswers, concatenate, search_all
+from training.evaluation.verification import verification
 from training.nlakh.dataset import VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
@@ -31,19 +31,19 @@ F1_COST = 0.02
 FAR_SHARE = 0.05  # of the right hits that may be called far
 
 
-def best_threshold(true: Bools, found_by: Answers) -> float:
+def best_threshold(true: Bools, found_by: LibraryAnswers) -> float:
     """The presence threshold that counts instruments best, among those that cost at most 2 % of the best F1 (macro).
 
     F1 alone hardly falls when slots are named that are not there; a user sees every one of them.
     """
     found = [found_by.retrieved(float(value)) for value in THRESHOLDS]
-    scores = np.array([f1(true, sets, once(len(true))).macro[0] for sets in found])
+    scores = np.array([f1(true, sets, unit_weights(len(true))).macro[0] for sets in found])
     count_errors = [np.abs(sets.sum(axis=1) - true.sum(axis=1)).mean() for sets in found]
     affordable = np.where(scores >= (1 - F1_COST) * scores.max(), count_errors, np.inf)
     return round(float(THRESHOLDS[int(np.argmin(affordable))]), 2)
 
 
-def close_similarity(true: Bools, found_by: Answers, threshold: float) -> float:
+def close_similarity(true: Bools, found_by: LibraryAnswers, threshold: float) -> float:
     """The cosine above which all but `FAR_SHARE` of the right best hits of used slots lie; below it, nothing is close."""
     used = found_by.presence >= threshold  # [K, slots]
     nearest = found_by.cosine.argmax(axis=2)
@@ -58,13 +58,13 @@ def release(
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
-    setting = Setting(pair, ClipEmbeddings(pair, bank))
-    library = setting.own.enrolled(setting.held.chosen, setting.held.num_enrolled)
-    found = joined(answers(setting.random.heard, library))
-    true = setting.random.true(len(library))
+    context = EvaluationContext(pair, ClipEmbeddings(pair, bank))
+    library = context.own.enrolled(context.held.chosen, context.held.num_enrolled)
+    found = concatenate(search_all(context.random.encoded, library))
+    true = context.random.true(len(library))
     threshold = best_threshold(true, found)
-    row = table_2(true, found.probable(), found.posterior, setting.held.family, once(len(true)))
-    clips = setting.own.of_instruments(setting.everyone.chosen, 0, bank.clips_per_instrument)
+    row = table_2(true, found.probable(), found.posterior, context.held.family, unit_weights(len(true)))
+    clips = context.own.of_instruments(context.everyone.chosen, 0, bank.clips_per_instrument)
     metrics = {name: round(float(value[0]), 4) for name, value in row.items()}
     metrics |= {name: round(figure.value, 4) for name, figure in verification(list(clips), 0).items()}
     metrics["close_similarity"] = close_similarity(true, found, threshold)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.metrics import Values, once
+from training.evaluation.metrics import Values, unit_weights
 
 RESAMPLES = 200
 LEVELS = (2.5, 97.5)  # percentiles that bound 95 %
@@ -20,7 +20,7 @@ Measure = Callable[
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A measured value, and where there is one its 95 % interval."""
 
     value: float
@@ -34,18 +34,18 @@ def resamples(number: int, seed: int, times: int = RESAMPLES) -> Values:
     return np.random.default_rng(seed).multinomial(number, even, size=times).astype(np.float64)
 
 
-def estimate(measure: Measure, number: int, seed: int) -> dict[str, Figure]:
+def estimate(measure: Measure, number: int, seed: int) -> dict[str, Estimate]:
     """The figures of all `number` units (mixtures or instruments), with intervals from resampling them."""
-    weights = np.concatenate([once(number), resamples(number, seed)])
+    weights = np.concatenate([unit_weights(number), resamples(number, seed)])
     return {name: _figure(values) for name, values in measure(weights).items()}
 
 
-def _figure(values: Values) -> Figure:
+def _figure(values: Values) -> Estimate:
     """From the measured value, which stands first, and the resampled ones; an interval stays in the range of them all."""
     finite = values[np.isfinite(values)]
     again = finite[1:]
     if not len(again) or not np.isfinite(values[0]):
-        return Figure(float(values[0]))
+        return Estimate(float(values[0]))
     moved = values[0] + np.percentile(again, LEVELS) - again.mean()
     low, high = np.clip(moved, finite.min(), finite.max())
-    return Figure(float(values[0]), float(low), float(high))
+    return Estimate(float(values[0]), float(low), float(high))

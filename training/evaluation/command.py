@@ -20,10 +20,10 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.commands import guarded
 from training.evaluation import failures, lanes, library, paper, plots, real, three, verify
+from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.report import Report, Table, print_table, write_report
-from training.evaluation.setting import Setting
 from training.nlakh.dataset import DATASET_FILE, TRAIN, VALID, read_dataset
 from training.nlakh.make import DEFAULT_NOTES, Order, make
 from training.stem_bank import StemBank
@@ -32,7 +32,7 @@ DEFAULT_SPLIT, DEFAULT_CLIPS = "test-default", 32
 MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
 FILE_COLUMNS = 160  # of what is printed, where it is no terminal
 
-PROTOCOLS: dict[str, Callable[[Setting], Iterator[Table]]] = {
+PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
     protocol.NAME: protocol.tables for protocol in (paper, library, lanes, three, verify, real)
 }
 OF_RECORDED = (
@@ -88,9 +88,9 @@ def splits_in(folder: Path) -> tuple[str, ...]:
     return tuple(split for split in (TRAIN, VALID) if (folder / split).is_dir())
 
 
-def settings(
+def contexts(
     options: argparse.Namespace, bank: Path, splits: Sequence[str], pair: EncoderPair
-) -> Iterator[Setting]:
+) -> Iterator[EvaluationContext]:
     """One for each split; validation instruments meet distractors of training alone: test instruments stay unheard."""
     views = {
         name: ClipEmbeddings.open(pair, bank, name, options.cache) for name in {*splits, *splits_in(bank)}
@@ -101,7 +101,7 @@ def settings(
     order = sorted(views, key=lambda name: (name == TRAIN, name))
     for split in splits:
         others = [name for name in order if name != split and (split != VALID or name == TRAIN)]
-        yield Setting(
+        yield EvaluationContext(
             pair,
             views[split],
             [views[name] for name in others],
@@ -191,14 +191,14 @@ def main(argv: list[str] | None = None) -> int:
     bank = options.bank or default_bank(options.cache, Console(stderr=True))
     console.print(f"encoder {pair.encoder_hash[:19]}… · {machine(pair)}", highlight=False)
     tables: list[Table] = []
-    for setting in settings(options, bank, splits, pair):
-        for name in protocols_of(setting.split, options.protocol):
-            for table in PROTOCOLS[name](setting):
+    for context in contexts(options, bank, splits, pair):
+        for name in protocols_of(context.split, options.protocol):
+            for table in PROTOCOLS[name](context):
                 print_table(table, console)
                 tables.append(table)
         if options.plots:
-            plots.embeddings(setting, options.plots)
-            failures.draw(setting, options.plots)
+            plots.embeddings(context, options.plots)
+            failures.draw(context, options.plots)
     name = options.weights.resolve().name if options.weights else "shipped"
     multi = (options.weights or WEIGHTS) / MULTI_FILE
     cost = multiply_adds(load_multi(multi)[0], pair.clip_samples)

@@ -11,13 +11,13 @@ import torch
 
 from models.front_end import FrontEnd
 from training.clip_store import ClipStore
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.held_out import to_float
-from training.evaluation.judging import judge
 from training.evaluation.metrics import Floats
 from training.evaluation.mixtures import GAIN_DB, Places
 from training.evaluation.plots import new_figure, save_figure
-from training.evaluation.scoring import answer, hear
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.ranking import rank_stems
+from training.evaluation.scoring import encode, search
 from training.mixing import Mixer
 
 HEARD, SHOWN = 128, 3  # mixtures to choose among, and the worst of them that are drawn
@@ -36,24 +36,24 @@ class Failure:
     hit_places: tuple[int, ...]
 
 
-def worst(setting: Setting, number: int = SHOWN) -> list[Failure]:
+def worst(context: EvaluationContext, number: int = SHOWN) -> list[Failure]:
     """The mixtures, of some random ones, whose true instruments stand lowest in the library on average."""
-    held = setting.held
+    held = context.held
     store = ClipStore(held, torch.device("cpu"))
     most = min(MAX_STEMS, len(held.chosen))
     mixer = Mixer(store, min(MIN_STEMS, most), most, GAIN_DB)
-    batch = mixer.draw(HEARD, torch.Generator().manual_seed(setting.seed))
+    batch = mixer.draw(HEARD, torch.Generator().manual_seed(context.seed))
     wave, instrument = batch.wave.numpy(), batch.instrument.numpy()
-    library = setting.own.enrolled(held.chosen, NUM_ENROLLED)
-    found = answer(hear(setting.pair, wave), library)
-    judged = judge(found, instrument)
-    mean_rank = (judged.any_rank * judged.stems).sum(axis=1) / judged.stems.sum(axis=1)
+    library = context.own.enrolled(held.chosen, NUM_ENROLLED)
+    found = search(encode(context.pair, wave), library)
+    ranked = rank_stems(found, instrument)
+    mean_rank = (ranked.any_rank * ranked.stems).sum(axis=1) / ranked.stems.sum(axis=1)
     out = []
     for row in np.argsort(-mean_rank, kind="stable")[:number]:
-        stems = judged.stems[row]
+        stems = ranked.stems[row]
         hits = np.argsort(-found.posterior[row], kind="stable")[:HITS]
         names = [held.instruments[place].name for place in instrument[row][stems]]
-        ranks = judged.any_rank[row][stems] + 1
+        ranks = ranked.any_rank[row][stems] + 1
         out.append(
             Failure(
                 wave[row],
@@ -70,14 +70,14 @@ def _hit(name: str, place: int, played: Places) -> str:
     return f"{name} (plays)" if place in played else name
 
 
-def draw(setting: Setting, folder: Path) -> None:
+def draw(context: EvaluationContext, folder: Path) -> None:
     """`failure-1-SPLIT.jpg` and following; of a hit its first enrollment clip is shown."""
     front_end = FrontEnd()
-    for number, failure in enumerate(worst(setting), 1):
+    for number, failure in enumerate(worst(context), 1):
         first = (
-            np.asarray(setting.held.chosen)[list(failure.hit_places)] * setting.held.bank.clips_per_instrument
+            np.asarray(context.held.chosen)[list(failure.hit_places)] * context.held.bank.clips_per_instrument
         )
-        hits = to_float(setting.held.bank.rows(first))
+        hits = to_float(context.held.bank.rows(first))
         columns = max(1 + len(failure.stems), len(hits))
         figure = new_figure(2.2 * columns, 4.2)
         panels = figure.subplots(2, columns, squeeze=False)
@@ -90,4 +90,4 @@ def draw(setting: Setting, folder: Path) -> None:
             for panel, name, image in zip(line, names, images, strict=False):
                 panel.imshow(image, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=2)
                 panel.set_title(name, fontsize=8)
-        save_figure(figure, folder / f"failure-{number}-{setting.split}.jpg")
+        save_figure(figure, folder / f"failure-{number}-{context.split}.jpg")

@@ -13,13 +13,13 @@ import torch
 from models.audio import split_windows
 from models.encoder_pair import EncoderPair
 from models.linking import link_slots, settled
-from training.evaluation.bootstrap import Figure, estimate
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.held_out import HeldOut, to_float
 from training.evaluation.metrics import Floats, Values, ratio
 from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, Places
-from training.evaluation.report import Row, Table
-from training.evaluation.scoring import hear
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.report import ReportRow, Table
+from training.evaluation.scoring import encode
 from training.levels import active_rms
 
 NAME = "lanes"
@@ -59,7 +59,7 @@ def passages(held: HeldOut, number: int, count: int, seed: int) -> Iterator[tupl
 def answer(pair: EncoderPair, wave: Floats, playing: Places, library: Floats) -> Answer:
     """As `POST /v1/queries` would answer in its default mode."""
     windows, _ = split_windows(wave, clip_samples=pair.clip_samples, hop_samples=pair.clip_samples // 2)
-    heard = hear(pair, windows)
+    heard = encode(pair, windows)
     linked = link_slots(heard.embedding, heard.presence, threshold=pair.presence_threshold)
 
     def nearest(embedding: Floats) -> list[str]:
@@ -81,7 +81,7 @@ def guess(playing: Places, num_instruments: int, rng: np.random.Generator) -> An
     return Answer(np.stack(rows), playing)
 
 
-def figures(answers: Sequence[Answer], seed: int) -> dict[str, Figure]:
+def figures(answers: Sequence[Answer], seed: int) -> dict[str, Estimate]:
     """Shares of the instruments found, of the lanes that name one, and the mean error in the number of lanes."""
     first, five, playing, lanes = np.array([one.figures for one in answers]).T
 
@@ -96,25 +96,25 @@ def figures(answers: Sequence[Answer], seed: int) -> dict[str, Figure]:
     return estimate(measure, len(answers), seed)
 
 
-def tables(setting: Setting) -> Iterator[Table]:
+def tables(context: EvaluationContext) -> Iterator[Table]:
     """One table, a row for each number of instruments."""
-    held = setting.held
-    library = setting.own.enrolled(held.chosen, NUM_ENROLLED)
-    count = max(2, setting.num_mixtures // SHARE)
-    rng = np.random.default_rng(setting.seed)
+    held = context.held
+    library = context.own.enrolled(held.chosen, NUM_ENROLLED)
+    count = max(2, context.num_mixtures // SHARE)
+    rng = np.random.default_rng(context.seed)
     rows = []
     for number in (number for number in NUMBERS if number <= len(held.chosen)):
-        asked = list(passages(held, number, count, setting.seed))
+        asked = list(passages(held, number, count, context.seed))
         blind = [guess(playing, len(library), rng) for _, playing in asked]
-        heard = [answer(setting.pair, wave, playing, library) for wave, playing in asked]
+        heard = [answer(context.pair, wave, playing, library) for wave, playing in asked]
         name = f"{number} instrument{'s' * (number > 1)}"
-        rows += [Row(name, figures(heard, setting.seed))]
-        rows += [Row(f"{name} · chance", figures(blind, setting.seed), True)]
-    seconds = CLIPS * held.clip_samples / setting.pair.sample_rate
+        rows += [ReportRow(name, figures(heard, context.seed))]
+        rows += [ReportRow(f"{name} · chance", figures(blind, context.seed), True)]
+    seconds = CLIPS * held.clip_samples / context.pair.sample_rate
     note = (
         f"{count} passages a row of {seconds:g} s, library of {len(library)} from {NUM_ENROLLED} clips each"
     )
     title = "lanes of longer audio, as the service answers"
     yield Table(
-        NAME, setting.split, NAME, title, (note, "chance: 1–9 lanes of random instruments"), tuple(rows)
+        NAME, context.split, NAME, title, (note, "chance: 1–9 lanes of random instruments"), tuple(rows)
     )

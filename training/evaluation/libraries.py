@@ -28,7 +28,7 @@ class Entry:
     kind: str  # how it is counted in words
 
 
-class Shelf:
+class DistractorPool:
     """All that libraries around some held-out instruments can be made of, in order."""
 
     def __init__(

@@ -35,7 +35,7 @@ def equal_error_rate(target: Bools, score: Floats) -> float:
     return float(false_accept[before] + share * (false_accept[after] - false_accept[before]))
 
 
-def once(number: int) -> Values:
+def unit_weights(number: int) -> Values:
     """Weights that count each of `number` mixtures once: `[1, number]`."""
     return np.ones((1, number))
 

@@ -1,4 +1,4 @@
-"""What the multi encoder is asked: random, three-part and rendered mixtures and single clips, with who plays in them.
+"""What the multi encoder is labelled: random, three-part and rendered mixtures and single clips, with who plays in them.
 
 Kim et al. 2022, section 5.2: random mixtures of 2–9 from clips that enrolled nothing, and rendered multi-track ones.
 """
@@ -16,7 +16,7 @@ from training.clip_store import ClipStore
 from training.effects.chain import Effects
 from training.evaluation.held_out import HeldOut, to_float
 from training.evaluation.metrics import Bools, Floats
-from training.evaluation.scoring import Heard, hear
+from training.evaluation.scoring import EncodedMixtures, encode
 from training.mixing import ABSENT, Mixer, active_rms
 from training.stem_bank import StemBank
 
@@ -29,10 +29,10 @@ Batch = tuple[Floats, Places]  # wave [n, samples]; instrument [n, stem], a plac
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Mixtures as they were heard, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
+class LabelledMixtures:
+    """Mixtures as they were encoded, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
 
-    heard: Heard
+    encoded: EncodedMixtures
     instrument: Places
 
     def true(self, num_instruments: int) -> Bools:
@@ -43,14 +43,14 @@ class Asked:
         return out
 
 
-def ask(pair: EncoderPair, batches: Iterator[Batch]) -> Asked:
+def encode_labelled(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixtures:
     """Put all mixtures to the multi encoder."""
-    rows = [(hear(pair, wave), instrument) for wave, instrument in batches]
-    heard = Heard(
+    rows = [(encode(pair, wave), instrument) for wave, instrument in batches]
+    encoded = EncodedMixtures(
         np.concatenate([part.embedding for part, _ in rows]),
         np.concatenate([part.presence for part, _ in rows]),
     )
-    return Asked(heard, np.concatenate([instrument for _, instrument in rows]))
+    return LabelledMixtures(encoded, np.concatenate([instrument for _, instrument in rows]))
 
 
 def random_mixtures(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from index.families import FAMILIES
 from training.evaluation.bootstrap import estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.metrics import Bools, Floats, Values, f1, mean_average_precision, ratio, to_families
-from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Asked
-from training.evaluation.report import Row, Table
-from training.evaluation.scoring import answers, guesses, joined
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, LabelledMixtures
+from training.evaluation.report import ReportRow, Table
+from training.evaluation.scoring import chance_answers, concatenate, search_all
 
 NAME = "paper"
 NEEDS = "rendered mixtures: none are given for this split (--mixtures)"
@@ -41,13 +41,13 @@ def table_2(
 
 
 def rows(
-    asked: Asked, library: Floats, family: NDArray[np.int64], threshold: float, seed: int
-) -> tuple[Row, ...]:
+    labelled: LabelledMixtures, library: Floats, family: NDArray[np.int64], threshold: float, seed: int
+) -> tuple[ReportRow, ...]:
     """Chance, and each way of searching one library."""
-    true = asked.true(len(library))
+    true = labelled.true(len(library))
     counts = (MIN_INSTRUMENTS, MAX_INSTRUMENTS)
-    blind = joined(guesses(asked.heard, len(library), counts, seed))
-    ours = joined(answers(asked.heard, library))
+    blind = concatenate(chance_answers(labelled.encoded, len(library), counts, seed))
+    ours = concatenate(search_all(labelled.encoded, library))
     cases = {
         "chance": (blind.retrieved(0.5), blind.highest),
         "paper (every slot)": (ours.retrieved(0.0), ours.highest),
@@ -60,28 +60,28 @@ def rows(
         def measure(weights: Values, found: Bools = found, score: Floats = score) -> dict[str, Values]:
             return table_2(true, found, score, family, weights)
 
-        out.append(Row(name, estimate(measure, len(true), seed), name == "chance"))
+        out.append(ReportRow(name, estimate(measure, len(true), seed), name == "chance"))
     return tuple(out)
 
 
-def tables(setting: Setting) -> Iterator[Table]:
+def tables(context: EvaluationContext) -> Iterator[Table]:
     """Random and rendered mixtures, each against libraries of one and of five clips an instrument."""
-    kinds = {"random": setting.random}
-    if setting.multitrack is not None:
-        kinds["rendered"] = setting.multitrack
-    for kind, asked in kinds.items():
+    kinds = {"random": context.random}
+    if context.multitrack is not None:
+        kinds["rendered"] = context.multitrack
+    for kind, labelled in kinds.items():
         for clips in (1, NUM_ENROLLED):
-            library = setting.own.enrolled(setting.held.chosen, clips)
+            library = context.own.enrolled(context.held.chosen, clips)
             title = f"{kind} mixtures, library of {len(library)} from {clips} clip{'s' * (clips > 1)} each"
-            note = (
-                f"{len(asked.heard):,} mixtures of {_sizes(asked)}; chance: random cosines, 2–9 slots present"
+            note = f"{len(labelled.encoded):,} mixtures of {_sizes(labelled)}; chance: random cosines, 2–9 slots present"
+            found = rows(
+                labelled, library, context.held.family, context.pair.presence_threshold, context.seed
             )
-            found = rows(asked, library, setting.held.family, setting.pair.presence_threshold, setting.seed)
-            yield Table(NAME, setting.split, f"{kind}-{clips}", title, (note,), found)
-    if setting.multitrack is None:
-        yield Table(NAME, setting.split, "rendered", "rendered mixtures", (NEEDS,), ())
+            yield Table(NAME, context.split, f"{kind}-{clips}", title, (note,), found)
+    if context.multitrack is None:
+        yield Table(NAME, context.split, "rendered", "rendered mixtures", (NEEDS,), ())
 
 
-def _sizes(asked: Asked) -> str:
-    count = (asked.instrument >= 0).sum(axis=1)
+def _sizes(labelled: LabelledMixtures) -> str:
+    count = (labelled.instrument >= 0).sum(axis=1)
     return f"{count.min()}–{count.max()} instruments, {count.mean():.1f} on average"

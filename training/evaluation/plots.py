@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import TrainingError
+from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.metrics import Floats
 from training.evaluation.report import COLUMNS, Report, Table
-from training.evaluation.setting import Setting
 from training.nlakh.dataset import TRAIN
 
 if TYPE_CHECKING:
@@ -48,28 +48,28 @@ def save_figure(figure: "Figure", path: Path) -> None:
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def embeddings(setting: Setting, folder: Path) -> None:
+def embeddings(context: EvaluationContext, folder: Path) -> None:
     """`tsne-SPLIT.png`: clips of training and of held-out instruments, a colour an instrument."""
     figure = new_figure(9, 4.5)
-    views = [view for view in setting.others if view.split == TRAIN] + [setting.own]
-    shown = {view.split: _sample(view, setting) for view in views}
+    views = [view for view in context.others if view.split == TRAIN] + [context.own]
+    shown = {view.split: _sample(view, context) for view in views}
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, (split, vectors) in zip(panels, shown.items(), strict=True):
-        places = _project(vectors.reshape(-1, vectors.shape[2]), setting.seed)
+        places = _project(vectors.reshape(-1, vectors.shape[2]), context.seed)
         colour = np.repeat(np.arange(len(vectors)), vectors.shape[1])
         panel.scatter(*places.T, c=colour, cmap="gist_rainbow", s=4, linewidths=0)
         panel.set_title(f"{split}: {len(vectors)} instruments", fontsize=10)
         panel.set_xticks([])
         panel.set_yticks([])
-    save_figure(figure, folder / f"tsne-{setting.split}.png")
+    save_figure(figure, folder / f"tsne-{context.split}.png")
 
 
-def _sample(view: ClipEmbeddings, setting: Setting) -> Floats:
+def _sample(view: ClipEmbeddings, context: EvaluationContext) -> Floats:
     """Embeddings of some clips of some instruments, `[instruments, clips, dim]`."""
-    if view is setting.own:
-        places: Sequence[int] = setting.held.chosen
+    if view is context.own:
+        places: Sequence[int] = context.held.chosen
     else:
-        drawn = np.random.default_rng(setting.seed).permutation(len(view.instruments))
+        drawn = np.random.default_rng(context.seed).permutation(len(view.instruments))
         places = [int(place) for place in drawn[:SHOWN_INSTRUMENTS]]
     return view.of_instruments(places, 0, min(SHOWN_CLIPS, view.bank.clips_per_instrument))
 

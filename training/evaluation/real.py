@@ -8,57 +8,65 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.evaluation.bootstrap import Figure, estimate
-from training.evaluation.judging import Judged, judge_all, recall
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.libraries import in_words
 from training.evaluation.metrics import Floats, Values
-from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Asked, ask, single_clips
-from training.evaluation.report import Row, Table
-from training.evaluation.scoring import Heard, answers, guesses
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.mixtures import (
+    MAX_INSTRUMENTS,
+    MIN_INSTRUMENTS,
+    LabelledMixtures,
+    encode_labelled,
+    single_clips,
+)
+from training.evaluation.ranking import StemRanks, rank_all_stems, recall
+from training.evaluation.report import ReportRow, Table
+from training.evaluation.scoring import EncodedMixtures, chance_answers, search_all
 
 NAME = "real"
 SPLIT = "test-recorded"
 
 
-def tables(setting: Setting) -> Iterator[Table]:
+def tables(context: EvaluationContext) -> Iterator[Table]:
     """The split's own library, and a thousand where there are as many."""
-    clips = setting.own.of_instruments(
-        setting.held.chosen, NUM_ENROLLED, setting.own.bank.clips_per_instrument
+    clips = context.own.of_instruments(
+        context.held.chosen, NUM_ENROLLED, context.own.bank.clips_per_instrument
     )  # [instruments, clips, dim]
     place = np.repeat(np.arange(len(clips)), clips.shape[1])[:, None]
     embedding = clips.reshape(-1, 1, clips.shape[2])
-    alone = Asked(Heard(embedding, np.ones(embedding.shape[:2], np.float32)), place)
+    alone = LabelledMixtures(EncodedMixtures(embedding, np.ones(embedding.shape[:2], np.float32)), place)
     conditions = {
         "alone, single encoder": alone,
-        "alone, multi encoder": ask(
-            setting.pair, single_clips(setting.held, setting.num_mixtures, setting.seed)
+        "alone, multi encoder": encode_labelled(
+            context.pair, single_clips(context.held, context.num_mixtures, context.seed)
         ),
-        "mixed": setting.random,
+        "mixed": context.random,
     }
     rows, notes = [], []
-    for size in setting.library_sizes[:2]:
-        entries = setting.shelf.of_size(size)
-        library = setting.shelf.embeddings(entries)
+    for size in context.library_sizes[:2]:
+        entries = context.distractors.of_size(size)
+        library = context.distractors.embeddings(entries)
         notes.append(f"{size:,}: {in_words(entries)}")
-        for name, asked in conditions.items():
-            rows += _rows(setting, f"{size:,} · {name}", asked, library)
+        for name, labelled in conditions.items():
+            rows += _rows(context, f"{size:,} · {name}", labelled, library)
     title = f"recorded instruments, alone and in random mixtures of 2–{min(MAX_INSTRUMENTS, len(clips))}"
-    yield Table(NAME, setting.split, NAME, title, tuple(notes), tuple(rows))
+    yield Table(NAME, context.split, NAME, title, tuple(notes), tuple(rows))
 
 
-def _rows(setting: Setting, name: str, asked: Asked, library: Floats) -> list[Row]:
-    blind = guesses(asked.heard, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), setting.seed)
-    chance = judge_all(blind, asked.instrument)
-    found = judge_all(answers(asked.heard, library), asked.instrument)
+def _rows(
+    context: EvaluationContext, name: str, labelled: LabelledMixtures, library: Floats
+) -> list[ReportRow]:
+    blind = chance_answers(labelled.encoded, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), context.seed)
+    chance = rank_all_stems(blind, labelled.instrument)
+    found = rank_all_stems(search_all(labelled.encoded, library), labelled.instrument)
     return [
-        Row(f"{name} · chance", _figures(chance, setting.seed), True),
-        Row(name, _figures(found, setting.seed)),
+        ReportRow(f"{name} · chance", _figures(chance, context.seed), True),
+        ReportRow(name, _figures(found, context.seed)),
     ]
 
 
-def _figures(judged: Judged, seed: int) -> dict[str, Figure]:
+def _figures(ranked: StemRanks, seed: int) -> dict[str, Estimate]:
     def measure(weights: Values) -> dict[str, Values]:
-        return recall(judged, weights)
+        return recall(ranked, weights)
 
-    return estimate(measure, len(judged.found), seed)
+    return estimate(measure, len(ranked.found), seed)

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 
 from models.atomic import write_atomically
 from models.errors import TrainingError
-from training.evaluation.bootstrap import Figure
+from training.evaluation.bootstrap import Estimate
 
 COLUMNS = {
     "family_f1_macro": "family F1 macro",
@@ -48,11 +48,11 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One method or condition; `is_chance` marks what blind guessing gives."""
 
     name: str
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
     is_chance: bool = False
 
 
@@ -65,7 +65,7 @@ class Table:
     kind: str
     title: str
     notes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Report:
     tables: tuple[Table, ...]
 
 
-def cell(figure: Figure | None) -> str:
+def cell(figure: Estimate | None) -> str:
     """`.694 (.671–.713)`; errors of counting, which exceed one, keep two places."""
     if figure is None:
         return ""
@@ -141,8 +141,10 @@ def read_report(path: Path) -> Report:
 
 def _table(raw: dict[str, Any]) -> Table:
     rows = tuple(
-        Row(
-            row["name"], {name: Figure(**figure) for name, figure in row["figures"].items()}, row["is_chance"]
+        ReportRow(
+            row["name"],
+            {name: Estimate(**figure) for name, figure in row["figures"].items()},
+            row["is_chance"],
         )
         for row in raw["rows"]
     )

@@ -2,7 +2,7 @@
 
 Ours ranks instruments by the library's posterior (`models/posterior.py`) and retrieves as many as presence counts. The rule of
 Kim et al. 2022, section 3.3 is kept beside it: a slot retrieves its nearest instrument, and an instrument's score is its
-highest cosine over slots. Every protocol hears its mixtures by `hear` and searches by `answer`; `guesses` are chance.
+highest cosine over slots. Every protocol hears its mixtures by `encode` and searches by `answer`; `chance_answers` are chance.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CHUNK = 32  # mixtures whose cosines to a whole library lie in memory at a time
 
 
 @dataclass(frozen=True)
-class Heard:
+class EncodedMixtures:
     """What the multi encoder gave for K mixtures: `embedding [K, slots, dim]`, `presence [K, slots]`."""
 
     embedding: Floats
@@ -29,7 +29,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Answers:
+class LibraryAnswers:
     """A library's answer to K mixtures.
 
     `posterior [K, instruments]`, `cosine [K, slots, instruments]`, `presence [K, slots]`.
@@ -40,7 +40,7 @@ class Answers:
     presence: Floats
 
     @classmethod
-    def of(cls, cosine: Floats, presence: Floats) -> "Answers":
+    def of(cls, cosine: Floats, presence: Floats) -> "LibraryAnswers":
         return cls(library_posterior(cosine, presence), cosine, presence)
 
     @property
@@ -62,25 +62,27 @@ class Answers:
         return found
 
 
-def hear(pair: EncoderPair, wave: Floats) -> Heard:
+def encode(pair: EncoderPair, wave: Floats) -> EncodedMixtures:
     """`wave [K, samples]` through the multi encoder."""
-    return Heard(*pair.encode(wave))
+    return EncodedMixtures(*pair.encode(wave))
 
 
-def answer(heard: Heard, library: Floats) -> Answers:
-    """Search `library [instruments, dim]`, embeddings of unit norm, for what was heard."""
-    cosine = heard.embedding @ library.T
-    return Answers.of(cosine, heard.presence)
+def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
+    """Search `library [instruments, dim]`, embeddings of unit norm, for what was encoded."""
+    cosine = encoded.embedding @ library.T
+    return LibraryAnswers.of(cosine, encoded.presence)
 
 
-def answers(heard: Heard, library: Floats) -> Iterator[Answers]:
+def search_all(encoded: EncodedMixtures, library: Floats) -> Iterator[LibraryAnswers]:
     """`answer` for `CHUNK` mixtures at a time, in order."""
-    for start in range(0, len(heard), CHUNK):
+    for start in range(0, len(encoded), CHUNK):
         part = slice(start, start + CHUNK)
-        yield answer(Heard(heard.embedding[part], heard.presence[part]), library)
+        yield search(EncodedMixtures(encoded.embedding[part], encoded.presence[part]), library)
 
 
-def guesses(like: Heard, num_instruments: int, counts: tuple[int, int], seed: int) -> Iterator[Answers]:
+def chance_answers(
+    like: EncodedMixtures, num_instruments: int, counts: tuple[int, int], seed: int
+) -> Iterator[LibraryAnswers]:
     """Blind answers, in chunks too: random cosines, and between `counts` slots present, as many as there are at most."""
     rng = np.random.default_rng(seed)
     num_slots = like.presence.shape[1]
@@ -89,13 +91,13 @@ def guesses(like: Heard, num_instruments: int, counts: tuple[int, int], seed: in
         cosine = rng.random((number, num_slots, num_instruments), dtype=np.float32)
         count = rng.integers(counts[0], counts[1] + 1, size=(number, 1))
         presence = (np.arange(num_slots) < count).astype(np.float32)
-        yield Answers.of(cosine, presence)
+        yield LibraryAnswers.of(cosine, presence)
 
 
-def joined(parts: Iterator[Answers]) -> Answers:
+def concatenate(parts: Iterator[LibraryAnswers]) -> LibraryAnswers:
     """All answers in one: for libraries of some dozens."""
     rows = list(parts)
-    return Answers(
+    return LibraryAnswers(
         *(
             np.concatenate([getattr(row, name) for row in rows])
             for name in ("posterior", "cosine", "presence")

@@ -1,20 +1,20 @@
 """Protocol `three`: exactly one percussion, one bass and one lead instrument, the family of each given away or not.
 
-The setting of Kim et al.'s successors, who report top-1 with the family known: then only the part's instruments compete.
+The context of Kim et al.'s successors, who report top-1 with the family known: then only the part's instruments compete.
 """
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from training.evaluation.bootstrap import Figure, estimate
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.held_out import HeldOut
-from training.evaluation.judging import Ints, Judged, judge_all
 from training.evaluation.metrics import Values, ratio
-from training.evaluation.mixtures import ask, part_mixtures
-from training.evaluation.report import Row, Table
-from training.evaluation.scoring import Answers, answers, guesses, joined
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.mixtures import encode_labelled, part_mixtures
+from training.evaluation.ranking import Ints, StemRanks, rank_all_stems
+from training.evaluation.report import ReportRow, Table
+from training.evaluation.scoring import LibraryAnswers, chance_answers, concatenate, search_all
 
 NAME = "three"
 PARTS = {"percussion": ("drum", "mallet"), "bass": ("bass",), "lead": ("synth_lead",)}
@@ -33,17 +33,19 @@ def find_parts(held: HeldOut) -> dict[str, tuple[int, ...]]:
     }
 
 
-def judge_parts(found: Answers, parts: Mapping[str, tuple[int, ...]], judged: Judged) -> dict[str, Ranks]:
+def rank_parts(
+    found: LibraryAnswers, parts: Mapping[str, tuple[int, ...]], ranked: StemRanks
+) -> dict[str, Ranks]:
     """Ranks `[K]` of each part's instrument: by any slot among its part alone, by its own slot and by any among all."""
     ranks: dict[str, Ranks] = {}
     for stem, (part, places) in enumerate(parts.items()):
         mine = found.posterior[:, list(places)]  # [K, instruments of the part]
-        true = np.take_along_axis(found.posterior, judged.instrument[:, stem : stem + 1], axis=1)
-        ranks[part] = ((mine >= true).sum(axis=1) - 1, judged.own_rank[:, stem], judged.any_rank[:, stem])
+        true = np.take_along_axis(found.posterior, ranked.instrument[:, stem : stem + 1], axis=1)
+        ranks[part] = ((mine >= true).sum(axis=1) - 1, ranked.own_rank[:, stem], ranked.any_rank[:, stem])
     return ranks
 
 
-def figures(ranks: list[Ranks], seed: int) -> dict[str, Figure]:
+def figures(ranks: list[Ranks], seed: int) -> dict[str, Estimate]:
     """Top-1 and top-5 over the mixtures, all given parts together."""
     given, own, any_slot = (np.stack(column, axis=1) for column in zip(*ranks, strict=True))  # [K, part]
 
@@ -57,38 +59,40 @@ def figures(ranks: list[Ranks], seed: int) -> dict[str, Figure]:
     return estimate(measure, len(given), seed)
 
 
-def tables(setting: Setting) -> Iterator[Table]:
+def tables(context: EvaluationContext) -> Iterator[Table]:
     """One table, or a sentence why there is none."""
-    parts = find_parts(setting.everyone)
+    parts = find_parts(context.everyone)
     lacking = [part for part, places in parts.items() if len(places) < MIN_CHOICE]
     if lacking:
         words = ", ".join(f"{part} ({' or '.join(PARTS[part])}): {len(parts[part])}" for part in lacking)
-        note = f"skipped: {setting.split} has too few instruments to choose among; {words}, {MIN_CHOICE} are needed"
-        yield Table(NAME, setting.split, NAME, "percussion, bass and lead", (note,), ())
+        note = f"skipped: {context.split} has too few instruments to choose among; {words}, {MIN_CHOICE} are needed"
+        yield Table(NAME, context.split, NAME, "percussion, bass and lead", (note,), ())
         return
-    asked = ask(
-        setting.pair,
-        part_mixtures(setting.everyone, list(parts.values()), setting.num_mixtures, setting.seed),
+    labelled = encode_labelled(
+        context.pair,
+        part_mixtures(context.everyone, list(parts.values()), context.num_mixtures, context.seed),
     )
-    library = setting.own.enrolled(setting.everyone.chosen, NUM_ENROLLED)
-    rows: list[Row] = []
+    library = context.own.enrolled(context.everyone.chosen, NUM_ENROLLED)
+    rows: list[ReportRow] = []
     for chance in (True, False):
         given = (
-            guesses(asked.heard, len(library), (3, 3), setting.seed)
+            chance_answers(labelled.encoded, len(library), (3, 3), context.seed)
             if chance
-            else answers(asked.heard, library)
+            else search_all(labelled.encoded, library)
         )
-        found = joined(given)
-        judged = judge_all(iter([found]), asked.instrument)
-        ranks = judge_parts(found, parts, judged)
+        found = concatenate(given)
+        ranked = rank_all_stems(iter([found]), labelled.instrument)
+        ranks = rank_parts(found, parts, ranked)
         groups = [("all parts", list(ranks.values())), *((part, [rank]) for part, rank in ranks.items())]
-        rows += [Row(name + " · chance" * chance, figures(own, setting.seed), chance) for name, own in groups]
-    yield Table(NAME, setting.split, NAME, "percussion, bass and lead", _notes(setting, parts), tuple(rows))
+        rows += [
+            ReportRow(name + " · chance" * chance, figures(own, context.seed), chance) for name, own in groups
+        ]
+    yield Table(NAME, context.split, NAME, "percussion, bass and lead", _notes(context, parts), tuple(rows))
 
 
-def _notes(setting: Setting, parts: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    rows = setting.everyone.instruments
+def _notes(context: EvaluationContext, parts: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+    rows = context.everyone.instruments
     families = {part: sorted({str(rows[place].family) for place in places}) for part, places in parts.items()}
     counted = [f"{part}: {len(places)} of {' and '.join(families[part])}" for part, places in parts.items()]
     others = f"not given: all {len(rows)} of the split, near-duplicates among them"
-    return (f"{setting.num_mixtures:,} mixtures; {', '.join(counted)}; {others}",)
+    return (f"{context.num_mixtures:,} mixtures; {', '.join(counted)}; {others}",)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from training.evaluation.bootstrap import Figure, estimate, resamples
+from training.evaluation.bootstrap import Estimate, estimate, resamples
 from training.evaluation.metrics import Values, mean_average_precision, ratio
 
 
-def mean_of(values: np.ndarray, seed: int = 0) -> Figure:
+def mean_of(values: np.ndarray, seed: int = 0) -> Estimate:
     def measure(weights: Values) -> dict[str, Values]:
         return {"mean": ratio(values, np.ones(len(values)), weights)}
 

@@ -14,9 +14,9 @@ from tests.training.evaluation.held_out_bank import write_splits
 from training import release
 from training.bank import Bank
 from training.evaluation import command, results
-from training.evaluation.bootstrap import Figure
+from training.evaluation.bootstrap import Estimate
 from training.evaluation.held_out import HeldOut, choose_library
-from training.evaluation.report import Report, Row, Table, cell, read_report, write_report
+from training.evaluation.report import Report, ReportRow, Table, cell, read_report, write_report
 from training.evaluation.scoring import Answers
 
 CONFIG = EncoderConfig(
@@ -85,8 +85,8 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
 
 def small_report(name: str, value: float) -> Report:
     rows = (
-        Row("chance", {"map_macro": Figure(0.1)}, True),
-        Row("present", {"map_macro": Figure(value, 0.4, 1.25)}),
+        ReportRow("chance", {"map_macro": Estimate(0.1)}, True),
+        ReportRow("present", {"map_macro": Estimate(value, 0.4, 1.25)}),
     )
     table = Table("paper", "valid", "random-5", "random mixtures", ("4 mixtures",), rows)
     empty = Table("three", "valid", "three", "parts", ("skipped: no drums",), ())
@@ -120,7 +120,7 @@ def test_reports_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_cells_are_short() -> None:
-    assert [cell(Figure(value)) for value in (0.0, 0.0314, 0.9996, 1.0, 2.562)] == [
+    assert [cell(Estimate(value)) for value in (0.0, 0.0314, 0.9996, 1.0, 2.562)] == [
         ".000",
         ".031",
         "1.000",

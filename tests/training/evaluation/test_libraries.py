@@ -9,7 +9,7 @@ from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import write_splits
 from training.evaluation.embeddings import ClipEmbeddings, unit
-from training.evaluation.libraries import Shelf, in_words
+from training.evaluation.libraries import DistractorPool, in_words
 
 SIZES = {"train": (6, 4), "test-a": (5, 3), "test-b": (4, 3)}
 CHOSEN = (0, 1, 4)
@@ -29,46 +29,46 @@ def views(folder: Path, tmp_path: Path) -> dict[str, ClipEmbeddings]:
 
 
 @pytest.fixture
-def shelf(views: dict[str, ClipEmbeddings]) -> Shelf:
-    return Shelf(views["test-a"], CHOSEN, [views["test-b"], views["train"]], num_enrolled=2, seed=0)
+def distractors(views: dict[str, ClipEmbeddings]) -> DistractorPool:
+    return DistractorPool(views["test-a"], CHOSEN, [views["test-b"], views["train"]], num_enrolled=2, seed=0)
 
 
-def test_every_size_holds_the_true_instruments_first_and_none_twice(shelf: Shelf) -> None:
+def test_every_size_holds_the_true_instruments_first_and_none_twice(distractors: DistractorPool) -> None:
     # 3 held out; place 2 (3 is in the group of 4); 4 of test-b; 6 and 6 · 2 single clips of train
-    assert len(shelf) == 3 + 1 + 4 + 6 + 12
+    assert len(distractors) == 3 + 1 + 4 + 6 + 12
     for size in (3, 8, 14, 26):
-        entries = shelf.of_size(size)
+        entries = distractors.of_size(size)
         assert [(entry.split, entry.place) for entry in entries[:3]] == [
             ("test-a", place) for place in CHOSEN
         ]
         assert len({(entry.split, entry.place, entry.first) for entry in entries}) == size
         assert not [entry for entry in entries[3:] if entry.split == "test-a" and entry.place in (*CHOSEN, 3)]
-        assert entries == shelf.of_size(26)[:size]
+        assert entries == distractors.of_size(26)[:size]
 
 
-def test_distractors_come_in_order(shelf: Shelf) -> None:
-    words = in_words(shelf.of_size(26))
+def test_distractors_come_in_order(distractors: DistractorPool) -> None:
+    words = in_words(distractors.of_size(26))
     assert words == (
         "3 held out, 1 others of test-a, 4 of test-b, 6 training instruments (train), "
         "12 single clips of training instruments"
     )
-    assert all(entry.first >= 2 for entry in shelf.of_size(26) if entry.number == 1)
+    assert all(entry.first >= 2 for entry in distractors.of_size(26) if entry.number == 1)
 
 
 def test_members_are_the_normalised_means_of_their_clips(
-    shelf: Shelf, views: dict[str, ClipEmbeddings]
+    distractors: DistractorPool, views: dict[str, ClipEmbeddings]
 ) -> None:
-    entries = shelf.of_size(26)
-    got = shelf.embeddings(entries)
+    entries = distractors.of_size(26)
+    got = distractors.embeddings(entries)
     for entry, vector in zip(entries, got, strict=True):
         clips = views[entry.split].of_instruments([entry.place], entry.first, entry.first + entry.number)[0]
         np.testing.assert_allclose(vector, unit(clips.mean(axis=0)), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [2, 27])
-def test_impossible_sizes_are_named(shelf: Shelf, size: int) -> None:
+def test_impossible_sizes_are_named(distractors: DistractorPool, size: int) -> None:
     with pytest.raises(TrainingError, match=rf"a library of {size} .* allow 3 to 26") as caught:
-        shelf.of_size(size)
+        distractors.of_size(size)
     assert (caught.value.value, caught.value.limit) == (size, "3 to 26")
 
 

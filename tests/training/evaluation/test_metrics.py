@@ -11,9 +11,9 @@ from training.evaluation.metrics import (
     equal_error_rate,
     f1,
     mean_average_precision,
-    once,
     ratio,
     to_families,
+    unit_weights,
 )
 
 seeds = st.integers(0, 10_000)
@@ -44,7 +44,7 @@ def test_f1_counts_by_hand() -> None:
     true = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0]], bool)
     predicted = np.array([[1, 0, 1], [1, 0, 0], [0, 1, 0]], bool)
     # first column: precision 1, recall 2/3 → .8; second: precision 1, recall 1/2 → 2/3; the third never occurs
-    got = f1(true, predicted, once(3))
+    got = f1(true, predicted, unit_weights(3))
     assert got.macro == pytest.approx([(0.8 + 2 / 3) / 2])
     assert got.weighted == pytest.approx([(3 * 0.8 + 2 * 2 / 3) / 5])
 
@@ -82,14 +82,16 @@ def test_auroc_is_scikit_learns(seed: int) -> None:
 
 
 def test_auroc_without_both_kinds_is_no_number() -> None:
-    assert np.isnan(auroc(np.array([True, True]), np.array([1, 2], np.float32), once(2))).all()
+    assert np.isnan(auroc(np.array([True, True]), np.array([1, 2], np.float32), unit_weights(2))).all()
 
 
 def test_map_of_perfect_and_random_rankings() -> None:
     rng = np.random.default_rng(0)
     true = rng.random((500, 6)) < 0.2
-    assert mean_average_precision(true, true.astype(np.float32), once(500)).macro == pytest.approx([1])
-    chance = mean_average_precision(true, rng.random(true.shape).astype(np.float32), once(500))
+    assert mean_average_precision(true, true.astype(np.float32), unit_weights(500)).macro == pytest.approx(
+        [1]
+    )
+    chance = mean_average_precision(true, rng.random(true.shape).astype(np.float32), unit_weights(500))
     assert chance.macro == pytest.approx([0.2], abs=0.06)
 
 

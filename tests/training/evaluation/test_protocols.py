@@ -11,25 +11,25 @@ from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
-from training.evaluation import lanes, library, paper, real, three, verify
+from training.evaluation import lanes, library, paper, real, three, verification
+from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.mixtures import part_mixtures
 from training.evaluation.report import Table
-from training.evaluation.setting import Setting
 from training.stem_bank import StemBank
 
 SPLITS = {"train": (4, 8), "test-same": (10, 8)}
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def context(tmp_path_factory: pytest.TempPathFactory) -> EvaluationContext:
     folder = tmp_path_factory.mktemp("bank")
     write_splits(folder, SPLITS)
     pair = EncoderPair.random()
     own, train = (
         ClipEmbeddings.open(pair, folder, name, folder / "cache") for name in ("test-same", "train")
     )
-    return Setting(pair, own, [train], num_mixtures=6)
+    return EvaluationContext(pair, own, [train], num_mixtures=6)
 
 
 def check(table: Table) -> None:
@@ -43,13 +43,13 @@ def check(table: Table) -> None:
                 assert figure.low <= figure.high
 
 
-def test_paper_measures_random_and_rendered_mixtures(setting: Setting, tmp_path: Path) -> None:
+def test_paper_measures_random_and_rendered_mixtures(context: EvaluationContext, tmp_path: Path) -> None:
     samples, rows = tones("test-same", 10, 2, 5)
     mixtures = [
         [(rows[place].number, samples[2 * place]) for place in played] for played in ((0, 3), (2, 4, 9))
     ]
     write_multi(tmp_path, mixtures, rows)
-    found = list(paper.tables(replace(setting, rendered=StemBank.open(tmp_path, "test-same"))))
+    found = list(paper.tables(replace(context, rendered=StemBank.open(tmp_path, "test-same"))))
     assert [table.kind for table in found] == ["random-1", "random-5", "rendered-1", "rendered-5"]
     for table in found:
         check(table)
@@ -64,23 +64,23 @@ def test_paper_measures_random_and_rendered_mixtures(setting: Setting, tmp_path:
     assert found[0].rows[1].figures != found[1].rows[1].figures
 
 
-def test_without_rendered_mixtures_paper_says_so(setting: Setting) -> None:
-    last = list(paper.tables(setting))[-1]
+def test_without_rendered_mixtures_paper_says_so(context: EvaluationContext) -> None:
+    last = list(paper.tables(context))[-1]
     assert not last.rows
     assert "--mixtures" in last.notes[0]
 
 
-def test_rendered_mixtures_of_strangers_are_refused(setting: Setting, tmp_path: Path) -> None:
+def test_rendered_mixtures_of_strangers_are_refused(context: EvaluationContext, tmp_path: Path) -> None:
     silence = np.ones(CLIP_SAMPLES, np.int16)
     _, rows = tones("test-same", 10, 1, 5)
     strangers = [replace(rows[0], id="stranger"), *rows[1:]]
     write_multi(tmp_path, [[(strangers[0].number, silence), (strangers[1].number, silence)]], strangers)
     with pytest.raises(TrainingError, match=r"1 of 10 instruments .* stranger .* --probes"):
-        list(paper.tables(replace(setting, rendered=StemBank.open(tmp_path, "test-same"))))
+        list(paper.tables(replace(context, rendered=StemBank.open(tmp_path, "test-same"))))
 
 
-def test_library_grows_and_tells_its_distractors(setting: Setting) -> None:
-    sizes, numbers, confused = library.tables(replace(setting, sizes=(10, 14, 20)))
+def test_library_grows_and_tells_its_distractors(context: EvaluationContext) -> None:
+    sizes, numbers, confused = library.tables(replace(context, sizes=(10, 14, 20)))
     for table in (sizes, numbers, confused):
         check(table)
     assert [row.name.partition(" ")[0] for row in sizes.rows] == [
@@ -96,28 +96,28 @@ def test_library_grows_and_tells_its_distractors(setting: Setting) -> None:
         assert sum(figure.value for figure in row.figures.values()) == pytest.approx(1, abs=1e-6)
 
 
-def test_library_sizes_are_what_the_data_allow(setting: Setting) -> None:
-    assert setting.library_sizes == (10, 26)  # 10, 4 of train, 12 single clips of theirs
+def test_library_sizes_are_what_the_data_allow(context: EvaluationContext) -> None:
+    assert context.library_sizes == (10, 26)  # 10, 4 of train, 12 single clips of theirs
     with pytest.raises(TrainingError, match="a library of 27"):
-        next(library.tables(replace(setting, sizes=(10, 27))))
+        next(library.tables(replace(context, sizes=(10, 27))))
 
 
-def test_three_mixes_one_of_each_part(setting: Setting) -> None:
-    parts = three.find_parts(setting.everyone)
+def test_three_mixes_one_of_each_part(context: EvaluationContext) -> None:
+    parts = three.find_parts(context.everyone)
     assert parts == {"percussion": (2, 3, 7, 8), "bass": (0, 5), "lead": (1, 6)}
-    ((wave, instrument),) = part_mixtures(setting.everyone, list(parts.values()), 30, seed=0)
+    ((wave, instrument),) = part_mixtures(context.everyone, list(parts.values()), 30, seed=0)
     assert wave.shape == (30, CLIP_SAMPLES)
     for column, places in zip(instrument.T, parts.values(), strict=True):
         assert set(column.tolist()) == set(places)
-    (table,) = three.tables(setting)
+    (table,) = three.tables(context)
     check(table)
     assert "percussion: 4 of drum and mallet" in table.notes[0]
     chance = next(row for row in table.rows if row.name == "bass · chance")
     assert chance.figures["given_5"].value == 1  # five of two
 
 
-def test_the_family_given_only_its_instruments_compete(setting: Setting) -> None:
-    (table,) = three.tables(replace(setting, num_mixtures=40))
+def test_the_family_given_only_its_instruments_compete(context: EvaluationContext) -> None:
+    (table,) = three.tables(replace(context, num_mixtures=40))
     ours = {row.name: row.figures for row in table.rows}
     for part in ("percussion", "bass", "lead"):
         assert ours[part]["given_5"].value >= ours[part]["open_any_5"].value
@@ -128,16 +128,16 @@ def test_the_family_given_only_its_instruments_compete(setting: Setting) -> None
 def test_three_is_skipped_in_words_where_a_part_is_missing(tmp_path: Path) -> None:
     write_splits(tmp_path, {"test-same": (3, 7)})
     own = ClipEmbeddings.open(EncoderPair.random(), tmp_path, "test-same", tmp_path)
-    (table,) = three.tables(Setting(EncoderPair.random(), own, num_mixtures=4))
+    (table,) = three.tables(EvaluationContext(EncoderPair.random(), own, num_mixtures=4))
     assert not table.rows
     assert "skipped: test-same" in table.notes[0]
     assert "bass (bass): 1" in table.notes[0]
 
 
-def test_verify_hears_clips_and_single_notes(setting: Setting, tmp_path: Path) -> None:
+def test_verify_hears_clips_and_single_notes(context: EvaluationContext, tmp_path: Path) -> None:
     for place in range(3):
         write_instrument(tmp_path, f"test-same_{place}", "soundfont", slots((1.0, 0.2 * place)))
-    (table,) = verify.tables(replace(setting, notes=[tmp_path]))
+    (table,) = verification.tables(replace(context, notes=[tmp_path]))
     check(table)
     names = [row.name for row in table.rows]
     assert names[:2] == ["rendered clips", "rendered clips · chance"]
@@ -146,21 +146,21 @@ def test_verify_hears_clips_and_single_notes(setting: Setting, tmp_path: Path) -
     assert table.rows[1].figures["top1"].value == 0.1
     train_only = tmp_path / "train"
     write_instrument(train_only, "train_0", "soundfont", slots())
-    (table,) = verify.tables(replace(setting, notes=[train_only]))
+    (table,) = verification.tables(replace(context, notes=[train_only]))
     assert len(table.rows) == 2
     assert table.notes[1] == "single notes of train: 0 instruments of test-same have two, 2 are needed"
 
 
 def test_embeddings_that_know_their_instrument_are_always_right() -> None:
     vectors = [np.repeat(row[None], 7, axis=0) for row in np.eye(4, dtype=np.float32)]
-    figures = verify.verification(vectors, seed=0)
+    figures = verification.verification(vectors, seed=0)
     assert (figures["eer"].value, figures["eer_pooled"].value, figures["top1"].value) == (0, 0, 1)
     with pytest.raises(TrainingError, match="needs 2 instruments of two clips, 1 are given"):
-        verify.verification([vectors[0], vectors[1][:1]], seed=0)
+        verification.verification([vectors[0], vectors[1][:1]], seed=0)
 
 
-def test_real_is_alone_and_mixed(setting: Setting) -> None:
-    (table,) = real.tables(setting)
+def test_real_is_alone_and_mixed(context: EvaluationContext) -> None:
+    (table,) = real.tables(context)
     check(table)
     assert [row.name for row in table.rows if not row.is_chance and row.name.startswith("10 ")] == [
         "10 · alone, single encoder",
@@ -171,8 +171,8 @@ def test_real_is_alone_and_mixed(setting: Setting) -> None:
     assert alone["recall_any_1"].value == alone["recall_own_1"].value  # one slot is any slot
 
 
-def test_lanes_are_counted_and_each_instrument_once(setting: Setting) -> None:
-    (table,) = lanes.tables(setting)
+def test_lanes_are_counted_and_each_instrument_once(context: EvaluationContext) -> None:
+    (table,) = lanes.tables(context)
     check(table)
     assert [row.name for row in table.rows[::2]] == [
         "1 instrument",
@@ -186,8 +186,8 @@ def test_lanes_are_counted_and_each_instrument_once(setting: Setting) -> None:
     assert nothing.figures == (0, 0, 1, 0)
 
 
-def test_a_passage_is_of_its_instruments_and_of_the_seed_alone(setting: Setting) -> None:
-    held = setting.held
+def test_a_passage_is_of_its_instruments_and_of_the_seed_alone(context: EvaluationContext) -> None:
+    held = context.held
     one, other, again = (next(lanes.passages(held, 3, 1, seed)) for seed in (0, 1, 0))
     assert one[0].shape == (lanes.CLIPS * held.clip_samples,)
     assert len(set(one[1].tolist())) == 3

@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 
 from models.posterior import library_posterior
-from training.evaluation.judging import DEPTHS, absence, judge, judge_all, own_slots, recall, sets
-from training.evaluation.metrics import once
+from training.evaluation.metrics import unit_weights
 from training.evaluation.paper import table_2
-from training.evaluation.scoring import Answers, Heard, answer, answers, guesses, joined
+from training.evaluation.ranking import DEPTHS, absence, own_slots, rank_all_stems, rank_stems, recall, sets
+from training.evaluation.scoring import (
+    EncodedMixtures,
+    LibraryAnswers,
+    chance_answers,
+    concatenate,
+    search,
+    search_all,
+)
 from training.mixing import ABSENT
 
 
-def random_heard(mixtures: int = 40, slots: int = 5, dim: int = 6) -> Heard:
+def random_heard(mixtures: int = 40, slots: int = 5, dim: int = 6) -> EncodedMixtures:
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(mixtures, slots, dim)).astype(np.float32)
-    return Heard(
+    return EncodedMixtures(
         vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), rng.random((mixtures, slots), np.float32)
     )
 
@@ -36,7 +43,7 @@ def random_stems(mixtures: int = 40, most: int = 4, library: int = 7) -> np.ndar
     return out
 
 
-def slow_retrieved(found: Answers, threshold: float) -> np.ndarray:
+def slow_retrieved(found: LibraryAnswers, threshold: float) -> np.ndarray:
     """Section 3.3, one slot at a time."""
     out = np.zeros(found.posterior.shape, bool)
     for mixture, slots in enumerate(found.cosine):
@@ -47,7 +54,7 @@ def slow_retrieved(found: Answers, threshold: float) -> np.ndarray:
     return out
 
 
-def slow_probable(found: Answers) -> np.ndarray:
+def slow_probable(found: LibraryAnswers) -> np.ndarray:
     """As many of the most probable instruments as the sum of presence says."""
     out = np.zeros(found.posterior.shape, bool)
     for mixture, posterior in enumerate(found.posterior):
@@ -62,28 +69,28 @@ def slow_rank(score: np.ndarray, place: int) -> int:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.1])
 def test_the_retrieved_set_is_section_3_3(threshold: float) -> None:
-    found = answer(random_heard(), random_library())
+    found = search(random_heard(), random_library())
     assert np.array_equal(found.retrieved(threshold), slow_retrieved(found, threshold))
 
 
 def test_an_answer_holds_the_papers_score_and_the_posterior() -> None:
-    heard, library = random_heard(), random_library()
-    found = answer(heard, library)
-    assert np.array_equal(found.posterior, library_posterior(found.cosine, heard.presence))
+    encoded, library = random_heard(), random_library()
+    found = search(encoded, library)
+    assert np.array_equal(found.posterior, library_posterior(found.cosine, encoded.presence))
     assert found.highest[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
-    assert found.cosine[4, 1, 2] == pytest.approx(heard.embedding[4, 1] @ library[2], abs=1e-6)
+    assert found.cosine[4, 1, 2] == pytest.approx(encoded.embedding[4, 1] @ library[2], abs=1e-6)
 
 
 def test_chunks_are_the_whole() -> None:
-    heard, library, stems = random_heard(70), random_library(), random_stems(70)
-    whole = judge(answer(heard, library), stems)
-    parts = judge_all(answers(heard, library), stems)
+    encoded, library, stems = random_heard(70), random_library(), random_stems(70)
+    whole = rank_stems(search(encoded, library), stems)
+    parts = rank_all_stems(search_all(encoded, library), stems)
     for name in ("any_rank", "own_rank", "own_nearest", "found", "right"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 
 
 def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
-    cosine, stems = answer(random_heard(), random_library()).cosine, random_stems()
+    cosine, stems = search(random_heard(), random_library()).cosine, random_stems()
     for slots, played, matched in zip(cosine, stems, own_slots(cosine, stems), strict=True):
         places = played[played != ABSENT]
         best = max(permutations(range(5), len(places)), key=lambda p: sum(slots[p, places]))
@@ -92,16 +99,16 @@ def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
 
 
 def test_stems_beyond_the_slots_are_ranked_last() -> None:
-    heard = random_heard(slots=2)
-    judged = judge(answer(heard, random_library()), np.tile([0, 1, 2], (40, 1)))
-    assert ((judged.own_rank == 7).sum(axis=1) == 1).all()
-    assert ((judged.own_nearest == ABSENT).sum(axis=1) == 1).all()
+    encoded = random_heard(slots=2)
+    ranked = rank_stems(search(encoded, random_library()), np.tile([0, 1, 2], (40, 1)))
+    assert ((ranked.own_rank == 7).sum(axis=1) == 1).all()
+    assert ((ranked.own_nearest == ABSENT).sum(axis=1) == 1).all()
 
 
 def test_recall_counts_stems_one_at_a_time() -> None:
-    stems, found = random_stems(), answer(random_heard(), random_library())
+    stems, found = random_stems(), search(random_heard(), random_library())
     matched = own_slots(found.cosine, stems)
-    got = recall(judge(found, stems), once(len(stems)))
+    got = recall(rank_stems(found, stems), unit_weights(len(stems)))
     for k in DEPTHS:
         any_slot, own_slot = [], []
         for row, played in enumerate(stems):
@@ -114,20 +121,20 @@ def test_recall_counts_stems_one_at_a_time() -> None:
 
 def test_equal_scores_find_nothing() -> None:
     """An encoder that gives one vector to everything is not rewarded."""
-    heard = Heard(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32))
-    got = recall(judge(answer(heard, np.ones((7, 1), np.float32)), random_stems(10)), once(10))
+    encoded = EncodedMixtures(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32))
+    got = recall(rank_stems(search(encoded, np.ones((7, 1), np.float32)), random_stems(10)), unit_weights(10))
     assert got["recall_any_1"] == got["recall_own_1"] == got["recall_any_5"] == 0
 
 
 def test_sets_are_compared_mixture_by_mixture() -> None:
-    stems, found = random_stems(), answer(random_heard(), random_library())
+    stems, found = random_stems(), search(random_heard(), random_library())
     retrieved = slow_probable(found)
     scores, errors = [], []
     for played, named in zip(stems, retrieved, strict=True):
         true, guessed = set(played[played != ABSENT].tolist()), set(np.flatnonzero(named).tolist())
         scores.append(2 * len(true & guessed) / (len(true) + len(guessed)))
         errors.append(abs(len(true) - len(guessed)))
-    got = sets(judge(found, stems), once(len(stems)))
+    got = sets(rank_stems(found, stems), unit_weights(len(stems)))
     assert got["set_f1"] == pytest.approx([np.mean(scores)])
     assert got["count_error"] == pytest.approx([np.mean(errors)])
 
@@ -138,41 +145,43 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
     row, stem = np.nonzero(stems != ABSENT)
     embedding[row, stem, stems[row, stem]] = 1
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
-    judged = judge(answer(Heard(embedding, np.ones((40, 4), np.float32)), library), stems, removed)
-    assert absence(judged, removed, once(40))["absence_auroc"] == 1
-    assert (judged.own_rank[judged.stems] == 0).all()
-    assert (judged.resemblance[judged.stems & ~removed] == 1).all()
-    assert (judged.resemblance[judged.stems & removed] == 0).all()
+    ranked = rank_stems(
+        search(EncodedMixtures(embedding, np.ones((40, 4), np.float32)), library), stems, removed
+    )
+    assert absence(ranked, removed, unit_weights(40))["absence_auroc"] == 1
+    assert (ranked.own_rank[ranked.stems] == 0).all()
+    assert (ranked.resemblance[ranked.stems & ~removed] == 1).all()
+    assert (ranked.resemblance[ranked.stems & removed] == 0).all()
 
 
 def test_resemblance_is_to_the_instruments_left_for_each_mixture() -> None:
-    stems, found = random_stems(), answer(random_heard(), random_library())
+    stems, found = random_stems(), search(random_heard(), random_library())
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
-    judged, matched = judge(found, stems, removed), own_slots(found.cosine, stems)
+    ranked, matched = rank_stems(found, stems, removed), own_slots(found.cosine, stems)
     for row, played in enumerate(stems):
         gone = set(played[removed[row] & (played != ABSENT)].tolist())
         for stem in np.flatnonzero(played != ABSENT):
             left = [found.cosine[row, matched[row, stem], place] for place in range(7) if place not in gone]
-            assert judged.resemblance[row, stem] == max(left)
+            assert ranked.resemblance[row, stem] == max(left)
 
 
 def test_blind_answers_are_as_good_as_chance() -> None:
     mixtures, size = 2_000, 50
-    like = Heard(np.zeros((mixtures, 9, 1), np.float32), np.zeros((mixtures, 9), np.float32))
+    like = EncodedMixtures(np.zeros((mixtures, 9, 1), np.float32), np.zeros((mixtures, 9), np.float32))
     rng = np.random.default_rng(0)
     stems = rng.random((mixtures, size)).argsort(axis=1)[:, :4]
-    judged = judge_all(guesses(like, size, (2, 9), seed=1), stems)
-    got = recall(judged, once(mixtures))
+    ranked = rank_all_stems(chance_answers(like, size, (2, 9), seed=1), stems)
+    got = recall(ranked, unit_weights(mixtures))
     for k in DEPTHS:
         assert got[f"recall_any_{k}"] == pytest.approx([k / size], abs=0.02)
-    blind = joined(guesses(like, size, (2, 9), seed=1))
+    blind = concatenate(chance_answers(like, size, (2, 9), seed=1))
     slots = (blind.presence >= 0.5).sum(axis=1)
     assert (slots.min(), slots.max()) == (2, 9)
 
 
 def test_a_perfect_answer_scores_one() -> None:
     true = np.random.default_rng(3).random((40, 7)) < 0.4
-    row = table_2(true, true, true.astype(np.float32), np.arange(7) % 3, once(40))
+    row = table_2(true, true, true.astype(np.float32), np.arange(7) % 3, unit_weights(40))
     ones = {name for name in row if name.startswith(("family", "instrument", "map"))}
     assert len(ones) == 6
     assert all(row[name] == pytest.approx([1.0]) for name in ones)
@@ -181,5 +190,5 @@ def test_a_perfect_answer_scores_one() -> None:
 
 def test_unknown_families_leave_their_columns_out() -> None:
     true = np.ones((4, 3), bool)
-    row = table_2(true, true, true.astype(np.float32), np.full(3, -1), once(4))
+    row = table_2(true, true, true.astype(np.float32), np.full(3, -1), unit_weights(4))
     assert not [name for name in row if name.startswith("family")]

@@ -12,11 +12,11 @@ from index.sources import open_source
 from index.sources.sampled import SampledInstrument
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
-from training.evaluation.bootstrap import Figure, estimate
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.embeddings import unit
-from training.evaluation.metrics import Floats, Values, equal_error_rate, once, ratio
-from training.evaluation.report import Row, Table
-from training.evaluation.setting import NUM_ENROLLED, Setting
+from training.evaluation.metrics import Floats, Values, equal_error_rate, ratio, unit_weights
+from training.evaluation.report import ReportRow, Table
 
 NAME = "verify"
 NUM_TRIALS = 20  # of the target, and as many of others
@@ -24,7 +24,7 @@ MIN_TARGETS = 2
 MAX_NOTES = 64  # of an instrument, drawn from those there are
 
 
-def verification(embeddings: Sequence[Floats], seed: int) -> dict[str, Figure]:
+def verification(embeddings: Sequence[Floats], seed: int) -> dict[str, Estimate]:
     """Error rates and nearest-instrument accuracy from each instrument's clips `[clips ≥ 1, dim]`.
 
     The first five enrol, or all but one where there are fewer than six; an instrument of one clip is tried as another only.
@@ -49,13 +49,13 @@ def verification(embeddings: Sequence[Floats], seed: int) -> dict[str, Figure]:
     pooled = equal_error_rate(*(np.concatenate(column) for column in zip(*trials, strict=True)))
 
     def measure(weights: Values) -> dict[str, Values]:
-        each = once(len(rates))[0]
+        each = unit_weights(len(rates))[0]
         return {
             "eer": ratio(np.array(rates), each, weights),
             "top1": ratio(np.array(nearest), each, weights),
         }
 
-    return estimate(measure, len(rates), seed) | {"eer_pooled": Figure(pooled)}
+    return estimate(measure, len(rates), seed) | {"eer_pooled": Estimate(pooled)}
 
 
 def _one_trial(clips: Floats, enrolled: int, rng: np.random.Generator) -> Floats:
@@ -73,42 +73,42 @@ def notes_of(instrument: SampledInstrument, pair: EncoderPair, rng: np.random.Ge
     return pair.embed(clips) if len(clips) else np.zeros((0, pair.embedding_dim), np.float32)
 
 
-def single_notes(setting: Setting) -> Iterator[tuple[str, list[Floats]]]:
+def single_notes(context: EvaluationContext) -> Iterator[tuple[str, list[Floats]]]:
     """Each source of notes by name, and its notes' embeddings: the split's instruments where it has some.
 
     A source that knows none of them is taken whole, unless the data set has some of it on another side.
     """
-    own = {item.id for item in setting.own.instruments}
-    known = own | {item.id for view in setting.others for item in view.instruments}
-    for path in setting.notes:
+    own = {item.id for item in context.own.instruments}
+    known = own | {item.id for view in context.others for item in view.instruments}
+    for path in context.notes:
         source = open_source(path)
         sampled = [item for item in source if isinstance(item, SampledInstrument)]
         here = [item for item in sampled if item.id in own]
         if not here and not any(item.id in known for item in sampled):
             here = sampled
-        rng = np.random.default_rng(setting.seed)
-        found = [notes_of(item, setting.pair, rng) for item in here]
+        rng = np.random.default_rng(context.seed)
+        found = [notes_of(item, context.pair, rng) for item in here]
         yield f"single notes of {source.name}", [notes for notes in found if len(notes)]
 
 
-def tables(setting: Setting) -> Iterator[Table]:
+def tables(context: EvaluationContext) -> Iterator[Table]:
     """A row for the rendered clips and one for each source of single notes, as far as it has two instruments."""
-    clips = setting.own.of_instruments(setting.everyone.chosen, 0, setting.own.bank.clips_per_instrument)
-    rows: list[Row] = []
-    notes = [] if setting.notes else ["single notes: no source of them is given (--notes)"]
-    for name, embeddings in [("rendered clips", list(clips)), *single_notes(setting)]:
+    clips = context.own.of_instruments(context.everyone.chosen, 0, context.own.bank.clips_per_instrument)
+    rows: list[ReportRow] = []
+    notes = [] if context.notes else ["single notes: no source of them is given (--notes)"]
+    for name, embeddings in [("rendered clips", list(clips)), *single_notes(context)]:
         counts = [len(item) for item in embeddings if len(item) > 1]
         if len(counts) < MIN_TARGETS:
             notes.append(
-                f"{name}: {len(counts)} instruments of {setting.split} have two, {MIN_TARGETS} are needed"
+                f"{name}: {len(counts)} instruments of {context.split} have two, {MIN_TARGETS} are needed"
             )
             continue
-        chance = {"eer": Figure(0.5), "top1": Figure(1 / len(counts)), "eer_pooled": Figure(0.5)}
+        chance = {"eer": Estimate(0.5), "top1": Estimate(1 / len(counts)), "eer_pooled": Estimate(0.5)}
         rows += [
-            Row(name, verification(embeddings, setting.seed)),
-            Row(f"{name} · chance", chance, True),
+            ReportRow(name, verification(embeddings, context.seed)),
+            ReportRow(f"{name} · chance", chance, True),
         ]
-        heard = f"{len(counts)} instruments of {min(counts)} to {max(counts)}"
-        notes.append(f"{name}: {heard}, {min(NUM_ENROLLED, max(counts) - 1)} enrol at most")
+        encoded = f"{len(counts)} instruments of {min(counts)} to {max(counts)}"
+        notes.append(f"{name}: {encoded}, {min(NUM_ENROLLED, max(counts) - 1)} enrol at most")
     title = "equal error rate of the single encoder"
-    yield Table(NAME, setting.split, NAME, title, tuple(notes), tuple(rows))
+    yield Table(NAME, context.split, NAME, title, tuple(notes), tuple(rows))

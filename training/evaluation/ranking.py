@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from training.evaluation.metrics import Bools, Floats, Values, auroc, ratio
-from training.evaluation.scoring import Answers
+from training.evaluation.scoring import LibraryAnswers
 from training.mixing import ABSENT
 
 DEPTHS = (1, 5, 10)
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class StemRanks:
     """Of K mixtures and their stems `[K, stem]`; a stem without a slot of its own is ranked last and resembles nothing."""
 
     instrument: Ints  # place in the library, ABSENT where there is no stem
@@ -48,7 +48,7 @@ def own_slots(cosine: Floats, instrument: Ints) -> Ints:
     return out
 
 
-def judge(answers: Answers, instrument: Ints, removed: Bools | None = None) -> Judged:
+def rank_stems(answers: LibraryAnswers, instrument: Ints, removed: Bools | None = None) -> StemRanks:
     """Compare answers with who plays.
 
     `removed [K, stem]` marks stems whose instrument counts as not in the library that this mixture is held against; it matters
@@ -66,7 +66,7 @@ def judge(answers: Answers, instrument: Ints, removed: Bools | None = None) -> J
     left = (
         own if removed is None else np.where(_missing(instrument, removed, own.shape[2])[:, None], -1.0, own)
     )
-    return Judged(
+    return StemRanks(
         instrument,
         any_rank,
         np.where(lost, own.shape[2], _rank(own, place)),
@@ -92,38 +92,42 @@ def _rank(score: Floats, place: Ints) -> Ints:
     return rank
 
 
-def judge_all(parts: Iterable[Answers], instrument: Ints, removed: Bools | None = None) -> Judged:
-    """`judge` for answers that come in chunks."""
+def rank_all_stems(
+    parts: Iterable[LibraryAnswers], instrument: Ints, removed: Bools | None = None
+) -> StemRanks:
+    """`rank_stems` for answers that come in chunks."""
     rows, start = [], 0
     for part in parts:
         here = slice(start, start + len(part.posterior))
-        rows.append(judge(part, instrument[here], None if removed is None else removed[here]))
+        rows.append(rank_stems(part, instrument[here], None if removed is None else removed[here]))
         start = here.stop
-    return Judged(*(np.concatenate([getattr(row, item.name) for row in rows]) for item in fields(Judged)))
+    return StemRanks(
+        *(np.concatenate([getattr(row, item.name) for row in rows]) for item in fields(StemRanks))
+    )
 
 
-def recall(judged: Judged, weights: Values) -> dict[str, Values]:
+def recall(ranked: StemRanks, weights: Values) -> dict[str, Values]:
     """R@k by any slot and by the own slot, over all stems."""
     out = {}
-    for name, rank in (("any", judged.any_rank), ("own", judged.own_rank)):
+    for name, rank in (("any", ranked.any_rank), ("own", ranked.own_rank)):
         for k in DEPTHS:
-            hits = ((rank < k) & judged.stems).sum(axis=1)
-            out[f"recall_{name}_{k}"] = ratio(hits, judged.stems.sum(axis=1), weights)
+            hits = ((rank < k) & ranked.stems).sum(axis=1)
+            out[f"recall_{name}_{k}"] = ratio(hits, ranked.stems.sum(axis=1), weights)
     return out
 
 
-def sets(judged: Judged, weights: Values) -> dict[str, Values]:
+def sets(ranked: StemRanks, weights: Values) -> dict[str, Values]:
     """F1 of each mixture's retrieved set, and the error in the number of instruments, averaged over mixtures."""
-    size = judged.stems.sum(axis=1)
+    size = ranked.stems.sum(axis=1)
     each = np.ones(len(size))
     return {
-        "set_f1": ratio(2 * judged.right / (judged.found + size), each, weights),
-        "count_error": ratio(np.abs(judged.found - size), each, weights),
+        "set_f1": ratio(2 * ranked.right / (ranked.found + size), each, weights),
+        "count_error": ratio(np.abs(ranked.found - size), each, weights),
     }
 
 
-def absence(judged: Judged, removed: Bools, weights: Values) -> dict[str, Values]:
+def absence(ranked: StemRanks, removed: Bools, weights: Values) -> dict[str, Values]:
     """AUROC of "not in the library": does the own slot's resemblance tell the `removed [K, stem]` from those left in?"""
-    mixture, stem = np.nonzero(judged.stems)
+    mixture, stem = np.nonzero(ranked.stems)
     is_in = ~removed[mixture, stem]
-    return {"absence_auroc": auroc(is_in, judged.resemblance[mixture, stem], weights[:, mixture])}
+    return {"absence_auroc": auroc(is_in, ranked.resemblance[mixture, stem], weights[:, mixture])}

@@ -13,8 +13,8 @@ from training.config import load_recipe
 from training.effects.chain import Effects
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
-from training.evaluation.libraries import Shelf
-from training.evaluation.mixtures import Asked, ask, random_mixtures, rendered_mixtures
+from training.evaluation.libraries import DistractorPool
+from training.evaluation.mixtures import LabelledMixtures, encode_labelled, random_mixtures, rendered_mixtures
 from training.stem_bank import StemBank
 
 PAPER_LIBRARY = 53
@@ -23,7 +23,7 @@ SIZES = (PAPER_LIBRARY, 1_000, 10_000)
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationContext:
     """One split, and what is asked of it. `sizes` None means those of `SIZES` that the data allow."""
 
     pair: EncoderPair
@@ -52,8 +52,8 @@ class Setting:
         return HeldOut(self.own.bank, tuple(range(len(self.own.instruments))), NUM_ENROLLED)
 
     @cached_property
-    def shelf(self) -> Shelf:
-        return Shelf(self.own, self.held.chosen, self.others, NUM_ENROLLED, self.seed)
+    def distractors(self) -> DistractorPool:
+        return DistractorPool(self.own, self.held.chosen, self.others, NUM_ENROLLED, self.seed)
 
     @property
     def library_sizes(self) -> tuple[int, ...]:
@@ -61,21 +61,21 @@ class Setting:
         if self.sizes is not None:
             return tuple(sorted(set(self.sizes)))
         least = len(self.held.chosen)
-        possible = [size for size in SIZES if least < size <= len(self.shelf)]
-        return tuple(sorted({least, *(possible or [len(self.shelf)])}))
+        possible = [size for size in SIZES if least < size <= len(self.distractors)]
+        return tuple(sorted({least, *(possible or [len(self.distractors)])}))
 
     @cached_property
     def effects(self) -> Effects:
         return Effects(load_recipe(self.effects_recipe).effects, self.own.bank.sample_rate)
 
     @cached_property
-    def random(self) -> Asked:
+    def random(self) -> LabelledMixtures:
         """Random mixtures of 2–9 of the library's instruments, levels within ±6 dB."""
-        return ask(self.pair, random_mixtures(self.held, self.num_mixtures, self.seed))
+        return encode_labelled(self.pair, random_mixtures(self.held, self.num_mixtures, self.seed))
 
     @cached_property
-    def multitrack(self) -> Asked | None:
+    def multitrack(self) -> LabelledMixtures | None:
         """The rendered mixtures, where there are some. Raises TrainingError when strangers play in them."""
         if self.rendered is None:
             return None
-        return ask(self.pair, rendered_mixtures(self.held, self.rendered, self.num_mixtures))
+        return encode_labelled(self.pair, rendered_mixtures(self.held, self.rendered, self.num_mixtures))
