@@ -23,7 +23,7 @@ from app.query_store import QueryStore
 from app.settings import Settings
 from app.uploads import Upload, save, stage
 from index.instrument_index import InstrumentIndex, LibraryInfo
-from index.vectors import faiss_runs_on_gpu
+from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict
 

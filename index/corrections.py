@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from index.catalog import Instrument, from_bytes
-from index.vectors import Floats
+from index.vector_store import Floats
 
 SAME_SIMILARITY = 0.999  # one encoder embeds one sound twice, up to rounding
 

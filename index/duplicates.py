@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from index.vectors import Floats
+from index.vector_store import Floats
 
 BLOCK_ROWS = 256
 ROUNDING = 1e-6  # the cosine of a float32 vector with itself may fall short of one by this

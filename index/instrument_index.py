@@ -13,7 +13,6 @@ from sqlalchemy.orm import defer
 
 from index.catalog import Instrument, Library, from_bytes
 from index.duplicates import groups_of
-from index.library_vectors import LibraryVectors
 from index.lookups import (
     all_libraries,
     count_instruments,
@@ -26,7 +25,8 @@ from index.lookups import (
 from index.naming import MAX_NAME_LENGTH, check_family
 from index.records import Hit, InstrumentInfo, LibraryInfo
 from index.shelf import Correction, Shelf
-from index.vectors import Floats
+from index.vector_cache import LibraryVectors
+from index.vector_store import Floats
 from models.errors import EncoderMismatch, InstrumentNotFound, InvalidRequest, LibraryEmpty
 
 __all__ = [
@@ -125,7 +125,7 @@ class InstrumentIndex(Shelf):
         """
         _check_at_least_one("top_k", k)
         check_family(family)
-        return self._searchable(library).search(queries, k, family, exclude)
+        return self.searchable(library).search(queries, k, family, exclude)
 
     def similar(self, instrument_id: str, k: int) -> list[Hit]:
         """The `k` instruments of the same library most similar to this one, itself left out.
@@ -135,7 +135,7 @@ class InstrumentIndex(Shelf):
         _check_at_least_one("k", k)
         with self.catalog.session() as session:
             instrument = find_instrument(session, instrument_id)
-        found = self._searchable(instrument.library_id).search(from_bytes(instrument.embedding)[None], k + 1)[
+        found = self.searchable(instrument.library_id).search(from_bytes(instrument.embedding)[None], k + 1)[
             0
         ]
         return [candidate for candidate in found if candidate.instrument_id != instrument_id][:k]
@@ -149,10 +149,10 @@ class InstrumentIndex(Shelf):
         EncoderMismatch.
         """
         try:
-            vectors = self._searchable(library)
+            vectors = self.searchable(library)
         except LibraryEmpty:
             return []
-        ids = np.array(sorted(vectors.names), np.int64)
+        ids = np.array([row.vector_id for row in vectors.rows], np.int64)
         groups = groups_of(vectors.store.vectors(ids), min_similarity)[:limit]
         wanted = [int(one) for group in groups for one in ids[group.members]]
         found: dict[int, InstrumentInfo] = {}
@@ -165,14 +165,17 @@ class InstrumentIndex(Shelf):
         pairs = zip(groups, members, strict=True)
         return [(group.similarity, infos) for group, infos in pairs if len(infos) > 1]
 
-    def _searchable(self, id_or_name: str) -> LibraryVectors:
-        """The library's vectors at its present revision: one small query tells whether those held still are."""
+    def searchable(self, id_or_name: str) -> LibraryVectors:
+        """The library's vectors at its present revision; they are loaded again only if the library has changed.
+
+        Raises LibraryNotFound, LibraryEmpty and EncoderMismatch.
+        """
         with self.catalog.session() as session:
             library = find_library(session, id_or_name)
             if library.encoder_hash != self.encoder_hash and count_instruments(session, library.id):
                 self.check_encoder(library.name, library.encoder_hash)
         vectors = self.vectors.get(library.id, library.revision)
-        if not vectors.names:
+        if not vectors.rows:
             raise LibraryEmpty(f"library {library.name!r} has no instruments yet", value=library.name)
         return vectors
 

@@ -17,7 +17,7 @@ from index.catalog import Catalog, Instrument, Library, LibraryMap, from_bytes
 from index.lookups import find_library, instrument_info, instruments_of
 from index.projection import Layout, Method, Points, lay_out, method_for
 from index.records import InstrumentInfo
-from index.vectors import Floats
+from index.vector_store import Floats
 from models.errors import IndexDamaged
 
 log = logging.getLogger(__name__)

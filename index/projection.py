@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors import Floats
+from index.vector_store import Floats
 from models.posterior import SCALE
 
 Points = NDArray[np.float64]

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
-from index.library_vectors import VectorCache
 from index.lookups import (
     count_instruments,
     find_instrument,
@@ -33,6 +32,7 @@ from index.naming import (
     clean_name,
 )
 from index.records import InstrumentInfo, LibraryInfo
+from index.vector_cache import VectorCache
 from models.errors import (
     EncoderMismatch,
     IndexDamaged,

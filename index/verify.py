@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from index.catalog import Clip, Instrument, from_bytes
 from index.lookups import instruments_of
 from index.records import LibraryInfo
-from index.vectors import Floats
+from index.vector_store import Floats
 from models.errors import IndexDamaged
 
 if TYPE_CHECKING:

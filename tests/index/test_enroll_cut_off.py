@@ -8,7 +8,7 @@ import pytest
 
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
-from index.vectors import VectorStore
+from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound
 from tests.index.conftest import LIBRARY, open_index, state_of

@@ -152,6 +152,26 @@ def test_candidates_equal_brute_force(enrolled: InstrumentIndex, queries: np.nda
     assert [len(found) for found in enrolled.candidates(LIBRARY, queries, 2)] == [2, 2, 2]
 
 
+def test_each_column_of_the_cosines_belongs_to_its_row(
+    enrolled: InstrumentIndex, queries: np.ndarray
+) -> None:
+    (first, second, *_), _ = enrolled.instruments(LIBRARY)
+    enrolled.remove_instrument(first.id)
+    enrolled.remove_instrument(second.id)
+    enrolled.restore_instrument(first.id)  # its vector is added after those of later instruments
+    vectors = enrolled.searchable(LIBRARY)
+    infos, _ = enrolled.instruments(LIBRARY)
+    assert [(row.instrument_id, row.name, row.family, row.source) for row in vectors.rows] == [
+        (one.id, one.name, one.family, one.source) for one in infos
+    ]
+    held = embeddings(enrolled)
+    expected = [[float(held[row.instrument_id] @ query) for row in vectors.rows] for query in queries]
+    assert np.allclose(vectors.cosines(queries), expected, atol=1e-6)
+    best = [hits[0] for hits in enrolled.candidates(LIBRARY, queries, 1)]
+    ranked = vectors.cosines(queries).argmax(axis=1)
+    assert [one.instrument_id for one in best] == [vectors.rows[j].instrument_id for j in ranked]
+
+
 def test_candidates_of_one_family(enrolled: InstrumentIndex, queries: np.ndarray) -> None:
     assert {one.name for one in enrolled.candidates(LIBRARY, queries, 9, family="reed")[0]} == {
         "Hollow Clarinet"

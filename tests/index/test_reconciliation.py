@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from index.catalog import Clip, Instrument, to_bytes
 from index.instrument_index import InstrumentIndex
-from index.vectors import VectorStore
+from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import IndexDamaged, LibraryNotFound
 from tests.index.conftest import LIBRARY, open_index, vector_file

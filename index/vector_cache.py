@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.lookups import instruments_of
 from index.records import Hit
-from index.vectors import Floats, Ids, VectorStore
+from index.vector_store import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
 
 log = logging.getLogger(__name__)
@@ -26,33 +27,65 @@ log = logging.getLogger(__name__)
 _BATCH = 500  # rows of embeddings read at once
 
 
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """The instrument that a vector stands for."""
+
+    vector_id: int
+    instrument_id: str
+    name: str
+    family: str | None
+    source: str
+
+    def hit(self, similarity: float) -> Hit:
+        return Hit(self.instrument_id, self.name, self.family, self.source, similarity)
+
+
 @dataclass(frozen=True)
 class LibraryVectors:
-    """The vectors of one library at one revision, and what their ids stand for."""
+    """The vectors of one library at one revision, and their instruments in the order of enrollment (rising vector ids)."""
 
     revision: int
     store: VectorStore
-    names: dict[int, tuple[str, str, str | None, str]]  # vector id → instrument id, name, family, source
-    ids_of_family: dict[str, Ids]
+    rows: tuple[VectorRow, ...]
 
     def search(
         self, queries: Floats, k: int, family: str | None = None, exclude: Collection[str] = ()
     ) -> list[list[Hit]]:
-        """For each query `[q, dim]` at most `k` candidates, best first, without the instruments of `exclude`."""
-        allowed = None if family is None else self.ids_of_family.get(family, np.zeros(0, np.int64))
+        """For each query `[q, dim]` at most `k` hits, best first, without the instruments of `exclude`."""
+        allowed = None if family is None else self._ids_of_family.get(family, np.zeros(0, np.int64))
         if exclude:
-            unwanted = frozenset(exclude)
-            among = self.names if allowed is None else allowed.tolist()
-            allowed = np.array([one for one in among if self.names[one][0] not in unwanted], np.int64)
-        ids, scores = self.store.search(queries, k, allowed)
+            excluded = frozenset(exclude)
+            among = self._row_of if allowed is None else allowed.tolist()
+            kept = [one for one in among if self._row_of[one].instrument_id not in excluded]
+            allowed = np.array(kept, np.int64)
+        ids, cosines = self.store.search(queries, k, allowed)
         return [
             [
-                Hit(*self.names[vector_id], similarity=similarity)
-                for vector_id, similarity in zip(row_ids.tolist(), row_scores.tolist(), strict=True)
+                self._row_of[vector_id].hit(similarity)
+                for vector_id, similarity in zip(row_ids.tolist(), row_cosines.tolist(), strict=True)
                 if vector_id >= 0
             ]
-            for row_ids, row_scores in zip(ids, scores, strict=True)
+            for row_ids, row_cosines in zip(ids, cosines, strict=True)
         ]
+
+    def cosines(self, queries: Floats) -> Floats:
+        """The cosine of every query `[q, dim]` with each instrument, `[q, n]`: column `j` belongs to `rows[j]`."""
+        ids, cosines = self.store.cosines(queries)
+        assert len(ids) == len(self.rows)
+        return cosines
+
+    @cached_property
+    def _row_of(self) -> dict[int, VectorRow]:
+        return {row.vector_id: row for row in self.rows}
+
+    @cached_property
+    def _ids_of_family(self) -> dict[str, Ids]:
+        ids: dict[str, list[int]] = defaultdict(list)
+        for row in self.rows:
+            if row.family is not None:
+                ids[row.family].append(row.vector_id)
+        return {family: np.array(found, np.int64) for family, found in ids.items()}
 
 
 class VectorCache:
@@ -101,31 +134,23 @@ class VectorCache:
                 Instrument.family,
                 Instrument.source,
             )
-            rows = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
-            names = {
-                vector_id: (identity, name, family, source)
-                for vector_id, identity, name, family, source in rows
-            }
+            found = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
+            rows = tuple(VectorRow(*row) for row in found)
             store = self.empty_store(library_id, library.encoder_hash)
             try:
                 store.load()
                 is_sound = True
             except IndexDamaged as error:
                 is_sound = False
-                if names:
+                if rows:
                     log.info("building the vectors of library %r: %s", library.name, error)
-            wanted, held = np.array(list(names), np.int64), store.ids
+            wanted, held = np.array([row.vector_id for row in rows], np.int64), store.ids
             missing, extra = np.setdiff1d(wanted, held), np.setdiff1d(held, wanted)
             store.remove(extra)
             _fetch(session, store, missing)
         if not is_sound or len(missing) or len(extra):
             _save(store)
-        ids_of_family: dict[str, list[int]] = defaultdict(list)
-        for vector_id, (_, _, family, _) in names.items():
-            if family is not None:
-                ids_of_family[family].append(vector_id)
-        arrays = {family: np.array(ids, np.int64) for family, ids in ids_of_family.items()}
-        return LibraryVectors(library.revision, store, names, arrays)
+        return LibraryVectors(library.revision, store, rows)
 
 
 def _fetch(session: Session, store: VectorStore, ids: Ids) -> None:
