@@ -1,7 +1,7 @@
-"""Each library's vectors as the catalogue says they should be, held in memory and reconciled with the cache file.
+"""The vectors of each library, held in memory and reconciled with the catalogue and the cache file.
 
-DESIGN.md, decision 1. A held library is never altered: a change in the catalogue, seen by its revision, makes a new one,
-so that searches under way are not disturbed.
+docs/ARCHITECTURE.md, decision 1. Vectors in memory are never altered: when a library's revision rises, they are loaded
+anew, so that searches under way are not disturbed.
 """
 
 import logging
@@ -17,8 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
-from index.lookups import instruments_of
-from index.records import Hit
+from index.records import Hit, instruments_of
 from index.vector_store import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
 
@@ -38,6 +37,7 @@ class VectorRow:
     source: str
 
     def hit(self, similarity: float) -> Hit:
+        """The hit of this instrument with this cosine."""
         return Hit(self.instrument_id, self.name, self.family, self.source, similarity)
 
 
@@ -89,17 +89,22 @@ class LibraryVectors:
 
 
 class VectorCache:
-    """The vectors of all libraries, loaded when first asked for and whenever the catalogue has moved on."""
+    """The vectors of all libraries, loaded on first use and again after each change of a library.
 
-    def __init__(self, catalog: Catalog, folder: Path, dim: int, device: str) -> None:
+    `encoder_hash` and `dim` are those of the encoder in use.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path, encoder_hash: str, dim: int, device: str) -> None:
+        self.encoder_hash = encoder_hash
+        self.dim = dim
         self._catalog = catalog
         self._folder = folder
-        self._dim = dim
         self._device = device
         self._held: dict[str, LibraryVectors] = {}
         self._lock = threading.Lock()  # around loading
 
     def file(self, library_id: str) -> Path:
+        """The path of a library's cache file."""
         return self._folder / f"{library_id}.faiss"
 
     def get(self, library_id: str, revision: int) -> LibraryVectors:
@@ -112,17 +117,32 @@ class VectorCache:
                     held = self._held[library_id] = self._reconcile(library_id)
         return held
 
+    def follow(self, library: Library) -> None:
+        """Load the vectors of a library that was just changed. The change is stored, so a failure here is only logged.
+
+        Libraries of another encoder are left to the processes that use it.
+        """
+        if library.encoder_hash != self.encoder_hash:
+            return
+        try:
+            self.get(library.id, library.revision)
+        except IndexDamaged as error:  # the other libraries can be used
+            log.error("library %r cannot be searched: %s", library.name, error)
+        except LibraryNotFound:
+            log.info("library %r was deleted meanwhile", library.name)
+
     def forget(self, library_id: str) -> None:
-        """Drop what is held and the file."""
+        """Drop a library's vectors from memory, and its file."""
         with self._lock:
             self._held.pop(library_id, None)
             self.file(library_id).unlink(missing_ok=True)
 
     def empty_store(self, library_id: str, encoder_hash: str) -> VectorStore:
-        return VectorStore(self.file(library_id), self._dim, encoder_hash=encoder_hash, device=self._device)
+        """A store for the library's cache file, not yet loaded."""
+        return VectorStore(self.file(library_id), self.dim, encoder_hash=encoder_hash, device=self._device)
 
     def _reconcile(self, library_id: str) -> LibraryVectors:
-        """Take what the file has, fetch the rest from the catalogue, and write the file if it was not as it should be."""
+        """Load the cache file, mend it from the catalogue, and write it again if it had to be mended."""
         with self._catalog.session() as session:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
@@ -147,14 +167,14 @@ class VectorCache:
             wanted, held = np.array([row.vector_id for row in rows], np.int64), store.ids
             missing, extra = np.setdiff1d(wanted, held), np.setdiff1d(held, wanted)
             store.remove(extra)
-            _fetch(session, store, missing)
+            _add_from_catalog(session, store, missing)
         if not is_sound or len(missing) or len(extra):
-            _save(store)
+            _save_if_possible(store)
         return LibraryVectors(library.revision, store, rows)
 
 
-def _fetch(session: Session, store: VectorStore, ids: Ids) -> None:
-    """Add the embeddings of these instruments to the store. Raises IndexDamaged if the catalogue's own are damaged."""
+def _add_from_catalog(session: Session, store: VectorStore, ids: Ids) -> None:
+    """Add the catalogue's embeddings of these instruments to the store. Raises IndexDamaged if they are damaged there."""
     for start in range(0, len(ids), _BATCH):
         chosen = Instrument.vector_id.in_(ids[start : start + _BATCH].tolist())
         columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.embedding)
@@ -167,8 +187,8 @@ def _fetch(session: Session, store: VectorStore, ids: Ids) -> None:
         store.add(np.array([vector_id for vector_id, *_ in rows], np.int64), vectors)
 
 
-def _save(store: VectorStore) -> None:
-    """A cache that cannot be written is made again at the next start; the search goes on."""
+def _save_if_possible(store: VectorStore) -> None:
+    """Save the store, or log why not: search works without the file, and the next start makes it again."""
     try:
         store.save()
     except OSError as error:
