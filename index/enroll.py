@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from index.catalog import Clip, Library, new_id, to_bytes
 from index.catalog import Instrument as InstrumentRow
@@ -114,6 +115,7 @@ class _PreviewWriter:
             self._last.result()
 
     def write(self, instrument_id: str, samples: Floats, sample_rate: int) -> Path:
+        """Start encoding and return the path of the mp3; first wait for the one before and raise its error, if any."""
         if self._last:
             self._last.result()
         path = self._folder / f"{instrument_id}.mp3"
@@ -179,19 +181,10 @@ def _store(
             taken = set(session.scalars(names))
             if taken:  # another process may have enrolled meanwhile
                 index.check_encoder(library.name, library.encoder_hash)
-            library.encoder_hash = (
-                index.encoder_hash
-            )  # an empty library takes the encoder of its first instruments
+            # An empty library takes the encoder of its first instruments.
+            library.encoder_hash = index.encoder_hash
             library.revision += 1
-            corrections = Corrections(session, library_id)
-            rows = [_new_row(item, library_id, index.encoder_hash, taken, corrections) for item in embedded]
-            session.add_all(rows)
-            session.flush()
-            for row, item in zip(rows, embedded, strict=True):
-                session.add_all(
-                    Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
-                    for position, clip in enumerate(item.clips)
-                )
+            rows = _insert(session, library, embedded, taken)
             if draft:
                 draft.store(session, library, [row.vector_id for row in rows])
             for item in embedded:
@@ -204,19 +197,36 @@ def _store(
     return [instrument_info(row) for row in rows]
 
 
+def _insert(
+    session: Session, library: Library, embedded: list[_EmbeddedInstrument], taken: set[str]
+) -> list[InstrumentRow]:
+    """Insert the instruments and their clips; names in `taken` are in use."""
+    corrections = Corrections(session, library.id)
+    rows = [_new_row(item, library, taken, corrections) for item in embedded]
+    session.add_all(rows)
+    session.flush()
+    for row, item in zip(rows, embedded, strict=True):
+        session.add_all(
+            Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
+            for position, clip in enumerate(item.clips)
+        )
+    return rows
+
+
 def _new_row(
-    item: _EmbeddedInstrument, library_id: str, encoder_hash: str, taken: set[str], corrections: Corrections
+    item: _EmbeddedInstrument, library: Library, taken: set[str], corrections: Corrections
 ) -> InstrumentRow:
+    """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
     lowest, highest = item.instrument.playable_range or (None, None)
     name, family = item.instrument.name, item.instrument.family
-    earlier = corrections.find(item.instrument.source, name, encoder_hash, item.mean)
+    earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.mean)
     name_corrected, family_corrected = (
         bool(earlier and earlier.name_corrected),
         bool(earlier and earlier.family_corrected),
     )
     return InstrumentRow(
         id=item.id,
-        library_id=library_id,
+        library_id=library.id,
         name=_free_name(earlier.name if earlier and name_corrected else name, taken),
         family=earlier.family if earlier and family_corrected else family,
         source_name=name,
@@ -227,7 +237,7 @@ def _new_row(
         lowest_pitch=lowest,
         highest_pitch=highest,
         num_clips=len(item.clips),
-        encoder_hash=encoder_hash,
+        encoder_hash=library.encoder_hash,
         embedding=to_bytes(item.mean),
     )
 

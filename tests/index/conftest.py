@@ -21,7 +21,7 @@ LIBRARY = "Tiny"
 
 
 def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
-    """An index of this pair's encoder in `folder`, opened."""
+    """Open an index of this pair's encoder in `folder`."""
     index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
     index.open()
     return index
@@ -43,7 +43,7 @@ def state_of(index: InstrumentIndex) -> tuple[object, ...]:
 def write_tone(
     path: Path, hz: float, seconds: float = 1.0, sample_rate: int = 16_000, level: float = 0.3
 ) -> Path:
-    """A sine in a file of the kind that the suffix says."""
+    """Write a sine to `path`, in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     time = np.arange(int(seconds * sample_rate)) / sample_rate
     sf.write(path, (level * np.sin(2 * np.pi * hz * time)).astype(np.float32), sample_rate)

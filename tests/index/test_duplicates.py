@@ -1,4 +1,4 @@
-"""Groups of near-identical instruments, against a slow twin, and as the index finds them."""
+"""Groups of near-identical instruments equal a slow twin's, and the index applies them to what is present."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from models.encoder_pair import EncoderPair
 from tests.index.fake_source import FakeInstrument, FakeSource
 
 
-def slowly(vectors: np.ndarray, min_similarity: float) -> set[frozenset[int]]:
-    """Every pair is looked at, and what touches a group joins it."""
+def groups_by_brute_force(vectors: np.ndarray, min_similarity: float) -> set[frozenset[int]]:
+    """The slow twin: look at every pair, and merge the groups of each similar one."""
     groups = [{i} for i in range(len(vectors))]
     for i in range(len(vectors)):
         for j in range(i):
@@ -39,7 +39,9 @@ def test_groups_equal_the_slow_twins(seed: int, number: int, min_similarity: flo
     if number > 4:
         vectors[number // 2] = vectors[0]
     groups = find_similar_groups(vectors, min_similarity, block_rows)
-    assert {frozenset(group.members.tolist()) for group in groups} == slowly(vectors, min_similarity)
+    assert {frozenset(group.members.tolist()) for group in groups} == groups_by_brute_force(
+        vectors, min_similarity
+    )
     similarities = [group.similarity for group in groups]
     assert similarities == sorted(similarities, reverse=True)
     for group in groups:

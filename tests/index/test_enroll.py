@@ -1,4 +1,4 @@
-"""What an enrollment adds, what it skips and says, and what it refuses."""
+"""Enrollment adds, names, skips and refuses instruments as documented, and reports its progress."""
 
 from pathlib import Path
 

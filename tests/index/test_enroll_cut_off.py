@@ -1,4 +1,4 @@
-"""Enrollment is all or nothing: what is left when it is cancelled, killed or fails at any point."""
+"""Enrollment is all or nothing, also when it is cancelled, killed or fails at any point."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.index.fake_source import FakeSource
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing in the code catches it."""
+    """A simulated kill: nothing in the code catches it."""
 
 
 def cut_at(step: int, act: Callable[[], object]) -> Callable[[int, int, str], None]:
@@ -61,7 +61,7 @@ def test_a_kill_while_rendering_leaves_nothing(
 def test_a_kill_while_committing_leaves_nothing(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second preview cannot be moved: rows and the first preview go again."""
+    """Moving the second preview fails: the rows and the first preview are removed again."""
     before, replace = state_of(enrolled), Path.replace
     moved: list[Path] = []
 
@@ -107,7 +107,9 @@ def test_a_library_deleted_meanwhile_is_not_brought_back(
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
         enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.libraries.delete(LIBRARY)))
     assert enrolled.libraries.all() == []
-    assert set(enrolled.folder.previews_dir.iterdir()) == previews  # they wait for it to be restored
+    assert (
+        set(enrolled.folder.previews_dir.iterdir()) == previews
+    )  # kept until the library is restored or purged
     assert enrolled.libraries.restore(library.id) == library
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
         enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.libraries.drop(LIBRARY)))

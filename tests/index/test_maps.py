@@ -1,4 +1,4 @@
-"""The map of a library: what places it, when it is drawn, kept, and drawn again."""
+"""The map of a library: its projections, and when it is drawn, stored and drawn again."""
 
 import threading
 
@@ -17,7 +17,7 @@ from tests.index.fake_source import FakeInstrument, FakeSource
 
 
 def clusters(rng: np.random.Generator, count: int, dim: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors about three directions, and which of them each is about."""
+    """Unit vectors around three directions, and the direction of each."""
     kind = np.arange(count) % 3
     vectors = np.eye(dim)[kind] + 0.1 * rng.standard_normal((count, dim))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), kind
@@ -138,7 +138,7 @@ def test_a_missing_or_damaged_map_is_drawn_when_asked_for(enrolled: InstrumentIn
 def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_void(
     enrolled: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    """Whether it is cancelled is asked while the map is drawn: that is when the other one comes."""
+    """The other process enrolls when `cancelled` is asked during drawing."""
     drawing: list[str] = []
     late: list[str] = []
 
@@ -158,7 +158,7 @@ def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_voi
     assert row is not None
     assert row.revision < enrolled.libraries.revision(
         enrolled.libraries.get(LIBRARY).id
-    )  # the late one's own map, not the draft
+    )  # the map of the other process, not the draft
     instruments, layout = enrolled.maps.get(enrolled.libraries.get(LIBRARY).id)
     assert len(instruments) == len(layout.points) == 13
     assert np.isfinite(layout.points).all()

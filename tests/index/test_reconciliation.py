@@ -1,4 +1,4 @@
-"""SQLite is the truth: vector files are mended from it, other processes are noticed, and verification names faults."""
+"""SQLite is the truth: it mends vector files, its changes reach other processes, and verification names faults."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Deleting, restoring and correcting as another process sees it, and what a migration does with what is deleted."""
+"""Other processes see deletions, restorations and corrections at once; a downgrade removes deleted rows."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
     other = open_index(index.folder.root, other_pair)
     (added,) = enroll(other, other_pair, library.id, FakeSource(FakeInstrument("Other"))).added
     other.instruments.delete(added.id)
-    assert other.instruments.restore(first.id) == first  # nothing of the other encoder is left in it
+    assert other.instruments.restore(first.id) == first  # no instrument of the other encoder is left
     assert index.libraries.get(library.id).encoder_hash == pair.encoder_hash
     query = np.ones((1, index.embedding_dim), np.float32)
     assert [one.instrument_id for one in index.candidates(library.id, query, 9)[0]] == [first.id]

@@ -69,7 +69,7 @@ def test_search_equals_brute_force_with_filters_and_removals(
 def _both_searches(
     store: VectorStore, queries: np.ndarray, k: int, allowed: np.ndarray | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """FAISS's answer, and torch's, which is padded by the store where it is used."""
+    """The answers of FAISS and of torch; the latter is padded here as the store pads it."""
     found = [store.search(queries, k, allowed)]
     if len(store):
         ids, scores = TorchSearch(store.ids, store.vectors(store.ids), "cpu").search(queries, k, allowed)
@@ -83,7 +83,7 @@ def _both_searches(
 @settings(deadline=None, max_examples=40)
 @given(ids=st.lists(st.integers(0, 2**40), unique=True, max_size=40), data=st.data())
 def test_cosines_of_all_vectors_equal_a_search_for_all(ids: list[int], data: st.DataObject) -> None:
-    """Ids may come in any order and go again: columns are in rising order of the ids that are left."""
+    """Ids are added in any order and some are removed: columns follow the rising order of the rest."""
     store = store_of(Path("unused"), ids, seed=len(ids))
     if ids:
         store.remove(np.array(sorted(data.draw(st.sets(st.sampled_from(ids)))), np.int64))
