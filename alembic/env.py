@@ -1,6 +1,6 @@
-"""Runs the migrations of the catalogue (`index.catalog`), for the program or for alembic's command line.
+"""Run the migrations of the catalogue (`index/catalog.py`), for the program or for alembic's command line.
 
-The program hands its own connection over; the command line takes the database that alembic.ini or `-x url=…` names.
+The program passes its own connection; the command line opens the database that alembic.ini or `-x url=…` names.
 """
 
 from alembic import context
@@ -11,7 +11,7 @@ from index.migrations import CONNECTION, migrating
 
 
 def run(connection: Connection) -> None:
-    """Migrate inside the caller's transaction; alembic calls SQLite's way of altering a table a batch."""
+    """Migrate inside the caller's transaction. A "batch" is alembic's copy-and-replace, which SQLite needs to alter a table."""
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()

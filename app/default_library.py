@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.instrument_index import MAX_NAME_LENGTH, InstrumentIndex, LibraryInfo
+from index.instrument_index import InstrumentIndex
+from index.libraries import MAX_NAME_LENGTH
+from index.records import LibraryInfo
 from index.sources import SoundFontSource, open_source
 from index.sources.base import InstrumentSource
 from index.sources.default import default_soundfont
@@ -42,15 +44,15 @@ class DefaultLibrary:
         corrected, unless somebody added to it. Raises SourceError when the source does not open, and then leaves
         everything as it is.
         """
-        there = next((library for library in index.libraries() if library.name == self.name), None)
+        there = next((library for library in index.libraries.all() if library.name == self.name), None)
         if there and there.num_instruments and there.encoder_hash == index.encoder_hash:
             return None
         source = self.open_source()
         if there and there.num_instruments:
             if not _is_untouched(there, index, source):
                 return None
-            there = index.empty_library(there.id)
-        return there or index.create_library(self.name), source
+            there = index.libraries.empty(there.id)
+        return there or index.libraries.create(self.name), source
 
 
 def _name_of(path: Path) -> str:
@@ -61,7 +63,7 @@ def _name_of(path: Path) -> str:
 def _is_untouched(library: LibraryInfo, index: InstrumentIndex, source: InstrumentSource) -> bool:
     """Whether every instrument of the library comes from its source."""
     own = {instrument.source for instrument in source}
-    rows, _ = index.instruments(library.id, limit=library.num_instruments)
+    rows, _ = index.instruments.page(library.id, limit=library.num_instruments)
     return all(row.source in own for row in rows)
 
 
@@ -78,8 +80,8 @@ def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLi
     Raises LibraryNotFound, and InvalidRequest when several could be meant.
     """
     if asked:
-        return index.library(asked)
-    libraries = index.libraries()
+        return index.libraries.get(asked)
+    libraries = index.libraries.all()
     for library in libraries:
         if default and library.name == default.name:
             return library

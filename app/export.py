@@ -64,7 +64,7 @@ def write_zip(path: Path, document: Mapping[str, Any], index: InstrumentIndex) -
         for item in document["instruments"]:
             if item["preview"]:
                 try:
-                    archive.write(index.preview_file(item["instrument_id"]), item["preview"])
+                    archive.write(index.folder.preview_file(item["instrument_id"]), item["preview"])
                 except FileNotFoundError:  # purged meanwhile
                     item["preview"] = None
         archive.writestr("set.json", as_json(document))
@@ -101,10 +101,10 @@ def _item(
         "preview": None,
     }
     try:
-        info = index.instrument(instrument_id)
+        info = index.instruments.get(instrument_id)
     except InstrumentNotFound:
         return item | {"gone": True}
-    if index.preview_file(instrument_id).is_file():
+    if index.folder.preview_file(instrument_id).is_file():
         item["preview"] = f"previews/{clean_name(f'{number:02d} {info.name}.mp3')}"
     return item | {"name": info.name, "family": info.family, "source": info.source, "licence": info.licence}
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.schemas import HitOut
 from index.families import FAMILIES
-from index.naming import MAX_INSTRUMENT_NAME_LENGTH, MAX_NAME_LENGTH
+from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
+from index.libraries import MAX_NAME_LENGTH
 
 LibraryName = Annotated[
     str,

@@ -22,8 +22,9 @@ from app.metrics import Metrics
 from app.query_store import QueryStore
 from app.settings import Settings
 from app.uploads import Upload, save, stage
-from index.instrument_index import InstrumentIndex, LibraryInfo
-from index.vectors import faiss_runs_on_gpu
+from index.instrument_index import InstrumentIndex
+from index.records import LibraryInfo
+from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict
 
@@ -46,7 +47,7 @@ class Service:
         self.jobs = JobRunner(
             self.index, pair, JobStore(self.index.catalog), settings.max_waiting_jobs, listener
         )
-        store = QueryStore(self.index.catalog, self.index.queries_dir, settings.max_stored_queries)
+        store = QueryStore(self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries)
         self.answerer = Answerer(settings, self.index, pair, store, self.default)
         self.queries = store
         store.sweep()
@@ -90,7 +91,7 @@ class Service:
         """Stage the files and queue their enrollment; the staged files go when the job has ended."""
         if library.num_instruments:
             self.index.check_encoder(library.name, library.encoder_hash)
-        folder = Path(tempfile.mkdtemp(prefix="enroll_", dir=self.index.tmp_dir))
+        folder = Path(tempfile.mkdtemp(prefix="enroll_", dir=self.index.folder.tmp_dir))
         try:
             source = stage(uploads, folder, self.settings)
             return self.jobs.submit(library.id, source, lambda: shutil.rmtree(folder))
@@ -100,17 +101,17 @@ class Service:
 
     def delete_library(self, library_id: str) -> None:
         """It can be restored for a while. Raises LibraryNotFound, and JobConflict while it is being enrolled into."""
-        library = self.index.library(library_id)
+        library = self.index.libraries.get(library_id)
         if running := self.jobs.in_flight(library.id):
             job = running[0]
             raise JobConflict(f"job {job.id} is adding instruments to it; cancel it first", value=job.state)
-        self.index.delete_library(library.id)
+        self.index.libraries.delete(library.id)
 
     def rename_library(self, library_id: str, name: str) -> LibraryInfo:
         """Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library, which is known by its name."""
-        library = self.index.library(library_id)
+        library = self.index.libraries.get(library_id)
         check_default_keeps_its_name(library, name, self.default)
-        return self.index.rename_library(library.id, name)
+        return self.index.libraries.rename(library.id, name)
 
     def filling(self) -> JobView | None:
         """The default library's enrollment, while it has not come to a good end."""
@@ -138,7 +139,7 @@ class Service:
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix="query_", dir=self.index.tmp_dir))
+        folder = Path(tempfile.mkdtemp(prefix="query_", dir=self.index.folder.tmp_dir))
         try:
             yield folder
         finally:
@@ -152,11 +153,11 @@ class Service:
             lambda: self.engine.in_flight,
         )
         gauge("showme_jobs_in_flight", "Enrollments queued or running.", lambda: len(self.jobs.in_flight()))
-        gauge("showme_libraries", "Libraries.", lambda: len(self.index.libraries()))
+        gauge("showme_libraries", "Libraries.", lambda: len(self.index.libraries.all()))
         gauge(
             "showme_instruments",
             "Instruments in all libraries.",
-            lambda: sum(library.num_instruments for library in self.index.libraries()),
+            lambda: sum(library.num_instruments for library in self.index.libraries.all()),
         )
 
 

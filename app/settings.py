@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from index.shelf import UNDO_SECONDS
+from index.libraries import UNDO_SECONDS
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TOP_K = 5  # hits per slot

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.library_schemas import MapPoint, MapSlot
-from index.projection import NEIGHBOURS, nearest_mean
+from index.maps import NEIGHBOURS, softmax_mean
 
 
 def slot_places(answer: Mapping[str, Any], points: Iterable[MapPoint]) -> list[MapSlot]:
@@ -20,6 +20,6 @@ def slot_places(answer: Mapping[str, Any], points: Iterable[MapPoint]) -> list[M
         hits = [hit for hit in slot["hits"] if hit["instrument_id"] in place_of][:NEIGHBOURS]
         if hits:
             similarity = np.array([hit["similarity"] for hit in hits])
-            x, y = nearest_mean(similarity, np.array([place_of[hit["instrument_id"]] for hit in hits]))
+            x, y = softmax_mean(similarity, np.array([place_of[hit["instrument_id"]] for hit in hits]))
             placed.append(MapSlot(slot=slot["slot"], x=float(x), y=float(y)))
     return placed

@@ -1,4 +1,4 @@
-"""The instrument library: where instruments come from, how they are kept, and how they are found again.
+"""The instrument library: the sources of instruments, their storage, and retrieval among them.
 
-Section 3.3 of Kim et al. 2022 is the search; SQLite holds the truth and FAISS a cache that can be rebuilt from it.
+Retrieval is section 3.3 of Kim et al. 2022. SQLite holds the truth; FAISS is a cache that can be rebuilt from it.
 """

@@ -1,7 +1,7 @@
 """The catalogue: every library, instrument, clip, job and query, and every embedding, in one SQLite file.
 
-DESIGN.md, decision 1: SQLite (WAL) is the truth and the vector files are caches of it. Rows never leave this package as
-live objects; callers of `InstrumentIndex` get the frozen views of `records`.
+docs/ARCHITECTURE.md, decision 1: SQLite (WAL) is the truth and the vector files are caches of it. Callers of
+`InstrumentIndex` get the frozen views of `index/records.py`, never live rows.
 """
 
 import secrets
@@ -37,30 +37,30 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from models.errors import IndexDamaged
 
-BUSY_SECONDS = 30  # how long a writer waits for another process to finish
+BUSY_SECONDS = 30  # a writer waits this long for another process to finish
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
-_BEGIN = "begin"  # execution option: how a connection's transactions begin
+_BEGIN = "begin"  # execution option: the SQL that begins a connection's transactions
 
 
 def new_id(prefix: str) -> str:
-    """A fresh identifier such as `i_3f9a0c12d4e5`."""
+    """Make a random identifier such as `i_3f9a0c12d4e5`."""
     return f"{prefix}_{secrets.token_hex(6)}"
 
 
 def to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """An embedding `[dim]` as the little-endian float32 bytes that rows hold."""
+    """Encode an embedding `[dim]` as little-endian float32 bytes, as rows store it."""
     return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
 
 
 def from_bytes(data: bytes) -> NDArray[np.float32]:
-    """The embedding `[dim]` that a row's bytes hold. Raises IndexDamaged if they are no float32 numbers."""
+    """Decode the embedding `[dim]` of a row. Raises IndexDamaged if the bytes are not float32 numbers."""
     if len(data) % 4:
         raise IndexDamaged(f"an embedding of {len(data)} bytes is damaged", value=len(data))
     return np.frombuffer(data, dtype="<f4").astype(np.float32)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+    """A moment in UTC. SQLite stores no time zone, so it is removed on writing and restored on reading."""
 
     impl = DateTime
     cache_ok = True
@@ -92,17 +92,17 @@ def _id_column(prefix: str) -> Mapped[str]:
     return mapped_column(String(16), primary_key=True, default=lambda: new_id(prefix))
 
 
-_KEPT = text("deleted_at IS NULL")
+_NOT_DELETED = text("deleted_at IS NULL")
 
 
 class Library(Base):
     """A collection of instruments. `revision` rises with every change, so that other processes notice.
 
-    A row with `deleted_at` waits to be restored or purged: nobody sees it, and its name is free.
+    A row with `deleted_at` can be restored until it is purged: readers do not see it, and its name is free.
     """
 
     __tablename__ = "library"
-    __table_args__ = (Index("uq_library_name_kept", "name", unique=True, sqlite_where=_KEPT),)
+    __table_args__ = (Index("uq_library_name_kept", "name", unique=True, sqlite_where=_NOT_DELETED),)
 
     id: Mapped[str] = _id_column("l")
     name: Mapped[str] = mapped_column(String(200))
@@ -113,15 +113,15 @@ class Library(Base):
 
 
 class Instrument(Base):
-    """An instrument and its embedding, the normalised mean of its clips'. A `vector_id` is never used twice.
+    """An instrument and its embedding, the normalised mean of its clips' embeddings. A `vector_id` is never used twice.
 
-    A row with `deleted_at` waits to be restored or purged, as a library's does. What a person has corrected is marked, so
-    that the same source, enrolled again, does not undo it.
+    A row with `deleted_at` can be restored until it is purged, as for a library. `name_corrected` and `family_corrected`
+    mark corrections by a person, which enrolling the same source again does not undo.
     """
 
     __tablename__ = "instrument"
     __table_args__ = (
-        Index("uq_instrument_name_kept", "library_id", "name", unique=True, sqlite_where=_KEPT),
+        Index("uq_instrument_name_kept", "library_id", "name", unique=True, sqlite_where=_NOT_DELETED),
         Index(None, "library_id", "family"),
         {"sqlite_autoincrement": True},
     )
@@ -140,13 +140,13 @@ class Instrument(Base):
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    source_name: Mapped[str | None] = mapped_column(String(300))  # what its source calls it
+    source_name: Mapped[str | None] = mapped_column(String(300))  # its name in its source
     name_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
     family_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
 
 
 class Clip(Base):
-    """The embedding of one clip of an instrument, kept beside their mean."""
+    """The embedding of one clip of an instrument, kept beside the mean of all."""
 
     __tablename__ = "clip"
     __table_args__ = (UniqueConstraint("vector_id", "position"),)
@@ -158,7 +158,7 @@ class Clip(Base):
 
 
 class LibraryMap(Base):
-    """Where the instruments with these vector ids lie on a library's map, as drawn at `revision` of the library."""
+    """The places of the instruments with these vector ids on a library's map, drawn at `revision` of the library."""
 
     __tablename__ = "library_map"
 
@@ -172,7 +172,7 @@ class LibraryMap(Base):
 
 
 class Job(Base):
-    """An enrollment that runs in the background."""
+    """An enrollment in the background."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -190,7 +190,7 @@ class Job(Base):
 
 
 class Query(Base):
-    """A query that was answered: its result as it was sent, and the name of its audio under `queries/`."""
+    """An answered query: its result as it was sent, and the name of its audio file under `queries/`."""
 
     __tablename__ = "query"
 
@@ -205,7 +205,7 @@ class Query(Base):
 class Catalog:
     """The database and its sessions. Safe to use from several threads and several processes.
 
-    `engine` begins transactions that read; `writer` is the same engine beginning them with the write lock.
+    `engine` begins transactions for reading; `writer` is the same engine, but begins them with the write lock.
     """
 
     def __init__(self, location: Path | str) -> None:
@@ -219,18 +219,18 @@ class Catalog:
         self.writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     def migrate(self) -> None:
-        """Bring the schema to the newest revision. Raises IndexDamaged if the file is not ours, or from the future."""
+        """Upgrade the schema to the newest revision. Raises IndexDamaged for another program's file or a newer version's."""
         from index.migrations import upgrade  # alembic takes a quarter of a second to import
 
         upgrade(self.writer)
 
     def session(self) -> Session:
-        """A session to read with: it sees one state of the database and never waits for writers."""
+        """Open a session for reading: it sees one state of the database and never waits for writers."""
         return Session(self.engine, expire_on_commit=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session that holds the write lock from its beginning; committed at the end, rolled back on an exception."""
+        """Open a session that holds the write lock; it commits at the end and rolls back on an exception."""
         with Session(self.writer, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -239,7 +239,7 @@ class Catalog:
 
 
 def _configure(connection: Any, _record: Any) -> None:
-    """Transactions are begun by us, not by the driver, whose habit breaks both snapshots and transactional DDL."""
+    """Turn off the driver's own transactions, which break snapshots and transactional DDL, and set the pragmas."""
     connection.isolation_level = None
     _switch_to_wal(connection)
     for pragma in ("synchronous = FULL", "foreign_keys = ON"):
@@ -247,14 +247,14 @@ def _configure(connection: Any, _record: Any) -> None:
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """SQLite does not wait for a lock when the journal changes its mode, as on the first start; so we do."""
-    patience_ends = monotonic() + BUSY_SECONDS
+    """Switch the journal to WAL, retrying while it is locked: SQLite itself does not wait for this lock."""
+    deadline = monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or monotonic() > patience_ends:
+            if "locked" not in str(error) or monotonic() > deadline:
                 raise
             sleep(0.02)
 

@@ -1,7 +1,7 @@
-"""Enrollment: a source's instruments become clips, embeddings, one transaction, and then vectors.
+"""Enrollment: render a source's instruments, embed their clips, and store all of them in one transaction.
 
-Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the (here normalised) mean of its clips'. Until
-the transaction commits nothing is kept, so that a cancelled, failed or killed enrollment leaves nothing behind.
+Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the mean of its clips' embeddings, here normalised.
+Nothing is stored before the transaction commits: a cancelled, failed or killed enrollment leaves nothing behind.
 """
 
 import shutil
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from index.catalog import Clip, Library, new_id, to_bytes
 from index.catalog import Instrument as InstrumentRow
-from index.corrections import Corrections
 from index.instrument_index import InstrumentIndex
-from index.lookups import instrument_info, instruments_of
-from index.maps import Draft
-from index.records import InstrumentInfo
+from index.instruments import Corrections
+from index.maps import MapDraft
+from index.records import InstrumentInfo, instrument_info, instruments_of
 from index.sources.base import Floats, Instrument, InstrumentSource
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
@@ -29,12 +29,12 @@ Progress = Callable[[int, int, str], None]
 
 DRAWING = "drawing the map"  # the progress message after the last instrument
 
-_MIN_MEAN_NORM = 1e-3  # clips that point every way have no mean to speak of
+_MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean says nothing
 
 
 @dataclass(frozen=True)
 class EnrollReport:
-    """What was enrolled, and what was not: instruments, or files of one, each with the reason."""
+    """The instruments that were added, and the (name, reason) of each instrument or file that was skipped."""
 
     added: list[InstrumentInfo]
     skipped: list[tuple[str, str]]
@@ -42,8 +42,8 @@ class EnrollReport:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """An instrument that is ready to be stored under `id`; its preview, if it has one, waits in a temporary folder."""
+class _EmbeddedInstrument:
+    """An instrument that is ready to be stored under `id`; its preview, if any, is in a temporary folder."""
 
     id: str
     instrument: Instrument
@@ -61,45 +61,45 @@ def enroll(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> EnrollReport:
-    """Add the instruments of `source` to the library (id or name); those that cannot be used are skipped with a reason.
+    """Add the instruments of `source` to the library (id or name); unusable instruments are skipped with a reason.
 
     `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
-    map is drawn; `cancelled()` is asked before each instrument and while drawing, and a cancelled enrollment adds nothing
-    and reports so. Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
+    map is drawn. `cancelled()` is asked before each instrument and while drawing; a cancelled enrollment adds nothing.
+    Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
     """
     if pair.encoder_hash != index.encoder_hash:
         raise EncoderMismatch(
             "the index was opened for another encoder", value=pair.encoder_hash, limit=index.encoder_hash
         )
-    library = index.library(library_id)
+    library = index.libraries.get(library_id)
     if library.num_instruments:
         index.check_encoder(library.name, library.encoder_hash)
-    folder = Path(tempfile.mkdtemp(prefix="enroll-", dir=index.tmp_dir))
+    folder = Path(tempfile.mkdtemp(prefix="enroll-", dir=index.folder.tmp_dir))
     try:
         with _PreviewWriter(folder) as previews:
-            prepared, skipped = _prepare_all(pair, source, previews, progress, cancelled or (lambda: False))
-        if prepared is None or (cancelled and cancelled()):
+            embedded, skipped = _embed_all(pair, source, previews, progress, cancelled or (lambda: False))
+        if embedded is None or (cancelled and cancelled()):
             return EnrollReport([], [], cancelled=True)
-        if not prepared:
+        if not embedded:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
             raise SourceError(
                 f"no instrument of {source.name} could be enrolled ({reasons})", value=source.name
             )
         if progress:
             progress(len(source), len(source), DRAWING)
-        means = np.stack([item.mean for item in prepared])
+        means = np.stack([item.mean for item in embedded])
         draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
         if cancelled and cancelled():
             return EnrollReport([], [], cancelled=True)
-        added = _commit(index, library.id, prepared, draft)
+        added = _store(index, library.id, embedded, draft)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    index.vectors.get(library.id, index.revision(library.id))
+    index.vectors.get(library.id, index.libraries.revision(library.id))
     return EnrollReport(added, skipped)
 
 
 class _PreviewWriter:
-    """Encodes previews to mp3 in a thread of its own, one behind the instrument that is being rendered."""
+    """Encodes previews to mp3 in a thread of its own while the next instrument is rendered."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -115,6 +115,7 @@ class _PreviewWriter:
             self._last.result()
 
     def write(self, instrument_id: str, samples: Floats, sample_rate: int) -> Path:
+        """Start encoding and return the path of the mp3; first wait for the one before and raise its error, if any."""
         if self._last:
             self._last.result()
         path = self._folder / f"{instrument_id}.mp3"
@@ -122,52 +123,54 @@ class _PreviewWriter:
         return path
 
 
-def _prepare_all(
+def _embed_all(
     pair: EncoderPair,
     source: InstrumentSource,
     previews: _PreviewWriter,
     progress: Progress | None,
     cancelled: Callable[[], bool],
-) -> tuple[list[_Prepared] | None, list[tuple[str, str]]]:
-    """What can be enrolled and what is skipped; None and nothing when cancelled on the way."""
+) -> tuple[list[_EmbeddedInstrument] | None, list[tuple[str, str]]]:
+    """Embed all instruments of the source; return them and the skipped ones, or None and nothing when cancelled."""
     report = progress or (lambda done, total, name: None)
-    prepared: list[_Prepared] = []
+    embedded: list[_EmbeddedInstrument] = []
     skipped: list[tuple[str, str]] = list(source.faults)
     report(0, len(source), "")
     for done, instrument in enumerate(source, 1):
         if cancelled():
             return None, []
         try:
-            prepared.append(_prepare(pair, instrument, previews, skipped))
+            embedded.append(_embed(pair, instrument, previews, skipped))
         except (SourceError, AudioError) as error:
             skipped.append((instrument.name, error.message))
         skipped += [(f"{instrument.name}/{part}", reason) for part, reason in instrument.faults]
         report(done, len(source), instrument.name)
-    return prepared, skipped
+    return embedded, skipped
 
 
-def _prepare(
+def _embed(
     pair: EncoderPair, instrument: Instrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
-) -> _Prepared:
-    """Render or decode, embed, and have the preview written; an instrument may do without one."""
+) -> _EmbeddedInstrument:
+    """Embed an instrument's clips and start writing its preview; a preview that fails is skipped."""
     clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
     mean = clips.mean(axis=0)
     norm = float(np.linalg.norm(mean))
-    if not norm > _MIN_MEAN_NORM:  # NaN included
-        raise SourceError(f"the encoder makes nothing of {instrument.name}", value=instrument.source)
+    if not norm > _MIN_MEAN_NORM:  # also true for NaN
+        raise SourceError(
+            f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
+        )
     instrument_id = new_id("i")
     preview: Path | None = None
     try:
         preview = previews.write(instrument_id, *instrument.preview())
     except SourceError as error:
         skipped.append((f"{instrument.name}, its preview", error.message))
-    return _Prepared(instrument_id, instrument, clips, mean / norm, preview)
+    return _EmbeddedInstrument(instrument_id, instrument, clips, mean / norm, preview)
 
 
-def _commit(
-    index: InstrumentIndex, library_id: str, prepared: list[_Prepared], draft: Draft | None
+def _store(
+    index: InstrumentIndex, library_id: str, embedded: list[_EmbeddedInstrument], draft: MapDraft | None
 ) -> list[InstrumentInfo]:
-    """All rows, and the map with them, in one transaction, previews moved into place just before it commits."""
+    """Store all rows and the map in one transaction; previews are moved into place just before it commits."""
     moved: list[Path] = []
     try:
         with index.catalog.write() as session:
@@ -176,24 +179,17 @@ def _commit(
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
             names = instruments_of(library_id).with_only_columns(InstrumentRow.name)
             taken = set(session.scalars(names))
-            if taken:  # another process may have filled it meanwhile
+            if taken:  # another process may have enrolled meanwhile
                 index.check_encoder(library.name, library.encoder_hash)
-            library.encoder_hash = index.encoder_hash  # an empty one takes that of its first instruments
+            # An empty library takes the encoder of its first instruments.
+            library.encoder_hash = index.encoder_hash
             library.revision += 1
-            corrections = Corrections(session, library_id)
-            rows = [_row(item, library_id, index.encoder_hash, taken, corrections) for item in prepared]
-            session.add_all(rows)
-            session.flush()
-            for row, item in zip(rows, prepared, strict=True):
-                session.add_all(
-                    Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
-                    for position, clip in enumerate(item.clips)
-                )
+            rows = _insert(session, library, embedded, taken)
             if draft:
                 draft.store(session, library, [row.vector_id for row in rows])
-            for item in prepared:
+            for item in embedded:
                 if item.preview is not None:
-                    moved.append(item.preview.replace(index.previews_dir / item.preview.name))
+                    moved.append(item.preview.replace(index.folder.previews_dir / item.preview.name))
     except BaseException:
         for path in moved:
             path.unlink(missing_ok=True)
@@ -201,19 +197,36 @@ def _commit(
     return [instrument_info(row) for row in rows]
 
 
-def _row(
-    item: _Prepared, library_id: str, encoder_hash: str, taken: set[str], corrections: Corrections
+def _insert(
+    session: Session, library: Library, embedded: list[_EmbeddedInstrument], taken: set[str]
+) -> list[InstrumentRow]:
+    """Insert the instruments and their clips; names in `taken` are in use."""
+    corrections = Corrections(session, library.id)
+    rows = [_new_row(item, library, taken, corrections) for item in embedded]
+    session.add_all(rows)
+    session.flush()
+    for row, item in zip(rows, embedded, strict=True):
+        session.add_all(
+            Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
+            for position, clip in enumerate(item.clips)
+        )
+    return rows
+
+
+def _new_row(
+    item: _EmbeddedInstrument, library: Library, taken: set[str], corrections: Corrections
 ) -> InstrumentRow:
+    """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
     lowest, highest = item.instrument.playable_range or (None, None)
     name, family = item.instrument.name, item.instrument.family
-    earlier = corrections.of(item.instrument.source, name, encoder_hash, item.mean)
+    earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.mean)
     name_corrected, family_corrected = (
         bool(earlier and earlier.name_corrected),
         bool(earlier and earlier.family_corrected),
     )
     return InstrumentRow(
         id=item.id,
-        library_id=library_id,
+        library_id=library.id,
         name=_free_name(earlier.name if earlier and name_corrected else name, taken),
         family=earlier.family if earlier and family_corrected else family,
         source_name=name,
@@ -224,13 +237,13 @@ def _row(
         lowest_pitch=lowest,
         highest_pitch=highest,
         num_clips=len(item.clips),
-        encoder_hash=encoder_hash,
+        encoder_hash=library.encoder_hash,
         embedding=to_bytes(item.mean),
     )
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, or `name (2)` and so on if it is taken; the answer is taken from now on."""
+    """Return `name`, or `name (2)` and so on if it is taken, and add the result to `taken`."""
     name = " ".join(name.split()) or "unnamed"
     free, number = name, 1
     while free in taken:

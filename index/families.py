@@ -1,10 +1,12 @@
 """The coarse class of an instrument: NSynth's eleven families (Engel et al. 2017, table 1) and drums.
 
-Families come from General MIDI program numbers or from the words of a patch's name; both may honestly be unknown.
+A family is derived from a General MIDI program number or from the words of a patch's name. Either may be unknown.
 """
 
 import re
 import unicodedata
+
+from models.errors import InvalidRequest
 
 FAMILIES: tuple[str, ...] = (
     "bass",
@@ -40,7 +42,7 @@ _PROGRAM_FAMILIES: tuple[tuple[range, str], ...] = (
     (range(115, 120), "drum"),
 )
 
-# Two words that mean something else than their last one, joined before single words are looked at.
+# Pairs of words whose family is not that of the last word; they are looked up before single words.
 _PHRASES: dict[tuple[str, str], str] = {
     ("bass", "guitar"): "bass",
     ("double", "bass"): "string",
@@ -87,12 +89,12 @@ _WORDS: dict[str, str] = {
     "choirlike chorale",
     "drum": "drum drums kit drumkit drumset percussion perc percs snare kick tom toms timpani cymbal cymbals hat hats hihat "
     "conga congas bongo bongos taiko woodblock agogo clap claps shaker tambourine cowbell timbale timbales maracas",
-    # Known words that say it is none of the above, though a family's name may stand before them: GM's pads and effects.
+    # Words that mean no family at all, though a family's name may stand before them: GM's pads and effects.
     "": "pad pads fx sfx effect effects sweep atmosphere noise noises arp arpeggio sequence soundtrack",
 }
 _FAMILY_OF_WORD = {word: family for family, words in _WORDS.items() for word in words.split()}
 
-# Words that decide only when no other does: registers of voices, and waveforms.
+# Words that count only where no other is known: registers of voices, and waveforms.
 _FAMILY_OF_WEAK_WORD = {
     **dict.fromkeys(
         ["soprano", "sopranos", "mezzo", "alto", "altos", "tenor", "tenors", "baritone"], "vocal"
@@ -100,7 +102,7 @@ _FAMILY_OF_WEAK_WORD = {
     **dict.fromkeys(["saw", "sawtooth", "supersaw", "square", "pulse"], "synth_lead"),
     "ep": "keyboard",
 }
-# Words that others are written together with: "Emilyguitar", "Weresax".
+# Words that end compounds such as "Emilyguitar" and "Weresax".
 _ENDINGS = {
     "bass": "bass",
     "guitar": "guitar",
@@ -111,13 +113,19 @@ _ENDINGS = {
     "snare": "drum",
     "choir": "vocal",
 }
-_BLOWN = ("brass", "reed", "flute")  # "Clarinet, Bass": after these, bass is a size
+_WIND = ("brass", "reed", "flute")  # after these, "bass" is a size: "Clarinet, Bass"
 
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
+def check_family(family: str | None) -> None:
+    """Raises InvalidRequest for a string that is not a family; None is allowed."""
+    if family is not None and family not in FAMILIES:
+        raise InvalidRequest(f"{family[:50]!r} is not a family", value=family[:50], limit=", ".join(FAMILIES))
+
+
 def family_of_program(program: int) -> str | None:
-    """The family of a General MIDI program (0…127); None where GM names an effect, a pad or a world of its own.
+    """Return the family of a General MIDI program (0…127); None for effects, pads and ethnic instruments.
 
     0–7 keyboard · 8–15 mallet · 16–23 organ · 24–31 guitar · 32–39 bass · 40–51 string (timpani among them, as in GM)
     · 52–54 vocal · 55 string · 56–63 brass · 64–71 reed · 72–79 flute · 80–87 synth_lead · 88–111 none (pads, effects,
@@ -127,11 +135,11 @@ def family_of_program(program: int) -> str | None:
 
 
 def family_of_name(name: str) -> str | None:
-    """The family that a patch's or a folder's name speaks of, or None.
+    """Return the family that the name of a patch or folder mentions, or None.
 
-    Whole words count, however they are joined (`SynthBrass_2`, "Bass & Lead"), so that a bassoon is no bass. The last
-    word known wins, as the noun stands last in English: "Bass Clarinet" is a reed, "Organ Bass" a bass, "Choir Pad"
-    nothing at all.
+    Only whole words count, however they are joined (`SynthBrass_2`, "Bass & Lead"): a bassoon is not a bass. The last
+    known word wins, because the noun comes last in English: "Bass Clarinet" is a reed, "Organ Bass" a bass, and "Choir
+    Pad" has no family.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # "Flûte" is a flute
     tokens = [token.lower() for token in _TOKEN.findall(plain)]
@@ -146,7 +154,7 @@ def family_of_name(name: str) -> str | None:
         family = _lookup(_FAMILY_OF_WORD, tokens[position])
         if family is None:
             family = _family_of_ending(tokens[position])
-        if family is not None and not (family == "bass" and families and families[-1] in _BLOWN):
+        if family is not None and not (family == "bass" and families and families[-1] in _WIND):
             families.append(family)
         position += 1
     if not families:

@@ -1,4 +1,4 @@
-"""Runs the alembic migrations from code, so that opening a data folder is all the set-up there is.
+"""Run the alembic migrations from code: opening a data folder is all the set-up that is needed.
 
 The scripts live in the top-level folder `alembic/`, which has no `__init__.py`: it would shadow the installed package.
 """
@@ -17,11 +17,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from models.errors import IndexDamaged
 
-CONNECTION = "connection"  # the config attribute through which `alembic/env.py` gets our connection
+CONNECTION = "connection"  # the config attribute that hands our connection to `alembic/env.py`
 
 
 def migrations_folder() -> Path:
-    """Where the migration scripts are: beside this package in a checkout, inside it (`_alembic`) in a wheel."""
+    """Find the migration scripts: beside this package in a checkout, inside it (`_alembic`) in a wheel."""
     package = Path(__file__).parent
     for folder in (package.parent / "alembic", package / "_alembic"):
         if (folder / "env.py").is_file() and (folder / "versions").is_dir():
@@ -30,7 +30,7 @@ def migrations_folder() -> Path:
 
 
 def alembic_config() -> Config:
-    """The alembic configuration of these migrations; a connection goes into its attributes under CONNECTION."""
+    """Make the alembic configuration of these migrations; put a connection into its attributes under CONNECTION."""
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     return config
@@ -38,8 +38,10 @@ def alembic_config() -> Config:
 
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
-    """A connection in one transaction, with foreign keys off: SQLite alters a table by copying and dropping it, and
-    dropping a table deletes the rows that refer to it."""
+    """Open a connection in one transaction, with foreign keys off.
+
+    SQLite alters a table by copying and dropping it, and dropping a table deletes the rows that refer to it.
+    """
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
@@ -52,9 +54,9 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Upgrade to the newest revision, taking the write lock only when there is something to do.
+    """Upgrade to the newest revision; take the write lock only if there is something to do.
 
-    Raises IndexDamaged if the file is no SQLite database, or was made by a newer version of the program.
+    Raises IndexDamaged if the file is not an SQLite database, or was made by a newer version of the program.
     """
     config = alembic_config()
     try:

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import training as training_speed
 from benchmarks.lab import Lab
-from index.vectors import VectorStore
+from index.vector_store import VectorStore
 from models.encoder_pair import WEIGHTS, EncoderPair
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
@@ -47,12 +47,14 @@ def test_search_on_the_gpu_finds_what_the_cpu_finds(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(500, 32)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = []
+    found, cosines = [], []
     for device in ("cpu", "cuda"):
         store = VectorStore(tmp_path / device, 32, device=device)
         store.add(np.arange(500, dtype=np.int64), vectors)
         found.append(store.search(vectors[:20], 10, None)[0])
+        cosines.append(store.cosines(vectors[:20])[1])
     assert np.array_equal(found[0], found[1])
+    assert np.allclose(cosines[0], cosines[1], atol=1e-5)
 
 
 def test_mixing_on_the_gpu_equals_mixing_on_the_cpu() -> None:

@@ -1,6 +1,6 @@
-"""The first catalogue: libraries, instruments, clips, jobs and queries.
+"""Create the catalogue: libraries, instruments, clips, jobs and queries.
 
-Revision 0001, the beginning.
+Revision 0001, the first.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Instruments say their licence and the pitches they can play.
+"""Add the licence and the playable range of instruments.
 
-Revision 0002, after 0001. Instruments enrolled before know neither.
+Revision 0002, after 0001. Both stay unknown for instruments enrolled before.
 """
 
 import sqlalchemy as sa

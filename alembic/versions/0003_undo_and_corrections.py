@@ -1,6 +1,6 @@
-"""What is deleted waits to be restored, its name free meanwhile; corrections of names and families are marked.
+"""Let deleted rows be restored, free their names meanwhile, and mark corrections of names and families.
 
-Revision 0003, after 0002. Going down, what waits is deleted for good.
+Revision 0003, after 0002. A downgrade deletes for good the rows that could still be restored.
 """
 
 import sqlalchemy as sa
@@ -27,7 +27,7 @@ def upgrade() -> None:
         for name in ("name_corrected", "family_corrected"):
             batch.add_column(sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.text("0")))
         batch.drop_constraint("uq_instrument_library_id_name", type_="unique")
-    _remember(last)
+    _restore_last_vector_id(last)
     columns = ["library_id", "name"]
     op.create_index("uq_instrument_name_kept", "instrument", columns, unique=True, sqlite_where=KEPT)
     op.execute("UPDATE instrument SET source_name = name")
@@ -47,7 +47,7 @@ def downgrade() -> None:
         for name in ("deleted_at", "source_name", "name_corrected", "family_corrected"):
             batch.drop_column(name)
         batch.create_unique_constraint("uq_instrument_library_id_name", ["library_id", "name"])
-    _remember(last)
+    _restore_last_vector_id(last)
     op.drop_index("uq_library_name_kept", "library")
     with op.batch_alter_table("library") as batch:
         batch.drop_column("deleted_at")
@@ -59,8 +59,8 @@ def _last_vector_id() -> int:
     return found.scalar() or 0
 
 
-def _remember(last: int) -> None:
-    """A copied table knows only the ids of the rows it has; those of deleted rows must not be used again either."""
+def _restore_last_vector_id(last: int) -> None:
+    """Restore the last id used: a copied table counts only the rows it has, and ids of deleted rows must stay unused."""
     execute = op.get_bind().execute
     execute(sa.text("DELETE FROM sqlite_sequence WHERE name = 'instrument'"))
     execute(sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES ('instrument', :last)"), {"last": last})

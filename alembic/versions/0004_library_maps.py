@@ -1,6 +1,6 @@
-"""The map of each library is kept beside it.
+"""Store the map of each library.
 
-Revision 0004, after 0003. Libraries enrolled before get theirs when somebody looks at it.
+Revision 0004, after 0003. The map of a library enrolled before is drawn when somebody first asks for it.
 """
 
 import sqlalchemy as sa

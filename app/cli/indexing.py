@@ -13,7 +13,8 @@ from app.cli.render import instrument_table, library_table
 from app.cli.terminal import err, out
 from app.default_library import check_default_keeps_its_name
 from index.enroll import enroll
-from index.instrument_index import InstrumentIndex, InstrumentInfo, LibraryInfo
+from index.instrument_index import InstrumentIndex
+from index.records import InstrumentInfo, LibraryInfo
 from index.sources import open_source
 from models.errors import InstrumentNotFound, LibraryNotFound
 
@@ -31,7 +32,7 @@ def add(path: Path, library: str) -> None:
                 report = enroll(parts.index, parts.pair, chosen.id, source, progress=progress)
         except BaseException:
             if is_new:
-                parts.index.drop_library(chosen.id)
+                parts.index.libraries.drop(chosen.id)
             raise
     for name, reason in report.skipped:
         err.print(f"skipped {name}: {reason}", markup=False)
@@ -42,7 +43,7 @@ def show(library: str | None) -> None:
     """Print the libraries, or the instruments of one."""
     with opened() as parts:
         if library is None:
-            out.print(library_table(parts.index.libraries()))
+            out.print(library_table(parts.index.libraries.all()))
         else:
             out.print(instrument_table(_instruments(parts.index, library)))
 
@@ -50,16 +51,16 @@ def show(library: str | None) -> None:
 def remove(library: str, instrument: str | None, *, ask: bool) -> None:
     """Remove a library, after asking if `ask`, or one instrument of it."""
     with opened() as parts:
-        chosen = parts.index.library(library)
+        chosen = parts.index.libraries.get(library)
         if instrument is not None:
             instrument_id = _instrument_id(parts.index, chosen, instrument)
-            parts.index.remove_instrument(instrument_id)
+            parts.index.instruments.delete(instrument_id)
             out.print(f"removed {instrument} from {chosen.name}", markup=False)
             _say_how_to_restore(instrument_id)
             return
         if ask:
             typer.confirm(f"Remove {chosen.name} with its {chosen.num_instruments} instruments?", abort=True)
-        parts.index.delete_library(chosen.id)
+        parts.index.libraries.delete(chosen.id)
         out.print(f"removed {chosen.name}", markup=False)
         _say_how_to_restore(chosen.id)
 
@@ -67,13 +68,13 @@ def remove(library: str, instrument: str | None, *, ask: bool) -> None:
 def rename(library: str, name: str, instrument: str | None) -> None:
     """Give a library, or one instrument of it, another name."""
     with opened() as parts:
-        chosen = parts.index.library(library)
+        chosen = parts.index.libraries.get(library)
         if instrument is not None:
             found = _instrument_id(parts.index, chosen, instrument)
-            renamed = parts.index.correct_instrument(found, {"name": name}).name
+            renamed = parts.index.instruments.correct(found, {"name": name}).name
         else:
             check_default_keeps_its_name(chosen, name, parts.default)
-            renamed = parts.index.rename_library(chosen.id, name).name
+            renamed = parts.index.libraries.rename(chosen.id, name).name
     out.print(f"{instrument or chosen.name} is now called {renamed}", markup=False)
 
 
@@ -81,9 +82,9 @@ def restore(deleted: str) -> None:
     """Bring back a library or an instrument that was removed a while ago, by its id."""
     with opened() as parts:
         if deleted.startswith("i_"):
-            name = parts.index.restore_instrument(deleted).name
+            name = parts.index.instruments.restore(deleted).name
         else:
-            name = parts.index.restore_library(deleted).name
+            name = parts.index.libraries.restore(deleted).name
     out.print(f"{name} is back", markup=False)
 
 
@@ -113,15 +114,15 @@ def rebuild(library: str | None) -> None:
 def _library(index: InstrumentIndex, id_or_name: str) -> tuple[LibraryInfo, bool]:
     """The library, and whether it was made here."""
     try:
-        return index.library(id_or_name), False
+        return index.libraries.get(id_or_name), False
     except LibraryNotFound:
-        return index.create_library(id_or_name), True
+        return index.libraries.create(id_or_name), True
 
 
 def _instruments(index: InstrumentIndex, library: str) -> list[InstrumentInfo]:
-    rows, after = index.instruments(library, limit=PAGE)
+    rows, after = index.instruments.page(library, limit=PAGE)
     while after is not None:
-        page, after = index.instruments(library, limit=PAGE, after=after)
+        page, after = index.instruments.page(library, limit=PAGE, after=after)
         rows += page
     return rows
 

@@ -24,9 +24,11 @@ def query(file: Path, question: Question, *, as_json: bool) -> None:
     with file.open("rb"):
         pass  # a file that cannot be read is said before anything is loaded
     with opened(fill_default=question.library is None) as parts:
-        store = QueryStore(parts.index.catalog, parts.index.queries_dir, parts.settings.max_stored_queries)
+        store = QueryStore(
+            parts.index.catalog, parts.index.folder.queries_dir, parts.settings.max_stored_queries
+        )
         answerer = Answerer(parts.settings, parts.index, parts.pair, store, parts.default)
-        with tempfile.TemporaryDirectory(prefix="query_", dir=parts.index.tmp_dir) as folder:
+        with tempfile.TemporaryDirectory(prefix="query_", dir=parts.index.folder.tmp_dir) as folder:
             copy = Path(shutil.copyfile(file, Path(folder) / "query"))
             answer = answerer.ask(copy, upload_name(file.name), question)
     if as_json:

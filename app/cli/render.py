@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from index.instrument_index import InstrumentInfo, LibraryInfo
+from index.records import InstrumentInfo, LibraryInfo
 
 LANE_COLUMNS = (16, 48)  # at least, at most
 OTHER_COLUMNS = 72  # what the table needs beside the lane

@@ -58,7 +58,7 @@ def _readiness(service: Service) -> Readiness:
         if not filling.finished:
             what = f"the default library is being enrolled: {filling.done} of {filling.total}"
         progress = Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
-    libraries = service.index.libraries()
+    libraries = service.index.libraries.all()
     return Readiness(
         ready=progress is None,
         device=service.pair.device,

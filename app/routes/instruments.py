@@ -13,7 +13,8 @@ from app.audio_response import audio_response
 from app.deps import ServiceDep
 from app.errors import documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
-from index.instrument_index import Correction, InstrumentInfo
+from index.instruments import Correction
+from index.records import InstrumentInfo
 from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
 
 router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
@@ -37,7 +38,7 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
 def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
     """One instrument."""
-    return instrument_out(service.index.instrument(instrument_id))
+    return instrument_out(service.index.instruments.get(instrument_id))
 
 
 @router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
@@ -48,13 +49,13 @@ def correct_instrument(instrument_id: str, body: InstrumentPatch, service: Servi
         correction["name"] = body.name
     if "family" in body.model_fields_set:
         correction["family"] = body.family
-    return instrument_out(service.index.correct_instrument(instrument_id, correction))
+    return instrument_out(service.index.instruments.correct(instrument_id, correction))
 
 
 @router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
 def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
     """Remove an instrument from its library; for a while (SHOWME_UNDO_SECONDS, an hour) it can be restored."""
-    service.index.remove_instrument(instrument_id)
+    service.index.instruments.delete(instrument_id)
 
 
 @router.post(
@@ -63,7 +64,7 @@ def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
 )
 def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
     """Bring a deleted instrument back, if that was not too long ago; one that is there is answered as it is."""
-    return instrument_out(service.index.restore_instrument(instrument_id))
+    return instrument_out(service.index.instruments.restore(instrument_id))
 
 
 @router.get(
@@ -77,7 +78,7 @@ def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut
 )
 def get_preview(instrument_id: str, request: Request, service: ServiceDep) -> FileResponse:
     """A few seconds of the instrument as mp3; takes byte ranges."""
-    path = service.index.preview_path(service.index.instrument(instrument_id).id)
+    path = service.index.instruments.preview_path(service.index.instruments.get(instrument_id).id)
     if not path.is_file():
         raise InstrumentNotFound(f"instrument {instrument_id} has no preview any more", value=instrument_id)
     return audio_response(request, path)

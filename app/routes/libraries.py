@@ -26,7 +26,7 @@ from app.schemas import JobOut
 from app.service import Service
 from app.slot_places import slot_places
 from app.uploads import ACCEPTED, Upload, upload_name
-from index.instrument_index import LibraryInfo
+from index.records import LibraryInfo
 from models import errors
 
 router = APIRouter(prefix="/v1/libraries", tags=["libraries"])
@@ -47,7 +47,7 @@ def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
 @router.get("")
 def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
     """All libraries, by name."""
-    libraries = sorted(service.index.libraries(), key=lambda library: (library.name, library.id))
+    libraries = sorted(service.index.libraries.all(), key=lambda library: (library.name, library.id))
     following = [library for library in libraries if page.next is None or library.name > page.next]
     shown = following[: page.limit]
     more = len(following) > len(shown)
@@ -59,7 +59,7 @@ def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
 @router.post("", status_code=201, responses=documented(errors.LibraryExists, errors.InvalidRequest))
 def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> LibraryOut:
     """An empty library."""
-    library = service.index.create_library(body.name)
+    library = service.index.libraries.create(body.name)
     response.headers["Location"] = f"/v1/libraries/{library.id}"
     return library_out(library, service)
 
@@ -67,7 +67,7 @@ def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> 
 @router.get("/{library_id}", responses=documented(errors.LibraryNotFound))
 def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
     """One library, by id or by name."""
-    return library_out(service.index.library(library_id), service)
+    return library_out(service.index.libraries.get(library_id), service)
 
 
 @router.delete(
@@ -96,7 +96,7 @@ def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> Lib
 )
 def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
     """Bring a deleted library back whole, if that was not too long ago; one that is there is answered as it is."""
-    return library_out(service.index.restore_library(library_id), service)
+    return library_out(service.index.libraries.restore(library_id), service)
 
 
 @router.get(
@@ -114,7 +114,7 @@ def get_map(
 
     It is drawn when instruments are enrolled; a library that has none yet gets it now, which may take some seconds.
     """
-    library = service.index.library(library_id)
+    library = service.index.libraries.get(library_id)
     result = None if query is None else service.queries.result(query)
     instruments, layout = service.index.maps.get(library.id)
     points = [
@@ -163,8 +163,8 @@ def list_instruments(
     search: Annotated[str | None, Query(max_length=200, description="part of the name")] = None,
 ) -> InstrumentPage:
     """The instruments of a library, a page at a time."""
-    library = service.index.library(library_id)
-    rows, following = service.index.instruments(library.id, page.limit, page.next, family, search)
+    library = service.index.libraries.get(library_id)
+    rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)
     return InstrumentPage(items=[instrument_out(row) for row in rows], next=following)
 
 
@@ -194,7 +194,7 @@ def add_instruments(
 
     The answer is the job; nothing appears in the library unless all of it could be stored.
     """
-    library = service.index.library(library_id)
+    library = service.index.libraries.get(library_id)
     view = service.enroll_uploads(library, [Upload(upload_name(item.filename), item.file) for item in files])
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return job_out(view)

@@ -148,7 +148,7 @@ def export_set(
     if format != "zip":
         content = export.as_json(document) if format == "json" else export.as_csv(document)
         return Response(content, media_type=kind, headers=headers)
-    path = service.index.tmp_dir / f"export_{token_hex(8)}.zip"
+    path = service.index.folder.tmp_dir / f"export_{token_hex(8)}.zip"
     try:
         export.write_zip(path, document, service.index)
     except BaseException:

@@ -125,7 +125,7 @@ def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair) ->
     index.open()
     with pytest.raises(SourceError):
         default.to_fill(index)
-    assert index.libraries() == []
+    assert index.libraries.all() == []
     index.close()
 
 

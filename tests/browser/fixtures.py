@@ -74,7 +74,7 @@ def write_large_library(settings: Settings) -> None:
     pair = EncoderPair.load(settings.weights_dir, "cpu")
     index = open_index(settings, pair)
     try:
-        library = index.create_library("Five thousand")
+        library = index.libraries.create("Five thousand")
         rng = np.random.default_rng(5)
         vectors = rng.standard_normal((LARGE_LIBRARY, index.embedding_dim)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -21,7 +21,7 @@ LIBRARY = "Tiny"
 
 
 def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
-    """An index of this pair's encoder in `folder`, opened."""
+    """Open an index of this pair's encoder in `folder`."""
     index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
     index.open()
     return index
@@ -29,21 +29,21 @@ def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
 
 def vector_file(index: InstrumentIndex) -> Path:
     """The cache file of the library `Tiny`."""
-    return index.vectors.file(index.library(LIBRARY).id)
+    return index.vectors.file(index.libraries.get(LIBRARY).id)
 
 
 def state_of(index: InstrumentIndex) -> tuple[object, ...]:
     """Everything that an enrollment changes."""
     with index.catalog.session() as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (Instrument, Clip)]
-    files = sorted(str(path.relative_to(index.data_dir)) for path in index.data_dir.glob("[!s]*/**/*"))
-    return *counts, files, index.libraries()
+    files = sorted(str(path.relative_to(index.folder.root)) for path in index.folder.root.glob("[!s]*/**/*"))
+    return *counts, files, index.libraries.all()
 
 
 def write_tone(
     path: Path, hz: float, seconds: float = 1.0, sample_rate: int = 16_000, level: float = 0.3
 ) -> Path:
-    """A sine in a file of the kind that the suffix says."""
+    """Write a sine to `path`, in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     time = np.arange(int(seconds * sample_rate)) / sample_rate
     sf.write(path, (level * np.sin(2 * np.pi * hz * time)).astype(np.float32), sample_rate)
@@ -66,7 +66,7 @@ def index(tmp_path: Path, pair: EncoderPair) -> Iterator[InstrumentIndex]:
 def _enrolled_folder(tmp_path_factory: pytest.TempPathFactory, font: Path, pair: EncoderPair) -> Path:
     folder = tmp_path_factory.mktemp("enrolled")
     index = open_index(folder, pair)
-    enroll(index, pair, index.create_library(LIBRARY).id, SoundFontSource(font))
+    enroll(index, pair, index.libraries.create(LIBRARY).id, SoundFontSource(font))
     index.close()
     return folder
 

@@ -109,7 +109,7 @@ def test_rows_of_0001_are_kept_and_know_no_licence_and_no_range(catalog: Catalog
         session.execute(sa.delete(Instrument))
         session.add(fresh := an_instrument(library_id, "fresh"))
         session.flush()
-        assert fresh.vector_id == 5  # altering the table has not made it forget which ids were used
+        assert fresh.vector_id == 5  # ids used before the table was altered stay used
 
 
 def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:

@@ -1,19 +1,19 @@
-"""Groups of near-identical instruments, against a slow twin, and as the index finds them."""
+"""Groups of near-identical instruments equal a slow twin's, and the index applies them to what is present."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.duplicates import groups_of
+from index.duplicates import find_similar_groups
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from models.encoder_pair import EncoderPair
 from tests.index.fake_source import FakeInstrument, FakeSource
 
 
-def slowly(vectors: np.ndarray, min_similarity: float) -> set[frozenset[int]]:
-    """Every pair is looked at, and what touches a group joins it."""
+def groups_by_brute_force(vectors: np.ndarray, min_similarity: float) -> set[frozenset[int]]:
+    """The slow twin: look at every pair, and merge the groups of each similar one."""
     groups = [{i} for i in range(len(vectors))]
     for i in range(len(vectors)):
         for j in range(i):
@@ -38,8 +38,10 @@ def test_groups_equal_the_slow_twins(seed: int, number: int, min_similarity: flo
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     if number > 4:
         vectors[number // 2] = vectors[0]
-    groups = groups_of(vectors, min_similarity, block_rows)
-    assert {frozenset(group.members.tolist()) for group in groups} == slowly(vectors, min_similarity)
+    groups = find_similar_groups(vectors, min_similarity, block_rows)
+    assert {frozenset(group.members.tolist()) for group in groups} == groups_by_brute_force(
+        vectors, min_similarity
+    )
     similarities = [group.similarity for group in groups]
     assert similarities == sorted(similarities, reverse=True)
     for group in groups:
@@ -50,20 +52,20 @@ def test_groups_equal_the_slow_twins(seed: int, number: int, min_similarity: flo
 
 def test_a_large_library_of_one_sound_is_one_group() -> None:
     vectors = np.tile(np.array([[0.6, 0.8]], np.float32), (3000, 1))
-    (group,) = groups_of(vectors, 1.0)
+    (group,) = find_similar_groups(vectors, 1.0)
     assert len(group.members) == 3000
 
 
 def test_deleted_and_renamed_instruments_in_groups(index: InstrumentIndex, pair: EncoderPair) -> None:
-    library = index.create_library("Lib").id
+    library = index.libraries.create("Lib").id
     assert index.duplicates(library, 0.98, 10) == []
     source = FakeSource(FakeInstrument("Pure", 300))
     added = [enroll(index, pair, library, source).added[0] for _ in range(3)]
     ((similarity, group),) = index.duplicates(library, 0.999, 10)
     assert similarity == pytest.approx(1.0, abs=1e-5)
     assert group == added
-    index.remove_instrument(added[0].id)
-    renamed = index.correct_instrument(added[2].id, {"name": "Other"})
+    index.instruments.delete(added[0].id)
+    renamed = index.instruments.correct(added[2].id, {"name": "Other"})
     assert index.duplicates(library, 0.999, 10)[0][1] == [added[1], renamed]
-    index.remove_instrument(added[1].id)
+    index.instruments.delete(added[1].id)
     assert index.duplicates(library, 0.999, 10) == []

@@ -1,4 +1,4 @@
-"""What an enrollment adds, what it skips and says, and what it refuses."""
+"""Enrollment adds, names, skips and refuses instruments as documented, and reports its progress."""
 
 from pathlib import Path
 
@@ -22,12 +22,12 @@ from tests.index.tiny_soundfont import PATCHES
 
 
 def test_all_presets_are_enrolled(enrolled: InstrumentIndex) -> None:
-    rows, _ = enrolled.instruments(LIBRARY)
+    rows, _ = enrolled.instruments.page(LIBRARY)
     assert [row.name for row in rows] == [patch.name for patch in PATCHES]
-    assert enrolled.library(LIBRARY).num_instruments == 7
+    assert enrolled.libraries.get(LIBRARY).num_instruments == 7
     assert enrolled.verify() == []
     for row in rows:
-        preview = decode(enrolled.preview_path(row.id), sample_rate=44_100)
+        preview = decode(enrolled.instruments.preview_path(row.id), sample_rate=44_100)
         assert 3.0 <= preview.duration_seconds <= 4.6
 
 
@@ -53,7 +53,7 @@ def test_an_enrolled_clip_finds_itself_first(
     for hz in rng.uniform(100, 3000, size=12):
         write_tone(tmp_path / "tones" / f"{hz:.0f} hz.wav", float(hz), seconds=0.5)
     source = FolderSource(tmp_path / "tones")
-    report = enroll(index, pair, index.create_library("Tones").id, source)
+    report = enroll(index, pair, index.libraries.create("Tones").id, source)
     assert len(report.added) == 12
     for instrument in source:
         queries = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
@@ -64,19 +64,19 @@ def test_an_enrolled_clip_finds_itself_first(
 
 def test_progress_counts_every_instrument(index: InstrumentIndex, pair: EncoderPair, few: FakeSource) -> None:
     seen: list[tuple[int, int, str]] = []
-    library = index.create_library("Lib")
+    library = index.libraries.create("Lib")
     report = enroll(index, pair, library.name, few, progress=lambda *step: seen.append(step))
     assert seen == [(0, 3, ""), (1, 3, "Pure"), (2, 3, "Low"), (3, 3, "High"), (3, 3, "drawing the map")]
-    assert report.added == index.instruments(library.id)[0]
+    assert report.added == index.instruments.page(library.id)[0]
     assert report.skipped == []
     assert not report.cancelled
 
 
 def test_names_stay_unique_in_a_library(index: InstrumentIndex, pair: EncoderPair, few: FakeSource) -> None:
-    library = index.create_library("Lib")
+    library = index.libraries.create("Lib")
     for _ in range(3):
         enroll(index, pair, library.id, few)
-    names = [row.name for row in index.instruments(library.id)[0]]
+    names = [row.name for row in index.instruments.page(library.id)[0]]
     assert names[::3] == ["Pure", "Pure (2)", "Pure (3)"]
     assert len(set(names)) == 9
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_used_is_skipped_with_its_reason(
     write_tone(tmp_path / "lib" / "partly" / "tone.wav", 400)
     (tmp_path / "lib" / "partly" / "broken.wav").write_bytes(b"this is no wave file at all")
     (tmp_path / "lib" / "broken.wav").write_bytes(b"this is no wave file at all")
-    report = enroll(index, pair, index.create_library("Lib").id, FolderSource(tmp_path / "lib"))
+    report = enroll(index, pair, index.libraries.create("Lib").id, FolderSource(tmp_path / "lib"))
     assert sorted(one.name for one in report.added) == ["good", "partly"]
     reasons = dict(report.skipped)
     assert {"broken", "partly/broken.wav"} <= set(reasons)
@@ -108,7 +108,7 @@ def test_a_silent_instrument_is_skipped_and_one_may_do_without_a_preview(
     index: InstrumentIndex, pair: EncoderPair
 ) -> None:
     source = FakeSource(FakeInstrument("mute", None), FakeInstrument("unplayable", has_preview=False))
-    report = enroll(index, pair, index.create_library("Lib").id, source)
+    report = enroll(index, pair, index.libraries.create("Lib").id, source)
     assert [one.name for one in report.added] == ["unplayable"]
     assert report.skipped == [("mute", "mute is silent"), ("unplayable, its preview", "nothing to play")]
 
@@ -121,14 +121,14 @@ def test_embeddings_that_are_no_numbers_are_not_stored(index: InstrumentIndex, p
         def embed(self, clips: Floats) -> Floats:
             return np.full((len(clips), self.embedding_dim), np.nan, np.float32)
 
-    library = index.create_library("Lib")
-    with pytest.raises(SourceError, match="the encoder makes nothing of dumb"):
+    library = index.libraries.create("Lib")
+    with pytest.raises(SourceError, match="the clips of dumb have no usable mean"):
         enroll(index, NanPair(), library.id, FakeSource(FakeInstrument("dumb")))
-    assert index.library(library.id).num_instruments == 0
+    assert index.libraries.get(library.id).num_instruments == 0
 
 
 def test_a_source_of_which_nothing_can_be_used_is_an_error(index: InstrumentIndex, pair: EncoderPair) -> None:
-    library = index.create_library("Lib")
+    library = index.libraries.create("Lib")
     before = state_of(index)
     with pytest.raises(SourceError, match=r"no instrument of fakes could be enrolled \(mute: mute is silent"):
         enroll(index, pair, library.id, FakeSource(FakeInstrument("mute", None)))
@@ -146,7 +146,7 @@ def test_an_unknown_library_and_a_foreign_encoder_are_refused_before_any_work(
     other_pair = EncoderPair.random(seed=1)
     with pytest.raises(EncoderMismatch):
         enroll(enrolled, other_pair, LIBRARY, few, progress=never)
-    other = open_index(enrolled.data_dir, other_pair)
+    other = open_index(enrolled.folder.root, other_pair)
     with pytest.raises(EncoderMismatch, match="showme index add"):
         enroll(other, other_pair, LIBRARY, few, progress=never)
     other.close()
@@ -155,10 +155,10 @@ def test_an_unknown_library_and_a_foreign_encoder_are_refused_before_any_work(
 def test_an_empty_library_takes_the_encoder_of_its_first_instruments(
     index: InstrumentIndex, few: FakeSource
 ) -> None:
-    index.create_library("Lib")
+    index.libraries.create("Lib")
     other_pair = EncoderPair.random(seed=1)
-    other = open_index(index.data_dir, other_pair)
+    other = open_index(index.folder.root, other_pair)
     enroll(other, other_pair, "Lib", few)
-    assert other.library("Lib").encoder_hash == other_pair.encoder_hash
+    assert other.libraries.get("Lib").encoder_hash == other_pair.encoder_hash
     assert other.verify() == []
     other.close()

@@ -1,4 +1,4 @@
-"""Enrollment is all or nothing: what is left when it is cancelled, killed or fails at any point."""
+"""Enrollment is all or nothing, also when it is cancelled, killed or fails at any point."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
-from index.vectors import VectorStore
+from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound
 from tests.index.conftest import LIBRARY, open_index, state_of
@@ -16,7 +16,7 @@ from tests.index.fake_source import FakeSource
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing in the code catches it."""
+    """A simulated kill: nothing in the code catches it."""
 
 
 def cut_at(step: int, act: Callable[[], object]) -> Callable[[int, int, str], None]:
@@ -61,12 +61,12 @@ def test_a_kill_while_rendering_leaves_nothing(
 def test_a_kill_while_committing_leaves_nothing(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second preview cannot be moved: rows and the first preview go again."""
+    """Moving the second preview fails: the rows and the first preview are removed again."""
     before, replace = state_of(enrolled), Path.replace
     moved: list[Path] = []
 
     def replace_once(path: Path, target: Path) -> Path:
-        if target.parent == enrolled.previews_dir:
+        if target.parent == enrolled.folder.previews_dir:
             if moved:
                 raise Killed
             moved.append(target)
@@ -91,8 +91,8 @@ def test_a_kill_between_commit_and_vectors_is_mended_on_opening(
     with pytest.raises(Killed):
         enroll(enrolled, pair, LIBRARY, few)
     monkeypatch.undo()
-    again = open_index(enrolled.data_dir, pair)
-    assert again.library(LIBRARY).num_instruments == 10
+    again = open_index(enrolled.folder.root, pair)
+    assert again.libraries.get(LIBRARY).num_instruments == 10
     assert again.verify() == []
     query = np.eye(pair.embedding_dim, dtype=np.float32)[:1]
     assert len(again.candidates(LIBRARY, query, 99)[0]) == 10
@@ -102,27 +102,29 @@ def test_a_kill_between_commit_and_vectors_is_mended_on_opening(
 def test_a_library_deleted_meanwhile_is_not_brought_back(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
-    library = enrolled.library(LIBRARY)
-    previews = set(enrolled.previews_dir.iterdir())
+    library = enrolled.libraries.get(LIBRARY)
+    previews = set(enrolled.folder.previews_dir.iterdir())
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.delete_library(LIBRARY)))
-    assert enrolled.libraries() == []
-    assert set(enrolled.previews_dir.iterdir()) == previews  # they wait for it to be restored
-    assert enrolled.restore_library(library.id) == library
+        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.libraries.delete(LIBRARY)))
+    assert enrolled.libraries.all() == []
+    assert (
+        set(enrolled.folder.previews_dir.iterdir()) == previews
+    )  # kept until the library is restored or purged
+    assert enrolled.libraries.restore(library.id) == library
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.drop_library(LIBRARY)))
-    assert list(enrolled.previews_dir.iterdir()) == []
+        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.libraries.drop(LIBRARY)))
+    assert list(enrolled.folder.previews_dir.iterdir()) == []
 
 
 def test_a_library_filled_by_another_encoder_meanwhile_is_left_alone(
     index: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
-    index.create_library("Lib")
+    index.libraries.create("Lib")
     other_pair = EncoderPair.random(seed=1)
-    other = open_index(index.data_dir, other_pair)
+    other = open_index(index.folder.root, other_pair)
     with pytest.raises(EncoderMismatch, match="showme index add"):
         enroll(index, pair, "Lib", few, progress=cut_at(2, lambda: enroll(other, other_pair, "Lib", few)))
-    assert other.library("Lib").num_instruments == 3
+    assert other.libraries.get("Lib").num_instruments == 3
     assert other.verify() == []
     other.close()
 

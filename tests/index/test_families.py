@@ -1,4 +1,4 @@
-"""Families from General MIDI programs and from names, against GM's own grouping and names as banks have them."""
+"""Families follow General MIDI's own groups, and the names of real banks."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The facade: libraries, pages, search, reconciliation with SQLite, several processes, verification."""
+"""The index as a whole: libraries, pages of instruments, search, and libraries of another encoder."""
 
 import numpy as np
 import pytest
@@ -26,37 +26,37 @@ def embeddings(index: InstrumentIndex) -> dict[str, np.ndarray]:
 
 
 def test_libraries_are_made_found_and_deleted(index: InstrumentIndex) -> None:
-    first, second = index.create_library("  My \n sounds "), index.create_library("Other")
+    first, second = index.libraries.create("  My \n sounds "), index.libraries.create("Other")
     assert first.name == "My sounds"
     assert first.num_instruments == 0
     assert first.encoder_hash == index.encoder_hash
-    assert index.libraries() == [first, second]
-    assert index.library(first.id) == index.library("My sounds") == first
+    assert index.libraries.all() == [first, second]
+    assert index.libraries.get(first.id) == index.libraries.get("My sounds") == first
     with pytest.raises(LibraryExists, match="Other"):
-        index.create_library("Other")
+        index.libraries.create("Other")
     for name in ("", "   ", "x" * 201):
         with pytest.raises(InvalidRequest, match="1 to 200 characters"):
-            index.create_library(name)
-    index.delete_library("Other")
-    assert index.libraries() == [first]
-    for act in (index.library, index.delete_library, index.verify, index.rebuild):
+            index.libraries.create(name)
+    index.libraries.delete("Other")
+    assert index.libraries.all() == [first]
+    for act in (index.libraries.get, index.libraries.delete, index.verify, index.rebuild):
         with pytest.raises(LibraryNotFound, match="Other"):
             act("Other")
 
 
 def test_an_id_wins_over_a_name(index: InstrumentIndex) -> None:
-    first = index.create_library("first")
-    impostor = index.create_library(first.id)
-    assert index.library(first.id) == first
-    assert index.library(impostor.id) == impostor
+    first = index.libraries.create("first")
+    impostor = index.libraries.create(first.id)
+    assert index.libraries.get(first.id) == first
+    assert index.libraries.get(impostor.id) == impostor
 
 
 def test_deleting_a_library_removes_its_files(enrolled: InstrumentIndex) -> None:
     file = vector_file(enrolled)
     assert file.is_file()
-    enrolled.drop_library(LIBRARY)
+    enrolled.libraries.drop(LIBRARY)
     assert not file.exists()
-    assert list(enrolled.previews_dir.iterdir()) == []
+    assert list(enrolled.folder.previews_dir.iterdir()) == []
     assert enrolled.verify() == []
 
 
@@ -64,13 +64,13 @@ def test_deleting_a_library_removes_its_files(enrolled: InstrumentIndex) -> None
 
 
 def test_pages_cover_all_instruments_once_in_order(enrolled: InstrumentIndex) -> None:
-    everything, more = enrolled.instruments(LIBRARY, limit=100)
+    everything, more = enrolled.instruments.page(LIBRARY, limit=100)
     assert more is None
     assert [one.name for one in everything][:2] == ["Pure", "Hollow Clarinet"]
     for limit in range(1, 8):
         paged, after = [], None
         while True:
-            page, after = enrolled.instruments(LIBRARY, limit=limit, after=after)
+            page, after = enrolled.instruments.page(LIBRARY, limit=limit, after=after)
             paged += page
             if after is None:
                 break
@@ -81,15 +81,15 @@ def test_pages_cover_all_instruments_once_in_order(enrolled: InstrumentIndex) ->
 def test_a_page_goes_on_where_it_was_though_its_last_instrument_was_removed(
     enrolled: InstrumentIndex,
 ) -> None:
-    first, after = enrolled.instruments(LIBRARY, limit=3)
-    rest, _ = enrolled.instruments(LIBRARY, after=after)
-    enrolled.remove_instrument(first[-1].id)
-    assert enrolled.instruments(LIBRARY, after=after)[0] == rest
+    first, after = enrolled.instruments.page(LIBRARY, limit=3)
+    rest, _ = enrolled.instruments.page(LIBRARY, after=after)
+    enrolled.instruments.delete(first[-1].id)
+    assert enrolled.instruments.page(LIBRARY, after=after)[0] == rest
 
 
 def test_instruments_are_filtered_by_family_and_name(enrolled: InstrumentIndex) -> None:
     def names(**filters: str) -> list[str]:
-        return [one.name for one in enrolled.instruments(LIBRARY, **filters)[0]]  # type: ignore[arg-type]
+        return [one.name for one in enrolled.instruments.page(LIBRARY, **filters)[0]]  # type: ignore[arg-type]
 
     assert names(family="bass") == ["Variation Bass"]
     assert names(family="guitar") == []
@@ -103,12 +103,12 @@ def test_wrong_parameters_are_refused_with_value_and_limit(
 ) -> None:
     for limit in (0, -3):
         with pytest.raises(InvalidRequest, match=f"limit is {limit}"):
-            enrolled.instruments(LIBRARY, limit=limit)
+            enrolled.instruments.page(LIBRARY, limit=limit)
         with pytest.raises(InvalidRequest, match=f"top_k is {limit}"):
             enrolled.candidates(LIBRARY, queries, limit)
     for after in ("", "x", "-1", "1e3", "²", "9" * 30):
         with pytest.raises(InvalidRequest, match="after"):
-            enrolled.instruments(LIBRARY, after=after)
+            enrolled.instruments.page(LIBRARY, after=after)
     with pytest.raises(InvalidRequest) as caught:
         enrolled.candidates(LIBRARY, queries, 1, family="tuba")
     assert caught.value.value == "tuba"
@@ -116,27 +116,27 @@ def test_wrong_parameters_are_refused_with_value_and_limit(
 
 
 def test_an_instrument_and_its_preview(enrolled: InstrumentIndex) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
-    assert enrolled.instrument(first.id) == first
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
+    assert enrolled.instruments.get(first.id) == first
     assert first.num_clips == 8
-    path = enrolled.preview_path(first.id)
+    path = enrolled.instruments.preview_path(first.id)
     assert path.suffix == ".mp3"
     assert path.stat().st_size > 1000
     path.unlink()
     with pytest.raises(InstrumentNotFound, match="Pure has no preview"):
-        enrolled.preview_path(first.id)
-    for act in (enrolled.instrument, enrolled.preview_path, enrolled.remove_instrument):
+        enrolled.instruments.preview_path(first.id)
+    for act in (enrolled.instruments.get, enrolled.instruments.preview_path, enrolled.instruments.delete):
         with pytest.raises(InstrumentNotFound, match="i_nothing"):
             act("i_nothing")
 
 
 def test_a_removed_instrument_is_found_no_more(enrolled: InstrumentIndex) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
     own = embeddings(enrolled)[first.id][None]
     assert enrolled.candidates(LIBRARY, own, 1)[0][0].instrument_id == first.id
-    enrolled.remove_instrument(first.id)
+    enrolled.instruments.delete(first.id)
     assert first.id not in {one.instrument_id for one in enrolled.candidates(LIBRARY, own, 99)[0]}
-    assert enrolled.library(LIBRARY).num_instruments == 6
+    assert enrolled.libraries.get(LIBRARY).num_instruments == 6
     assert enrolled.verify() == []
 
 
@@ -150,6 +150,26 @@ def test_candidates_equal_brute_force(enrolled: InstrumentIndex, queries: np.nda
         assert [one.instrument_id for one in found] == [one for _, one in expected]
         assert [one.similarity for one in found] == pytest.approx([score for score, _ in expected], abs=1e-6)
     assert [len(found) for found in enrolled.candidates(LIBRARY, queries, 2)] == [2, 2, 2]
+
+
+def test_each_column_of_the_cosines_belongs_to_its_row(
+    enrolled: InstrumentIndex, queries: np.ndarray
+) -> None:
+    (first, second, *_), _ = enrolled.instruments.page(LIBRARY)
+    enrolled.instruments.delete(first.id)
+    enrolled.instruments.delete(second.id)
+    enrolled.instruments.restore(first.id)  # its vector is added after those of later instruments
+    vectors = enrolled.searchable(LIBRARY)
+    infos, _ = enrolled.instruments.page(LIBRARY)
+    assert [(row.instrument_id, row.name, row.family, row.source) for row in vectors.rows] == [
+        (one.id, one.name, one.family, one.source) for one in infos
+    ]
+    held = embeddings(enrolled)
+    expected = [[float(held[row.instrument_id] @ query) for row in vectors.rows] for query in queries]
+    assert np.allclose(vectors.cosines(queries), expected, atol=1e-6)
+    best = [hits[0] for hits in enrolled.candidates(LIBRARY, queries, 1)]
+    ranked = vectors.cosines(queries).argmax(axis=1)
+    assert [one.instrument_id for one in best] == [vectors.rows[j].instrument_id for j in ranked]
 
 
 def test_candidates_of_one_family(enrolled: InstrumentIndex, queries: np.ndarray) -> None:
@@ -171,12 +191,12 @@ def test_every_instrument_finds_itself_first_and_is_not_similar_to_itself(enroll
 
 
 def test_empty_and_unknown_libraries_are_refused(index: InstrumentIndex, queries: np.ndarray) -> None:
-    index.create_library("empty")
+    index.libraries.create("empty")
     with pytest.raises(LibraryEmpty, match="'empty' has no instruments"):
         index.candidates("empty", queries, 1)
     with pytest.raises(LibraryNotFound):
         index.candidates("nowhere", queries, 1)
-    other = InstrumentIndex(index.data_dir, "sha256:other", index.embedding_dim)
+    other = InstrumentIndex(index.folder.root, "sha256:other", index.embedding_dim)
     with pytest.raises(LibraryEmpty):  # it may still be filled by any encoder
         other.candidates("empty", queries, 1)
     other.close()
@@ -185,11 +205,11 @@ def test_empty_and_unknown_libraries_are_refused(index: InstrumentIndex, queries
 def test_a_library_of_another_encoder_is_listed_but_not_searched(
     enrolled: InstrumentIndex, queries: np.ndarray
 ) -> None:
-    other = InstrumentIndex(enrolled.data_dir, "sha256:other", enrolled.embedding_dim)
+    other = InstrumentIndex(enrolled.folder.root, "sha256:other", enrolled.embedding_dim)
     before = vector_file(enrolled).read_bytes()
     other.open()
-    library = other.library(LIBRARY)
-    (first, *_), _ = other.instruments(LIBRARY)
+    library = other.libraries.get(LIBRARY)
+    (first, *_), _ = other.instruments.page(LIBRARY)
     for act in (
         lambda: other.candidates(LIBRARY, queries, 1),
         lambda: other.similar(first.id, 1),
@@ -199,7 +219,7 @@ def test_a_library_of_another_encoder_is_listed_but_not_searched(
             act()
         assert (caught.value.value, caught.value.limit) == (library.encoder_hash, "sha256:other")
     assert any("another encoder" in fault for fault in other.verify())
-    other.remove_instrument(first.id)
+    other.instruments.delete(first.id)
     other.close()
     assert vector_file(enrolled).read_bytes() == before
     assert enrolled.candidates(LIBRARY, queries, 99)[0][0].instrument_id != first.id  # the owner reconciles

@@ -1,4 +1,4 @@
-"""The map of a library: what places it, when it is drawn, kept, and drawn again."""
+"""The map of a library: its projections, and when it is drawn, stored and drawn again."""
 
 import threading
 
@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from index.catalog import Instrument, LibraryMap
 from index.enroll import DRAWING, enroll
 from index.instrument_index import InstrumentIndex
-from index.projection import MOST_GUESSED, Layout, lay_out, nearest_mean, project
+from index.maps import MAX_SHARE_PLACED, Layout, compute_layout, pca, softmax_mean
 from models.encoder_pair import EncoderPair
 from models.errors import IndexDamaged
 from tests.index.conftest import LIBRARY
@@ -17,7 +17,7 @@ from tests.index.fake_source import FakeInstrument, FakeSource
 
 
 def clusters(rng: np.random.Generator, count: int, dim: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors about three directions, and which of them each is about."""
+    """Unit vectors around three directions, and the direction of each."""
     kind = np.arange(count) % 3
     vectors = np.eye(dim)[kind] + 0.1 * rng.standard_normal((count, dim))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), kind
@@ -36,10 +36,10 @@ def kept(index: InstrumentIndex) -> LibraryMap | None:
 def test_projection_keeps_the_greatest_spread(rng: np.random.Generator, count: int) -> None:
     spread = np.array([9.0, 3.0, 0.1, 0.1], np.float32)
     embedding = (rng.standard_normal((count, 4)) * spread).astype(np.float32)
-    points, share = project(embedding)
+    points, share = pca(embedding)
     assert points.shape == (count, 2)
     assert np.isfinite(points).all()
-    np.testing.assert_allclose(project(embedding.copy())[0], points)
+    np.testing.assert_allclose(pca(embedding.copy())[0], points)
     if count == 50:
         centred = embedding - embedding.mean(axis=0)
         assert abs(np.corrcoef(points[:, 0], centred[:, 0])[0, 1]) > 0.99
@@ -49,79 +49,82 @@ def test_projection_keeps_the_greatest_spread(rng: np.random.Generator, count: i
 
 
 def test_equal_embeddings_have_no_spread() -> None:
-    points, share = project(np.ones((3, 8), np.float32))
+    points, share = pca(np.ones((3, 8), np.float32))
     assert not points.any()
     assert share == (0.0, 0.0)
 
 
 def test_t_sne_keeps_neighbours_together(rng: np.random.Generator) -> None:
     embedding, kind = clusters(rng, 60)
-    layout = lay_out(embedding)
+    layout = compute_layout(embedding)
     assert (layout.method, layout.explained_variance) == ("t-SNE", None)
     assert np.abs(layout.points).max() == pytest.approx(1.0)
     distance = np.linalg.norm(layout.points[:, None] - layout.points[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     assert (kind[distance.argmin(axis=1)] == kind).all()
-    assert np.array_equal(lay_out(embedding.copy()).points, layout.points)
+    assert np.array_equal(compute_layout(embedding.copy()).points, layout.points)
 
 
 @pytest.mark.parametrize(("count", "method"), [(0, "PCA"), (1, "PCA"), (9, "PCA"), (10, "t-SNE")])
 def test_small_libraries_are_drawn_by_pca(rng: np.random.Generator, count: int, method: str) -> None:
-    layout = lay_out(clusters(rng, count)[0])
+    layout = compute_layout(clusters(rng, count)[0])
     assert (layout.method, layout.points.shape) == (method, (count, 2))
     assert (layout.explained_variance is None) == (method == "t-SNE")
     assert np.isfinite(layout.points).all()
 
 
 def test_equal_embeddings_lie_in_one_place() -> None:
-    assert not lay_out(np.full((12, 4), 0.5, np.float32)).points.any()
+    assert not compute_layout(np.full((12, 4), 0.5, np.float32)).points.any()
 
 
 def test_a_few_new_instruments_lie_amid_what_they_resemble_and_move_nothing(rng: np.random.Generator) -> None:
     embedding, kind = clusters(rng, 60)
-    points = lay_out(embedding).points.copy()
+    points = compute_layout(embedding).points.copy()
     new = slice(57, 60)
     points[new] = np.nan
-    grown = lay_out(embedding, Layout("t-SNE", points))
+    grown = compute_layout(embedding, Layout("t-SNE", points))
     assert np.array_equal(grown.points[:57], points[:57])
     assert grown.num_guessed == 3
     for i in range(57, 60):
         own = points[:57][kind[:57] == kind[i]]
         assert (own.min(axis=0) <= grown.points[i]).all()
         assert (grown.points[i] <= own.max(axis=0)).all()
-    assert lay_out(embedding, Layout("t-SNE", points, num_guessed=int(60 * MOST_GUESSED))).num_guessed == 0
+    assert (
+        compute_layout(embedding, Layout("t-SNE", points, num_guessed=int(60 * MAX_SHARE_PLACED))).num_guessed
+        == 0
+    )
 
 
 def test_the_nearest_weighs_most() -> None:
     points = np.array([[0.0, 0.0], [1.0, 1.0]])
-    assert nearest_mean(np.array([0.5]), points[1:]) == pytest.approx([1.0, 1.0])
-    assert nearest_mean(np.array([0.5, 0.5]), points) == pytest.approx([0.5, 0.5])
-    assert (nearest_mean(np.array([0.9, 0.5]), points) < 0.1).all()
+    assert softmax_mean(np.array([0.5]), points[1:]) == pytest.approx([1.0, 1.0])
+    assert softmax_mean(np.array([0.5, 0.5]), points) == pytest.approx([0.5, 0.5])
+    assert (softmax_mean(np.array([0.9, 0.5]), points) < 0.1).all()
 
 
 def test_enrolling_draws_the_map_with_the_instruments(index: InstrumentIndex, pair: EncoderPair) -> None:
-    library = index.create_library("Lib").id
+    library = index.libraries.create("Lib").id
     enroll(index, pair, library, fakes(12))
     row = kept(index)
     assert row is not None
-    assert (row.method, row.revision) == ("t-SNE", index.revision(library))
+    assert (row.method, row.revision) == ("t-SNE", index.libraries.revision(library))
     instruments, layout = index.maps.get(library)
     assert [one.name for one in instruments] == [f"Tone {i}" for i in range(12)]
     assert layout.points.astype("<f4").tobytes() == row.points
-    index.correct_instrument(instruments[3].id, {"name": "Other"})
-    index.remove_instrument(instruments[0].id)
+    index.instruments.correct(instruments[3].id, {"name": "Other"})
+    index.instruments.delete(instruments[0].id)
     after, same = index.maps.get(library)
     assert [one.name for one in after][:3] == ["Tone 1", "Tone 2", "Other"]
     assert np.array_equal(same.points, layout.points[1:])
-    index.restore_instrument(instruments[0].id)
+    index.instruments.restore(instruments[0].id)
     assert np.array_equal(index.maps.get(library)[1].points, layout.points)
     for one in after[:3]:
-        index.remove_instrument(one.id)
+        index.instruments.delete(one.id)
     assert index.maps.get(library)[1].method == "PCA"  # nine are left
 
 
 def test_a_missing_or_damaged_map_is_drawn_when_asked_for(enrolled: InstrumentIndex) -> None:
-    library = enrolled.library(LIBRARY).id
+    library = enrolled.libraries.get(LIBRARY).id
     before = enrolled.maps.get(library)[1].points
     for damage in (delete(LibraryMap), update(LibraryMap).values(points=b"short")):
         with enrolled.catalog.write() as session:
@@ -135,7 +138,7 @@ def test_a_missing_or_damaged_map_is_drawn_when_asked_for(enrolled: InstrumentIn
 def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_void(
     enrolled: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    """Whether it is cancelled is asked while the map is drawn: that is when the other one comes."""
+    """The other process enrolls when `cancelled` is asked during drawing."""
     drawing: list[str] = []
     late: list[str] = []
 
@@ -153,10 +156,10 @@ def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_voi
     assert late
     row = kept(enrolled)
     assert row is not None
-    assert row.revision < enrolled.revision(
-        enrolled.library(LIBRARY).id
-    )  # the late one's own map, not the draft
-    instruments, layout = enrolled.maps.get(enrolled.library(LIBRARY).id)
+    assert row.revision < enrolled.libraries.revision(
+        enrolled.libraries.get(LIBRARY).id
+    )  # the map of the other process, not the draft
+    instruments, layout = enrolled.maps.get(enrolled.libraries.get(LIBRARY).id)
     assert len(instruments) == len(layout.points) == 13
     assert np.isfinite(layout.points).all()
 
@@ -164,7 +167,7 @@ def test_an_instrument_enrolled_by_another_process_meanwhile_makes_the_draft_voi
 def test_an_enrollment_can_be_cancelled_while_the_map_is_drawn(
     index: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    library = index.create_library("Lib").id
+    library = index.libraries.create("Lib").id
     drawing = threading.Event()
     report = enroll(
         index,
@@ -175,23 +178,23 @@ def test_an_enrollment_can_be_cancelled_while_the_map_is_drawn(
         cancelled=drawing.is_set,
     )
     assert report.cancelled
-    assert index.library(library).num_instruments == 0
+    assert index.libraries.get(library).num_instruments == 0
     assert kept(index) is None
 
 
 def test_a_damaged_embedding_stops_the_map_but_no_enrollment(
     enrolled: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
     with enrolled.catalog.write() as session:
         session.execute(update(Instrument).where(Instrument.id == first.id).values(embedding=b"four"))
     assert len(enroll(enrolled, pair, LIBRARY, fakes(1)).added) == 1
     with pytest.raises(IndexDamaged, match=f"remove {first.id}"):
-        enrolled.maps.get(enrolled.library(LIBRARY).id)
-    enrolled.remove_instrument(first.id)
-    assert len(enrolled.maps.get(enrolled.library(LIBRARY).id)[1].points) == 7
+        enrolled.maps.get(enrolled.libraries.get(LIBRARY).id)
+    enrolled.instruments.delete(first.id)
+    assert len(enrolled.maps.get(enrolled.libraries.get(LIBRARY).id)[1].points) == 7
 
 
 def test_the_map_goes_with_its_library(enrolled: InstrumentIndex) -> None:
-    enrolled.drop_library(LIBRARY)
+    enrolled.libraries.drop(LIBRARY)
     assert kept(enrolled) is None

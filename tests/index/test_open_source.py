@@ -167,7 +167,7 @@ def test_several_sources_are_one_after_the_other(font: Path, few: FakeSource) ->
 def test_what_a_source_could_not_use_is_reported_by_enrollment(
     index: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    library = index.create_library("Some").id
+    library = index.libraries.create("Some").id
     source = FakeSource(FakeInstrument("Pure"), faults=(("x.sf2", "is cut"),))
     assert enroll(index, pair, library, source).skipped == [("x.sf2", "is cut")]
     with pytest.raises(SourceError, match=r"x\.sf2: is cut"):

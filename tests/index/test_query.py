@@ -39,7 +39,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instrument
         ToneInstrument(f"Tone {band}", band_hz(band), family=family)
         for band, family in zip(BANDS, families, strict=True)
     ]
-    enroll(index, pair, index.create_library("Tones").id, FakeSource(*instruments))
+    enroll(index, pair, index.libraries.create("Tones").id, FakeSource(*instruments))
     yield index, pair
     index.close()
 
@@ -159,8 +159,8 @@ def test_a_mistake_in_the_request_is_found_before_encoding(index: InstrumentInde
     pair = NeverEncodes()
     samples = tone(3, 0, 3, 3)
     tones = open_index(tmp_path / "tones", pair)
-    tones.create_library("empty")
-    enroll(tones, pair, tones.create_library("Lib").id, FakeSource(FakeInstrument("Pure")))
+    tones.libraries.create("empty")
+    enroll(tones, pair, tones.libraries.create("Lib").id, FakeSource(FakeInstrument("Pure")))
     with pytest.raises(InvalidRequest, match="mode 'best' is unknown") as caught:
         run_query(tones, pair, samples, library="Lib", mode="best")
     assert (caught.value.value, caught.value.limit) == ("best", "auto, paper")

@@ -1,4 +1,4 @@
-"""SQLite is the truth: vector files are mended from it, other processes are noticed, and verification names faults."""
+"""SQLite is the truth: it mends vector files, its changes reach other processes, and verification names faults."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from index.catalog import Clip, Instrument, to_bytes
 from index.instrument_index import InstrumentIndex
-from index.vectors import VectorStore
+from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import IndexDamaged, LibraryNotFound
 from tests.index.conftest import LIBRARY, open_index, vector_file
@@ -32,7 +32,7 @@ def test_a_damaged_vector_file_is_made_again_on_opening(
     before, whole = enrolled.candidates(LIBRARY, queries, 9), vector_file(enrolled).read_bytes()
     DAMAGE[damage](vector_file(enrolled))
     assert any("showme index rebuild" in fault for fault in enrolled.verify())
-    again = open_index(enrolled.data_dir, pair)
+    again = open_index(enrolled.folder.root, pair)
     assert again.candidates(LIBRARY, queries, 9) == before
     assert again.verify() == []
     assert len(vector_file(again).read_bytes()) == len(whole)
@@ -44,12 +44,12 @@ def test_a_stale_vector_file_is_brought_up_to_date_on_opening(
 ) -> None:
     """As after a kill between the commit and the saving of the vectors."""
     old = vector_file(enrolled).read_bytes()
-    (first, *_), _ = enrolled.instruments(LIBRARY)
-    enrolled.remove_instrument(first.id)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
+    enrolled.instruments.delete(first.id)
     after = enrolled.candidates(LIBRARY, queries, 9)
     vector_file(enrolled).write_bytes(old)
     assert any("other instruments" in fault for fault in enrolled.verify())
-    again = open_index(enrolled.data_dir, pair)
+    again = open_index(enrolled.folder.root, pair)
     assert again.candidates(LIBRARY, queries, 9) == after
     assert again.verify() == []
     again.close()
@@ -73,8 +73,8 @@ def test_vectors_that_cannot_be_saved_do_not_stop_the_search(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(VectorStore, "save", full)
-    (first, *_), _ = enrolled.instruments(LIBRARY)
-    enrolled.remove_instrument(first.id)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
+    enrolled.instruments.delete(first.id)
     assert len(enrolled.candidates(LIBRARY, queries, 9)[0]) == 6
     assert "No space left" in caplog.text
 
@@ -82,21 +82,21 @@ def test_vectors_that_cannot_be_saved_do_not_stop_the_search(
 def test_a_change_by_another_process_is_noticed_by_the_next_search(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
 ) -> None:
-    other = open_index(enrolled.data_dir, pair)
-    (first, second, *_), _ = enrolled.instruments(LIBRARY)
+    other = open_index(enrolled.folder.root, pair)
+    (first, second, *_), _ = enrolled.instruments.page(LIBRARY)
     for removed, left in ((first, 6), (second, 5)):
-        other.remove_instrument(removed.id)
+        other.instruments.delete(removed.id)
         found = enrolled.candidates(LIBRARY, queries, 9)[0]
         assert len(found) == left
         assert removed.id not in {one.instrument_id for one in found}
-    other.delete_library(LIBRARY)
+    other.libraries.delete(LIBRARY)
     with pytest.raises(LibraryNotFound):
         enrolled.candidates(LIBRARY, queries, 1)
     other.close()
 
 
 def test_searches_go_on_while_instruments_are_removed(enrolled: InstrumentIndex, queries: np.ndarray) -> None:
-    rows, _ = enrolled.instruments(LIBRARY)
+    rows, _ = enrolled.instruments.page(LIBRARY)
     failures: list[BaseException] = []
     sizes: set[int] = set()
     done = threading.Event()
@@ -113,7 +113,7 @@ def test_searches_go_on_while_instruments_are_removed(enrolled: InstrumentIndex,
         thread.start()
     try:
         for row in rows[:-1]:
-            enrolled.remove_instrument(row.id)
+            enrolled.instruments.delete(row.id)
     finally:
         done.set()
         for thread in threads:
@@ -137,19 +137,22 @@ def test_opening_sweeps_what_a_killed_process_left_long_ago(
     old, young = time.time() - 2 * 24 * 3600, time.time()
     leftovers = {}
     for age, when in (("old", old), ("young", young)):
-        folder = enrolled.tmp_dir / f"enroll-{age}"
+        folder = enrolled.folder.tmp_dir / f"enroll-{age}"
         folder.mkdir()
         (folder / "i_1.mp3").touch()
-        files = [enrolled.previews_dir / f"i_{age}.mp3", enrolled.vectors_dir / f".l_{age}.faiss.x.tmp"]
+        files = [
+            enrolled.folder.previews_dir / f"i_{age}.mp3",
+            enrolled.folder.vectors_dir / f".l_{age}.faiss.x.tmp",
+        ]
         for file in files:
             file.touch()
         for path in (folder, *files):
             os.utime(path, (when, when))
         leftovers[age] = [folder, *files]
-    for path in (*enrolled.previews_dir.iterdir(), vector_file(enrolled)):
+    for path in (*enrolled.folder.previews_dir.iterdir(), vector_file(enrolled)):
         if path.stem not in ("i_old", "i_young"):
             os.utime(path, (old, old))
-    open_index(enrolled.data_dir, pair).close()
+    open_index(enrolled.folder.root, pair).close()
     assert not any(path.exists() for path in leftovers["old"])
     assert all(path.exists() for path in leftovers["young"])
     assert enrolled.verify() == []
@@ -158,22 +161,22 @@ def test_opening_sweeps_what_a_killed_process_left_long_ago(
 def test_an_embedding_damaged_in_the_catalogue_stops_its_own_library_only(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
     with enrolled.catalog.write() as session:
         session.execute(update(Instrument).where(Instrument.id == first.id).values(embedding=b"short"))
     vector_file(enrolled).unlink()
-    again = open_index(enrolled.data_dir, pair)
+    again = open_index(enrolled.folder.root, pair)
     assert "'Tiny' cannot be searched: the embedding of 'Pure' is damaged" in caplog.text
     with pytest.raises(IndexDamaged, match=f"remove {first.id} and enrol it again"):
         again.candidates(LIBRARY, queries, 1)
-    again.remove_instrument(first.id)
+    again.instruments.delete(first.id)
     assert len(again.candidates(LIBRARY, queries, 9)[0]) == 6
     again.close()
 
 
 def test_verification_names_each_fault(enrolled: InstrumentIndex) -> None:
     assert enrolled.verify() == []
-    rows, _ = enrolled.instruments(LIBRARY)
+    rows, _ = enrolled.instruments.page(LIBRARY)
     changes: dict[int, dict[str, object]] = {
         0: {"embedding": b"short"},
         1: {"embedding": to_bytes(np.full(enrolled.embedding_dim, np.nan, np.float32))},
@@ -185,11 +188,19 @@ def test_verification_names_each_fault(enrolled: InstrumentIndex) -> None:
             session.execute(update(Instrument).where(Instrument.id == rows[i].id).values(**values))
         fifth = session.query(Instrument).where(Instrument.id == rows[4].id).one()
         session.execute(delete(Clip).where(Clip.vector_id == fifth.vector_id, Clip.position > 0))
-    enrolled.preview_path(rows[5].id).unlink()
+        sixth = session.query(Instrument).where(Instrument.id == rows[5].id).one()
+        cut = update(Clip).where(Clip.vector_id == sixth.vector_id, Clip.position == 0)
+        session.execute(cut.values(embedding=b"short"))
+    enrolled.instruments.preview_path(rows[5].id).unlink()
     faults = enrolled.verify()
-    for i, words in enumerate(
-        ("finite numbers", "finite numbers", "unit norm", "another encoder", "1 of its", "preview")
-    ):
+    expected = [
+        "finite numbers",
+        "finite numbers",
+        "unit norm",
+        "another encoder",
+        "1 of its 8 clips are intact",
+    ]
+    for i, words in [*enumerate(expected), (5, "7 of its 8 clips are intact"), (5, "preview")]:
         assert any(rows[i].name in fault and words in fault for fault in faults), (i, faults)
     assert not any(rows[6].name in fault for fault in faults)
 
@@ -197,7 +208,7 @@ def test_verification_names_each_fault(enrolled: InstrumentIndex) -> None:
 def test_verification_compares_the_vectors_with_the_catalogue(
     enrolled: InstrumentIndex, queries: np.ndarray
 ) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
     with enrolled.catalog.write() as session:
         changed = update(Instrument).where(Instrument.id == first.id).values(embedding=to_bytes(queries[0]))
         session.execute(changed)

@@ -93,7 +93,7 @@ def test_what_is_no_sfz_is_refused(tmp_path: Path) -> None:
 def test_instruments_are_enrolled_with_their_faults(
     bank: Path, index: InstrumentIndex, pair: EncoderPair
 ) -> None:
-    library = index.create_library("mine")
+    library = index.libraries.create("mine")
     report = enroll(index, pair, library.id, SfzSource(bank))
     assert [one.name for one in report.added] == ["Flute Solo v2", "patch 1", "patch-1"]
     assert any(name == "My Bank/Programs/broken.sfz" for name, _ in report.skipped)

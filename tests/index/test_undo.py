@@ -1,4 +1,4 @@
-"""Deleting, restoring and correcting as another process sees it, and what a migration does with what is deleted."""
+"""Other processes see deletions, restorations and corrections at once; a downgrade removes deleted rows."""
 
 from pathlib import Path
 
@@ -24,21 +24,21 @@ def names(index: InstrumentIndex, queries: np.ndarray, **filters: str) -> set[st
 def test_every_change_is_noticed_by_the_next_search_of_another_process(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
 ) -> None:
-    other = open_index(enrolled.data_dir, pair)
+    other = open_index(enrolled.folder.root, pair)
     everything = names(enrolled, queries)
-    (first, second, *_), _ = enrolled.instruments(LIBRARY)
-    other.remove_instrument(first.id)
+    (first, second, *_), _ = enrolled.instruments.page(LIBRARY)
+    other.instruments.delete(first.id)
     assert names(enrolled, queries) == everything - {first.name}
-    other.correct_instrument(second.id, {"name": "Renamed", "family": "vocal"})
+    other.instruments.correct(second.id, {"name": "Renamed", "family": "vocal"})
     assert names(enrolled, queries, family="vocal") == {"Renamed"}
-    other.restore_instrument(first.id)
+    other.instruments.restore(first.id)
     assert names(enrolled, queries) == everything - {second.name} | {"Renamed"}
-    library = other.delete_library(LIBRARY)
+    library = other.libraries.delete(LIBRARY)
     with pytest.raises(LibraryNotFound):
         enrolled.candidates(LIBRARY, queries, 1)
     with pytest.raises(LibraryNotFound):
         enrolled.vectors.get(library.id, 10**6)
-    other.restore_library(library.id)
+    other.libraries.restore(library.id)
     assert names(enrolled, queries) == names(other, queries)
     assert enrolled.verify() == []
     other.close()
@@ -48,16 +48,16 @@ def test_a_stale_vector_file_does_not_bring_back_what_is_deleted(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
 ) -> None:
     """As after a kill between the commit and the saving of the vectors, both ways."""
-    (first, *_), _ = enrolled.instruments(LIBRARY)
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
     whole = vector_file(enrolled).read_bytes()
-    enrolled.remove_instrument(first.id)
+    enrolled.instruments.delete(first.id)
     without = vector_file(enrolled).read_bytes()
     vector_file(enrolled).write_bytes(whole)
-    again = open_index(enrolled.data_dir, pair)
+    again = open_index(enrolled.folder.root, pair)
     assert first.name not in names(again, queries)
-    again.restore_instrument(first.id)
+    again.instruments.restore(first.id)
     vector_file(enrolled).write_bytes(without)
-    once_more = open_index(enrolled.data_dir, pair)
+    once_more = open_index(enrolled.folder.root, pair)
     assert first.name in names(once_more, queries)
     assert once_more.verify() == []
     for index in (again, once_more):
@@ -65,29 +65,29 @@ def test_a_stale_vector_file_does_not_bring_back_what_is_deleted(
 
 
 def test_a_change_that_is_none_raises_no_revision(enrolled: InstrumentIndex) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
-    before = enrolled.revision(LIBRARY)
-    assert enrolled.correct_instrument(first.id, {"name": first.name, "family": first.family}) == first
-    enrolled.restore_instrument(first.id)
-    enrolled.restore_library(first.library_id)
-    assert enrolled.revision(LIBRARY) == before
-    enrolled.correct_instrument(first.id, {"family": "vocal"})
-    assert enrolled.revision(LIBRARY) == before + 1
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
+    before = enrolled.libraries.revision(LIBRARY)
+    assert enrolled.instruments.correct(first.id, {"name": first.name, "family": first.family}) == first
+    enrolled.instruments.restore(first.id)
+    enrolled.libraries.restore(first.library_id)
+    assert enrolled.libraries.revision(LIBRARY) == before
+    enrolled.instruments.correct(first.id, {"family": "vocal"})
+    assert enrolled.libraries.revision(LIBRARY) == before + 1
 
 
 def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
     index: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
-    library = index.create_library("Lib")
+    library = index.libraries.create("Lib")
     (first, *_) = enroll(index, pair, library.id, few).added
-    index.empty_library(library.id)
-    assert index.library(library.id).num_instruments == 0
+    index.libraries.empty(library.id)
+    assert index.libraries.get(library.id).num_instruments == 0
     other_pair = EncoderPair.random(seed=1)
-    other = open_index(index.data_dir, other_pair)
+    other = open_index(index.folder.root, other_pair)
     (added,) = enroll(other, other_pair, library.id, FakeSource(FakeInstrument("Other"))).added
-    other.remove_instrument(added.id)
-    assert other.restore_instrument(first.id) == first  # nothing of the other encoder is left in it
-    assert index.library(library.id).encoder_hash == pair.encoder_hash
+    other.instruments.delete(added.id)
+    assert other.instruments.restore(first.id) == first  # no instrument of the other encoder is left
+    assert index.libraries.get(library.id).encoder_hash == pair.encoder_hash
     query = np.ones((1, index.embedding_dim), np.float32)
     assert [one.instrument_id for one in index.candidates(library.id, query, 9)[0]] == [first.id]
     assert index.verify() == []
@@ -95,11 +95,11 @@ def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
 
 
 def test_going_down_takes_what_is_deleted_and_no_vector_id_comes_back(enrolled: InstrumentIndex) -> None:
-    rows, _ = enrolled.instruments(LIBRARY)
+    rows, _ = enrolled.instruments.page(LIBRARY)
     for row in rows[-2:]:
-        enrolled.remove_instrument(row.id)
-    enrolled.create_library("Gone")
-    enrolled.delete_library("Gone")
+        enrolled.instruments.delete(row.id)
+    enrolled.libraries.create("Gone")
+    enrolled.libraries.delete("Gone")
     config = alembic_config()
     with migrating(enrolled.catalog.writer) as connection:
         config.attributes[CONNECTION] = connection
@@ -120,12 +120,12 @@ def test_going_down_takes_what_is_deleted_and_no_vector_id_comes_back(enrolled: 
 
 
 def test_purging_is_for_good(enrolled: InstrumentIndex, pair: EncoderPair, tmp_path: Path) -> None:
-    (first, *_), _ = enrolled.instruments(LIBRARY)
-    enrolled.remove_instrument(first.id)
-    enrolled.undo_seconds = 0
-    enrolled.purge()
-    enrolled.purge()
+    (first, *_), _ = enrolled.instruments.page(LIBRARY)
+    enrolled.instruments.delete(first.id)
+    enrolled.libraries.undo_seconds = 0
+    enrolled.libraries.purge()
+    enrolled.libraries.purge()
     with enrolled.catalog.session() as session:
         assert session.scalars(select(Instrument.id).where(Instrument.id == first.id)).first() is None
-    assert not enrolled.preview_file(first.id).exists()
+    assert not enrolled.folder.preview_file(first.id).exists()
     assert enrolled.verify() == []

@@ -1,6 +1,6 @@
-"""A pair of encoders that hears sines and nothing else, so that a whole query has an answer known beforehand.
+"""A pair of encoders that recognises sines, so that the answer of a whole query is known beforehand.
 
-The real interface of `EncoderPair`: an embedding is the energy in sixteen bands, a slot is one band that sounds.
+It has the interface of `EncoderPair`: an embedding is the energy in sixteen bands, a slot is one band that sounds.
 """
 
 import numpy as np

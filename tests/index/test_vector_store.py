@@ -1,4 +1,4 @@
-"""The vector store equals brute force, survives its file's every damage, and may be used from several threads."""
+"""The vector store equals brute force, refuses any damaged file, and can be used from several threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.gpu_search import TorchSearch
-from index.vectors import VectorStore
+from index.vector_store import TorchSearch, VectorStore
 from models.errors import IndexDamaged
 
 DIM = 8
@@ -70,7 +69,7 @@ def test_search_equals_brute_force_with_filters_and_removals(
 def _both_searches(
     store: VectorStore, queries: np.ndarray, k: int, allowed: np.ndarray | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """FAISS's answer, and torch's, which is padded by the store where it is used."""
+    """The answers of FAISS and of torch; the latter is padded here as the store pads it."""
     found = [store.search(queries, k, allowed)]
     if len(store):
         ids, scores = TorchSearch(store.ids, store.vectors(store.ids), "cpu").search(queries, k, allowed)
@@ -79,6 +78,37 @@ def _both_searches(
             (np.pad(ids, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf))
         )
     return found
+
+
+@settings(deadline=None, max_examples=40)
+@given(ids=st.lists(st.integers(0, 2**40), unique=True, max_size=40), data=st.data())
+def test_cosines_of_all_vectors_equal_a_search_for_all(ids: list[int], data: st.DataObject) -> None:
+    """Ids are added in any order and some are removed: columns follow the rising order of the rest."""
+    store = store_of(Path("unused"), ids, seed=len(ids))
+    if ids:
+        store.remove(np.array(sorted(data.draw(st.sets(st.sampled_from(ids)))), np.int64))
+    queries = unit(data.draw(st.integers(0, 4)), seed=99)
+    found_ids, cosines = store.cosines(queries)
+    assert found_ids.tolist() == sorted(found_ids.tolist()) == store.ids.tolist()
+    assert cosines.shape == (len(queries), len(store))
+    assert cosines.dtype == np.float32
+    best_ids, best = store.search(queries, max(1, len(store)))
+    if len(store):
+        for row in range(len(queries)):
+            column_of = np.searchsorted(found_ids, best_ids[row])
+            assert np.allclose(cosines[row, column_of], best[row], atol=1e-6)
+        torch_cosines = TorchSearch(store.ids, store.vectors(store.ids), "cpu").cosines(queries)
+        assert np.allclose(cosines, torch_cosines, atol=1e-6)
+
+
+def test_cosines_stay_when_the_vectors_they_were_taken_from_go(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "v", [4, 2, 9])
+    _, cosines = store.cosines(unit(2, seed=5))
+    before = cosines.copy()
+    store.remove(np.array([2]))
+    store.add(np.arange(100, 200), unit(100, seed=7))
+    assert np.array_equal(cosines, before)
+    assert store.cosines(unit(2, seed=5))[0].tolist() == store.ids.tolist()
 
 
 def test_ids_are_added_once_and_shapes_are_checked(tmp_path: Path) -> None:
@@ -175,6 +205,9 @@ def test_searches_while_vectors_come_and_go(tmp_path: Path) -> None:
             store.remove(np.array([i]))
 
     def search() -> bool:
+        found, cosines = store.cosines(vectors[:1])
+        assert cosines[0, 0] == pytest.approx(1.0, abs=1e-6)
+        assert cosines.shape == (1, len(found))
         return all(store.search(vectors[i : i + 1], 1)[0][0, 0] == i for i in range(50))
 
     with ThreadPoolExecutor(4) as pool:

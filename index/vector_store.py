@@ -1,7 +1,7 @@
-"""The vector store: exact inner-product search over the unit embeddings of one library, and its file.
+"""The vector store: exact cosine search over the unit embeddings of one library, and the file it is kept in.
 
-The cosine similarity of section 3.3 of Kim et al. 2022, by FAISS (the only file that imports it). The file is a cache:
-whatever is wrong with it raises IndexDamaged, and the catalogue holds what is needed to make it again.
+Section 3.3 of Kim et al. 2022. FAISS searches, and this is the only file that imports it; torch searches on a GPU where
+the installed FAISS is the CPU build. The file is a cache of the catalogue: any fault in it raises IndexDamaged.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from index.gpu_search import TorchSearch
 from models.atomic import write_atomically
 from models.errors import IndexDamaged
 
@@ -30,7 +30,7 @@ _LENGTH = struct.Struct("<I")  # of the JSON header that follows
 
 
 class VectorStore:
-    """Vectors `[n, dim]` under integer ids, all made by one encoder. Thread-safe: one lock around the FAISS structures."""
+    """Unit vectors `[n, dim]` under integer ids, all made by one encoder. Thread-safe: one lock guards the index."""
 
     def __init__(self, path: Path, dim: int, *, encoder_hash: str = "", device: str = "cpu") -> None:
         self.path = path
@@ -40,7 +40,7 @@ class VectorStore:
         self._device = device
         self._lock = threading.RLock()
         self._index: faiss.IndexIDMap2 = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-        self._gpu: _GpuSearch | None = None
+        self._gpu_copy: FaissGpuSearch | TorchSearch | None = None
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -49,15 +49,15 @@ class VectorStore:
     def ids(self) -> Ids:
         """The ids `[n]`, in rising order."""
         with self._lock:
-            return _sorted_ids(self._index)
+            return np.sort(_ids_as_stored(self._index))
 
     @property
     def stamp(self) -> str:
-        """A checksum of the ids, the encoder's hash and the dimension: equal stamps hold equal vectors."""
+        """A checksum of the ids, the encoder's hash and the dimension: equal stamps mean equal vectors."""
         return self._stamp_of(self.ids)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
-        """Add unit vectors `[n, dim]` under new `ids [n]`. Raises ValueError for wrong shapes or ids already there."""
+        """Add unit vectors `[n, dim]` under new `ids [n]`. Raises ValueError for wrong shapes and for ids in use."""
         if vectors.shape != (len(ids), self.dim):
             raise ValueError(f"expected vectors [{len(ids)}, {self.dim}], got {vectors.shape}")
         with self._lock:
@@ -66,18 +66,18 @@ class VectorStore:
             self._index.add_with_ids(
                 np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64)
             )
-            self._gpu = None
+            self._gpu_copy = None
 
     def remove(self, ids: Ids) -> None:
-        """Remove what is there of `ids`."""
+        """Remove the vectors of `ids`; ids that are not there are ignored."""
         with self._lock:
             self._index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(ids, np.int64)))
-            self._gpu = None
+            self._gpu_copy = None
 
     def search(self, queries: Floats, k: int, allowed: Ids | None = None) -> tuple[Ids, Floats]:
-        """The `k` nearest of each query `[q, dim]`, among `allowed` ids if given: ids and cosines `[q, k]`, best first.
+        """Find the `k` nearest vectors of each query `[q, dim]`: ids and cosines `[q, k]`, best first.
 
-        Where fewer than `k` are to be had, ids end in −1 and scores in −inf.
+        `allowed` restricts the search to these ids. Where fewer than `k` are found, ids end in −1 and cosines in −inf.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         ids = np.full((len(queries), k), -1, np.int64)
@@ -90,6 +90,23 @@ class VectorStore:
                 found = self._search(queries, available, allowed)
             ids[:, :available], scores[:, :available] = found
         return ids, scores
+
+    def cosines(self, queries: Floats) -> tuple[Ids, Floats]:
+        """Return all ids `[n]`, in rising order, and the cosine of every query `[q, dim]` with each vector: `[q, n]`.
+
+        FAISS's GPU index returns only the best, so with it the product is taken on the CPU.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        with self._lock:
+            copy = self._copy_on_gpu() if self._on_gpu and len(self) else None
+            if isinstance(copy, TorchSearch):
+                return self.ids, copy.cosines(queries)
+            ids = _ids_as_stored(self._index)
+            cosines = queries @ _view_of_vectors(self._index).T  # [q, n]
+        if (ids[:-1] < ids[1:]).all():
+            return ids, cosines
+        order = np.argsort(ids)
+        return ids[order], cosines[:, order]
 
     def vectors(self, ids: Ids) -> Floats:
         """The vectors `[n, dim]` stored under `ids [n]`, all of which must be there."""
@@ -114,19 +131,22 @@ class VectorStore:
     def load(self) -> None:
         """Replace the content by the file's.
 
-        Raises IndexDamaged if it is missing, cut short, altered, or of another encoder or dimension.
+        Raises IndexDamaged if the file is missing, cut short, altered, or of another encoder or dimension.
         """
         payload, stamp = self._read()
         try:
             index = faiss.deserialize_index(np.frombuffer(payload, np.uint8))
         except RuntimeError as error:
             raise self._damaged(f"FAISS {faiss.__version__} does not read it") from error
-        if not isinstance(index, faiss.IndexIDMap2) or self._stamp_of(_sorted_ids(index)) != stamp:
+        if not isinstance(index, faiss.IndexIDMap2) or (
+            self._stamp_of(np.sort(_ids_as_stored(index))) != stamp
+        ):
             raise self._damaged("its ids are not those it was saved with")
         with self._lock:
-            self._index, self._gpu = index, None
+            self._index, self._gpu_copy = index, None
 
     def _read(self) -> tuple[bytes, str]:
+        """The file's FAISS payload and the stamp that its header states."""
         try:
             data = self.path.read_bytes()
         except OSError as error:
@@ -160,11 +180,60 @@ class VectorStore:
 
     def _search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
         if self._on_gpu:
-            if self._gpu is None:
-                self._gpu = _GpuSearch(self._index, self.ids, self.vectors(self.ids), self._device)
-            return self._gpu.search(queries, k, allowed)
-        scores, ids = self._index.search(queries, k, params=_only(allowed))
-        return ids, scores
+            return self._copy_on_gpu().search(queries, k, allowed)
+        return _search_faiss(self._index, queries, k, allowed)
+
+    def _copy_on_gpu(self) -> "FaissGpuSearch | TorchSearch":
+        """The vectors on the GPU, copied again after every change."""
+        if self._gpu_copy is None:
+            if faiss_runs_on_gpu():
+                self._gpu_copy = FaissGpuSearch(self._index)
+            else:
+                self._gpu_copy = TorchSearch(self.ids, self.vectors(self.ids), self._device)
+        return self._gpu_copy
+
+
+class FaissGpuSearch:
+    """A copy of a FAISS index on the GPU. FAISS's GPU index takes no filter, so a filtered search uses the CPU index."""
+
+    def __init__(self, index: faiss.Index) -> None:
+        self._cpu = index
+        self._resources = faiss.StandardGpuResources()  # must outlive the index
+        self._gpu = faiss.index_cpu_to_gpu(self._resources, 0, index)
+
+    def search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
+        return _search_faiss(self._gpu if allowed is None else self._cpu, queries, k, allowed)
+
+
+class TorchSearch:
+    """Exact search in plain torch: `ids [n]` in rising order and their unit vectors `[n, dim]`, held on `device`.
+
+    Its answers equal those of FAISS on the CPU, up to rounding.
+    """
+
+    def __init__(self, ids: Ids, vectors: Floats, device: str) -> None:
+        self._device = torch.device(device)
+        self._ids = torch.from_numpy(ids).to(self._device)
+        self._vectors = torch.from_numpy(vectors).to(self._device)  # [n, dim]
+
+    def search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
+        """Ids and cosines `[q, min(k, n)]`, best first; an id that is not allowed becomes −1 with −inf."""
+        with torch.inference_mode():
+            scores = self._product(queries)
+            if allowed is not None:
+                kept = torch.isin(self._ids, torch.from_numpy(allowed).to(self._device))
+                scores.masked_fill_(~kept, -torch.inf)
+            best, columns = scores.topk(min(k, len(self._ids)), dim=1)
+            ids = self._ids[columns].masked_fill(best == -torch.inf, -1)
+            return ids.cpu().numpy(), best.cpu().numpy()
+
+    def cosines(self, queries: Floats) -> Floats:
+        """The cosine of every query with each vector, `[q, n]`, in the order of the ids."""
+        with torch.inference_mode():
+            return np.asarray(self._product(queries).cpu().numpy(), np.float32)
+
+    def _product(self, queries: Floats) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(queries)).to(self._device) @ self._vectors.T  # [q, n]
 
 
 @cache
@@ -174,40 +243,27 @@ def faiss_runs_on_gpu() -> bool:
     try:
         trial = faiss.IndexIDMap2(faiss.IndexFlatIP(1))
         trial.add_with_ids(vector, np.zeros(1, np.int64))
-        resources = faiss.StandardGpuResources()
-        faiss.index_cpu_to_gpu(resources, 0, trial).search(vector, 1)
+        FaissGpuSearch(trial).search(vector, 1, None)
     except (AttributeError, RuntimeError) as error:
         log.info("FAISS does not search on a GPU here: %s", error)
         return False
     return True
 
 
-class _GpuSearch:
-    """A copy of an index on the GPU: FAISS's own where this build has one, torch's where it has none.
-
-    FAISS's GPU index takes no filter, so a filtered search stays on the CPU index.
-    """
-
-    def __init__(self, index: faiss.Index, ids: Ids, vectors: Floats, device: str) -> None:
-        self._cpu = index
-        self._torch: TorchSearch | None = None
-        if faiss_runs_on_gpu():
-            self._resources = faiss.StandardGpuResources()  # must outlive the index
-            self._gpu = faiss.index_cpu_to_gpu(self._resources, 0, index)
-        else:
-            self._torch = TorchSearch(ids, vectors, device)
-
-    def search(self, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
-        if self._torch is not None:
-            return self._torch.search(queries, k, allowed)
-        index = self._gpu if allowed is None else self._cpu
-        scores, ids = index.search(queries, k, params=_only(allowed))
-        return ids, scores
+def _search_faiss(index: faiss.Index, queries: Floats, k: int, allowed: Ids | None) -> tuple[Ids, Floats]:
+    params = None if allowed is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))  # type: ignore[call-arg]
+    scores, ids = index.search(queries, k, params=params)
+    return ids, scores
 
 
-def _sorted_ids(index: faiss.IndexIDMap2) -> Ids:
-    return np.sort(faiss.vector_to_array(index.id_map).astype(np.int64))
+def _ids_as_stored(index: faiss.IndexIDMap2) -> Ids:
+    """The ids `[n]` in the order in which the index holds their vectors."""
+    return faiss.vector_to_array(index.id_map).astype(np.int64)
 
 
-def _only(allowed: Ids | None) -> faiss.SearchParameters | None:
-    return None if allowed is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))  # type: ignore[call-arg]
+def _view_of_vectors(index: faiss.IndexIDMap2) -> Floats:
+    """The vectors `[n, dim]` in the index's own memory, valid until it changes: read them under its owner's lock."""
+    flat = faiss.downcast_index(index.index)
+    assert isinstance(flat, faiss.IndexFlat)
+    vectors = faiss.rev_swig_ptr(flat.get_xb(), index.ntotal * index.d)
+    return np.asarray(vectors, np.float32).reshape(index.ntotal, index.d)

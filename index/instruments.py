@@ -1,0 +1,202 @@
+"""The instruments of the libraries: list, correct, delete and restore them, and keep corrections when enrolled again.
+
+docs/ARCHITECTURE.md, decision 1: each change is one transaction of the catalogue, raises its library's revision, and the
+vectors follow.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer
+
+from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.families import check_family
+from index.libraries import DataFolder, LibraryStore, clean_name, utc_now
+from index.records import (
+    InstrumentInfo,
+    count_instruments,
+    find_instrument,
+    find_library,
+    instrument_info,
+    instruments_of,
+)
+from index.vector_cache import VectorCache
+from index.vector_store import Floats
+from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
+
+MAX_INSTRUMENT_NAME_LENGTH = 300
+SAME_SIMILARITY = 0.999  # one encoder embeds one sound twice, up to rounding
+_BATCH = 500  # ids in one SQL condition
+
+
+class Correction(TypedDict, total=False):
+    """The fields of an instrument that a person changes; a field that is left out keeps its value."""
+
+    name: str
+    family: str | None
+
+
+class InstrumentStore:
+    """Reads and changes single instruments; `LibraryStore` does so for whole libraries."""
+
+    def __init__(
+        self, catalog: Catalog, folder: DataFolder, vectors: VectorCache, libraries: LibraryStore
+    ) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._vectors = vectors
+        self._libraries = libraries
+
+    def page(
+        self,
+        library: str,
+        limit: int = 50,
+        after: str | None = None,
+        family: str | None = None,
+        search: str | None = None,
+    ) -> tuple[list[InstrumentInfo], str | None]:
+        """One page of a library in the order of enrollment, and the `after` of the next page (None on the last).
+
+        `search` is part of a name, in either case. Raises LibraryNotFound, and InvalidRequest for `limit` below 1, an
+        unknown family, or an `after` that no page returned.
+        """
+        if limit < 1:
+            raise InvalidRequest(f"limit is {limit}; it must be at least 1", value=limit, limit="at least 1")
+        check_family(family)
+        with self._catalog.session() as session:
+            rows = instruments_of(find_library(session, library).id)
+            if after is not None:
+                if not (after.isascii() and after.isdigit() and len(after) < 19):
+                    message = "`after` must be the `next` of an earlier page"
+                    raise InvalidRequest(message, value=after[:50])
+                rows = rows.where(Instrument.vector_id > int(after))
+            if family is not None:
+                rows = rows.where(Instrument.family == family)
+            if search:
+                rows = rows.where(Instrument.name.icontains(search, autoescape=True))
+            page = session.scalars(rows.limit(limit + 1)).all()
+        following = str(page[limit - 1].vector_id) if len(page) > limit else None
+        return [instrument_info(row) for row in page[:limit]], following
+
+    def get(self, instrument_id: str) -> InstrumentInfo:
+        """Raises InstrumentNotFound."""
+        with self._catalog.session() as session:
+            return instrument_info(find_instrument(session, instrument_id))
+
+    def by_vector_id(self, vector_ids: Sequence[int]) -> dict[int, InstrumentInfo]:
+        """The instruments with these vector ids; ids of deleted ones are left out."""
+        found: dict[int, InstrumentInfo] = {}
+        with self._catalog.session() as session:
+            for start in range(0, len(vector_ids), _BATCH):
+                chosen = Instrument.vector_id.in_(vector_ids[start : start + _BATCH])
+                rows = select(Instrument).where(chosen, Instrument.deleted_at.is_(None))
+                present = session.scalars(rows.options(defer(Instrument.embedding)))
+                found |= {row.vector_id: instrument_info(row) for row in present}
+        return found
+
+    def preview_path(self, instrument_id: str) -> Path:
+        """The instrument's mp3. Raises InstrumentNotFound if the instrument or its preview does not exist."""
+        instrument = self.get(instrument_id)
+        path = self._folder.preview_file(instrument_id)
+        if not path.is_file():
+            raise InstrumentNotFound(f"{instrument.name} has no preview", value=instrument_id)
+        return path
+
+    def correct(self, instrument_id: str, correction: Correction) -> InstrumentInfo:
+        """Change an instrument's name, its family, or both.
+
+        Raises InstrumentNotFound, InvalidRequest for an invalid name or an unknown family, InstrumentExists for a name
+        that another instrument of the library has.
+        """
+        with self._catalog.write() as session:
+            instrument = find_instrument(session, instrument_id)
+            library = session.get_one(Library, instrument.library_id)
+            before = instrument.name, instrument.family
+            if "name" in correction:
+                name = clean_name("an instrument's name", correction["name"], MAX_INSTRUMENT_NAME_LENGTH)
+                if name != instrument.name:
+                    _check_name_is_free(session, library, name)
+                    instrument.name, instrument.name_corrected = name, True
+            if "family" in correction and correction["family"] != instrument.family:
+                check_family(correction["family"])
+                instrument.family, instrument.family_corrected = correction["family"], True
+            library.revision += (instrument.name, instrument.family) != before
+        self._vectors.follow(library)
+        return instrument_info(instrument)
+
+    def delete(self, instrument_id: str) -> None:
+        """Delete an instrument; `restore` brings it back. Raises InstrumentNotFound."""
+        with self._catalog.write() as session:
+            instrument = find_instrument(session, instrument_id)
+            library = session.get_one(Library, instrument.library_id)
+            instrument.deleted_at = utc_now()
+            library.revision += 1
+        self._vectors.follow(library)
+        self._libraries.purge()
+
+    def restore(self, instrument_id: str) -> InstrumentInfo:
+        """Bring a deleted instrument back; one that is not deleted is returned as it is.
+
+        Raises InstrumentNotFound if it does not exist, was purged or its library is deleted, InstrumentExists if its
+        name has been taken since, EncoderMismatch if its library has been enrolled with another encoder since.
+        """
+        with self._catalog.write() as session:
+            instrument = session.scalars(select(Instrument).where(Instrument.id == instrument_id)).first()
+            library = session.get(Library, instrument.library_id) if instrument else None
+            if (
+                instrument is None
+                or library is None
+                or library.deleted_at is not None
+                or not self._libraries.can_restore(instrument.deleted_at)
+            ):
+                shown = instrument_id[:100]
+                raise InstrumentNotFound(f"there is no instrument {shown!r} to restore", value=shown)
+            if instrument.deleted_at is not None:
+                _check_name_is_free(session, library, instrument.name)
+                if not count_instruments(session, library.id):
+                    library.encoder_hash = instrument.encoder_hash
+                elif instrument.encoder_hash != library.encoder_hash:
+                    raise EncoderMismatch(
+                        f"{instrument.name!r} was embedded with another encoder than its library is now",
+                        value=instrument.encoder_hash,
+                        limit=library.encoder_hash,
+                    )
+                instrument.deleted_at = None
+                library.revision += 1
+        self._vectors.follow(library)
+        return instrument_info(instrument)
+
+
+class Corrections:
+    """The corrected instruments of one library, including deleted ones until they are purged.
+
+    Enrolling a source again keeps the names and families that a person has corrected. The source, the source's own name
+    for the sound and, where the encoder is the same, the embedding identify it: two files called `Bass.wav` need not hold
+    the same bass.
+    """
+
+    def __init__(self, session: Session, library_id: str) -> None:
+        corrected = Instrument.name_corrected | Instrument.family_corrected
+        rows = select(Instrument).where(Instrument.library_id == library_id, corrected)
+        self._rows: dict[tuple[str, str | None], list[Instrument]] = {}
+        for row in session.scalars(rows.order_by(Instrument.vector_id.desc())):
+            self._rows.setdefault((row.source, row.source_name), []).append(row)
+
+    def find(self, source: str, name: str, encoder_hash: str, embedding: Floats) -> Instrument | None:
+        """The newest corrected row of the sound that `source` calls `name`, with this unit `embedding [dim]`."""
+        for row in self._rows.get((source, name), ()):
+            if row.encoder_hash != encoder_hash:
+                return row
+            earlier = from_bytes(row.embedding)
+            if earlier.shape == embedding.shape and float(np.dot(earlier, embedding)) >= SAME_SIMILARITY:
+                return row
+        return None
+
+
+def _check_name_is_free(session: Session, library: Library, name: str) -> None:
+    """Raises InstrumentExists if an instrument of the library has the name; a deleted one's name is free."""
+    if session.scalars(instruments_of(library.id).where(Instrument.name == name)).first() is not None:
+        raise InstrumentExists(f"{library.name!r} has an instrument {name!r} already", value=name)

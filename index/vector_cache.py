@@ -1,0 +1,195 @@
+"""The vectors of each library, held in memory and reconciled with the catalogue and the cache file.
+
+docs/ARCHITECTURE.md, decision 1. Vectors in memory are never altered: when a library's revision rises, they are loaded
+anew, so that searches under way are not disturbed.
+"""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.records import Hit, instruments_of
+from index.vector_store import Floats, Ids, VectorStore
+from models.errors import IndexDamaged, LibraryNotFound
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500  # rows of embeddings read at once
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """The instrument that a vector stands for."""
+
+    vector_id: int
+    instrument_id: str
+    name: str
+    family: str | None
+    source: str
+
+    def hit(self, similarity: float) -> Hit:
+        """The hit of this instrument with this cosine."""
+        return Hit(self.instrument_id, self.name, self.family, self.source, similarity)
+
+
+@dataclass(frozen=True)
+class LibraryVectors:
+    """The vectors of one library at one revision, and their instruments in the order of enrollment (rising vector ids)."""
+
+    revision: int
+    store: VectorStore
+    rows: tuple[VectorRow, ...]
+
+    def search(
+        self, queries: Floats, k: int, family: str | None = None, exclude: Collection[str] = ()
+    ) -> list[list[Hit]]:
+        """For each query `[q, dim]` at most `k` hits, best first, without the instruments of `exclude`."""
+        allowed = None if family is None else self._ids_of_family.get(family, np.zeros(0, np.int64))
+        if exclude:
+            excluded = frozenset(exclude)
+            among = self._row_of if allowed is None else allowed.tolist()
+            kept = [one for one in among if self._row_of[one].instrument_id not in excluded]
+            allowed = np.array(kept, np.int64)
+        ids, cosines = self.store.search(queries, k, allowed)
+        return [
+            [
+                self._row_of[vector_id].hit(similarity)
+                for vector_id, similarity in zip(row_ids.tolist(), row_cosines.tolist(), strict=True)
+                if vector_id >= 0
+            ]
+            for row_ids, row_cosines in zip(ids, cosines, strict=True)
+        ]
+
+    def cosines(self, queries: Floats) -> Floats:
+        """The cosine of every query `[q, dim]` with each instrument, `[q, n]`: column `j` belongs to `rows[j]`."""
+        ids, cosines = self.store.cosines(queries)
+        assert len(ids) == len(self.rows)
+        return cosines
+
+    @cached_property
+    def _row_of(self) -> dict[int, VectorRow]:
+        return {row.vector_id: row for row in self.rows}
+
+    @cached_property
+    def _ids_of_family(self) -> dict[str, Ids]:
+        ids: dict[str, list[int]] = defaultdict(list)
+        for row in self.rows:
+            if row.family is not None:
+                ids[row.family].append(row.vector_id)
+        return {family: np.array(found, np.int64) for family, found in ids.items()}
+
+
+class VectorCache:
+    """The vectors of all libraries, loaded on first use and again after each change of a library.
+
+    `encoder_hash` and `dim` are those of the encoder in use.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path, encoder_hash: str, dim: int, device: str) -> None:
+        self.encoder_hash = encoder_hash
+        self.dim = dim
+        self._catalog = catalog
+        self._folder = folder
+        self._device = device
+        self._held: dict[str, LibraryVectors] = {}
+        self._lock = threading.Lock()  # around loading
+
+    def file(self, library_id: str) -> Path:
+        """The path of a library's cache file."""
+        return self._folder / f"{library_id}.faiss"
+
+    def get(self, library_id: str, revision: int) -> LibraryVectors:
+        """The library at this revision or a later one. Raises LibraryNotFound if it was deleted meanwhile."""
+        held = self._held.get(library_id)
+        if held is None or held.revision < revision:
+            with self._lock:
+                held = self._held.get(library_id)
+                if held is None or held.revision < revision:
+                    held = self._held[library_id] = self._reconcile(library_id)
+        return held
+
+    def follow(self, library: Library) -> None:
+        """Load the vectors of a library that was just changed. The change is stored, so a failure here is only logged.
+
+        Libraries of another encoder are left to the processes that use it.
+        """
+        if library.encoder_hash != self.encoder_hash:
+            return
+        try:
+            self.get(library.id, library.revision)
+        except IndexDamaged as error:  # the other libraries can be used
+            log.error("library %r cannot be searched: %s", library.name, error)
+        except LibraryNotFound:
+            log.info("library %r was deleted meanwhile", library.name)
+
+    def forget(self, library_id: str) -> None:
+        """Drop a library's vectors from memory, and its file."""
+        with self._lock:
+            self._held.pop(library_id, None)
+            self.file(library_id).unlink(missing_ok=True)
+
+    def empty_store(self, library_id: str, encoder_hash: str) -> VectorStore:
+        """A store for the library's cache file, not yet loaded."""
+        return VectorStore(self.file(library_id), self.dim, encoder_hash=encoder_hash, device=self._device)
+
+    def _reconcile(self, library_id: str) -> LibraryVectors:
+        """Load the cache file, mend it from the catalogue, and write it again if it had to be mended."""
+        with self._catalog.session() as session:
+            library = session.get(Library, library_id)
+            if library is None or library.deleted_at is not None:
+                raise LibraryNotFound(f"library {library_id} is gone", value=library_id)
+            columns = (
+                Instrument.vector_id,
+                Instrument.id,
+                Instrument.name,
+                Instrument.family,
+                Instrument.source,
+            )
+            found = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
+            rows = tuple(VectorRow(*row) for row in found)
+            store = self.empty_store(library_id, library.encoder_hash)
+            try:
+                store.load()
+                is_sound = True
+            except IndexDamaged as error:
+                is_sound = False
+                if rows:
+                    log.info("building the vectors of library %r: %s", library.name, error)
+            wanted, held = np.array([row.vector_id for row in rows], np.int64), store.ids
+            missing, extra = np.setdiff1d(wanted, held), np.setdiff1d(held, wanted)
+            store.remove(extra)
+            _add_from_catalog(session, store, missing)
+        if not is_sound or len(missing) or len(extra):
+            _save_if_possible(store)
+        return LibraryVectors(library.revision, store, rows)
+
+
+def _add_from_catalog(session: Session, store: VectorStore, ids: Ids) -> None:
+    """Add the catalogue's embeddings of these instruments to the store. Raises IndexDamaged if they are damaged there."""
+    for start in range(0, len(ids), _BATCH):
+        chosen = Instrument.vector_id.in_(ids[start : start + _BATCH].tolist())
+        columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.embedding)
+        rows = session.execute(select(*columns).where(chosen)).all()
+        for _, instrument_id, name, embedding in rows:
+            if len(embedding) != 4 * store.dim:
+                message = f"the embedding of {name!r} is damaged; remove {instrument_id} and enrol it again"
+                raise IndexDamaged(message, value=len(embedding), limit=f"{4 * store.dim} bytes")
+        vectors = np.stack([from_bytes(embedding) for *_, embedding in rows])
+        store.add(np.array([vector_id for vector_id, *_ in rows], np.int64), vectors)
+
+
+def _save_if_possible(store: VectorStore) -> None:
+    """Save the store, or log why not: search works without the file, and the next start makes it again."""
+    try:
+        store.save()
+    except OSError as error:
+        log.warning("the vectors could not be saved to %s: %s", store.path, error)
