@@ -15,9 +15,8 @@ from app.settings import DEFAULT_TOP_K, Settings
 from index.catalog import new_id
 from index.families import FAMILIES
 from index.instrument_index import InstrumentIndex
-from index.query import run_query
+from index.query import SlotResult, run_query
 from index.records import Hit, LibraryInfo
-from index.search import SlotResult
 from models.audio import LATEST_SECONDS, Decoded, decode
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair

@@ -1,27 +1,75 @@
-"""A query from samples to result: windows, slots of each window, candidates, hits.
+"""A query from samples to its answer: windows, slots, retrieval, and the library's instruments in place of numbers.
 
 Section 3.3 of Kim et al. 2022 for one window (`mode="paper"`); longer audio is cut into windows that overlap by half, and
-`mode="auto"` links their slots over time.
+`mode="auto"` links their slots over time. All rules are those of `index/retrieval.py`.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import exp
 from time import perf_counter
 
 import numpy as np
 
 from index.instrument_index import InstrumentIndex
 from index.records import Hit
-from index.search import SearchResult, auto_result, paper_result
-from index.sources.base import SILENCE_DBFS, Floats, is_silent
+from index.retrieval import Bools, Floats, Ints, Retrieval, Slots, retrieve, retrieve_as_published
+from index.sources.base import SILENCE_DBFS, is_silent
+from index.vector_cache import LibraryVectors, VectorRow
 from models.audio import split_windows
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, SilentAudio
-from models.linking import Timeline, link_slots, settled
+from models.posterior import SCALE
+from models.tracks import Curve, Span, Timeline
 
 MODES = ("auto", "paper")
-Search = Callable[[Floats], list[list[Hit]]]
+FAMILY_HITS = 5  # of a slot, that vote for its family: more would only count what the library has most of
+MAX_RANKED = 50  # instruments in the ranking of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class SlotResult:
+    """One estimated instrument: its presence, the spans in which it sounds, and its hits, best first."""
+
+    slot: int
+    presence: float
+    active: tuple[Span, ...]
+    hits: tuple[Hit, ...]
+    curve: Curve = ()
+
+    @property
+    def family(self) -> str | None:
+        """Softmax-weighted majority of the first `FAMILY_HITS` hits; None where none of them has a family."""
+        weights: dict[str, float] = {}
+        for hit in self.hits[:FAMILY_HITS]:
+            if hit.family is not None:
+                weights[hit.family] = weights.get(hit.family, 0.0) + exp(SCALE * hit.similarity)
+        return max(weights, key=lambda family: weights[family], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedInstrument:
+    """An instrument in the library's ranking for the whole query.
+
+    `probability` (0…1) that it plays, the `slots` in which it was heard, and its hit with the highest similarity over slots.
+    """
+
+    hit: Hit
+    probability: float
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The answer to a query: estimated number of instruments, slots, ids of the set that is named, and the ranking.
+
+    `instruments` holds the first `MAX_RANKED` of the ranking, best first; `retrieved` may be smaller than `slots`.
+    """
+
+    num_instruments: int
+    slots: tuple[SlotResult, ...]
+    retrieved: tuple[str, ...]
+    instruments: tuple[RankedInstrument, ...]
 
 
 def run_query(
@@ -35,48 +83,43 @@ def run_query(
     top_k: int = 5,
     family: str | None = None,
     exclude: Collection[str] = (),
-) -> tuple[SearchResult, dict[str, float]]:
-    """What `samples [n]` (mono, at the pair's rate) hold, among `library`'s instruments, and milliseconds by step.
+) -> tuple[QueryResult, dict[str, float]]:
+    """Find the instruments of `library` in `samples [n]` (mono, at the pair's rate); milliseconds by step come second.
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
-    Instruments with an id in `exclude` are no candidates.
+    Instruments whose id is in `exclude` take no part; with a `family` only its instruments are named, among the
+    probabilities of the whole library.
     Raises SilentAudio, InvalidRequest, LibraryNotFound, LibraryEmpty, EncoderMismatch, all but the first before encoding.
     """
     if mode not in MODES:
         raise InvalidRequest(f"mode {mode[:50]!r} is unknown", value=mode[:50], limit=", ".join(MODES))
-    search = partial(index.candidates, library, k=top_k, family=family, exclude=exclude)
-    search(np.zeros((0, index.embedding_dim), np.float32))  # complains early
+    index.candidates(library, np.zeros((0, index.embedding_dim), np.float32), top_k, family)  # checks both
+    vectors = index.searchable(library)
     began = perf_counter()
-    hop_samples = pair.clip_samples // 2
-    windows, starts = split_windows(samples, clip_samples=pair.clip_samples, hop_samples=hop_samples)
-    embedding, presence = _encode(pair, windows)
-    encoded = perf_counter()
-    begin = range_start_seconds
-    timeline = Timeline(
-        begin + np.asarray(starts, np.float64) / pair.sample_rate,
-        pair.clip_samples / pair.sample_rate,
-        begin + len(samples) / pair.sample_rate,
+    windows, starts = split_windows(
+        samples, clip_samples=pair.clip_samples, hop_samples=pair.clip_samples // 2
     )
+    slots = encode_windows(pair, windows)
+    encoded = perf_counter()
+    timeline = Timeline(
+        range_start_seconds + np.asarray(starts, np.float64) / pair.sample_rate,
+        pair.clip_samples / pair.sample_rate,
+        range_start_seconds + len(samples) / pair.sample_rate,
+    )
+    answer = _Answer(vectors, family, exclude, top_k)
     if mode == "paper":
-        result = _by_paper(search, embedding, presence, begin, timeline, top_k)
+        published = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
+        result = answer.as_published(published, slots, timeline, range_start_seconds)
     else:
         threshold = pair.presence_threshold
-        nearest = partial(_nearest, partial(index.candidates, library, k=1))
-        linked = settled(link_slots(embedding, presence, threshold=threshold), nearest)
-        tracks = timeline.tracks(linked, embedding, presence, threshold)
-        queries = np.array([track.embedding for track in tracks], np.float32).reshape(-1, index.embedding_dim)
-        result = auto_result(tracks, search(queries))
+        found = retrieve(slots, vectors.cosines, threshold, answer.hidden)
+        result = answer.of_tracks(found, slots, timeline, threshold)
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 
 
-def _nearest(search: Search, queries: Floats) -> list[str | None]:
-    """The best instrument of the whole library for each query, whatever the question leaves out."""
-    return [found[0].instrument_id if found else None for found in search(queries)]
-
-
-def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
-    """Slots `[w, M, dim]` and presence `[w, M]`; both are zero for silent windows, which are not encoded."""
+def encode_windows(pair: EncoderPair, windows: Floats) -> Slots:
+    """Encode `windows [w, samples]`; silent windows are not encoded and zero. Raises SilentAudio if all are silent."""
     sounding = np.array([not is_silent(window) for window in windows])
     if not sounding.any():
         raise SilentAudio(
@@ -84,22 +127,63 @@ def _encode(pair: EncoderPair, windows: Floats) -> tuple[Floats, Floats]:
             value="silent",
             limit=f"{SILENCE_DBFS:g} dBFS",
         )
-    if sounding.all():
-        return pair.encode(windows)
-    slots, present = pair.encode(windows[sounding])
-    embedding = np.zeros((len(windows), *slots.shape[1:]), np.float32)
-    presence = np.zeros((len(windows), slots.shape[1]), np.float32)
-    embedding[sounding], presence[sounding] = slots, present
-    return embedding, presence
+    embedding = np.zeros((len(windows), pair.num_slots, pair.embedding_dim), np.float32)
+    presence = np.zeros((len(windows), pair.num_slots), np.float32)
+    embedding[sounding], presence[sounding] = pair.encode(windows[sounding])
+    return Slots(embedding, presence)
 
 
-def _by_paper(
-    search: Search, embedding: Floats, presence: Floats, begin: float, timeline: Timeline, top_k: int
-) -> SearchResult:
-    """The paper's rule over the windows that sound; it knows nothing of silence, which has no argmax worth having."""
-    sounding = embedding.any(axis=(1, 2))
-    queries = embedding[sounding].reshape(-1, embedding.shape[-1])
-    result = paper_result(search(queries), presence[sounding], (begin, timeline.end), top_k)
-    curves = [timeline.curve(heights) for heights in presence.T]
-    slots = tuple(replace(slot, curve=curve) for slot, curve in zip(result.slots, curves, strict=True))
-    return replace(result, slots=slots)
+class _Answer:
+    """Turns a retrieval's numbers into the instruments of a library, within what the query asks for."""
+
+    def __init__(
+        self, vectors: LibraryVectors, family: str | None, exclude: Collection[str], top_k: int
+    ) -> None:
+        excluded = frozenset(exclude)
+        self._rows: Sequence[VectorRow] = vectors.rows
+        self._top_k = top_k
+        self.hidden: Bools = np.array([row.instrument_id in excluded for row in self._rows])
+        of_family = np.array([family is None or row.family == family for row in self._rows])
+        self.shown: Bools = of_family & ~self.hidden
+
+    def of_tracks(self, found: Retrieval, slots: Slots, timeline: Timeline, threshold: float) -> QueryResult:
+        """Our answer: one slot a track."""
+        tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
+        heard = tuple(
+            SlotResult(i, track.presence, track.active, self._hits(cosine), track.curve)
+            for i, (track, cosine) in enumerate(zip(tracks, found.cosine, strict=True))
+        )
+        return self._result(found, heard, len(tracks))
+
+    def as_published(
+        self, found: Retrieval, slots: Slots, timeline: Timeline, start_seconds: float
+    ) -> QueryResult:
+        """The paper's answer: all M slots over the whole range; as many instruments as are named."""
+        spans = ((start_seconds, timeline.end),)
+        heard = tuple(
+            SlotResult(i, float(presence), spans, self._hits(cosine), timeline.curve(slots.presence[:, i]))
+            for i, (presence, cosine) in enumerate(zip(found.presence, found.cosine, strict=True))
+        )
+        return self._result(found, heard, len(self._visible(found.named)))
+
+    def _result(self, found: Retrieval, heard: tuple[SlotResult, ...], count: int) -> QueryResult:
+        named = tuple(self._rows[place].instrument_id for place in self._visible(found.named))
+        ranking = self._visible(found.ranking())[:MAX_RANKED]
+        best = found.cosine.max(axis=0) if len(found.cosine) else np.zeros(len(self._rows), np.float32)
+        ranked = tuple(
+            RankedInstrument(
+                self._rows[place].hit(float(best[place])),
+                float(found.probability[place]),
+                found.tracks_of(int(place)),
+            )
+            for place in ranking
+        )
+        return QueryResult(count, heard, named, ranked)
+
+    def _hits(self, cosine: Floats) -> tuple[Hit, ...]:
+        """The `top_k` instruments of a track by `cosine [n]`, best first."""
+        order = self._visible(np.argsort(-cosine, kind="stable"))[: self._top_k]
+        return tuple(self._rows[place].hit(float(cosine[place])) for place in order)
+
+    def _visible(self, places: Ints) -> Ints:
+        return places[self.shown[places]]

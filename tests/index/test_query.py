@@ -63,6 +63,10 @@ def test_a_mixture_gives_back_its_instruments(
     result, timing = run_query(index, pair, mixture * 4, library="Tones")
     assert result.num_instruments == len(bands) == len(result.retrieved)
     assert {slot.hits[0].name for slot in result.slots} == {f"Tone {band}" for band in bands}
+    assert {one.hit.name for one in result.instruments[: len(bands)]} == {f"Tone {band}" for band in bands}
+    for one in result.instruments[: len(bands)]:
+        (slot,) = one.slots
+        assert result.slots[slot].hits[0] == one.hit
     for slot in result.slots:
         assert slot.presence == 1.0
         assert [edge for span in slot.active for edge in span] == pytest.approx([0.0, len(mixture) / RATE])
@@ -115,9 +119,33 @@ def test_a_family_narrows_the_hits(tones: tuple[InstrumentIndex, TonePair]) -> N
     mixture = tone(5, 0, 3, 3)
     result, _ = run_query(index, pair, mixture, library="Tones", family="bass", top_k=9)
     assert {hit.name for hit in result.slots[0].hits} == {"Tone 1", "Tone 3"}
-    result, _ = run_query(index, pair, mixture, library="Tones", family="guitar")
-    assert result.slots[0].hits == ()
-    assert result.retrieved == ()
+    assert [one.hit.family for one in result.instruments] == ["bass", "bass"]
+    assert result.instruments[0].probability < 0.5  # the reed plays, and the whole library says so
+    for mode in ("auto", "paper"):
+        result, _ = run_query(index, pair, mixture, library="Tones", family="guitar", mode=mode)
+        assert result.slots[0].hits == ()
+        assert result.retrieved == ()
+        assert result.instruments == ()
+
+
+@pytest.mark.parametrize("mode", ["auto", "paper"])
+def test_what_is_excluded_leaves_its_probability_to_the_others(
+    tones: tuple[InstrumentIndex, TonePair], mode: str
+) -> None:
+    index, pair = tones
+    mixture = tone(5, 0, 3, 3)
+    whole, _ = run_query(index, pair, mixture, library="Tones", mode=mode)
+    first = whole.instruments[0].hit
+    assert first.name == "Tone 5"
+    rest, _ = run_query(index, pair, mixture, library="Tones", mode=mode, exclude=[first.instrument_id])
+    names = [one.hit.name for one in rest.instruments]
+    assert "Tone 5" not in {*names, *(hit.name for slot in rest.slots for hit in slot.hits)}
+    before = {one.hit.name: one.probability for one in whole.instruments}
+    for one in rest.instruments:
+        assert one.probability >= before[one.hit.name]
+    everything = [row.instrument_id for row in index.searchable("Tones").rows]
+    nothing, _ = run_query(index, pair, mixture, library="Tones", mode=mode, exclude=everything)
+    assert (nothing.instruments, nothing.retrieved) == ((), ())
 
 
 def test_audio_in_which_nothing_is_recognised_has_no_instruments(
@@ -136,7 +164,13 @@ def test_any_length_gives_a_well_formed_answer(
 ) -> None:
     noise = rng.uniform(-0.9, 0.9, samples).astype(np.float32)
     result, _ = run_query(enrolled, pair, noise, library=LIBRARY, mode=mode, top_k=3)
-    assert set(result.retrieved) == {slot.hits[0].instrument_id for slot in result.slots} or mode == "paper"
+    ranking = [one.hit.instrument_id for one in result.instruments]
+    assert len(ranking) == len(set(ranking)) == enrolled.libraries.get(LIBRARY).num_instruments
+    if mode == "auto":
+        assert list(result.retrieved) == ranking[: len(result.slots)]
+    for one in result.instruments:
+        assert 0 <= one.probability <= 1
+        assert all(0 <= slot < len(result.slots) for slot in one.slots)
     for slot in result.slots:
         assert len(slot.hits) == 3
         edges = [edge for span in slot.active for edge in span]

@@ -1,4 +1,4 @@
-"""Slots become tracks: which are believed, how they are linked over time, and when a track sounds, against a slow twin."""
+"""Tracks from slots: the presence rule, linking over time, and the spans of a track against a slow twin."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.linking import Timeline, Track, link_slots, settled, used_slots
+from models.tracks import Timeline, Track, believed_slots, link_slots, merge_by_top_hit
 
 DIM = 24
 WINDOW, HOP = 5.0, 2.5
@@ -28,11 +28,11 @@ def duration_of(num_windows: int) -> float:
     return HOP * (num_windows - 1) + WINDOW
 
 
-def link(embedding: np.ndarray, presence: np.ndarray, cut: float = 0.0, **options: float) -> list[Track]:
-    """Linked and finished; the audio ends `cut` seconds before the last window does."""
+def link(embedding: np.ndarray, presence: np.ndarray, cut: float = 0.0) -> list[Track]:
+    """Finished tracks of audio that ends `cut` seconds before its last window."""
     number = len(embedding)
     timeline = Timeline(np.array(starts_of(number)), WINDOW, duration_of(number) - cut)
-    linked = link_slots(embedding, presence, threshold=THRESHOLD, **options)
+    linked = link_slots(embedding, presence, THRESHOLD)
     return timeline.tracks(linked, embedding, presence, THRESHOLD)
 
 
@@ -141,8 +141,6 @@ def test_near_identical_slots_of_a_window_are_merged() -> None:
     assert first.presence == pytest.approx(0.9)
     assert np.allclose(first.embedding, unit(0.9 * embedding[0, 0] + 0.6 * near))
     assert np.allclose(second.embedding, far)
-    assert len(link(embedding, presence, merge_similarity=0.7)) == 1
-    assert len(link(embedding, presence, merge_similarity=0.99)) == 3
 
 
 def test_two_slots_of_one_window_are_never_linked_to_one_track() -> None:
@@ -164,7 +162,8 @@ def test_a_slowly_changing_instrument_stays_one_track() -> None:
     embedding[:, 0, 0], embedding[:, 0, 1] = np.cos(angles), np.sin(angles)
     (track,) = link(embedding, np.ones((8, 1), np.float32))
     assert track.active == ((0.0, duration_of(8)),)
-    assert len(link(embedding, np.ones((8, 1), np.float32), link_similarity=0.99)) > 1
+    sudden = np.eye(DIM, dtype=np.float32)[[0, 0, 1, 1]][:, None]
+    assert len(link(sudden, np.ones((4, 1), np.float32))) == 2
 
 
 def test_an_instrument_in_one_window_between_others_sounds_while_that_window_lasts() -> None:
@@ -175,7 +174,7 @@ def test_an_instrument_in_one_window_between_others_sounds_while_that_window_las
 
 def test_no_windows_no_tracks() -> None:
     empty = np.zeros((0, 3, DIM), np.float32)
-    assert link_slots(empty, np.zeros((0, 3), np.float32), threshold=THRESHOLD) == []
+    assert link_slots(empty, np.zeros((0, 3), np.float32), THRESHOLD) == []
 
 
 # What lanes draw
@@ -215,13 +214,13 @@ def test_a_curve_shows_what_is_too_faint_to_count() -> None:
 @given(st.integers(0, 999), st.floats(0.0, 0.9))
 def test_as_many_slots_are_believed_as_presence_sums_to(seed: int, threshold: float) -> None:
     presence = np.random.default_rng(seed).uniform(0, 1, (5, 9)).astype(np.float32)
-    used = used_slots(presence, threshold)
+    used = believed_slots(presence, threshold)
     for row, believed in zip(presence, used, strict=True):
         assert believed.sum() <= np.ceil(row.sum())
         assert not believed[row < threshold].any()
         if believed.any() and not believed.all():
             assert row[believed].min() >= row[~believed].max() or believed.sum() == (row >= threshold).sum()
-    assert used_slots(np.array([[0.5, 0.5, 0.2]], np.float32), 0.0).tolist() == [[True, True, False]]
+    assert believed_slots(np.array([[0.5, 0.5, 0.2]], np.float32), 0.0).tolist() == [[True, True, False]]
 
 
 def test_tracks_of_one_answer_become_one() -> None:
@@ -235,9 +234,9 @@ def test_tracks_of_one_answer_become_one() -> None:
         return [max(library, key=lambda name: float(row @ library[name])) for row in embedding]
 
     embedding, presence = np.stack([low, high, other])[None], np.full((1, 3), 0.9, np.float32)
-    apart = link_slots(embedding, presence, threshold=THRESHOLD, merge_similarity=0.9)
+    apart = link_slots(embedding, presence, THRESHOLD)
     assert len(apart) == 3
-    together = settled(apart, nearest)
+    together = merge_by_top_hit(apart, nearest)
     assert [nearest(track.embedding[None]) for track in together] == [["piano"], ["flute"]]
     assert asked[:2] == [3, 2]
 
@@ -246,9 +245,9 @@ def test_in_a_small_library_what_differs_stays_apart() -> None:
     """Everything is nearest to the only instrument there is, and where there is none nothing is merged."""
     embedding, presence = np.eye(DIM, dtype=np.float32)[None, :3], np.full((1, 3), 0.9, np.float32)
     for answers in (["piano"] * 3, [None] * 3):
-        tracks = link_slots(embedding, presence, threshold=THRESHOLD)
-        assert len(settled(tracks, partial(_always, answers))) == 3
-    assert settled([], lambda _: []) == []
+        tracks = link_slots(embedding, presence, THRESHOLD)
+        assert len(merge_by_top_hit(tracks, partial(_always, answers))) == 3
+    assert merge_by_top_hit([], lambda _: []) == []
 
 
 def _always(answers: Sequence[str | None], _: np.ndarray) -> Sequence[str | None]:

@@ -1,0 +1,150 @@
+"""The retrieval pipeline: slots of all windows → tracks over time → ranking of the library → the set that is named.
+
+Numpy in, numpy out: no database, no HTTP. The service, the terminal, the evaluation and the release call these functions,
+so that a published figure is a figure of what users get. `retrieve` is ours; `retrieve_as_published` is section 3.3 of
+Kim et al. 2022.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.posterior import library_posterior, softmax_shares
+from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Cosines = Callable[
+    [Floats], Floats
+]  # embeddings [q, dim] → cosine with every instrument of the library [q, n]
+
+SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
+MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
+MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The multi encoder's output for a query: `embedding [w, M, dim]` of unit norm, `presence [w, M]` in 0…1.
+
+    Windows of silence are not encoded: both arrays are zero there.
+    """
+
+    embedding: Floats
+    presence: Floats
+
+    def sounding(self) -> "Slots":
+        """The windows that were encoded."""
+        chosen = self.embedding.any(axis=(1, 2))
+        return Slots(self.embedding[chosen], self.presence[chosen])
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """A library's answer to a query: `tracks` (or the M slots, as published) and the ranking of all n instruments.
+
+    `presence [tracks]`, `cosine [tracks, n]`, `probability [n]` that an instrument plays, `score [n]` that ranks it, and the
+    places `named` of the set that is named, best first. Hidden instruments have a score of −inf.
+    """
+
+    presence: Floats
+    cosine: Floats
+    probability: Floats
+    score: Floats
+    named: Ints
+    tracks: tuple[LinkedSlots, ...] = ()
+
+    @cached_property
+    def _shares(self) -> Floats:
+        return softmax_shares(self.cosine)
+
+    def ranking(self) -> Ints:
+        """The places of all instruments that are not hidden, best first."""
+        return _ranking(self.score)
+
+    def tracks_of(self, place: int) -> tuple[int, ...]:
+        """The tracks in which an instrument was heard: those that give it `MIN_SHARE`, or the one that gives it most."""
+        if not len(self.cosine):
+            return ()
+        share = self.presence * self._shares[:, place]
+        return tuple(int(track) for track in np.flatnonzero(share >= min(MIN_SHARE, float(share.max()))))
+
+
+def retrieve(slots: Slots, cosines: Cosines, threshold: float, hidden: Bools | None = None) -> Retrieval:
+    """Rank a library for a query and name as many instruments as there are tracks.
+
+    The ranking is by `sustained_posterior` over all slots, which is better than one over the tracks' embeddings
+    (docs/EXPERIMENTS.md). `threshold` is the least presence of a believed slot; instruments that `hidden [n]` marks take no
+    part in the ranking, but still hold tracks together.
+    """
+
+    def top_hits(embedding: Floats) -> list[int]:
+        found = cosines(embedding)
+        return [int(place) for place in found.argmax(axis=1)] if found.shape[1] else []
+
+    linked = link_slots(slots.embedding, slots.presence, threshold)
+    tracks = merge_by_top_hit(linked, top_hits)
+    dim = slots.embedding.shape[2]
+    cosine = cosines(np.array([track.embedding for track in tracks], np.float32).reshape(-1, dim))
+    probability = sustained_posterior(slots.sounding(), cosines, hidden)
+    score = probability if hidden is None else np.where(hidden, -np.inf, probability)
+    presence = np.array([track.presence for track in tracks], np.float32)
+    named = _ranking(score)[: len(tracks)]
+    return Retrieval(presence, cosine, probability, score, named, tuple(tracks))
+
+
+def sustained_posterior(slots: Slots, cosines: Cosines, hidden: Bools | None = None) -> Floats:
+    """The probability of each instrument, `[n]`: its posterior in one window, averaged over fifteen seconds, at its highest.
+
+    The average is over `SUSTAINED_WINDOWS` successive windows, or over all where there are fewer. Windows are read in
+    chunks, so that memory does not grow with the audio.
+    """
+    num_windows, num_slots, dim = slots.embedding.shape
+    num_instruments = cosines(np.zeros((0, dim), np.float32)).shape[1]
+    span = min(SUSTAINED_WINDOWS, num_windows)
+    best = np.zeros(num_instruments, np.float32)
+    if not num_windows or not num_instruments or (hidden is not None and hidden.all()):
+        return best
+    recent: deque[Floats] = deque(maxlen=span)
+    step = max(1, MAX_CELLS // (num_slots * num_instruments))
+    for start in range(0, num_windows, step):
+        part = slots.embedding[start : start + step]
+        cosine = cosines(part.reshape(-1, dim)).reshape(len(part), num_slots, -1)
+        if hidden is not None:
+            cosine = np.where(hidden, -np.inf, cosine)
+        for posterior in library_posterior(cosine, slots.presence[start : start + step]):
+            recent.append(posterior)
+            if len(recent) == span:
+                best = np.maximum(best, np.mean(recent, axis=0))
+    return best
+
+
+def retrieve_as_published(slots: Slots, cosines: Cosines, hidden: Bools | None = None) -> Retrieval:
+    """Rank and name instruments by section 3.3 of Kim et al. 2022: every slot retrieves its most similar instrument.
+
+    A slot's cosine with an instrument is its highest over the windows, an instrument's score its highest over slots. The
+    set named holds the argmax of every slot of every window that sounds, whatever its presence.
+    """
+    slots = slots.sounding()
+    num_windows, num_slots, dim = slots.embedding.shape
+    every = cosines(slots.embedding.reshape(-1, dim))  # [w * M, n]
+    if hidden is not None:
+        every = np.where(hidden, -np.inf, every)
+    cosine = every.reshape(num_windows, num_slots, -1).max(axis=0)
+    score: Floats = cosine.max(axis=0)
+    ranking = _ranking(score)
+    retrieved = every.argmax(axis=1) if every.shape[1] else np.zeros(0, np.int64)
+    named = ranking[np.isin(ranking, retrieved)]
+    probability = sustained_posterior(slots, cosines, hidden)
+    return Retrieval(slots.presence.max(axis=0), cosine, probability, score, named)
+
+
+def _ranking(score: Floats) -> Ints:
+    """The places of all finite scores `[n]`, the highest first."""
+    order = np.argsort(-score, kind="stable")
+    return order[np.isfinite(score[order])]

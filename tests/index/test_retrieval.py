@@ -1,0 +1,165 @@
+"""The retrieval pipeline against slow twins: section 3.3 spelled out, and the sustained posterior window by window."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index import retrieval
+from index.query import SlotResult
+from index.records import Hit
+from index.retrieval import Cosines, Slots, retrieve, retrieve_as_published, sustained_posterior
+from models.posterior import library_posterior
+
+DIM = 24
+THRESHOLD = 0.4
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
+
+
+def cosines_with(library: np.ndarray) -> Cosines:
+    return lambda queries: np.asarray(queries @ library.T, np.float32)
+
+
+def scene(seed: int, num_windows: int, num_slots: int, num_instruments: int) -> tuple[Slots, np.ndarray]:
+    """Random slots, and a library `[num_instruments, DIM]`."""
+    rng = np.random.default_rng(seed)
+    library = unit(rng.standard_normal((num_instruments, DIM)))
+    slots = unit(rng.standard_normal((num_windows, num_slots, DIM)))
+    presence = rng.uniform(0, 1, (num_windows, num_slots)).astype(np.float32)
+    return Slots(slots, presence), library
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 4), st.integers(1, 5), st.integers(1, 12))
+def test_the_published_rule_equals_section_3_3_spelled_out(
+    seed: int, num_windows: int, num_slots: int, num_instruments: int
+) -> None:
+    slots, library = scene(seed, num_windows, num_slots, num_instruments)
+    cosine = slots.embedding @ library.T  # cos φ, [w, M, K]
+    expected = set()
+    for window in range(num_windows):
+        for j in range(num_slots):
+            expected.add(max(range(num_instruments), key=lambda k: cosine[window, j, k]))
+    found = retrieve_as_published(slots, cosines_with(library))
+    assert set(found.named.tolist()) == expected
+    assert found.cosine == pytest.approx(cosine.max(axis=0), abs=1e-6)
+    assert found.score == pytest.approx(cosine.max(axis=(0, 1)), abs=1e-6)
+    assert found.presence == pytest.approx(slots.presence.max(axis=0))
+    assert found.ranking().tolist() == np.argsort(-found.score, kind="stable").tolist()
+
+
+def slow_sustained(slots: Slots, library: np.ndarray) -> np.ndarray:
+    """The highest mean over five successive windows, of one window's posterior."""
+    windows = [
+        library_posterior(embedding @ library.T, presence)
+        for embedding, presence in zip(slots.embedding, slots.presence, strict=True)
+    ]
+    span = min(5, len(windows))
+    means = [np.mean(windows[start : start + span], axis=0) for start in range(len(windows) - span + 1)]
+    return np.max(means, axis=0)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 4), st.integers(1, 9), st.integers(1, 200))
+def test_the_sustained_posterior_equals_its_slow_twin_in_chunks_of_any_size(
+    seed: int, num_windows: int, num_slots: int, num_instruments: int, cells: int
+) -> None:
+    slots, library = scene(seed, num_windows, num_slots, num_instruments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "MAX_CELLS", cells)
+        got = sustained_posterior(slots, cosines_with(library))
+    assert got == pytest.approx(slow_sustained(slots, library), abs=1e-5)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 6), st.integers(1, 5), st.integers(1, 12))
+def test_the_set_named_is_the_head_of_the_ranking_one_for_each_track(
+    seed: int, num_windows: int, num_slots: int, num_instruments: int
+) -> None:
+    slots, library = scene(seed, num_windows, num_slots, num_instruments)
+    found = retrieve(slots, cosines_with(library), THRESHOLD)
+    assert found.named.tolist() == found.ranking()[: len(found.tracks)].tolist()
+    assert found.cosine.shape == (len(found.tracks), num_instruments)
+    assert (np.diff(found.probability[found.ranking()]) <= 0).all()
+    for place in range(num_instruments):
+        tracks = found.tracks_of(place)
+        assert bool(tracks) == bool(found.tracks)
+        assert all(0 <= track < len(found.tracks) for track in tracks)
+
+
+def test_one_window_is_ranked_by_its_own_posterior() -> None:
+    slots, library = scene(3, 1, 5, 9)
+    found = retrieve(slots, cosines_with(library), THRESHOLD)
+    expected = library_posterior(slots.embedding[0] @ library.T, slots.presence[0])
+    assert found.probability == pytest.approx(expected, abs=1e-6)
+
+
+def test_hidden_instruments_are_neither_ranked_nor_named() -> None:
+    slots, library = scene(5, 4, 5, 9)
+    hidden = np.arange(9) < 4
+    for found in (
+        retrieve(slots, cosines_with(library), THRESHOLD, hidden),
+        retrieve_as_published(slots, cosines_with(library), hidden),
+    ):
+        assert sorted(found.ranking().tolist()) == [4, 5, 6, 7, 8]
+        assert not hidden[found.named].any()
+        assert (found.probability[hidden] == 0).all()
+    nothing = retrieve(slots, cosines_with(library), THRESHOLD, np.ones(9, bool))
+    assert len(nothing.named) == len(nothing.ranking()) == 0
+    assert len(nothing.tracks) == len(retrieve(slots, cosines_with(library), THRESHOLD).tracks)
+
+
+def test_silent_windows_do_not_lower_a_probability() -> None:
+    slots, library = scene(7, 3, 4, 6)
+    silence = np.zeros_like(slots.embedding)
+    longer = Slots(
+        np.concatenate([silence, slots.embedding, silence]),
+        np.concatenate([np.zeros_like(slots.presence), slots.presence, np.zeros_like(slots.presence)]),
+    )
+    cosines = cosines_with(library)
+    assert retrieve(longer, cosines, THRESHOLD).probability == pytest.approx(
+        retrieve(slots, cosines, THRESHOLD).probability
+    )
+    assert set(retrieve_as_published(longer, cosines).named.tolist()) == set(
+        retrieve_as_published(slots, cosines).named.tolist()
+    )
+
+
+def test_without_a_believed_slot_there_is_a_ranking_and_nothing_is_named() -> None:
+    slots, library = scene(11, 2, 3, 5)
+    found = retrieve(Slots(slots.embedding, slots.presence * 0.1), cosines_with(library), THRESHOLD)
+    assert (len(found.tracks), len(found.named)) == (0, 0)
+    assert len(found.ranking()) == 5
+    assert found.tracks_of(0) == ()
+
+
+def test_an_instrument_was_heard_in_the_tracks_that_give_it_a_share() -> None:
+    library = np.eye(DIM, dtype=np.float32)[:3]
+    both = unit(library[0] + library[1])
+    slots = Slots(np.stack([library[0], both, library[2]])[None], np.full((1, 3), 0.9, np.float32))
+    found = retrieve(slots, cosines_with(library), THRESHOLD)
+    track_of = {int(track.embedding.argmax()): place for place, track in enumerate(found.tracks)}
+    assert len(found.tracks) in (2, 3)
+    assert found.tracks_of(2) == (track_of[2],)
+    assert track_of[0] in found.tracks_of(0)
+
+
+def test_a_slots_family_is_the_weighted_majority_of_its_first_hits() -> None:
+    def family(*hits: tuple[str | None, float]) -> str | None:
+        found = tuple(
+            Hit(f"i_{i}", "", name, "test", similarity) for i, (name, similarity) in enumerate(hits)
+        )
+        return SlotResult(0, 0.9, (), found).family
+
+    assert family() is None
+    assert (
+        family(("bass", 0.5), ("reed", 0.45), ("mallet", 0.4), ("mallet", 0.4)) == "bass"
+    )  # similar hits weigh more
+    assert family(("bass", 0.45), ("reed", 0.44), ("reed", 0.44)) == "reed"
+    assert family(("bass", 0.4), (None, 0.6), (None, 0.5)) == "bass"  # hits without a family do not vote
+    assert family((None, 0.6)) is None
+    assert family(*[("bass", 0.9)] * 3, *[("reed", 0.89)] * 50) == "bass"  # only the first few vote
+    assert family(("bass", 0.2), ("reed", -0.9)) == "bass"
