@@ -17,7 +17,7 @@ from models.checkpoint import file_hash, load_multi, load_single, save_checkpoin
 from models.device import DEVICES, choose_device
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from training.bank import Bank
-from training.commands import guarded
+from training.commands import cli_errors
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.metrics import Bools, f1, once
 from training.evaluation.paper import table_2
@@ -80,7 +80,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Calibrate on the validation bank and write the pair to ship."

@@ -82,11 +82,11 @@ def mixed_by_a_loop(batch: MixtureBatch, store: ClipStore, effects: Effects) -> 
     wave = torch.zeros_like(batch.wave)
     for number, (row, place) in enumerate(batch.mask.nonzero().tolist()):
         stem = store.take(batch.clip[row, place][None])
-        stem = effects.stems.apply_(stem, batch.stem_effects.rows(torch.tensor([number])))
+        stem = effects.stems.apply_(stem, batch.stem_effects.select(torch.tensor([number])))
         gain = 10 ** (batch.gain_db[row, place] / 20)
         wave[row] += (stem * (gain / active_rms(stem).clamp(min=1e-5)))[0]
     for row in range(len(wave)):
-        alone = batch.mixture_effects.rows(torch.tensor([row]))
+        alone = batch.mixture_effects.select(torch.tensor([row]))
         wave[row] = effects.mixture.apply_(wave[row : row + 1].clone(), alone)[0]
     return wave
 

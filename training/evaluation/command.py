@@ -18,7 +18,7 @@ from models.checkpoint import file_hash, load_multi
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
-from training.commands import guarded
+from training.commands import cli_errors
 from training.evaluation import failures, lanes, library, paper, plots, real, three, verify
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -175,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
     return out
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)

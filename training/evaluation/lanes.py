@@ -20,7 +20,7 @@ from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, Places
 from training.evaluation.report import Row, Table
 from training.evaluation.scoring import hear
 from training.evaluation.setting import NUM_ENROLLED, Setting
-from training.levels import active_rms
+from training.mixing import active_rms
 
 NAME = "lanes"
 NUMBERS = (1, 2, 3, 5)  # of instruments

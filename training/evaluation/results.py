@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.atomic import write_atomically
-from training.commands import guarded
+from training.commands import cli_errors
 from training.evaluation.report import COLUMNS, Report, Table, cell, read_report
 
 HEAD = """# Results
@@ -88,7 +88,7 @@ def _pictures(split: str, plots: Path | None, out: Path) -> list[str]:
     return ["", *(f"![{path.stem}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for path in found)]
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("reports", type=Path, nargs="+", metavar="JSON")
