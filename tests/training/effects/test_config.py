@@ -21,7 +21,7 @@ from training.effects.config import (
 )
 from training.effects.noise import BACKGROUNDS
 
-WITH_EFFECTS = {"ours-multi-effects", "ours-single-effects"}
+WITH_EFFECTS = {"ours-multi-effects", "ours-single-effects", "ours-single-heavy"}
 
 
 def generator() -> torch.Generator:
