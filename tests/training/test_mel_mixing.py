@@ -1,4 +1,4 @@
-"""Mixing in the mel domain gives what the front end would hear, levels and all, and the generator alone decides."""
+"""Mel mixing gives nearly the image and level of the mixed samples, and depends on the generator alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_it_is_what_the_front_end_hears_of_the_same_stems(store: ClipStore, mel_clips: MelClipStore) -> None:
-    """Sums of power leave out how phases meet, so the images are alike, not equal."""
+    """Sums of power ignore phase, so the images are similar, not equal."""
     waves = Mixer(store, 2, 2, 0.0).draw(16, generator())
     power = torch.stack(
         [mel_clips.power(row[row != ABSENT], torch.zeros(2).long()).sum(dim=0) for row in waves.clip]

@@ -1,4 +1,4 @@
-"""Data-parallel training: two processes move the weights as one does, and a kill at any step changes nothing."""
+"""Data-parallel training: two processes train the same weights as one, and a kill at any step changes nothing."""
 
 import subprocess
 import sys

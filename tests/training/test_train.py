@@ -151,7 +151,7 @@ def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
 
 @pytest.mark.parametrize("domain", ["wave", "mel"])
 def test_a_single_encoder_starts_as_a_trained_one(tmp_path: Path, learned_single: Path, domain: str) -> None:
-    """At a learning rate of nothing it stays what it was, deeper or not, and classifies by the prototypes."""
+    """At a negligible learning rate it keeps the trained weights, with more blocks too, and classifies by prototypes."""
     deeper = "encoder.backbone_options = { widths = [4, 8, 8], depths = [2, 1] }"
     still = ("batch_size = 24", deeper, "optimizer.learning_rate = 1e-9", f'mixing.domain = "{domain}"')
     again = train_tiny_single(tmp_path, *still, bank=LONG_BANK, start=learned_single)

@@ -38,7 +38,7 @@ MEL = ("steps = 4", *tiny_runs.MEL)
 
 
 class Plain:
-    """A network, its losses, and mixtures of two, that both one process and two can train."""
+    """A network, its losses and mixtures of two instruments, to be trained by one process or by two."""
 
     def __init__(self, out: Path) -> None:
         self.recipe = recipe("multi", *PLAIN)
@@ -58,8 +58,8 @@ class Plain:
         return self.network.state_dict()
 
 
-def move_weights(folder: Path) -> None:
-    """Train the plain network on both ranks' halves, and leave each rank's weights."""
+def train_plain(folder: Path) -> None:
+    """Train the plain network on both ranks' halves of each batch and save each rank's weights."""
     plain = Plain(folder / "plain")
     objective = parallel.data_parallel(plain.objective)
 
@@ -83,7 +83,7 @@ def main(folder: Path) -> None:
     with parallel.process_group("cpu"):
         assert parallel.num_ranks() == 2
         refuse_what_does_not_divide()
-        move_weights(folder)
+        train_plain(folder)
         single = train_tiny_single(folder / "single")
         train_tiny_multi(single, folder / "whole", *MEL)
         while multi_slice(single, folder / "sliced", *MEL, seconds=0.0) is None:

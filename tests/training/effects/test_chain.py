@@ -1,4 +1,4 @@
-"""Chains: the generator alone decides, only chosen items change, and a loop over items and effects gives the same."""
+"""Effect chains: the generator alone decides, only chosen items change, and a loop over items and effects agrees."""
 
 from dataclasses import fields
 
@@ -69,7 +69,7 @@ def test_effects_occur_as_often_as_asked() -> None:
 
 
 def one_after_the_other(wave: Tensor, row: int, each: Chain) -> Tensor:
-    """The slow twin: one item, the effects one after the other, each as its own function."""
+    """The slow twin: apply the effects to one item, one after the other, each by its own function."""
     drawn = each.draw(ITEMS, generator(4)).select(torch.tensor([row]))
     samples = wave.shape[1]
     for name, p in drawn.parameters.items():
@@ -153,7 +153,7 @@ def test_drawn_effects_are_described_in_plain_numbers() -> None:
 
 
 def test_the_wave_never_waits_for_its_device() -> None:
-    """On `meta`, a device without memory, whatever reads a value back or mixes devices in arithmetic fails."""
+    """On `meta`, a device without memory, code that reads a value back or mixes devices fails."""
     wave = torch.empty(ITEMS, RATE, device="meta")
     each = chain(0.6)
     assert each.apply_(wave, each.draw(ITEMS, generator())).device.type == "meta"

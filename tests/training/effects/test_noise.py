@@ -1,4 +1,4 @@
-"""Noise: as far below the signal as asked, of the colours it is called by, and the same every time."""
+"""Noise: at the requested ratio, of the named colour, and the same every time."""
 
 from itertools import pairwise
 
