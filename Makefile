@@ -111,6 +111,15 @@ data: install ## make the training set (NOTES=… MIDI=… OUT=banks)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
 	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" --out "$(OUT)" $(ARGS)
 
+# The runs of the stages of training/configs/shipped, and the folder of the released pair (never models/weights by itself).
+RUNS ?= runs
+WEIGHTS ?= $(RUNS)/weights
+
+.PHONY: weights
+weights: install ## train the shipped encoders, stage by stage, and release them (BANK=banks/single, or NOTES=… MIDI=… to make it; RUNS=runs)
+	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
+	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
+
 evaluate: install ## measure the encoders on held-out instruments; BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots
 	$(if $(BANK),$(BIN)/showme evaluate $(ARGS) --bank "$(BANK)" $(if $(MIXTURES),--mixtures "$(MIXTURES)") $(foreach notes,$(NOTES),--notes "$(notes)") \

@@ -47,8 +47,8 @@ def _each_effect() -> list[Figure]:
     for name in (field.name for field in fields(ChainConfig)):
         config = ChainConfig.from_dict({name: {"probability": 1.0}})
         chain = Chain(config, front_end.sample_rate, noise)
-        plan = chain.plan(ITEMS, torch.Generator().manual_seed(0))
-        seconds = _fastest_seconds(lambda chain=chain, plan=plan: chain.apply_(wave.clone(), plan))  # type: ignore[misc]
+        drawn = chain.draw(ITEMS, torch.Generator().manual_seed(0))
+        seconds = _fastest_seconds(lambda chain=chain, drawn=drawn: chain.apply_(wave.clone(), drawn))  # type: ignore[misc]
         figures.append(
             Figure(f"effect, {name}", 1000 * seconds / ITEMS, "ms", detail="of a five-second item")
         )

@@ -13,12 +13,19 @@ import numpy as np
 
 from index.instrument_index import InstrumentIndex
 from index.records import Hit
-from index.retrieval import Bools, Floats, Ints, Retrieval, Slots, retrieve, retrieve_as_published
-from index.sources.base import SILENCE_DBFS, is_silent
+from index.retrieval import (
+    Bools,
+    Floats,
+    Ints,
+    Retrieval,
+    Slots,
+    encode_samples,
+    retrieve,
+    retrieve_as_published,
+)
 from index.vector_cache import LibraryVectors, VectorRow
-from models.audio import split_windows
 from models.encoder_pair import EncoderPair
-from models.errors import InvalidRequest, SilentAudio
+from models.errors import InvalidRequest
 from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
 
@@ -96,10 +103,7 @@ def run_query(
     index.candidates(library, np.zeros((0, index.embedding_dim), np.float32), top_k, family)  # checks both
     vectors = index.searchable(library)
     began = perf_counter()
-    windows, starts = split_windows(
-        samples, clip_samples=pair.clip_samples, hop_samples=pair.clip_samples // 2
-    )
-    slots = encode_windows(pair, windows)
+    slots, starts = encode_samples(pair, samples)
     encoded = perf_counter()
     timeline = Timeline(
         range_start_seconds + np.asarray(starts, np.float64) / pair.sample_rate,
@@ -116,21 +120,6 @@ def run_query(
         result = answer.of_tracks(found, slots, timeline, threshold)
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
-
-
-def encode_windows(pair: EncoderPair, windows: Floats) -> Slots:
-    """Encode `windows [w, samples]`; silent windows are not encoded and zero. Raises SilentAudio if all are silent."""
-    sounding = np.array([not is_silent(window) for window in windows])
-    if not sounding.any():
-        raise SilentAudio(
-            f"the audio is silent: no window reaches {SILENCE_DBFS:g} dBFS",
-            value="silent",
-            limit=f"{SILENCE_DBFS:g} dBFS",
-        )
-    embedding = np.zeros((len(windows), pair.num_slots, pair.embedding_dim), np.float32)
-    presence = np.zeros((len(windows), pair.num_slots), np.float32)
-    embedding[sounding], presence[sounding] = pair.encode(windows[sounding])
-    return Slots(embedding, presence)
 
 
 class _Answer:

@@ -1,4 +1,4 @@
-"""The retrieval pipeline: slots of all windows → tracks over time → ranking of the library → the set that is named.
+"""The retrieval pipeline: windows → slots → tracks over time → ranking of the library → the set that is named.
 
 Numpy in, numpy out: no database, no HTTP. The service, the terminal, the evaluation and the release call these functions,
 so that a published figure is a figure of what users get. `retrieve` is ours; `retrieve_as_published` is section 3.3 of
@@ -9,10 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.sources.base import SILENCE_DBFS, is_silent
+from models.audio import split_windows
+from models.errors import SilentAudio
 from models.posterior import library_posterior, softmax_shares
 from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
 
@@ -26,6 +30,18 @@ Cosines = Callable[
 SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
 MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
+
+
+class WindowEncoder(Protocol):
+    """The part of an encoder pair that a query needs."""
+
+    clip_samples: int
+    num_slots: int
+    embedding_dim: int
+
+    def encode(self, windows: Floats) -> tuple[Floats, Floats]:
+        """`windows [w, clip_samples]` → slot embeddings `[w, M, dim]` of unit norm and presence `[w, M]`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,27 @@ class Retrieval:
             return ()
         share = self.presence * self._shares[:, place]
         return tuple(int(track) for track in np.flatnonzero(share >= min(MIN_SHARE, float(share.max()))))
+
+
+def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[Slots, list[int]]:
+    """Encode `samples [n]` in windows that overlap by half; the first sample of each window comes second.
+
+    Silent windows are not encoded. Raises SilentAudio if all are silent.
+    """
+    windows, starts = split_windows(
+        samples, clip_samples=encoder.clip_samples, hop_samples=encoder.clip_samples // 2
+    )
+    sounding = np.array([not is_silent(window) for window in windows])
+    if not sounding.any():
+        raise SilentAudio(
+            f"the audio is silent: no window reaches {SILENCE_DBFS:g} dBFS",
+            value="silent",
+            limit=f"{SILENCE_DBFS:g} dBFS",
+        )
+    embedding = np.zeros((len(windows), encoder.num_slots, encoder.embedding_dim), np.float32)
+    presence = np.zeros((len(windows), encoder.num_slots), np.float32)
+    embedding[sounding], presence[sounding] = encoder.encode(windows[sounding])
+    return Slots(embedding, presence), starts
 
 
 def retrieve(slots: Slots, cosines: Cosines, threshold: float, hidden: Bools | None = None) -> Retrieval:

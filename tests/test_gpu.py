@@ -17,9 +17,9 @@ from training.clip_store import ClipStore
 from training.config import MelEffectsConfig, load_recipe
 from training.effects.chain import Effects
 from training.effects.config import ChainConfig, EffectsConfig
-from training.mel_bank import MelBank
-from training.mel_mixing import MelBatch, MelMixer
-from training.mixing import Casting, Mixer
+from training.mel_mixing import MelBatch, MelClipStore, MelMixer
+from training.mixing import Mixer, RandomMixtureSampler
+from training.run import TrainingRun
 
 pytestmark = [
     pytest.mark.gpu,
@@ -82,11 +82,11 @@ def test_mixtures_with_effects_on_the_gpu_equal_those_on_the_cpu() -> None:
 def test_both_encoders_train_on_the_gpu(tmp_path: Path) -> None:
     device = torch.device("cuda")
     single_recipe = load_recipe(Path("tiny"), ['kind = "single"'])
-    single = train_single.train(single_recipe, SmallBank(), tmp_path, device, None)
+    single = train_single.train(TrainingRun(single_recipe, SmallBank(), tmp_path, device))
     assert single is not None
     for recipe in (load_recipe(Path("tiny")), load_recipe(Path("tiny"), ['mixing.domain = "mel"', FITTING])):
         out = tmp_path / recipe.mixing.domain
-        assert train_multi.train(recipe, SmallBank(), single, out, device, None) is not None
+        assert train_multi.train(TrainingRun(recipe, SmallBank(), out, device), single) is not None
 
 
 def test_images_made_on_the_gpu_equal_those_made_on_the_cpu(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_images_made_on_the_gpu_equal_those_made_on_the_cpu(tmp_path: Path) -> N
 
     def draw(name: str) -> MelBatch:
         store = ClipStore(SmallBank(), torch.device(name))
-        bank = MelBank.compute(store, front_end, tmp_path / f"{name}.pt")
-        mixer = MelMixer(Casting(store, 2, 4), bank, MelEffectsConfig(1.0, 6.0, 1.0))
+        clips = MelClipStore.compute(store, front_end, tmp_path / f"{name}.pt")
+        mixer = MelMixer(RandomMixtureSampler(store, 2, 4), clips, MelEffectsConfig(1.0, 6.0, 1.0))
         return mixer.draw(8, torch.Generator().manual_seed(1))
 
     cpu, gpu = draw("cpu"), draw("cuda")

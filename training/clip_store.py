@@ -1,6 +1,6 @@
-"""Clips where training can take them: stems of a data set as int16 rows, on the training device or on disk.
+"""The clips of a data set for training: int16 rows, in device memory on a GPU, memory-mapped on a CPU.
 
-Kim et al. 2022, section 5.2: the networks see random clips and mixtures of them; both kinds of Nlakh are read this way.
+Both kinds of Nlakh are read this way; the networks see random clips and their mixtures (Kim et al. 2022, section 5.2).
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from training.nlakh.dataset import DatasetInstrument
 
 
 class ClipSource(Protocol):
-    """What training needs of a data set: int16 clips by row, and whose they are."""
+    """A data set as training reads it: int16 clips by row, and the instrument of each clip."""
 
     @property
     def instruments(self) -> Sequence[DatasetInstrument]: ...
 
     @property
     def instrument_of_clip(self) -> NDArray[np.int64]:
-        """Place in `instruments` of each clip, [num_clips]."""
+        """Index into `instruments` of each clip, `[num_clips]`."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class ClipSource(Protocol):
 
 
 class ClipStore:
-    """The clips next to the network: in device memory on CUDA, on disk on a CPU."""
+    """The clips of a data set on the training device; on a CPU they stay on disk until they are drawn."""
 
     def __init__(self, bank: ClipSource, device: torch.device) -> None:
         self.device = device
@@ -48,7 +48,7 @@ class ClipStore:
         self._resident = bank.to_tensor(device) if device.type == "cuda" else None
 
     def take(self, clip: Tensor) -> Tensor:
-        """Clips by index `[n]` → float32 `[n, samples]` in -1…1, on the device."""
+        """Return clips by index `[n]` as float32 `[n, samples]` in -1…1, on the device."""
         if self._resident is not None:
             return self._resident[clip.to(self.device)].float().div_(32768.0)
         return torch.from_numpy(self._bank.rows(clip.numpy())).to(torch.float32).div_(32768.0)

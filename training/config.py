@@ -1,6 +1,8 @@
 """Training recipes: frozen dataclasses read from TOML, with typed overrides from the command line.
 
-`configs/` holds the paper's recipes (section 5), ours, and a tiny one for the tests.
+`configs/` holds the paper's recipes (Kim et al. 2022, section 5), ours, and a tiny one for the tests; `configs/shipped/` holds
+the stages of the shipped weights. A saved run resumes only if its recipe is equal field by field, so new fields and renames
+would lock out existing runs.
 """
 
 import tomllib
@@ -29,7 +31,7 @@ class OptimizerConfig:
 class SingleLossConfig:
     """Instrument classification (section 3.1): `linear` as in the paper, or `cosine` with a scale.
 
-    `margin` is taken off the true instrument's cosine in training (Wang et al. 2018), so that instruments stand further apart.
+    `margin` is subtracted from the true instrument's cosine (Wang et al. 2018), which separates instruments further.
     """
 
     classifier: Literal["linear", "cosine"] = "cosine"
@@ -39,55 +41,55 @@ class SingleLossConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin < 1 or (self.margin and self.classifier != "cosine"):
-            raise ValueError(f"margin {self.margin} must lie in 0…1, and needs the cosine classifier")
+            raise ValueError(f"margin {self.margin} must lie in 0…1 and needs the cosine classifier")
 
 
 @dataclass(frozen=True)
 class MultiLossConfig:
-    """Weights of the multi encoder's losses; with all but `pit` at zero it is the paper's recipe (section 3.2)."""
+    """Weights of the multi encoder's losses (`training/losses.py`). `pit` alone is the paper's recipe (section 3.2).
+
+    `prototype`, `cell` and `posterior` classify among the training instruments' mean embeddings, at `scale` times the cosine.
+    """
 
     pit: float = 1.0
     presence: float = 0.0
-    prototype: float = (
-        0.0  # matched slots classify their instrument among the training instruments' mean embeddings
-    )
-    cell: float = 0.0  # local embeddings meet the same prototypes, soft maximum over cells, no permutation
-    posterior: float = (
-        0.0  # the set: every instrument of the batch is in the mixture or not, by its posterior
-    )
+    prototype: float = 0.0  # the instrument of each matched slot
+    cell: float = 0.0  # present against absent instruments, by a soft maximum over cells; no permutation
+    posterior: float = 0.0  # the set of instruments in the mixture, by their posterior; no permutation
     scale: float = 20.0
-    num_cells: int = 48  # cells drawn per mixture for the cell loss
-    cell_rivals: Literal["all", "batch"] = "all"  # absent instruments that cells are told from
+    num_cells: int = 48  # cells sampled per mixture for the cell loss
+    cell_rivals: Literal["all", "batch"] = "all"  # absent instruments in the cell loss
 
 
 @dataclass(frozen=True)
 class MixingConfig:
-    """Random mixtures (section 5.2). With a curriculum the largest mixtures grow from `first_max_instruments`."""
+    """Random mixtures (section 5.2). A curriculum raises the largest size from `first_max_instruments`.
+
+    `domain` says where stems are summed: as samples (`wave`), or as mel power (`mel`), which is much faster.
+    """
 
     min_instruments: int = 2
     max_instruments: int = 9
     gain_db: float = 6.0
     first_max_instruments: int = 9
     curriculum_steps: int = 0
-    domain: Literal["wave", "mel"] = (
-        "wave"  # where stems are summed: as samples, or as mel power (much faster)
-    )
+    domain: Literal["wave", "mel"] = "wave"
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_instruments <= self.max_instruments:
             raise ValueError(
-                f"mixtures of {self.min_instruments} to {self.max_instruments} instruments cannot be"
+                f"mixtures of {self.min_instruments} to {self.max_instruments} instruments are impossible"
             )
         if (
             self.curriculum_steps
             and not self.min_instruments <= self.first_max_instruments <= self.max_instruments
         ):
             raise ValueError(
-                f"first_max_instruments {self.first_max_instruments} lies outside the mixtures' range"
+                f"first_max_instruments {self.first_max_instruments} is outside the mixtures' range"
             )
 
     def max_at(self, step: int) -> int:
-        """The most instruments a mixture of this training step may have."""
+        """Return the largest number of instruments in a mixture of this training step."""
         if step >= self.curriculum_steps:
             return self.max_instruments
         grown = (self.max_instruments - self.first_max_instruments) * step // self.curriculum_steps
@@ -96,17 +98,17 @@ class MixingConfig:
 
 @dataclass(frozen=True)
 class MelEffectsConfig:
-    """Effects that mel power can be given: an equaliser on stems and on their sum, and background noise."""
+    """Effects in the mel domain: an equaliser on stems and on their sum, and background noise."""
 
     equaliser_probability: float = 0.0
-    equaliser_db: float = 6.0  # gains of up to this, either way
+    equaliser_db: float = 6.0  # gains are within ± this
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (20.0, 50.0)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run, whole."""
+    """Everything that defines a training run except its data."""
 
     kind: Literal["single", "multi"]
     steps: int
@@ -126,7 +128,7 @@ class Recipe:
 
     @property
     def examples(self) -> int:
-        """The budget: clips or mixtures that the network sees."""
+        """Return the budget: the number of clips or mixtures that the network sees."""
         return self.steps * self.batch_size
 
 
@@ -140,16 +142,17 @@ SECTIONS = {
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe; `overrides` are `key=value` or `section.key=value` in TOML syntax.
+    """Read a recipe from a file, or by its name in `configs/`, such as `ours-multi` or `shipped/01-single`.
 
-    Raises TrainingError for an unknown key or a depth of an effect outside its limits, naming it.
+    `overrides` are `key=value` or `section.key=value` in TOML syntax. Raises TrainingError for an unknown recipe or key
+    and for a value outside its limits.
     """
     candidate = path if path.exists() else CONFIGS / f"{path}.toml"
     try:
         values = tomllib.loads(candidate.read_text())
         for override in overrides or []:
             key, _, value = override.partition("=")
-            _put(values, key.strip().split("."), tomllib.loads(f"value = {value}")["value"])
+            _set_value(values, key.strip().split("."), tomllib.loads(f"value = {value}")["value"])
         sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
         encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
         effects = EffectsConfig.from_dict(values.pop("effects", {}))
@@ -162,7 +165,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         raise TrainingError(f"recipe {candidate.name}: {error}", value=str(error), limit=allowed) from error
 
 
-def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
+def _set_value(values: dict[str, Any], keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         values = values.setdefault(key, {})
     values[keys[-1]] = value

@@ -1,6 +1,6 @@
-"""Hear what the multi encoder hears: random mixtures of a recipe as WAV files, and a JSON file that says what is in them.
+"""Write random mixtures of a recipe as WAV files for listening, with a JSON file that lists their contents.
 
-`python -m training.listen --bank DIR --config NAME --out DIR --mixtures N --seed S`; levels are the front end's.
+`python -m training.listen --bank DIR --config NAME --out DIR --mixtures N --seed S`; the level is the front end's.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from models.errors import TrainingError
 from models.front_end import FrontEndConfig
 from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
-from training.commands import guarded
+from training.commands import cli_errors
 from training.config import Recipe, load_recipe
 from training.effects.chain import Effects
 from training.mixing import Mixer, MixtureBatch
@@ -25,8 +25,8 @@ from training.nlakh.dataset import TRAIN
 CONTENT_FILE = "mixtures.json"
 
 
-def describe(batch: MixtureBatch, row: int, bank: ClipSource) -> dict[str, Any]:
-    """The instruments of one mixture with their clips, gains and effects, and the mixture's own effects."""
+def mixture_content(batch: MixtureBatch, row: int, bank: ClipSource) -> dict[str, Any]:
+    """Return the instruments of one mixture with their clips, gains and effects, and the effects on the whole mixture."""
     stems = []
     for number, (mixture, stem) in enumerate(batch.mask.nonzero().tolist()):
         if mixture == row:
@@ -38,15 +38,15 @@ def describe(batch: MixtureBatch, row: int, bank: ClipSource) -> dict[str, Any]:
                     "family": instrument.family,
                     "clip": int(batch.clip[row, stem]),
                     "gain_db": round(float(batch.gain_db[row, stem]), 2),
-                    "effects": batch.stem_effects.effects_of(number) if batch.stem_effects else {},
+                    "effects": batch.stem_effects.describe(number) if batch.stem_effects else {},
                 }
             )
-    effects = batch.mixture_effects.effects_of(row) if batch.mixture_effects else {}
+    effects = batch.mixture_effects.describe(row) if batch.mixture_effects else {}
     return {"instruments": stems, "effects": effects}
 
 
-def audible(wave: Tensor, config: FrontEndConfig) -> Tensor:
-    """One mixture `[samples]` at the front end's level, or lower where it would clip."""
+def at_front_end_level(wave: Tensor, config: FrontEndConfig) -> Tensor:
+    """Scale one mixture `[samples]` to the front end's level, or lower if it would clip."""
     rms, peak = wave.square().mean().sqrt(), wave.abs().amax()
     return wave * min(
         config.target_rms / max(float(rms), config.silence_rms), 0.99 / max(float(peak), config.silence_rms)
@@ -54,7 +54,7 @@ def audible(wave: Tensor, config: FrontEndConfig) -> Tensor:
 
 
 def write_mixtures(recipe: Recipe, bank: ClipSource, out: Path, number: int, seed: int) -> Path:
-    """Write `number` mixtures `001.wav` … and what is in them; the path of the latter."""
+    """Write mixtures `001.wav` … and the list of their contents; return the list's path."""
     front_end, mixing = recipe.encoder.front_end, recipe.mixing
     effects = Effects(recipe.effects, front_end.sample_rate)
     store = ClipStore(bank, torch.device("cpu"))
@@ -65,27 +65,34 @@ def write_mixtures(recipe: Recipe, bank: ClipSource, out: Path, number: int, see
     for row in range(number):
         name = f"{row + 1:03d}.wav"
         sf.write(
-            out / name, audible(batch.wave[row], front_end).numpy(), front_end.sample_rate, subtype="PCM_16"
+            out / name,
+            at_front_end_level(batch.wave[row], front_end).numpy(),
+            front_end.sample_rate,
+            subtype="PCM_16",
         )
-        content[name] = describe(batch, row, bank)
+        content[name] = mixture_content(batch, row, bank)
     (out / CONTENT_FILE).write_text(json.dumps(content, indent=1))
     return out / CONTENT_FILE
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Write random mixtures as the multi encoder hears them.")
-    parser.add_argument("--bank", type=Path, required=True, help="Nlakh-single, in either layout")
-    parser.add_argument("--split", default=TRAIN, help="of the data set")
-    parser.add_argument(
-        "--config", type=Path, required=True, help="a TOML file or the name of a shipped recipe"
+    parser = argparse.ArgumentParser(
+        description="Write random mixtures as WAV files, as the multi encoder hears them in training."
     )
-    parser.add_argument("--out", type=Path, required=True, help="the folder that the files are written to")
+    parser.add_argument("--bank", type=Path, required=True, help="Nlakh-single, in either layout")
+    parser.add_argument("--split", default=TRAIN, help="split of the data set")
+    parser.add_argument(
+        "--config", type=Path, required=True, help="a TOML file, or the name of a recipe in training/configs"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument("--mixtures", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     if options.mixtures < 1:
-        raise TrainingError(f"{options.mixtures} mixtures cannot be heard", value=options.mixtures, limit=1)
+        raise TrainingError(
+            f"--mixtures is {options.mixtures}; it must be at least 1", value=options.mixtures, limit=1
+        )
     bank = Bank.open(options.bank, options.split)
     print(
         f"wrote {write_mixtures(load_recipe(options.config), bank, options.out, options.mixtures, options.seed)}"

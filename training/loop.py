@@ -1,7 +1,7 @@
-"""The training loop both encoders share: autocast, schedule, log lines, checkpoints, resuming after a kill.
+"""The training loop that both encoders share: autocast, schedule, log lines, saved states, resuming after a kill.
 
-A run lives in one folder: `state.pt` (network, optimiser, step, generators), `log.jsonl`, and at the end the encoder.
-On a CPU a resumed run continues exactly where the saved one stopped, with as many processes (`training/parallel.py`).
+A run's folder holds `state.pt` (network, optimiser, step, generators) and `log.jsonl`. A resumed run needs the same number of
+processes as before (`training/parallel.py`); on a CPU it ends with the same weights as a run that was never interrupted.
 """
 
 import json
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from models.atomic import atomic_file
 from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
 from training import parallel
-from training.clip_store import ClipSource
 from training.config import OptimizerConfig, Recipe
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
@@ -27,7 +25,7 @@ Losses = dict[str, Tensor]
 
 
 def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine to zero (one cycle); 1 when constant."""
+    """Return the factor on the peak rate: linear warm-up, then half a cosine to zero (one cycle); 1 when constant."""
     if config.schedule == "constant":
         return 1.0
     warmup = max(1, round(config.warmup_fraction * steps))
@@ -37,7 +35,7 @@ def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> floa
 
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Adam as in the paper, or AdamW without decay on biases, norms and other vectors."""
+    """Return Adam as in the paper, or AdamW without weight decay on biases, norms and other vectors."""
     if config.name == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate)
     matrices: list[nn.Parameter] = []
@@ -52,13 +50,13 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) 
 
 
 class Trainer:
-    """Runs `loss(generator) → {"loss": …, …}` for the recipe's steps, in slices if asked."""
+    """Minimises `loss(generator) → {"loss": …, …}` for the recipe's number of steps, in one call or in several."""
 
     def __init__(self, recipe: Recipe, network: nn.Module, device: torch.device, out: Path) -> None:
         self.recipe, self.network, self.device, self.out = recipe, network.to(device), device, out
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = make_optimizer(recipe.optimizer, trained)
-        seed = parallel.seed_of(recipe.seed, parallel.rank())
+        seed = parallel.rank_seed(recipe.seed, parallel.rank())
         self.generator = torch.Generator().manual_seed(seed)
         self.step = 0
         use = {"auto": native_bfloat16(device), "bfloat16": True, "float32": False}
@@ -67,44 +65,47 @@ class Trainer:
         torch.manual_seed(seed)
 
     def resume(self) -> bool:
-        """Take up a saved state if there is one. Raises TrainingError if it is of another recipe or number of processes."""
+        """Load the saved state; return whether there was one.
+
+        Raises TrainingError if another recipe or another number of processes wrote it.
+        """
         path = self.out / STATE_FILE
         if not path.exists():
             return False
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["recipe"] != _identity(self.recipe):
+        if state["recipe"] != recipe_identity(self.recipe):
             raise TrainingError(
-                f"{path} was made by another recipe; choose another folder or remove it", value=str(path)
+                f"{path} belongs to another recipe; choose another folder or remove it", value=str(path)
             )
-        ranks = state.get("ranks", [state])  # runs of earlier versions had one, and no list of them
+        ranks = state.get(
+            "ranks", [state]
+        )  # early states kept the generators of their one process at top level
         if len(ranks) != parallel.num_ranks():
-            message = (
-                f"{path} is of {len(ranks)} processes, not {parallel.num_ranks()}: carry on with as many"
-            )
+            message = f"{path} needs {len(ranks)} processes to resume, not {parallel.num_ranks()}"
             raise TrainingError(message, value=parallel.num_ranks(), limit=len(ranks))
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        mine = ranks[parallel.rank()]
-        self.generator.set_state(mine["generator"])
-        torch.set_rng_state(mine["rng"])
-        if self.device.type == "cuda" and mine["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(mine["cuda_rng"])
+        own = ranks[parallel.rank()]
+        self.generator.set_state(own["generator"])
+        torch.set_rng_state(own["rng"])
+        if self.device.type == "cuda" and own["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(own["cuda_rng"])
         return True
 
     def save(self) -> None:
-        """Write the state atomically; every rank takes part, the leader writes."""
+        """Write the state atomically. Every rank must call this; the main process writes."""
         on_cuda = self.device.type == "cuda"
-        mine = {
+        own = {
             "generator": self.generator.get_state(),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
         }
-        ranks = parallel.gathered(mine)
-        if not parallel.leads():
+        ranks = parallel.gather_states(own)
+        if not parallel.is_main_process():
             return
         state = {
-            "recipe": _identity(self.recipe),
+            "recipe": recipe_identity(self.recipe),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -114,9 +115,9 @@ class Trainer:
             torch.save(state, file)
 
     def run(self, loss: Callable[[torch.Generator], Losses], max_seconds: float | None = None) -> bool:
-        """Train until the recipe's steps are done (True) or `max_seconds` have passed (False); the state is saved."""
-        started = saved = time.monotonic()
-        logged_step, logged_at, sums = self.step, started, {}  # type: ignore[var-annotated]
+        """Train and save the state; return True when the recipe's steps are done, False when `max_seconds` have passed."""
+        started = saved = logged_at = time.monotonic()
+        logged_step, sums = self.step, Losses()
         self.network.train()
         self._announce()
         while self.step < self.recipe.steps:
@@ -126,18 +127,19 @@ class Trainer:
             if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
                 self._log(sums, self.step - logged_step, now - logged_at)
                 logged_step, logged_at, sums = self.step, now, {}
-            over = max_seconds is not None and now - started >= max_seconds
-            over, due = parallel.agreed(over, now - saved >= self.recipe.save_every_seconds)
-            if over:
+            time_is_up = max_seconds is not None and now - started >= max_seconds
+            save_is_due = now - saved >= self.recipe.save_every_seconds
+            time_is_up, save_is_due = parallel.broadcast(time_is_up, save_is_due)
+            if time_is_up:
                 break
-            if due:
+            if save_is_due:
                 self.save()
                 saved = time.monotonic()
         self.save()
         return self.step >= self.recipe.steps
 
     def update(self, loss: Callable[[torch.Generator], Losses]) -> Losses:
-        """One step of the optimiser."""
+        """Take one optimiser step and return its losses."""
         factor = learning_rate_factor(self.recipe.optimizer, self.step, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.learning_rate * factor
@@ -151,13 +153,13 @@ class Trainer:
         return losses
 
     def _announce(self) -> None:
-        if parallel.leads():
+        if parallel.is_main_process():
             recipe = self.recipe
             budget = f"{recipe.steps} steps of {recipe.batch_size} = {recipe.examples} examples"
             print(f"budget {budget}, {self.step} steps done", flush=True)
 
     def _log(self, sums: Losses, steps: int, seconds: float) -> None:
-        if not parallel.leads():
+        if not parallel.is_main_process():
             return
         row = {name: round(float(value) / steps, 4) for name, value in sums.items()}
         if not math.isfinite(row["loss"]):
@@ -170,24 +172,6 @@ class Trainer:
         print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
 
 
-def _identity(recipe: Recipe) -> str:
-    """What must not change between the slices of one run."""
+def recipe_identity(recipe: Recipe) -> str:
+    """Return the recipe as text; a run resumes only with the same text, so renamed or new fields refuse old runs."""
     return json.dumps(asdict(recipe), sort_keys=True)
-
-
-def require_run(out: Path) -> None:
-    """Raises TrainingError when the folder holds no run to carry on with."""
-    if not (out / STATE_FILE).exists():
-        raise TrainingError(f"{out} holds no run to resume", value=str(out))
-
-
-def describe(recipe: Recipe, bank: ClipSource, step: int) -> dict[str, Any]:
-    """The training record that a checkpoint carries."""
-    return {
-        "recipe": asdict(recipe),
-        "steps": step,
-        "examples": step * recipe.batch_size,
-        "ranks": parallel.num_ranks(),
-        "instruments": len(bank.instruments),
-        "clips": bank.num_clips,
-    }

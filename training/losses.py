@@ -1,7 +1,7 @@
-"""The losses of the multi encoder: the paper's cosine loss under the best assignment, and what sharpens it.
+"""The losses of the multi encoder: the paper's permutation-invariant cosine loss, and four that we add.
 
-Kim et al. 2022, section 3.2 is `pit` alone. Presence counts the instruments; `prototype`, `cell` and `posterior` let slots and
-local embeddings meet the training instruments as a query's slots meet a library.
+`pit` alone is Kim et al. 2022, section 3.2. `presence` teaches which slots are used. `prototype`, `cell` and `posterior`
+compare slots and local embeddings with the training instruments' mean embeddings, as a query's slots with a library's.
 """
 
 from typing import Literal
@@ -13,22 +13,26 @@ from torch.nn import functional
 from models.slots import SlotLogits
 from training.config import MultiLossConfig
 from training.loop import Losses
-from training.mixing import Cast
+from training.mixing import MixtureSpec
 from training.pit import pit_cosine_loss, presence_target, take_matched
 from training.targets import Targets
 
 
 def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
-    """Cross-entropy of matched slots `[pairs, dim]` among all training instruments' prototypes `[instruments, dim]`."""
+    """Cross-entropy of matched slots `[pairs, dim]` over all training instruments' prototypes `[instruments, dim]`."""
     return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
 
 
 def cell_loss(
-    cells: Tensor, batch: Cast, prototype: Tensor, scale: float, rivals: Literal["all", "batch"] = "all"
+    cells: Tensor,
+    batch: MixtureSpec,
+    prototype: Tensor,
+    scale: float,
+    rivals: Literal["all", "batch"] = "all",
 ) -> Tensor:
-    """Each true instrument against absent ones, scored by a soft maximum over the cells `[batch, cells, dim]`.
+    """Classify each true instrument against the absent ones, scored by a soft maximum over `cells [batch, cells, dim]`.
 
-    The rivals are all instruments of `prototype [instruments, dim]`, or those of the batch's other mixtures.
+    `rivals` are all instruments of `prototype [instruments, dim]`, or only those in the batch's other mixtures.
     """
     row, column = batch.mask.nonzero(as_tuple=True)
     instrument = batch.instrument[row, column]
@@ -36,7 +40,7 @@ def cell_loss(
         used, instrument = instrument.unique(return_inverse=True)
         prototype = prototype[used]
     norm = torch.linalg.vector_norm(cells, dim=-1, keepdim=True).clamp(min=1e-6)
-    # [batch, cells, instruments]; dividing afterwards is quicker than normalising the cells
+    # [batch, cells, instruments]; dividing afterwards is faster than normalising the cells
     similarity = (cells @ prototype.T).float() / norm
     score = torch.logsumexp(scale * similarity, dim=1)  # [batch, instruments]
     present = torch.zeros_like(score, dtype=torch.bool).index_put_(
@@ -47,11 +51,11 @@ def cell_loss(
 
 
 def posterior_loss(
-    slot: Tensor, presence_logit: Tensor, batch: Cast, prototype: Tensor, scale: float
+    slot: Tensor, presence_logit: Tensor, batch: MixtureSpec, prototype: Tensor, scale: float
 ) -> Tensor:
-    """The set's negative log likelihood a stem, by the posterior of `models.posterior`, without any permutation.
+    """Negative log likelihood per stem of the mixtures' instrument sets, by the posterior of `models.posterior`.
 
-    `slot [batch, slots, dim]` and `presence_logit [batch, slots]` meet the prototypes of the batch's instruments as a library.
+    The library is the batch's instruments, by their prototypes. `slot [batch, slots, dim]`, `presence_logit [batch, slots]`.
     """
     row, column = batch.mask.nonzero(as_tuple=True)
     used, instrument = batch.instrument[row, column].unique(return_inverse=True)
@@ -63,8 +67,8 @@ def posterior_loss(
     return -(found.sum() + missed_by_all_others) / len(row)
 
 
-def slot_losses(out: SlotLogits, batch: Cast, targets: Targets, config: MultiLossConfig) -> Losses:
-    """All losses of one batch; `loss` is their weighted sum."""
+def slot_losses(out: SlotLogits, batch: MixtureSpec, targets: Targets, config: MultiLossConfig) -> Losses:
+    """Return all losses of one batch; `loss` is their weighted sum."""
     embedding = out.embedding.float()
     pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
     used = presence_target(slot_of_target, embedding.shape[1])

@@ -1,7 +1,8 @@
-"""Mixtures made in the mel domain: the sum of the stems' mel power, levelled as the front end would.
+"""Mixtures made in the mel domain: the sum of the stems' mel power, brought to the front end's level.
 
-Kim et al. 2022, section 5.2 trains on random and on rendered ones; here they cost so little that the network is the limit
-on a CPU and on a GPU alike.
+Power spectra of stems add up on average over phases, so the log-mel image of this sum is nearly that of the summed samples (a
+test compares them), at a third of the cost (`python -m benchmarks --only training`). Kim et al. 2022, section 5.2, trains on
+random and on rendered mixtures; both can be made here.
 """
 
 from dataclasses import dataclass
@@ -11,89 +12,131 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.atomic import atomic_file
 from models.errors import TrainingError
-from models.front_end import FrontEnd, mel_filters
+from models.front_end import FrontEnd, FrontEndConfig, mel_filters
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig, Recipe
-from training.mel_bank import MelBank
-from training.mixing import Cast, Caster
+from training.mixing import MixtureSampler, MixtureSpec, active_rms
 
 MEL_FILE = "mel.pt"  # a cache in the run's folder
-KNOTS = 7  # of an equaliser's curve, evenly over the mel scale
-STEEPEST = 2.0  # noise falls with the frequency to a power between 0 and this
+CLIPS_AT_ONCE = 64  # transformed to mel together
+KNOTS = 7  # of an equaliser's curve, evenly spaced on the mel scale
+STEEPEST = 2.0  # noise power falls with frequency to an exponent between 0 and this
+
+
+class MelClipStore:
+    """Every clip of a data set as mel magnitudes, in memory on the training device: 40 kB for a clip of five seconds.
+
+    `magnitude [clips, frames, n_mels]` float16 is the root of the mel power of each clip at an active RMS of 1;
+    `level [clips]`, on the CPU, is the active RMS of the stored clip.
+    """
+
+    def __init__(self, magnitude: Tensor, level: Tensor, config: FrontEndConfig) -> None:
+        self.magnitude, self.level, self.config = magnitude, level, config
+
+    @classmethod
+    @torch.no_grad()
+    def compute(cls, store: ClipStore, config: FrontEndConfig, cache: Path) -> "MelClipStore":
+        """Transform every clip, or load the cache if its front end and number of clips match."""
+        if cache.exists():
+            saved = torch.load(cache, weights_only=True)
+            levels = saved.get("level", ())  # missing in caches of early versions
+            if saved["front_end"] == config.to_dict() and len(levels) == store.num_clips:
+                return cls(saved["magnitude"].to(store.device), levels, config)
+        front_end = FrontEnd(config).to(store.device)
+        magnitude = torch.empty(store.num_clips, config.num_frames, config.n_mels, dtype=torch.float16)
+        level = torch.empty(store.num_clips)
+        for clip in torch.arange(store.num_clips).split(CLIPS_AT_ONCE):
+            wave = front_end.fit_length(store.take(clip))
+            active = active_rms(wave).clamp(min=1e-5)  # [clips, 1]
+            power = front_end.log_mel.power(wave / active)
+            level[clip] = active[:, 0].cpu()
+            magnitude[clip] = power.sqrt().transpose(1, 2).half().cpu()
+        with atomic_file(cache) as file:
+            torch.save({"front_end": config.to_dict(), "magnitude": magnitude, "level": level}, file)
+        return cls(magnitude.to(store.device), level, config)
+
+    def power(self, clip: Tensor, shift_frames: Tensor) -> Tensor:
+        """Mel power of clips `[n]`, each rotated in time by `shift_frames [n]`: `[n, frames, n_mels]`."""
+        _, frames, n_mels = self.magnitude.shape
+        rotated = (torch.arange(frames)[None] - shift_frames[:, None]) % frames
+        row = (clip[:, None] * frames + rotated).flatten().to(self.magnitude.device)
+        chosen = self.magnitude.view(-1, n_mels).index_select(0, row).float()
+        return chosen.square_().view(len(clip), frames, n_mels)
 
 
 def mean_square(power: Tensor, n_fft: int) -> Tensor:
-    """A wave's mean square from its mel power `[n, frames, n_mels]`: `[n]`, by Parseval for a Hann window.
+    """Mean square of the samples whose mel power is `[n, frames, n_mels]`: `[n]`, by Parseval for a Hann window.
 
-    The triangular filters sum to one over the frequencies between their outermost centres, so nearly all power is counted.
+    The triangular filters sum to one between the outermost centre frequencies, so nearly all power is counted.
     """
     return power.sum(dim=2).mean(dim=1) * 16 / (3 * n_fft**2)
 
 
 @dataclass(frozen=True)
-class MelBatch(Cast):
-    """A cast and what the front end would make of its mixtures: `image [batch, 1, n_mels, frames]`."""
+class MelBatch(MixtureSpec):
+    """A batch of mixtures as front-end images: `image [batch, 1, n_mels, frames]` beside the stems that it consists of."""
 
     image: Tensor
 
 
 class MelMixer:
-    """Draws mixtures as images; the (CPU) generator alone decides which, whatever the device."""
+    """Draws mixtures as front-end images; they depend on the (CPU) generator alone, whatever the device."""
 
-    def __init__(self, casting: Caster, bank: MelBank, effects: MelEffectsConfig) -> None:
-        self.casting, self.bank, self.effects = casting, bank, effects
-        self.device = bank.magnitude.device
-        self._front_end = FrontEnd(bank.config).to(self.device)
-        bins = bank.config.n_fft // 2 + 1
-        self._bin_hz = torch.linspace(0, bank.config.sample_rate / 2, bins).clamp(min=20.0)
-        self._filters = mel_filters(bank.config)  # [bins, n_mels]
+    def __init__(self, sampler: MixtureSampler, clips: MelClipStore, effects: MelEffectsConfig) -> None:
+        self.sampler, self.clips, self.effects = sampler, clips, effects
+        self.device = clips.magnitude.device
+        self._front_end = FrontEnd(clips.config).to(self.device)
+        bins = clips.config.n_fft // 2 + 1
+        self._bin_hz = torch.linspace(0, clips.config.sample_rate / 2, bins).clamp(min=20.0)
+        self._filters = mel_filters(clips.config)  # [bins, n_mels]
 
     @torch.no_grad()
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MelBatch:
-        """A batch of mixtures, `image [batch, 1, n_mels, frames]`; `max_instruments` may be lowered."""
-        cast = self.casting.draw(batch_size, generator, max_instruments)
-        power = self._stems(cast, generator)
-        mixture = cast.mask.nonzero()[:, 0].to(self.device)
+        """Draw a batch, `image [batch, 1, n_mels, frames]`. `max_instruments` lowers the sampler's limit."""
+        spec = self.sampler.draw(batch_size, generator, max_instruments)
+        power = self._stem_power(spec, generator)
+        mixture = spec.mask.nonzero()[:, 0].to(self.device)
         total = torch.zeros(batch_size, *power.shape[1:], device=self.device).index_add_(0, mixture, power)
         total *= self._equaliser(batch_size, generator).to(self.device)[:, None]
-        total = self._level(self._noisy(self._level(total), generator))
+        total = self._to_target_level(self._add_noise(self._to_target_level(total), generator))
         image = self._front_end.image(total.transpose(1, 2)).contiguous()
         device = self.device
-        return MelBatch(cast.clip.to(device), cast.instrument.to(device), cast.gain_db.to(device), image)
+        return MelBatch(spec.clip.to(device), spec.instrument.to(device), spec.gain_db.to(device), image)
 
-    def _stems(self, cast: Cast, generator: torch.Generator) -> Tensor:
-        """Mel power of the stems that exist: `[stems, frames, n_mels]`. Random ones start anywhere."""
-        clip, gain = cast.clip[cast.mask], 10 ** (cast.gain_db[cast.mask] / 10)  # [stems]
-        if self.casting.rendered:
+    def _stem_power(self, spec: MixtureSpec, generator: torch.Generator) -> Tensor:
+        """Mel power of the existing stems, `[stems, frames, n_mels]`; random stems are rotated in time."""
+        clip, gain = spec.clip[spec.mask], 10 ** (spec.gain_db[spec.mask] / 10)  # [stems]
+        if self.sampler.rendered:
             shift_frames = torch.zeros_like(clip)
-            gain = gain * self.bank.level[clip].square()
+            gain = gain * self.clips.level[clip].square()
         else:
-            shift_frames = torch.randint(self.bank.config.num_frames, clip.shape, generator=generator)
+            shift_frames = torch.randint(self.clips.config.num_frames, clip.shape, generator=generator)
         gain = gain[:, None] * self._equaliser(len(clip), generator)  # [stems, n_mels]
-        return self.bank.power(clip, shift_frames).mul_(gain.to(self.device)[:, None])
+        return self.clips.power(clip, shift_frames).mul_(gain.to(self.device)[:, None])
 
-    def _level(self, power: Tensor) -> Tensor:
-        """Brought to the front end's `target_rms`."""
-        config = self.bank.config
-        heard = mean_square(power, config.n_fft).clamp(min=config.silence_rms**2)
-        return power * (config.target_rms**2 / heard)[:, None, None]
+    def _to_target_level(self, power: Tensor) -> Tensor:
+        """Scale mel power `[n, frames, n_mels]` to the front end's `target_rms`."""
+        config = self.clips.config
+        level = mean_square(power, config.n_fft).clamp(min=config.silence_rms**2)
+        return power * (config.target_rms**2 / level)[:, None, None]
 
     def _equaliser(self, number: int, generator: torch.Generator) -> Tensor:
-        """Gains in power over the mel bands, `[number, n_mels]`; 1 for those that have no equaliser."""
+        """Draw power gains over the mel bands, `[number, n_mels]`; all 1 for items without an equaliser."""
         chosen = torch.rand(number, 1, generator=generator) < self.effects.equaliser_probability
         knots_db = (
             (torch.rand(number, KNOTS, generator=generator) * 2 - 1) * self.effects.equaliser_db * chosen
         )
         curve_db = functional.interpolate(
-            knots_db[:, None], self.bank.config.n_mels, mode="linear", align_corners=True
+            knots_db[:, None], self.clips.config.n_mels, mode="linear", align_corners=True
         )
         return 10 ** (curve_db[:, 0] / 10)
 
-    def _noisy(self, power: Tensor, generator: torch.Generator) -> Tensor:
-        """Background noise of a random colour under mixtures `[batch, frames, n_mels]` at the target level."""
+    def _add_noise(self, power: Tensor, generator: torch.Generator) -> Tensor:
+        """Add noise of a random colour to some of the mixtures `[batch, frames, n_mels]`, which are at the target level."""
         number, frames, n_mels = power.shape
         low, high = self.effects.noise_snr_db
         snr_db = low + (high - low) * torch.rand(number, generator=generator)
@@ -103,14 +146,14 @@ class MelMixer:
             return power
         colour = (self._bin_hz / 1_000.0) ** -steepness[chosen] @ self._filters  # [noisy, n_mels]
         flutter = torch.empty(len(chosen), frames, n_mels).exponential_(generator=generator)
-        noise = self._level((colour[:, None] * flutter).to(self.device))
+        noise = self._to_target_level((colour[:, None] * flutter).to(self.device))
         share = 10 ** (-snr_db[chosen] / 10).to(self.device)
         return power.index_add(0, chosen.to(self.device), noise * share[:, None, None])
 
 
-def open_mel_mixer(recipe: Recipe, casting: Caster, store: ClipStore, cache: Path) -> MelMixer:
-    """The recipe's mixer in the mel domain. Raises TrainingError when it has `[effects]`, which are for samples."""
+def open_mel_mixer(recipe: Recipe, sampler: MixtureSampler, store: ClipStore, cache: Path) -> MelMixer:
+    """Return the recipe's mixer in the mel domain. Raises TrainingError for `[effects]`, which need samples."""
     if recipe.effects.any():
-        raise TrainingError("the mel domain has effects of its own: use [mel_effects], not [effects]")
-    bank = MelBank.compute(store, recipe.encoder.front_end, cache)
-    return MelMixer(casting, bank, recipe.mel_effects)
+        raise TrainingError("the mel domain has its own effects: use [mel_effects], not [effects]")
+    clips = MelClipStore.compute(store, recipe.encoder.front_end, cache)
+    return MelMixer(sampler, clips, recipe.mel_effects)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from index.families import family_of_program
 from models.errors import TrainingError
-from training.commands import guarded
+from training.commands import cli_errors
 from training.midi_cache import NOTES, growing_notes, load, store
 from training.midi_tree import Fault, find_files, read_files, stamp_of
 
@@ -175,7 +175,7 @@ def _gather(
     return arrays, {"files": names, "faults": faults, "fingerprint": fingerprint.hexdigest()}
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     """Command line: count what a folder of MIDI files holds."""
     from training.midi_stats import describe  # which is built on this module

@@ -1,8 +1,7 @@
-"""Random mixtures made on the fly on the training device, from clips kept as int16.
+"""Random mixtures, made on the training device from clips stored as int16.
 
-Kim et al. 2022, section 5.2: between two and nine instruments, one random clip of each, summed. The clip bank lies in device
-memory on a GPU and in memory-mapped files on a CPU; stems are brought to one level and given random gains.
-Effects, where a recipe has some, are applied to each stem before it is levelled, and to the sum.
+Kim et al. 2022, section 5.2: two to nine instruments, one random clip of each, summed. Each stem is brought to one level and
+given a random gain. A recipe's effects apply to each stem before it is levelled, and to the sum.
 """
 
 from dataclasses import dataclass
@@ -13,16 +12,15 @@ from torch import Tensor
 
 from models.errors import TrainingError
 from training.clip_store import ClipStore
-from training.effects.chain import Effects, Plan
-from training.levels import active_rms
+from training.effects.chain import DrawnEffects, Effects
 
 ABSENT = -1
-CPU_STEMS = 64  # worked on at a time: few enough for memory that is used again and again
+CPU_STEMS = 64  # stems processed at a time on a CPU: few enough to reuse the same memory
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Which stems a batch of mixtures has, `[batch, stem]`: `clip` and `instrument` (`ABSENT` where none), `gain_db`."""
+class MixtureSpec:
+    """The stems of a batch of mixtures, `[batch, stem]`: `clip` and `instrument` (`ABSENT` if there is none), `gain_db`."""
 
     clip: Tensor
     instrument: Tensor
@@ -35,29 +33,29 @@ class Cast:
 
 
 @dataclass(frozen=True)
-class MixtureBatch(Cast):
-    """A cast and its mixtures `wave [batch, samples]`.
+class MixtureBatch(MixtureSpec):
+    """A batch of mixtures as samples: `wave [batch, samples]` beside the stems that it consists of.
 
-    The effects drawn: `stem_effects` for the stems that exist, row by row, and `mixture_effects`; None without effects.
+    `stem_effects` has one row per existing stem, `mixture_effects` one per mixture; both are None without effects.
     """
 
     wave: Tensor
-    stem_effects: Plan | None = None
-    mixture_effects: Plan | None = None
+    stem_effects: DrawnEffects | None = None
+    mixture_effects: DrawnEffects | None = None
 
 
-class Caster(Protocol):
-    """Decides who plays in a batch of mixtures."""
+class MixtureSampler(Protocol):
+    """Draws the stems of a batch of mixtures. `rendered` stems keep their levels and their alignment in time."""
 
-    rendered: bool  # stems belong together as they are: their levels and their time are kept
+    rendered: bool
 
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
-    ) -> Cast: ...
+    ) -> MixtureSpec: ...
 
 
-class Casting:
-    """Draws `min_instruments`…`max_instruments` distinct instruments, a clip of each, and gains of ±`gain_db`."""
+class RandomMixtureSampler:
+    """Draws `min_instruments`…`max_instruments` distinct instruments, one clip of each, and gains within ±`gain_db`."""
 
     rendered = False
 
@@ -72,12 +70,16 @@ class Casting:
         if not torch.equal(
             store.instrument_of_clip, torch.arange(store.num_instruments).repeat_interleave(self._clips_each)
         ):
-            raise ValueError("random mixtures need equally many clips of each instrument, side by side")
+            raise ValueError(
+                "random mixtures need the same number of clips for every instrument, side by side"
+            )
         self._num_instruments = store.num_instruments
         self.min_instruments, self.max_instruments, self.gain_db = min_instruments, max_instruments, gain_db
 
-    def draw(self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None) -> Cast:
-        """The stems of a batch of mixtures, on the CPU; the generator alone decides."""
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> MixtureSpec:
+        """Draw a batch on the CPU; it depends on the generator alone. `max_instruments` lowers the sampler's own limit."""
         stems = self.max_instruments
         most = min(stems, max_instruments or stems)
         count = torch.randint(self.min_instruments, most + 1, (batch_size, 1), generator=generator)
@@ -87,7 +89,7 @@ class Casting:
         take = torch.randint(self._clips_each, instrument.shape, generator=generator)
         gain_db = (torch.rand(instrument.shape, generator=generator) * 2 - 1) * self.gain_db
         clip = instrument * self._clips_each + take
-        return Cast(
+        return MixtureSpec(
             clip.masked_fill(~present, ABSENT),
             instrument.masked_fill(~present, ABSENT),
             gain_db.masked_fill(~present, 0.0),
@@ -105,41 +107,53 @@ class Mixer:
         gain_db: float = 6.0,
         effects: Effects | None = None,
     ) -> None:
-        self.casting = Casting(store, min_instruments, max_instruments, gain_db)
+        self.sampler = RandomMixtureSampler(store, min_instruments, max_instruments, gain_db)
         self.store, self.effects = store, effects
 
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MixtureBatch:
-        """A batch of random mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
-        cast = self.casting.draw(batch_size, generator, max_instruments)
-        stem_effects = self.effects.stems.plan(int(cast.mask.sum()), generator) if self.effects else None
-        wave = self._sum(cast.clip, cast.mask, cast.gain_db, stem_effects)
-        mixture_effects = self.effects.mixture.plan(batch_size, generator) if self.effects else None
+        """Draw a batch; it depends on the (CPU) generator alone. `max_instruments` lowers the sampler's limit."""
+        spec = self.sampler.draw(batch_size, generator, max_instruments)
+        stem_effects = self.effects.stems.draw(int(spec.mask.sum()), generator) if self.effects else None
+        wave = self._sum(spec.clip, spec.mask, spec.gain_db, stem_effects)
+        mixture_effects = self.effects.mixture.draw(batch_size, generator) if self.effects else None
         if self.effects and mixture_effects:
             wave = self.effects.mixture.apply_(wave, mixture_effects)
         device = self.store.device
         return MixtureBatch(
-            cast.clip.to(device),
-            cast.instrument.to(device),
-            cast.gain_db.to(device),
+            spec.clip.to(device),
+            spec.instrument.to(device),
+            spec.gain_db.to(device),
             wave=wave,
             stem_effects=stem_effects,
             mixture_effects=mixture_effects,
         )
 
-    def _sum(self, clip: Tensor, present: Tensor, gain_db: Tensor, effects: Plan | None) -> Tensor:
-        """Sum the present stems `[batch, stem]`, with their effects, at their gains: `[batch, samples]`."""
+    def _sum(self, clip: Tensor, present: Tensor, gain_db: Tensor, effects: DrawnEffects | None) -> Tensor:
+        """Sum the present stems `[batch, stem]`, with their effects and gains: `[batch, samples]`."""
         device = self.store.device
-        clips, gain = clip[present], 10 ** (gain_db[present] / 20).unsqueeze(1)  # stems in all
+        clips, gain = clip[present], 10 ** (gain_db[present] / 20).unsqueeze(1)  # [stems of the batch]
         mixture = present.nonzero()[:, 0]
         wave = torch.empty(0)
         at_once = CPU_STEMS if device.type == "cpu" else len(clips)
         for part in torch.arange(len(clips)).split(at_once):
             stem = self.store.take(clips[part])  # [part, samples]
             if self.effects and effects:
-                stem = self.effects.stems.apply_(stem, effects.rows(part))
+                stem = self.effects.stems.apply_(stem, effects.select(part))
             stem *= gain[part].to(device) / active_rms(stem).clamp(min=1e-5)
             wave = wave if len(wave) else torch.zeros(len(clip), stem.shape[1], device=device)
             wave.index_add_(0, mixture[part].to(device), stem)
         return wave
+
+
+def active_rms(wave: Tensor, frame_samples: int = 800, range_db: float = 40.0) -> Tensor:
+    """RMS over the frames within `range_db` of the loudest: `[n, samples]` → `[n, 1]`.
+
+    Silent frames do not count, so levelling does not boost a sparse clip.
+    """
+    usable = wave.shape[1] // frame_samples * frame_samples
+    frames = wave[:, :usable].reshape(len(wave), -1, frame_samples)
+    power = torch.linalg.vector_norm(frames, dim=2).square() / frame_samples  # without a copy of the squares
+    active = power >= power.amax(dim=1, keepdim=True) * 10 ** (-range_db / 10)
+    return ((power * active).sum(dim=1, keepdim=True) / active.sum(dim=1, keepdim=True)).sqrt()

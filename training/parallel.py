@@ -1,7 +1,7 @@
-"""Data-parallel training: one process a device, started by torchrun and joined by torch's own DistributedDataParallel.
+"""Data-parallel training: torchrun starts one process per device, DistributedDataParallel averages their gradients.
 
-Every rank draws its share of each batch with generators of its own. Rank 0 leads: it alone writes, and decides when to stop.
-Without torchrun there is one rank, and nothing here costs anything.
+Every rank draws its part of each batch with its own generator. Rank 0 is the main process: it alone writes files and decides
+when to stop. Without torchrun there is one rank, and these functions cost nothing.
 """
 
 import os
@@ -16,15 +16,15 @@ from torch import distributed, nn
 from models.device import choose_device
 from models.errors import TrainingError
 
-PATIENCE = timedelta(hours=6)  # the others wait while the leader fills the caches
-SEEDS_APART = 65_536
+TIMEOUT = timedelta(hours=6)  # the other ranks wait this long while the main process fills the caches
+SEED_STRIDE = 65_536  # between the seeds of two ranks
 
 
 @contextmanager
-def joined(device_name: str) -> Iterator[torch.device]:
-    """The device of this process; where torchrun started it, its group is joined while the block lasts.
+def process_group(device_name: str) -> Iterator[torch.device]:
+    """Yield this process's device; under torchrun, join the process group for the duration of the block.
 
-    Raises InvalidRequest for a device that is not there, TrainingError for more processes than GPUs.
+    Raises InvalidRequest for a missing device, TrainingError for more processes than GPUs.
     """
     device = choose_device(device_name)
     if not distributed.is_torchelastic_launched():
@@ -32,15 +32,15 @@ def joined(device_name: str) -> Iterator[torch.device]:
         return
     backend = "gloo"
     if device.type == "cuda":
-        device = _own_gpu(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count())
+        device = _local_gpu(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count())
         torch.cuda.set_device(device)
-        backend = "cpu:gloo,cuda:nccl"  # what the leader tells the others does not wait for the GPU
-    distributed.init_process_group(backend, timeout=PATIENCE)
+        backend = "cpu:gloo,cuda:nccl"  # flags travel over gloo and do not wait for the GPU
+    distributed.init_process_group(backend, timeout=TIMEOUT)
     yield device
-    distributed.destroy_process_group()  # not after an error: it would wait for the others, whom torchrun ends
+    distributed.destroy_process_group()  # not after an error: it would wait for ranks that torchrun is ending
 
 
-def _own_gpu(local_rank: int, gpus: int) -> torch.device:
+def _local_gpu(local_rank: int, gpus: int) -> torch.device:
     if local_rank >= gpus:
         raise TrainingError(f"process {local_rank + 1} of this machine has {gpus} GPUs", limit=gpus)
     return torch.device("cuda", local_rank)
@@ -54,55 +54,55 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def leads() -> bool:
-    """Whether this process is the one that writes."""
+def is_main_process() -> bool:
+    """Return whether this process writes files and prints."""
     return rank() == 0
 
 
-def seed_of(seed: int, rank: int) -> int:
-    """The seed of a rank's generators; the leader's is the recipe's own."""
-    return seed + SEEDS_APART * rank
+def rank_seed(seed: int, rank: int) -> int:
+    """Return the seed of a rank's generators; rank 0 uses the recipe's own."""
+    return seed + SEED_STRIDE * rank
 
 
-def share(batch_size: int) -> int:
-    """The part of a batch that each rank draws. Raises TrainingError when it does not divide."""
+def per_rank_batch(batch_size: int) -> int:
+    """Return how many items each rank draws. Raises TrainingError if the batch does not divide evenly."""
     if batch_size % num_ranks():
         message = f"batch_size {batch_size} does not divide by {num_ranks()} processes"
         raise TrainingError(message, value=batch_size, limit=num_ranks())
     return batch_size // num_ranks()
 
 
-def distribute(objective: nn.Module) -> nn.Module:
-    """The same module, its gradients averaged over all ranks; on GPUs batch statistics are those of the whole batch."""
+def data_parallel(module: nn.Module) -> nn.Module:
+    """Wrap a module so that gradients are averaged over all ranks; on GPUs, batch statistics cover the whole batch."""
     if num_ranks() == 1:
-        return objective
-    if next(objective.parameters()).is_cuda:
-        objective = nn.SyncBatchNorm.convert_sync_batchnorm(objective)
-    # Running statistics play no part in training, and the leader's are the ones that are saved.
-    return nn.parallel.DistributedDataParallel(objective, forward_sync_buffers=False)
+        return module
+    if next(module.parameters()).is_cuda:
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    # Training does not read the running statistics, and only the main process saves its own.
+    return nn.parallel.DistributedDataParallel(module, forward_sync_buffers=False)
 
 
-def agreed(*flags: bool) -> tuple[bool, ...]:
-    """The leader's flags, in every rank, so that all stop and save at the same step."""
+def broadcast(*flags: bool) -> tuple[bool, ...]:
+    """Return the main process's flags on every rank, so that all ranks stop and save at the same step."""
     if num_ranks() == 1:
         return flags
-    told = torch.tensor(flags)
-    distributed.broadcast(told, src=0)
-    return tuple(told.tolist())
+    shared = torch.tensor(flags)
+    distributed.broadcast(shared, src=0)
+    return tuple(shared.tolist())
 
 
 @contextmanager
-def leader_first() -> Iterator[None]:
-    """The others enter when the leader is through: what it has written they find."""
-    if not leads():
-        agreed(True)
+def main_process_first() -> Iterator[None]:
+    """Run the block on rank 0 first, so that the other ranks find the caches that it writes."""
+    if not is_main_process():
+        broadcast(True)
     yield
-    if leads():
-        agreed(True)
+    if is_main_process():
+        broadcast(True)
 
 
-def gathered(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every rank's state, by rank."""
+def gather_states(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every rank's state, in the order of ranks."""
     states = [state] * num_ranks()
     if num_ranks() > 1:
         distributed.all_gather_object(states, state)

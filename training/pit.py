@@ -13,7 +13,7 @@ UNMATCHED = -1
 
 @torch.no_grad()
 def assign(cost: Tensor, mask: Tensor) -> Tensor:
-    """The cheapest injective assignment of targets to slots.
+    """Return the cheapest injective assignment of targets to slots.
 
     Args:
         cost: `[batch, slot, target]`, finite.
@@ -23,7 +23,7 @@ def assign(cost: Tensor, mask: Tensor) -> Tensor:
         `slot_of_target [batch, target]` int64, `UNMATCHED` where the mask is False.
 
     Raises:
-        ValueError: if some example has more targets than slots.
+        ValueError: if an example has more targets than slots.
     """
     num_targets = int(mask.sum(dim=1).max()) if mask.numel() else 0
     if num_targets > cost.shape[1]:
@@ -45,20 +45,20 @@ def cosine_cost(embedding: Tensor, target: Tensor) -> Tensor:
 
 
 def take_matched(values: Tensor, slot_of_target: Tensor) -> Tensor:
-    """The slots' `values [batch, slot, …]` of every matched pair, `[pairs, …]`, in the order of `slot_of_target`."""
+    """Return the `values [batch, slot, …]` of all matched slots, `[pairs, …]`, in the order of `slot_of_target`."""
     batch, target = (slot_of_target != UNMATCHED).nonzero(as_tuple=True)
     return values[batch, slot_of_target[batch, target]]
 
 
 def pit_cosine_loss(embedding: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of `1 - cos` over the matched pairs, and the assignment `slot_of_target [batch, target]`.
+    """Return the mean of `1 - cos` over the matched pairs, and the assignment `slot_of_target [batch, target]`.
 
     Args:
         embedding: slots `[batch, slot, dim]`, any norm.
         target: `[batch, target, dim]`, any norm.
-        mask: `[batch, target]` bool; masked targets take no part.
+        mask: `[batch, target]` bool, True where a target exists.
 
-    Gradients reach the matched slots only.
+    Only matched slots receive gradients.
     """
     cost = cosine_cost(embedding, target)
     slot_of_target = assign(cost, mask)
@@ -68,7 +68,7 @@ def pit_cosine_loss(embedding: Tensor, target: Tensor, mask: Tensor) -> tuple[Te
 
 
 def presence_target(slot_of_target: Tensor, num_slots: int) -> Tensor:
-    """1 where a slot is matched, else 0: `[batch, target]` → float `[batch, num_slots]`."""
+    """Return 1 for matched slots, 0 for the others: `[batch, target]` → float `[batch, num_slots]`."""
     used = torch.zeros(len(slot_of_target), num_slots, device=slot_of_target.device)
     batch, column = (slot_of_target != UNMATCHED).nonzero(as_tuple=True)
     used[batch, slot_of_target[batch, column]] = 1.0

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from models.errors import TrainingError
 from training.clip_store import ClipStore
-from training.mixing import ABSENT, Cast, MixtureBatch
+from training.mixing import ABSENT, MixtureBatch, MixtureSpec
 from training.stem_bank import StemBank
 
 
-class StoredCasting:
+class StoredMixtureSampler:
     """Draws the mixtures of a stem bank that have at most `max_instruments` stems."""
 
     rendered = True
@@ -31,7 +31,9 @@ class StoredCasting:
             message = f"every mixture has at least {smallest} instruments, {max_instruments} are allowed"
             raise TrainingError(message, value=smallest, limit=max_instruments)
 
-    def draw(self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None) -> Cast:
+    def draw(
+        self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
+    ) -> MixtureSpec:
         """The stems of a batch of mixtures, on the CPU; the generator alone decides.
 
         `max_instruments` may be lowered; where no mixture is that small, the smallest ones are drawn.
@@ -45,7 +47,7 @@ class StoredCasting:
         present = place < self._count[mixture].unsqueeze(1)  # [batch, stem]
         clip = (self._first[mixture].unsqueeze(1) + place).masked_fill(~present, ABSENT)
         instrument = self._instrument_of_clip[clip.clamp(min=0)].masked_fill(~present, ABSENT)
-        return Cast(clip, instrument, torch.zeros(clip.shape))
+        return MixtureSpec(clip, instrument, torch.zeros(clip.shape))
 
     def _num_within(self, size: int) -> int:
         """How many mixtures have at most `size` stems."""
@@ -57,19 +59,19 @@ class StoredMixer:
 
     def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
         """Raises TrainingError when no mixture is that small."""
-        self.casting, self.store = StoredCasting(store, bank, max_instruments), store
+        self.sampler, self.store = StoredMixtureSampler(store, bank, max_instruments), store
 
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MixtureBatch:
         """A batch of mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
-        cast = self.casting.draw(batch_size, generator, max_instruments)
+        spec = self.sampler.draw(batch_size, generator, max_instruments)
         device = self.store.device
         return MixtureBatch(
-            cast.clip.to(device),
-            cast.instrument.to(device),
-            cast.gain_db.to(device),
-            wave=self._sum(cast.clip, cast.mask),
+            spec.clip.to(device),
+            spec.instrument.to(device),
+            spec.gain_db.to(device),
+            wave=self._sum(spec.clip, spec.mask),
         )
 
     def _sum(self, clip: Tensor, present: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The multi encoder's targets: the frozen single encoder's embedding of every clip, computed once.
 
-Kim et al. 2022, section 3.2: the targets are `f(x_n)` of the stems. The front end takes out gain, so
-a stem's embedding does not depend on its level in the mixture and can be looked up.
+Kim et al. 2022, section 3.2: the targets are `f(x_n)` of the stems. The front end normalises the level, so a stem's embedding
+does not depend on its gain in the mixture and can be looked up.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ TARGETS_FILE = "targets.pt"  # a cache in the run's folder
 
 
 class Targets:
-    """`embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""
+    """Target embeddings: `embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""
 
     def __init__(self, embedding: Tensor, store: ClipStore) -> None:
         self.embedding = embedding
@@ -28,7 +28,7 @@ class Targets:
         self.prototype = functional.normalize(total, dim=-1)
 
     def clips(self, clip: Tensor) -> Tensor:
-        """Targets of `clip [batch, stem]` (negative where absent, then arbitrary): `[batch, stem, dim]`."""
+        """Return the targets of `clip [batch, stem]`, `[batch, stem, dim]`; arbitrary where `clip` is negative (absent)."""
         return self.embedding[clip.clamp(min=0)].float()
 
     @classmethod
@@ -36,7 +36,7 @@ class Targets:
     def compute(
         cls, single: SingleInstrumentEncoder, store: ClipStore, cache: Path, encoder_hash: str
     ) -> "Targets":
-        """Embed every clip of the store, or take the cache if it is of the same encoder and as many clips."""
+        """Embed every clip, or load the cache if its encoder and number of clips match."""
         if cache.exists():
             saved = torch.load(cache, weights_only=True)
             if saved["encoder"] == encoder_hash and len(saved["embedding"]) == store.num_clips:

@@ -1,37 +1,35 @@
-"""Train the multi-instrument encoder: mixtures in, the stems' single-encoder embeddings out, in any order.
+"""Train the multi-instrument encoder: mixtures in, the single encoder's embeddings of their stems out, in any order.
 
-Kim et al. 2022, section 3.2; with presence, and optionally the losses that sharpen slots and local embeddings.
-Run it in slices: `python -m training.train_multi --config ours-multi --single FILE --bank DIR --out DIR`,
-or on several GPUs: `torchrun --nproc-per-node 2 -m training.train_multi …`.
+Kim et al. 2022, section 3.2, with presence and optional losses (`training/losses.py`).
+`python -m training.train_multi --config ours-multi --single FILE --bank DIR --out DIR`, or on several GPUs
+`torchrun --nproc-per-node 2 -m training.train_multi …`.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from models.checkpoint import CheckpointHeader, file_hash, load_multi, load_single, save_checkpoint
-from models.encoder_pair import MULTI_FILE
+from models.checkpoint import file_hash, load_multi, load_single
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from training import parallel
-from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
-from training.commands import arguments, commit, guarded, tell
-from training.config import MultiLossConfig, Recipe, load_recipe
+from training.commands import cli_errors
+from training.config import MultiLossConfig, Recipe
 from training.effects.chain import Effects
-from training.loop import Losses, Trainer, describe, require_run
+from training.loop import Losses, Trainer
 from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
-from training.mixing import Caster, Casting, Mixer, MixtureBatch
+from training.mixing import Mixer, MixtureBatch, MixtureSampler, RandomMixtureSampler
+from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
 from training.stem_bank import StemBank
-from training.stored_mixtures import StoredCasting, StoredMixer
+from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
 
 
 class MultiObjective(nn.Module):
-    """The network and its losses in one forward pass, as data-parallel training needs them."""
+    """The network and its losses in one forward pass, as DistributedDataParallel needs them."""
 
     def __init__(self, network: MultiInstrumentEncoder, targets: Targets, config: MultiLossConfig) -> None:
         super().__init__()
@@ -44,8 +42,8 @@ class MultiObjective(nn.Module):
         return slot_losses(out, batch, self.targets, self.config)
 
 
-def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
-    """Take over the single encoder's backbone. Raises TrainingError if the recipe's cannot grow from it."""
+def start_from_single(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
+    """Copy the single encoder's backbone. Raises TrainingError if the recipe's backbone cannot grow from it."""
     try:
         multi.backbone.grow_from(single.backbone)
     except RuntimeError as error:
@@ -54,11 +52,11 @@ def start_from(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -
         ) from error
 
 
-def carry_on_from(path: Path, single_path: Path, multi: MultiInstrumentEncoder) -> None:
-    """Take over a trained multi encoder's weights; what the recipe's network has more of starts idle.
+def start_from_multi(path: Path, single_path: Path, multi: MultiInstrumentEncoder) -> None:
+    """Copy a trained multi encoder's weights; blocks that only the recipe's network has start as the identity.
 
-    Raises TrainingError if it differs in shape, or was trained neither against this single encoder nor against the one
-    that this single encoder itself carried on from, whose embeddings are still much like its own.
+    Its targets must be embeddings of this single encoder, or of the one that this single encoder started from: those two
+    embed alike. Raises TrainingError for other targets or another network.
     """
     trained, header = load_multi(path)
     _, single_header = load_single(single_path)
@@ -78,91 +76,73 @@ def carry_on_from(path: Path, single_path: Path, multi: MultiInstrumentEncoder) 
 def open_mixer(
     recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore, cache: Path
 ) -> Mixer | MelMixer | StoredMixer:
-    """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
+    """Return the mixer that the recipe and the data call for: rendered mixtures from a stem bank, random ones otherwise.
 
-    Raises TrainingError when rendered mixtures, or mixtures made in the mel domain, are to have `[effects]`.
+    Raises TrainingError for `[effects]` on rendered mixtures or in the mel domain.
     """
     mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
-    drawn = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
+    limits = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
     if mixing.domain == "mel":
-        casting: Caster = (
-            StoredCasting(store, bank, mixing.max_instruments)
+        sampler: MixtureSampler = (
+            StoredMixtureSampler(store, bank, mixing.max_instruments)
             if isinstance(bank, StemBank)
-            else Casting(store, *drawn)
+            else RandomMixtureSampler(store, *limits)
         )
-        return open_mel_mixer(recipe, casting, store, cache)
+        return open_mel_mixer(recipe, sampler, store, cache)
     if not isinstance(bank, StemBank):
-        return Mixer(store, *drawn, Effects(effects, front_end.sample_rate))
+        return Mixer(store, *limits, Effects(effects, front_end.sample_rate))
     if effects.any():
         raise TrainingError(
-            "only random mixtures can be given effects: train on --bank, or leave the effects out"
+            "effects apply to random mixtures only: train on --bank, or remove [effects] from the recipe"
         )
     return StoredMixer(store, bank, mixing.max_instruments)
 
 
-def train(
-    recipe: Recipe,
-    bank: ClipSource | StemBank,
-    single_path: Path,
-    out: Path,
-    device: torch.device,
-    max_seconds: float | None,
-    start: Path | None = None,
-) -> Path | None:
-    """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
-    batch_size = parallel.share(recipe.batch_size)
-    torch.manual_seed(recipe.seed)
-    single, _ = load_single(single_path)
-    store = ClipStore(bank, device)
-    with parallel.leader_first():
-        mixer = open_mixer(recipe, bank, store, out / MEL_FILE)
-        targets = Targets.compute(single, store, out / TARGETS_FILE, file_hash(single_path))
-    network = MultiInstrumentEncoder(recipe.encoder)
-    if start is not None:
-        carry_on_from(start, single_path, network)
-    elif recipe.start_from_single:
-        start_from(single, network)
-    trainer = Trainer(recipe, network, device, out)
-    objective = parallel.distribute(MultiObjective(network, targets, recipe.multi))
+def train(run: TrainingRun, single_path: Path) -> Path | None:
+    """Train or resume; return the encoder's checkpoint when the recipe is done, None when the time is up.
 
+    `single_path` is the single encoder whose embeddings are the targets.
+    """
+    recipe, batch_size = run.recipe, parallel.per_rank_batch(run.recipe.batch_size)
+    torch.manual_seed(recipe.seed)
+
+    # Data
+    single, _ = load_single(single_path)
+    store = ClipStore(run.bank, run.device)
+    with parallel.main_process_first():
+        mixer = open_mixer(recipe, run.bank, store, run.out / MEL_FILE)
+        targets = Targets.compute(single, store, run.out / TARGETS_FILE, file_hash(single_path))
+
+    # Model
+    network = MultiInstrumentEncoder(recipe.encoder)
+    if run.start is not None:
+        start_from_multi(run.start, single_path, network)
+    elif recipe.start_from_single:
+        start_from_single(single, network)
+    trainer = Trainer(recipe, network, run.device, run.out)
+    objective = parallel.data_parallel(MultiObjective(network, targets, recipe.multi))
+
+    # Loss
     def loss(generator: torch.Generator) -> Losses:
         batch = mixer.draw(batch_size, generator, recipe.mixing.max_at(trainer.step))
         losses: Losses = objective(batch)
         return losses
 
+    # Loop
     trainer.resume()
-    if not trainer.run(loss, max_seconds):
+    if not trainer.run(loss, run.max_seconds):
         return None
-    record = describe(recipe, bank, trainer.step) | {"commit": commit()}
-    if start is not None:
-        record["start"] = file_hash(start)
-    header = CheckpointHeader("multi", recipe.encoder.to_dict(), file_hash(single_path), training=record)
-    if parallel.leads():
-        save_checkpoint(network, header, out / MULTI_FILE, dtype=torch.float16)
-    return out / MULTI_FILE
+    return finish_run(run, network, trainer.step, target_encoder=file_hash(single_path))
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments("Train the multi-instrument encoder.")
-    parser.add_argument("--single", type=Path, required=True, help="the trained single encoder's checkpoint")
-    parser.add_argument("--mixtures", type=Path, help="Nlakh-multi in either layout, in place of --bank")
-    parser.add_argument("--start", type=Path, help="a trained multi encoder to carry on from")
+    parser = training_arguments("Train the multi-instrument encoder.")
+    parser.add_argument("--single", type=Path, required=True, help="checkpoint of the trained single encoder")
+    parser.add_argument("--mixtures", type=Path, help="Nlakh-multi in either layout, instead of --bank")
     options = parser.parse_args(argv)
-    recipe = replace(load_recipe(options.config, options.set), kind="multi")
-    seconds = options.minutes * 60 if options.minutes else None
-    if options.resume:
-        require_run(options.out)
-    if (options.bank is None) == (options.mixtures is None):
-        raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
-    bank: Bank | StemBank
-    if options.mixtures is None:
-        bank = Bank.open(options.bank, options.split)
-    else:
-        bank = StemBank.open(options.mixtures, options.split)
-    with parallel.joined(options.device) as device:
-        done = train(recipe, bank, options.single, options.out, device, seconds, options.start)
-        tell(done, options.out)
+    with open_run("multi", options) as run:
+        report_outcome(run, train(run, options.single))
     return 0
 
 

@@ -1,38 +1,36 @@
 """Train the single-instrument encoder: classify the training instruments, keep the penultimate activation.
 
-Kim et al. 2022, section 3.1. Run it in slices: `python -m training.train_single --config ours-single --bank DIR --out DIR`,
-or on several GPUs: `torchrun --nproc-per-node 2 -m training.train_single …`.
+Kim et al. 2022, section 3.1. `python -m training.train_single --config ours-single --bank DIR --out DIR`, or on several GPUs
+`torchrun --nproc-per-node 2 -m training.train_single …`.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.checkpoint import CheckpointHeader, file_hash, load_single, save_checkpoint
-from models.encoder_pair import SINGLE_FILE
+from models.checkpoint import file_hash, load_single
 from models.encoders import SingleInstrumentEncoder
 from models.errors import TrainingError
-from models.front_end import FrontEnd
 from training import parallel
-from training.bank import Bank
-from training.clip_store import ClipSource, ClipStore
-from training.commands import arguments, commit, guarded, tell
-from training.config import Recipe, SingleLossConfig, load_recipe
+from training.clip_store import ClipStore
+from training.commands import cli_errors
+from training.config import SingleLossConfig
 from training.effects.chain import Effects
-from training.loop import Losses, Trainer, describe, require_run
+from training.loop import Losses, Trainer
 from training.mel_mixing import MEL_FILE, open_mel_mixer
-from training.mixing import Casting
+from training.mixing import RandomMixtureSampler
+from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
 from training.targets import TARGETS_FILE, Targets
 
-DrawClips = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]  # images and their instruments
+# Draws a batch of clips: front-end images [n, 1, n_mels, frames] and instruments [n].
+DrawClips = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class InstrumentClassifier(nn.Module):
-    """The encoder and the layer that only training needs: embeddings to instrument logits."""
+    """The encoder with a classification layer on top, which only training needs: images to instrument logits."""
 
     def __init__(
         self, encoder: SingleInstrumentEncoder, num_instruments: int, config: SingleLossConfig
@@ -53,10 +51,10 @@ class InstrumentClassifier(nn.Module):
         return self.config.scale * functional.linear(embedding, weight)
 
     @torch.no_grad()
-    def carry_on(self, trained: SingleInstrumentEncoder, prototype: Tensor) -> None:
-        """Start as a trained encoder that tells instruments by their `prototype [num_instruments, dim]`.
+    def start_from(self, trained: SingleInstrumentEncoder, prototype: Tensor) -> None:
+        """Copy a trained encoder's weights and classify by its `prototype [num_instruments, dim]`.
 
-        Raises TrainingError if the recipe's network cannot grow from it.
+        Raises TrainingError if the recipe's network cannot grow from the trained one.
         """
         try:
             self.encoder.grow_from(trained)
@@ -66,7 +64,10 @@ class InstrumentClassifier(nn.Module):
 
 
 def classification_losses(logits: Tensor, instrument: Tensor, config: SingleLossConfig) -> Losses:
-    """Cross-entropy of `logits [batch, num_instruments]`, the margin taken off the truth, and the share that is right."""
+    """Return the cross-entropy of `logits [batch, num_instruments]` and the top-1 accuracy.
+
+    The margin is subtracted from the true instrument's logit (Wang et al. 2018).
+    """
     true = functional.one_hot(instrument, logits.shape[1])
     value = functional.cross_entropy(
         logits - config.scale * config.margin * true, instrument, label_smoothing=config.label_smoothing
@@ -79,14 +80,14 @@ def random_shift(wave: Tensor, generator: torch.Generator) -> Tensor:
     return wave.roll(int(torch.randint(wave.shape[1], (1,), generator=generator)), dims=1)
 
 
-def open_clips(recipe: Recipe, store: ClipStore, front_end: FrontEnd, cache: Path) -> DrawClips:
-    """How a batch of clips is drawn: with the recipe's effects, or of a mel bank, each clip turned round in time.
+def open_clips(run: TrainingRun, store: ClipStore, encoder: SingleInstrumentEncoder) -> DrawClips:
+    """Return a function that draws a batch: from samples with the recipe's effects, or from mel power, as the recipe says.
 
-    Raises TrainingError when clips made in the mel domain are to have `[effects]`.
+    Raises TrainingError for a recipe of the mel domain with `[effects]`.
     """
+    recipe = run.recipe
     if recipe.mixing.domain == "mel":
-        alone = Casting(store, 1, 1, 0.0)
-        mixer = open_mel_mixer(recipe, alone, store, cache)
+        mixer = open_mel_mixer(recipe, RandomMixtureSampler(store, 1, 1, 0.0), store, run.out / MEL_FILE)
 
         def from_mel(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             batch = mixer.draw(number, generator)
@@ -94,6 +95,7 @@ def open_clips(recipe: Recipe, store: ClipStore, front_end: FrontEnd, cache: Pat
 
         return from_mel
     effects = Effects(recipe.effects, recipe.encoder.front_end.sample_rate)
+    front_end = encoder.front_end.to(run.device)
 
     def from_samples(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         clip = torch.randint(store.num_clips, (number,), generator=generator)
@@ -103,59 +105,41 @@ def open_clips(recipe: Recipe, store: ClipStore, front_end: FrontEnd, cache: Pat
     return from_samples
 
 
-def train(
-    recipe: Recipe,
-    bank: ClipSource,
-    out: Path,
-    device: torch.device,
-    max_seconds: float | None,
-    start: Path | None = None,
-) -> Path | None:
-    """Train or carry on; the path of the encoder's checkpoint when the recipe is done, else None."""
-    batch_size = parallel.share(recipe.batch_size)
+def train(run: TrainingRun) -> Path | None:
+    """Train or resume; return the encoder's checkpoint when the recipe is done, None when the time is up."""
+    recipe, batch_size = run.recipe, parallel.per_rank_batch(run.recipe.batch_size)
     torch.manual_seed(recipe.seed)
-    store = ClipStore(bank, device)
-    encoder = SingleInstrumentEncoder(recipe.encoder)
-    network = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
-    with parallel.leader_first():
-        draw = open_clips(recipe, store, encoder.front_end.to(device), out / MEL_FILE)
-        if start is not None:
-            trained, _ = load_single(start)
-            targets = Targets.compute(trained, store, out / TARGETS_FILE, file_hash(start))
-            network.carry_on(trained, targets.prototype.cpu())
-    trainer = Trainer(recipe, network, device, out)
-    classify = parallel.distribute(network)
 
+    # Model and data
+    store = ClipStore(run.bank, run.device)
+    encoder = SingleInstrumentEncoder(recipe.encoder)
+    classifier = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
+    with parallel.main_process_first():
+        draw = open_clips(run, store, encoder)
+        if run.start is not None:
+            trained, _ = load_single(run.start)
+            targets = Targets.compute(trained, store, run.out / TARGETS_FILE, file_hash(run.start))
+            classifier.start_from(trained, targets.prototype.cpu())
+    trainer = Trainer(recipe, classifier, run.device, run.out)
+    classify = parallel.data_parallel(classifier)
+
+    # Loss
     def loss(generator: torch.Generator) -> Losses:
         image, instrument = draw(batch_size, generator)
         return classification_losses(classify(image).float(), instrument, recipe.single)
 
+    # Loop
     trainer.resume()
-    if not trainer.run(loss, max_seconds):
+    if not trainer.run(loss, run.max_seconds):
         return None
-    record = describe(recipe, bank, trainer.step) | {"commit": commit()}
-    if start is not None:
-        record["start"] = file_hash(start)
-    header = CheckpointHeader("single", recipe.encoder.to_dict(), training=record)
-    if parallel.leads():
-        save_checkpoint(encoder, header, out / SINGLE_FILE, dtype=torch.float16)
-    return out / SINGLE_FILE
+    return finish_run(run, encoder, trainer.step)
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
-    parser = arguments("Train the single-instrument encoder.")
-    parser.add_argument("--start", type=Path, help="a trained single encoder whose weights are taken over")
-    options = parser.parse_args(argv)
-    recipe = replace(load_recipe(options.config, options.set), kind="single")
-    seconds = options.minutes * 60 if options.minutes else None
-    if options.bank is None:
-        raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
-    if options.resume:
-        require_run(options.out)
-    bank = Bank.open(options.bank, options.split)
-    with parallel.joined(options.device) as device:
-        tell(train(recipe, bank, options.out, device, seconds, options.start), options.out)
+    options = training_arguments("Train the single-instrument encoder.").parse_args(argv)
+    with open_run("single", options) as run:
+        report_outcome(run, train(run))
     return 0
 
 

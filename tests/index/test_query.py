@@ -65,8 +65,8 @@ def test_a_mixture_gives_back_its_instruments(
     assert {slot.hits[0].name for slot in result.slots} == {f"Tone {band}" for band in bands}
     assert {one.hit.name for one in result.instruments[: len(bands)]} == {f"Tone {band}" for band in bands}
     for one in result.instruments[: len(bands)]:
-        (slot,) = one.slots
-        assert result.slots[slot].hits[0] == one.hit
+        (number,) = one.slots
+        assert result.slots[number].hits[0] == one.hit
     for slot in result.slots:
         assert slot.presence == 1.0
         assert [edge for span in slot.active for edge in span] == pytest.approx([0.0, len(mixture) / RATE])

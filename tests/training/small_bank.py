@@ -1,4 +1,4 @@
-"""Banks in memory for the training tests: a few instruments, each a tone with overtones of its own, alone and mixed."""
+"""In-memory data sets for the training tests: a few instruments, each a tone with its own overtones, alone and mixed."""
 
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ class SmallBank:
 
 @dataclass(frozen=True)
 class _Stems:
-    """Clips as the rows of files."""
+    """Clips in memory that read like files."""
 
     clips: NDArray[np.int16]
 

@@ -1,4 +1,4 @@
-"""Mixing in the mel domain gives what the front end would hear, levels and all, and the generator alone decides."""
+"""Mel mixing gives nearly the image and level of the mixed samples, and depends on the generator alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,9 @@ from models.front_end import FrontEnd, FrontEndConfig, LogMel
 from tests.training.small_bank import SmallBank, small_mixtures
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig
-from training.mel_bank import MelBank
-from training.mel_mixing import MelMixer, mean_square
-from training.mixing import ABSENT, Casting, Mixer
-from training.stored_mixtures import StoredCasting, StoredMixer
+from training.mel_mixing import MelClipStore, MelMixer, mean_square
+from training.mixing import ABSENT, Mixer, RandomMixtureSampler
+from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 
 CPU = torch.device("cpu")
 CONFIG = FrontEndConfig(clip_seconds=0.5)
@@ -27,8 +26,8 @@ def store() -> ClipStore:
 
 
 @pytest.fixture(scope="module")
-def bank(store: ClipStore, tmp_path_factory: pytest.TempPathFactory) -> MelBank:
-    return MelBank.compute(store, fitting(store), tmp_path_factory.mktemp("mel") / "mel.pt")
+def mel_clips(store: ClipStore, tmp_path_factory: pytest.TempPathFactory) -> MelClipStore:
+    return MelClipStore.compute(store, fitting(store), tmp_path_factory.mktemp("mel") / "mel.pt")
 
 
 def fitting(store: ClipStore) -> FrontEndConfig:
@@ -39,15 +38,15 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_it_is_what_the_front_end_hears_of_the_same_cast(store: ClipStore, bank: MelBank) -> None:
-    """Sums of power leave out how phases meet, so the images are alike, not equal."""
+def test_it_is_what_the_front_end_hears_of_the_same_stems(store: ClipStore, mel_clips: MelClipStore) -> None:
+    """Sums of power ignore phase, so the images are similar, not equal."""
     waves = Mixer(store, 2, 2, 0.0).draw(16, generator())
     power = torch.stack(
-        [bank.power(row[row != ABSENT], torch.zeros(2).long()).sum(dim=0) for row in waves.clip]
+        [mel_clips.power(row[row != ABSENT], torch.zeros(2).long()).sum(dim=0) for row in waves.clip]
     )
-    mixer = MelMixer(Casting(store, 2, 2), bank, DRY)
-    front_end = FrontEnd(bank.config)
-    image = front_end.image(mixer._level(power).transpose(1, 2))
+    mixer = MelMixer(RandomMixtureSampler(store, 2, 2), mel_clips, DRY)
+    front_end = FrontEnd(mel_clips.config)
+    image = front_end.image(mixer._to_target_level(power).transpose(1, 2))
     heard = front_end(waves.wave)
     assert torch.corrcoef(torch.stack([image.flatten(), heard.flatten()]))[0, 1] > 0.98
     assert (image - heard).abs().mean() < 0.15 * heard.std()
@@ -56,11 +55,11 @@ def test_it_is_what_the_front_end_hears_of_the_same_cast(store: ClipStore, bank:
 def test_rendered_mixtures_keep_their_levels(tmp_path: Path) -> None:
     stems = small_mixtures(SmallBank(clip_samples=8_000))
     store = ClipStore(stems, CPU)
-    bank = MelBank.compute(store, fitting(store), tmp_path / "mel.pt")
-    mixer = MelMixer(StoredCasting(store, stems), bank, DRY)
+    mel_clips = MelClipStore.compute(store, fitting(store), tmp_path / "mel.pt")
+    mixer = MelMixer(StoredMixtureSampler(store, stems), mel_clips, DRY)
     seen, heard = mixer.draw(24, generator()), StoredMixer(store, stems).draw(24, generator())
     assert torch.equal(seen.clip, heard.clip)
-    image = FrontEnd(bank.config)(heard.wave)
+    image = FrontEnd(mel_clips.config)(heard.wave)
     assert torch.corrcoef(torch.stack([seen.image.flatten(), image.flatten()]))[0, 1] > 0.98
     assert (seen.image - image).abs().mean() < 0.15 * image.std()
 
@@ -73,47 +72,51 @@ def test_the_level_follows_from_the_mel_power() -> None:
 
 @pytest.mark.parametrize("effects", [DRY, EVERYTHING])
 def test_images_are_level_finite_and_drawn_by_the_generator(
-    store: ClipStore, bank: MelBank, effects: MelEffectsConfig
+    store: ClipStore, mel_clips: MelClipStore, effects: MelEffectsConfig
 ) -> None:
-    mixer = MelMixer(Casting(store, 2, 5), bank, effects)
+    mixer = MelMixer(RandomMixtureSampler(store, 2, 5), mel_clips, effects)
     first, again, other = (mixer.draw(6, generator(seed)) for seed in (1, 1, 2))
-    assert first.image.shape == (6, 1, bank.config.n_mels, bank.config.num_frames)
+    assert first.image.shape == (6, 1, mel_clips.config.n_mels, mel_clips.config.num_frames)
     assert first.image.isfinite().all()
     assert torch.equal(first.image, again.image)
     assert torch.equal(first.clip, again.clip)
     assert not torch.equal(first.image, other.image)
-    power = (first.image[:, 0] * bank.config.log_std + bank.config.log_mean).exp() - bank.config.log_floor
-    level = mean_square(power.transpose(1, 2), bank.config.n_fft)
-    assert torch.allclose(level, torch.full((6,), bank.config.target_rms**2), rtol=1e-2)
+    power = (
+        first.image[:, 0] * mel_clips.config.log_std + mel_clips.config.log_mean
+    ).exp() - mel_clips.config.log_floor
+    level = mean_square(power.transpose(1, 2), mel_clips.config.n_fft)
+    assert torch.allclose(level, torch.full((6,), mel_clips.config.target_rms**2), rtol=1e-2)
 
 
-def test_effects_change_what_is_heard_and_not_who_plays(store: ClipStore, bank: MelBank) -> None:
-    dry, wet = (MelMixer(Casting(store, 2, 5), bank, effects) for effects in (DRY, EVERYTHING))
+def test_effects_change_what_is_heard_and_not_the_stems(store: ClipStore, mel_clips: MelClipStore) -> None:
+    dry, wet = (
+        MelMixer(RandomMixtureSampler(store, 2, 5), mel_clips, effects) for effects in (DRY, EVERYTHING)
+    )
     one, other = dry.draw(6, generator()), wet.draw(6, generator())
     assert torch.equal(one.clip, other.clip)
     assert (one.image - other.image).abs().mean() > 0.05
 
 
-def test_turning_a_clip_moves_its_frames_round(bank: MelBank) -> None:
+def test_turning_a_clip_moves_its_frames_round(mel_clips: MelClipStore) -> None:
     clip = torch.tensor([4, 4])
-    still, turned = bank.power(clip, torch.tensor([0, 3]))
+    still, turned = mel_clips.power(clip, torch.tensor([0, 3]))
     assert torch.equal(still.roll(3, dims=0), turned)
 
 
 def test_the_cache_is_taken_up_only_by_the_same_front_end(store: ClipStore, tmp_path: Path) -> None:
     config = fitting(store)
-    made = MelBank.compute(store, config, tmp_path / "mel.pt")
+    made = MelClipStore.compute(store, config, tmp_path / "mel.pt")
     stamp = (tmp_path / "mel.pt").stat().st_mtime_ns
-    assert torch.equal(MelBank.compute(store, config, tmp_path / "mel.pt").magnitude, made.magnitude)
+    assert torch.equal(MelClipStore.compute(store, config, tmp_path / "mel.pt").magnitude, made.magnitude)
     assert (tmp_path / "mel.pt").stat().st_mtime_ns == stamp
-    coarser = MelBank.compute(store, replace(config, n_mels=64), tmp_path / "mel.pt")
+    coarser = MelClipStore.compute(store, replace(config, n_mels=64), tmp_path / "mel.pt")
     assert coarser.magnitude.shape[2] == 64
 
 
 def test_a_cache_without_levels_is_made_anew(store: ClipStore, tmp_path: Path) -> None:
     cache = tmp_path / "mel.pt"
-    made = MelBank.compute(store, fitting(store), cache)
+    made = MelClipStore.compute(store, fitting(store), cache)
     saved = torch.load(cache, weights_only=True)
     del saved["level"]
     torch.save(saved, cache)
-    assert torch.equal(MelBank.compute(store, fitting(store), cache).level, made.level)
+    assert torch.equal(MelClipStore.compute(store, fitting(store), cache).level, made.level)

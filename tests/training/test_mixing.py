@@ -1,4 +1,4 @@
-"""Mixing: the mixture is the sum of its stems, counts and gains stay in range, the generator alone decides."""
+"""Mixing: a mixture is the sum of its stems, counts and gains stay in range, the generator alone decides."""
 
 import pytest
 import torch
@@ -76,17 +76,17 @@ def test_more_stems_than_instruments_are_refused(store: ClipStore) -> None:
 
 
 def mixed_by_a_loop(batch: MixtureBatch, store: ClipStore, effects: Effects) -> torch.Tensor:
-    """The slow twin: stem by stem, each alone, from what the batch says was drawn."""
+    """The slow twin: sum stem by stem, with the effects and gains that the batch records."""
     assert batch.stem_effects is not None
     assert batch.mixture_effects is not None
     wave = torch.zeros_like(batch.wave)
     for number, (row, place) in enumerate(batch.mask.nonzero().tolist()):
         stem = store.take(batch.clip[row, place][None])
-        stem = effects.stems.apply_(stem, batch.stem_effects.rows(torch.tensor([number])))
+        stem = effects.stems.apply_(stem, batch.stem_effects.select(torch.tensor([number])))
         gain = 10 ** (batch.gain_db[row, place] / 20)
         wave[row] += (stem * (gain / active_rms(stem).clamp(min=1e-5)))[0]
     for row in range(len(wave)):
-        alone = batch.mixture_effects.rows(torch.tensor([row]))
+        alone = batch.mixture_effects.select(torch.tensor([row]))
         wave[row] = effects.mixture.apply_(wave[row : row + 1].clone(), alone)[0]
     return wave
 

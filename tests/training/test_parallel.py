@@ -1,4 +1,4 @@
-"""Data-parallel training: two processes move the weights as one does, and a kill at any step changes nothing."""
+"""Data-parallel training: two processes train the same weights as one, and a kill at any step changes nothing."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ from torch import Tensor
 
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
-from tests.training.two_ranks import BANK, BATCH_SIZE, CPU, MEL, Plain, recipe
-from training import parallel, train_multi
+from tests.training.tiny_runs import train_tiny_multi
+from tests.training.two_ranks import BATCH_SIZE, MEL, Plain
+from training import parallel
 from training.loop import STATE_FILE, Losses
 from training.mixing import MixtureBatch
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left behind."""
+    """The folder that two processes wrote to."""
     folder = tmp_path_factory.mktemp("two")
     run = [
         "-m",
@@ -33,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     done = subprocess.run([sys.executable, *run, folder], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("budget 6 steps of 8 = 48 examples") == 1  # the leader alone speaks
+    assert done.stdout.count("budget 6 steps of 8 = 48 examples") == 1  # the main process alone prints
     return folder
 
 
@@ -50,7 +51,9 @@ def test_both_ranks_end_with_the_same_weights(trained: Path) -> None:
 def test_two_halves_move_the_weights_as_the_whole_batch_does(trained: Path, tmp_path: Path) -> None:
     plain = Plain(tmp_path)
     before = {name: value.clone() for name, value in plain.weights().items()}
-    generators = [torch.Generator().manual_seed(parallel.seed_of(plain.recipe.seed, rank)) for rank in (0, 1)]
+    generators = [
+        torch.Generator().manual_seed(parallel.rank_seed(plain.recipe.seed, rank)) for rank in (0, 1)
+    ]
 
     def loss(_: torch.Generator) -> Losses:
         losses: Losses = plain.objective(union([plain.draw(BATCH_SIZE // 2, own) for own in generators]))
@@ -73,10 +76,10 @@ def union(halves: list[MixtureBatch]) -> MixtureBatch:
 
 def test_the_ranks_draw_mixtures_of_their_own() -> None:
     drawn = [
-        torch.rand(4, generator=torch.Generator().manual_seed(parallel.seed_of(0, rank))) for rank in (0, 1)
+        torch.rand(4, generator=torch.Generator().manual_seed(parallel.rank_seed(0, rank))) for rank in (0, 1)
     ]
     assert not torch.equal(*drawn)
-    assert parallel.seed_of(7, 0) == 7
+    assert parallel.rank_seed(7, 0) == 7
 
 
 def test_a_run_of_two_processes_is_resumed_as_if_never_stopped(trained: Path) -> None:
@@ -86,5 +89,5 @@ def test_a_run_of_two_processes_is_resumed_as_if_never_stopped(trained: Path) ->
 
 def test_another_number_of_processes_is_refused(trained: Path) -> None:
     assert len(torch.load(trained / "whole" / STATE_FILE, weights_only=True)["ranks"]) == 2
-    with pytest.raises(TrainingError, match="of 2 processes, not 1"):
-        train_multi.train(recipe(*MEL), BANK, trained / "single" / SINGLE_FILE, trained / "whole", CPU, None)
+    with pytest.raises(TrainingError, match="needs 2 processes to resume, not 1"):
+        train_tiny_multi(trained / "single" / SINGLE_FILE, trained / "whole", *MEL)

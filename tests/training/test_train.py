@@ -1,54 +1,44 @@
 """Training: it learns, mistakes are named, and the checkpoints make a pair."""
 
-import json
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
 import torch
 
 from models.checkpoint import file_hash, load_checkpoint, load_single
-from models.encoder_pair import MULTI_FILE, EncoderPair
+from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.errors import TrainingError
 from models.posterior import library_posterior
 from tests.training.small_bank import SmallBank
-from training import train_multi, train_single
+from tests.training.tiny_runs import (
+    BANK,
+    CPU,
+    LONG_BANK,
+    read_log,
+    recipe,
+    train_tiny_multi,
+    train_tiny_single,
+)
+from training import train_single
 from training.clip_store import ClipStore
-from training.config import CONFIGS, MixingConfig, OptimizerConfig, Recipe, SingleLossConfig, load_recipe
-from training.loop import LOG_FILE, STATE_FILE, Trainer, learning_rate_factor
+from training.config import CONFIGS, MixingConfig, OptimizerConfig, SingleLossConfig, load_recipe
+from training.loop import STATE_FILE, Trainer, learning_rate_factor
 from training.losses import cell_loss, posterior_loss
 from training.mixing import Mixer
 from training.targets import Targets
 
-CPU = torch.device("cpu")
-BANK = SmallBank()
+
+def test_the_single_encoder_learns_to_tell_tones_apart(learned_single: Path) -> None:
+    rows = read_log(learned_single.parent)
+    assert rows[-1]["top1"] > 0.5 > rows[0]["top1"]
+    assert rows[-1]["step"] == 80
 
 
-def recipe(kind: str, *overrides: str) -> Recipe:
-    return load_recipe(Path("tiny"), [f'kind = "{kind}"', *overrides])
-
-
-def train_one_single(out: Path) -> Path:
-    path = train_single.train(recipe("single"), BANK, out, CPU, None)
-    assert path is not None
-    return path
-
-
-def test_the_single_encoder_learns_to_tell_tones_apart(tmp_path: Path) -> None:
-    longer = recipe(
-        "single", "steps = 80", "batch_size = 12", "log_every = 10", "optimizer.learning_rate = 0.01"
-    )
-    train_single.train(longer, BANK, tmp_path, CPU, None)
-    lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
-    assert lines[-1]["top1"] > 0.5 > lines[0]["top1"]
-    assert lines[-1]["step"] == 80
-
-
-def test_the_two_checkpoints_make_a_pair(tmp_path: Path) -> None:
-    single = train_one_single(tmp_path)
-    multi = train_multi.train(recipe("multi"), BANK, single, tmp_path / "multi", CPU, None)
-    assert multi is not None
-    multi.replace(tmp_path / MULTI_FILE)
+def test_the_two_checkpoints_make_a_pair(tmp_path: Path, single: Path) -> None:
+    copyfile(single, tmp_path / SINGLE_FILE)
+    train_tiny_multi(single, tmp_path)
     pair = EncoderPair.load(tmp_path, "cpu")
     assert pair.num_slots == 3
     _, header = load_checkpoint(tmp_path / MULTI_FILE)
@@ -106,18 +96,18 @@ def test_the_curriculum_grows_mixtures_to_their_full_size() -> None:
         MixingConfig(2, 5, first_max_instruments=1, curriculum_steps=5)
 
 
-def test_targets_are_computed_once_for_each_encoder(tmp_path: Path) -> None:
-    single, _ = load_single(train_one_single(tmp_path))
+def test_targets_are_computed_once_for_each_encoder(tmp_path: Path, single: Path) -> None:
+    encoder, _ = load_single(single)
     store = ClipStore(BANK, CPU)
-    first = Targets.compute(single, store, tmp_path / "targets.pt", "sha256:a")
+    first = Targets.compute(encoder, store, tmp_path / "targets.pt", "sha256:a")
     written = (tmp_path / "targets.pt").stat().st_mtime_ns
-    again = Targets.compute(single, store, tmp_path / "targets.pt", "sha256:a")
+    again = Targets.compute(encoder, store, tmp_path / "targets.pt", "sha256:a")
     assert (tmp_path / "targets.pt").stat().st_mtime_ns == written
     assert torch.equal(first.embedding, again.embedding)
-    Targets.compute(single, store, tmp_path / "targets.pt", "sha256:b")
+    Targets.compute(encoder, store, tmp_path / "targets.pt", "sha256:b")
     assert (tmp_path / "targets.pt").stat().st_mtime_ns > written
     with torch.inference_mode():
-        direct = single(store.take(torch.tensor([5])))
+        direct = encoder(store.take(torch.tensor([5])))
     assert torch.allclose(first.embedding[5].float(), direct[0], atol=0.02)
 
 
@@ -160,25 +150,21 @@ def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
 
 
 @pytest.mark.parametrize("domain", ["wave", "mel"])
-def test_a_single_encoder_carries_on_from_a_trained_one(tmp_path: Path, domain: str) -> None:
-    """At a learning rate of nothing it stays what it was, deeper or not, and its clips are told by their prototypes."""
-    bank, start = SmallBank(clip_samples=8_000), tmp_path / "start"
-    longer = ("steps = 80", "batch_size = 12", "optimizer.learning_rate = 0.01")
-    first = train_single.train(recipe("single", *longer), bank, start, CPU, None)
-    assert first is not None
+def test_a_single_encoder_starts_as_a_trained_one(tmp_path: Path, learned_single: Path, domain: str) -> None:
+    """At a negligible learning rate it keeps the trained weights, with more blocks too, and classifies by prototypes."""
     deeper = "encoder.backbone_options = { widths = [4, 8, 8], depths = [2, 1] }"
-    idle = (*longer, deeper, "optimizer.learning_rate = 1e-9", f'mixing.domain = "{domain}"')
-    again = train_single.train(recipe("single", *idle), bank, tmp_path / "again", CPU, None, first)
-    assert again is not None
-    rows = [json.loads(line) for line in (tmp_path / "again" / LOG_FILE).read_text().splitlines()]
-    assert np.mean([row["top1"] for row in rows]) > 0.4
+    still = ("batch_size = 24", deeper, "optimizer.learning_rate = 1e-9", f'mixing.domain = "{domain}"')
+    again = train_tiny_single(tmp_path, *still, bank=LONG_BANK, start=learned_single)
+    assert np.mean([row["top1"] for row in read_log(tmp_path)]) > 0.4
     deep, _ = load_single(again)
-    shallow, _ = load_single(first)
+    shallow, _ = load_single(learned_single)
     theirs, ours = (encoder.head[0].get_parameter("weight") for encoder in (shallow, deep))
     assert torch.allclose(theirs, ours, atol=1e-3)
-    wider = recipe("single", "encoder.backbone_options = { widths = [4, 8, 16] }")
+
+
+def test_a_single_encoder_starts_from_a_network_that_fits(tmp_path: Path, single: Path) -> None:
     with pytest.raises(TrainingError, match="another network"):
-        train_single.train(wider, bank, tmp_path / "wider", CPU, None, first)
+        train_tiny_single(tmp_path, "encoder.backbone_options = { widths = [4, 8, 16] }", start=single)
 
 
 def test_a_margin_is_taken_off_the_true_instrument_alone() -> None:
@@ -198,18 +184,13 @@ def test_a_margin_is_taken_off_the_true_instrument_alone() -> None:
             recipe("single", f"single.margin = {margin}", f'single.classifier = "{classifier}"')
 
 
-def test_a_multi_encoder_follows_its_single_encoder_on(tmp_path: Path) -> None:
-    """What was trained against an encoder may carry on against the one that grew from it, and against no stranger."""
-    first = train_one_single(tmp_path / "first")
-    multi = train_multi.train(recipe("multi"), BANK, first, tmp_path / "multi", CPU, None)
-    later = train_single.train(recipe("single", "seed = 1"), BANK, tmp_path / "later", CPU, None, first)
-    stranger = train_single.train(recipe("single", "seed = 2"), BANK, tmp_path / "stranger", CPU, None)
-    assert multi
-    assert later
-    assert stranger
-    again = train_multi.train(recipe("multi"), BANK, later, tmp_path / "again", CPU, None, multi)
-    assert again
+def test_a_multi_encoder_follows_its_single_encoder(tmp_path: Path, single: Path) -> None:
+    """A multi encoder may start from one whose targets' encoder this single encoder started from, and from no other."""
+    multi = train_tiny_multi(single, tmp_path / "multi")
+    later = train_tiny_single(tmp_path / "later", "seed = 1", start=single)
+    stranger = train_tiny_single(tmp_path / "stranger", "seed = 2")
+    again = train_tiny_multi(later, tmp_path / "again", start=multi)
     _, header = load_checkpoint(again)
     assert header.target_encoder == file_hash(later)
     with pytest.raises(TrainingError, match="against another single encoder"):
-        train_multi.train(recipe("multi"), BANK, stranger, tmp_path / "no", CPU, None, multi)
+        train_tiny_multi(stranger, tmp_path / "no", start=multi)

@@ -1,4 +1,4 @@
-"""Training reads both kinds of Nlakh in either layout, the same way; and a trained multi encoder can be carried on from."""
+"""Training reads both kinds of Nlakh, in either layout, with the same result; a multi encoder starts from a trained one."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PLAYED = [(1, 3), (2, 3, 5), (1, 2, 4), (4, 6), (1, 5), (2, 6)]
 
 
 def write_both(folder: Path, layout: Layout) -> None:
-    """The small bank as Nlakh-single, and mixtures of its clips as Nlakh-multi."""
+    """Write the small bank as Nlakh-single and mixtures of its clips as Nlakh-multi."""
     clips = SMALL.rows(np.arange(SMALL.num_clips)) // 4
     write_single(folder / "single", clips, SMALL.instruments, layout=layout)
     mixtures = [[(key, clips[SMALL.clips_per_instrument * (key - 1)]) for key in row] for row in PLAYED]
@@ -29,7 +29,7 @@ def tiny(*more: Path | str) -> list[str]:
 
 
 def train(folder: Path) -> Path:
-    """Both encoders from the data sets in `folder`; where they were written."""
+    """Train both encoders on the data sets in `folder`; return the folder of the runs."""
     runs = folder / "runs"
     assert train_single.main(tiny("--bank", folder / "single", "--out", runs)) == 0
     pair = ("--single", runs / SINGLE_FILE, "--out", runs / "multi")
@@ -56,7 +56,7 @@ def test_both_layouts_train_the_same_encoders(compact: Path, tmp_path: Path) -> 
     ).read_bytes()
 
 
-def test_a_trained_multi_encoder_is_carried_on_from(compact: Path, tmp_path: Path) -> None:
+def test_a_multi_encoder_starts_from_a_trained_one(compact: Path, tmp_path: Path) -> None:
     runs = compact / "runs"
     still = ["--set", "optimizer.learning_rate = 0.0", "--set", "optimizer.weight_decay = 0.0"]
     pair = (

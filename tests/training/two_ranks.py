@@ -1,4 +1,4 @@
-"""What each of two processes does for `test_parallel.py`, which starts them as torchrun does.
+"""The work of each of two processes that `test_parallel.py` starts as torchrun does.
 
 `python -m torch.distributed.run --nproc-per-node 2 -m tests.training.two_ranks FOLDER`
 """
@@ -11,17 +11,15 @@ from torch import Tensor
 
 from models.encoders import MultiInstrumentEncoder
 from models.errors import TrainingError
-from tests.training.small_bank import SmallBank
-from training import parallel, train_multi, train_single
+from tests.training import tiny_runs
+from tests.training.tiny_runs import BANK, CPU, multi_slice, recipe, train_tiny_multi, train_tiny_single
+from training import parallel
 from training.clip_store import ClipStore
-from training.config import Recipe, load_recipe
 from training.loop import Losses, Trainer
 from training.mixing import Mixer, MixtureBatch
 from training.targets import Targets
 from training.train_multi import MultiObjective
 
-CPU = torch.device("cpu")
-BANK = SmallBank()
 BATCH_SIZE = 8
 # Without statistics over the batch and with as many pairs in each half, the mean of two halves is that of the whole.
 PLAIN = (
@@ -36,22 +34,14 @@ PLAIN = (
     "multi.cell = 0.0",
     'optimizer.schedule = "constant"',
 )
-MEL = (
-    'mixing.domain = "mel"',
-    "mel_effects.noise_probability = 0.5",
-    "encoder.front_end.clip_seconds = 0.25",
-)
-
-
-def recipe(*overrides: str) -> Recipe:
-    return load_recipe(Path("tiny"), list(overrides))
+MEL = ("steps = 4", *tiny_runs.MEL)
 
 
 class Plain:
-    """A network, its losses, and mixtures of two, that both one process and two can train."""
+    """A network, its losses and mixtures of two instruments, to be trained by one process or by two."""
 
     def __init__(self, out: Path) -> None:
-        self.recipe = recipe(*PLAIN)
+        self.recipe = recipe("multi", *PLAIN)
         torch.manual_seed(self.recipe.seed)
         self.network = MultiInstrumentEncoder(self.recipe.encoder)
         store = ClipStore(BANK, CPU)
@@ -68,13 +58,13 @@ class Plain:
         return self.network.state_dict()
 
 
-def move_weights(folder: Path) -> None:
-    """Train the plain network on both ranks' halves, and leave each rank's weights."""
+def train_plain(folder: Path) -> None:
+    """Train the plain network on both ranks' halves of each batch and save each rank's weights."""
     plain = Plain(folder / "plain")
-    objective = parallel.distribute(plain.objective)
+    objective = parallel.data_parallel(plain.objective)
 
     def loss(generator: torch.Generator) -> Losses:
-        losses: Losses = objective(plain.draw(parallel.share(BATCH_SIZE), generator))
+        losses: Losses = objective(plain.draw(parallel.per_rank_batch(BATCH_SIZE), generator))
         return losses
 
     plain.trainer.run(loss)
@@ -83,22 +73,20 @@ def move_weights(folder: Path) -> None:
 
 def refuse_what_does_not_divide() -> None:
     try:
-        parallel.share(3)
+        parallel.per_rank_batch(3)
     except TrainingError:
         return
     raise AssertionError("three mixtures were shared by two processes")
 
 
 def main(folder: Path) -> None:
-    with parallel.joined("cpu"):
+    with parallel.process_group("cpu"):
         assert parallel.num_ranks() == 2
         refuse_what_does_not_divide()
-        move_weights(folder)
-        single = train_single.train(recipe('kind = "single"'), BANK, folder / "single", CPU, None)
-        assert single is not None
-        parallel.agreed(True)  # the leader has written it
-        train_multi.train(recipe(*MEL), BANK, single, folder / "whole", CPU, None)
-        while train_multi.train(recipe(*MEL), BANK, single, folder / "sliced", CPU, 0.0) is None:
+        train_plain(folder)
+        single = train_tiny_single(folder / "single")
+        train_tiny_multi(single, folder / "whole", *MEL)
+        while multi_slice(single, folder / "sliced", *MEL, seconds=0.0) is None:
             pass
 
 

@@ -1,4 +1,4 @@
-"""Audio effects in batched torch, for the stems and mixtures that the encoders learn from.
+"""Audio effects in batched torch, applied to training stems and mixtures (proposed in Kim et al. 2022, section 6).
 
-Kim et al. 2022, section 6, plan them; each is a pure function of `wave [batch, samples]` and parameters per item.
+Each effect is a pure function of `wave [batch, samples]` and of one set of parameters per item.
 """

@@ -1,7 +1,7 @@
-"""How often each effect is applied, and how deep: the section `[effects]` of a training recipe.
+"""The section `[effects]` of a training recipe: the probability of each effect and the ranges of its parameters.
 
-All probabilities are 0 unless a recipe says otherwise. A depth is drawn anew for each item from a range `[from, to]`,
-evenly, or evenly in octaves where it is a frequency or a time.
+All probabilities are 0 by default. A parameter is drawn for each item from a range `[from, to]`: uniformly, or uniformly in
+octaves if it is a frequency, a time or a ratio.
 """
 
 import re
@@ -16,14 +16,14 @@ from training.effects.filters import BANDS
 from training.effects.noise import BACKGROUNDS
 
 Range = tuple[float, float]
-Drawn = dict[str, Tensor]
+Parameters = dict[str, Tensor]
 BAND_HZ = ((60.0, 250.0), (200.0, 800.0), (600.0, 2_500.0), (1_500.0, 5_000.0), (3_000.0, 6_500.0))
 PEAK_Q = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
-class Within:
-    """The limits of a range, and how one value of it, or `count`, is drawn for an item."""
+class RangeLimits:
+    """RangeLimits of a range, and how an item's value is drawn from it; `count` > 0 draws that many values."""
 
     least: float
     most: float
@@ -31,8 +31,8 @@ class Within:
     count: int = 0
 
 
-def _limits(kind: type["EffectConfig"]) -> dict[str, Within]:
-    """The ranges of an effect, by field."""
+def _limits(kind: type["EffectConfig"]) -> dict[str, RangeLimits]:
+    """Return the limits of an effect's ranges, by field."""
     hints = get_type_hints(kind, include_extras=True)
     return {item.name: hints[item.name].__metadata__[0] for item in fields(kind)[1:]}
 
@@ -48,14 +48,14 @@ def _check(name: str, shown: Any, values: Any, least: float, most: float) -> Non
 def _draw(
     low: float, high: float, octaves: bool, shape: tuple[int, ...], generator: torch.Generator
 ) -> Tensor:
-    """Float32 numbers from `low` to `high`, evenly spread, or their logarithms are."""
+    """Draw float32 numbers from `low` to `high`, uniformly or uniformly in octaves."""
     unit = torch.rand(shape, generator=generator)
     return low * (high / low) ** unit if octaves else low + (high - low) * unit
 
 
 @dataclass(frozen=True)
 class EffectConfig:
-    """One effect: its probability for an item, and the ranges its subclasses add. Raises TrainingError outside limits."""
+    """One effect: its probability, and the ranges that subclasses add. Raises TrainingError for a value outside its limits."""
 
     probability: float = 0.0
 
@@ -69,8 +69,8 @@ class EffectConfig:
             object.__setattr__(self, key, tuple(value))
             _check(f"{name}.{key}", list(value), value, limits.least, limits.most)
 
-    def draw(self, number: int, generator: torch.Generator) -> Drawn:
-        """The parameters of `number` items, `[number]` or `[number, count]` each, on the CPU."""
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
+        """Draw the parameters of `number` items, `[number]` or `[number, count]` each, on the CPU."""
         drawn = {}
         for key, limits in _limits(type(self)).items():
             low, high = getattr(self, key)
@@ -81,41 +81,41 @@ class EffectConfig:
 
 @dataclass(frozen=True)
 class Pitch(EffectConfig):
-    """Resampling: pitch and tempo together."""
+    """Resampling, which changes pitch and tempo together."""
 
-    cents: Annotated[Range, Within(-100.0, 100.0)] = (-50.0, 50.0)
+    cents: Annotated[Range, RangeLimits(-100.0, 100.0)] = (-50.0, 50.0)
 
 
 @dataclass(frozen=True)
 class Delay(EffectConfig):
-    """Later, or earlier where negative; silence comes in."""
+    """A shift in time, later if positive; silence fills the gap."""
 
-    seconds: Annotated[Range, Within(-5.0, 5.0)] = (-0.5, 0.5)
+    seconds: Annotated[Range, RangeLimits(-5.0, 5.0)] = (-0.5, 0.5)
 
 
 @dataclass(frozen=True)
 class Compressor(EffectConfig):
-    """The threshold counts from the item's RMS, so that level does not matter."""
+    """The threshold is relative to the item's RMS, so the item's level does not matter."""
 
-    threshold_db: Annotated[Range, Within(-40.0, 40.0)] = (-6.0, 8.0)
-    ratio: Annotated[Range, Within(1.0, 100.0, octaves=True)] = (1.5, 6.0)
-    attack_seconds: Annotated[Range, Within(0.001, 1.0, octaves=True)] = (0.003, 0.05)
-    release_seconds: Annotated[Range, Within(0.001, 5.0, octaves=True)] = (0.05, 0.5)
-    makeup_db: Annotated[Range, Within(0.0, 24.0)] = (0.0, 6.0)
+    threshold_db: Annotated[Range, RangeLimits(-40.0, 40.0)] = (-6.0, 8.0)
+    ratio: Annotated[Range, RangeLimits(1.0, 100.0, octaves=True)] = (1.5, 6.0)
+    attack_seconds: Annotated[Range, RangeLimits(0.001, 1.0, octaves=True)] = (0.003, 0.05)
+    release_seconds: Annotated[Range, RangeLimits(0.001, 5.0, octaves=True)] = (0.05, 0.5)
+    makeup_db: Annotated[Range, RangeLimits(0.0, 24.0)] = (0.0, 6.0)
 
 
 @dataclass(frozen=True)
 class Saturation(EffectConfig):
-    drive_db: Annotated[Range, Within(0.0, 40.0)] = (2.0, 12.0)
+    drive_db: Annotated[Range, RangeLimits(0.0, 40.0)] = (2.0, 12.0)
 
 
 @dataclass(frozen=True)
 class Equaliser(EffectConfig):
-    """Every band draws a gain, and its frequency and width from fixed ranges."""
+    """Each band draws a gain; its frequency and width come from fixed ranges."""
 
-    gain_db: Annotated[Range, Within(-24.0, 24.0, count=BANDS)] = (-6.0, 6.0)
+    gain_db: Annotated[Range, RangeLimits(-24.0, 24.0, count=BANDS)] = (-6.0, 6.0)
 
-    def draw(self, number: int, generator: torch.Generator) -> Drawn:
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
         drawn = super().draw(number, generator)
         bands = [_draw(*band, True, (number,), generator) for band in BAND_HZ]
         drawn["hz"] = torch.stack(bands, dim=1)
@@ -125,28 +125,28 @@ class Equaliser(EffectConfig):
 
 @dataclass(frozen=True)
 class LowPass(EffectConfig):
-    cutoff_hz: Annotated[Range, Within(100.0, 100_000.0, octaves=True)] = (2_000.0, 7_000.0)
+    cutoff_hz: Annotated[Range, RangeLimits(100.0, 100_000.0, octaves=True)] = (2_000.0, 7_000.0)
 
 
 @dataclass(frozen=True)
 class Reverb(EffectConfig):
-    """`wet_db` is the energy of all reflections against the direct sound's."""
+    """`wet_db` is the energy of all reflections relative to the direct sound."""
 
-    rt60_seconds: Annotated[Range, Within(0.02, 10.0, octaves=True)] = (0.2, 1.5)
-    wet_db: Annotated[Range, Within(-120.0, 20.0)] = (-20.0, -3.0)
-    predelay_seconds: Annotated[Range, Within(0.0, 0.2)] = (0.0, 0.03)
+    rt60_seconds: Annotated[Range, RangeLimits(0.02, 10.0, octaves=True)] = (0.2, 1.5)
+    wet_db: Annotated[Range, RangeLimits(-120.0, 20.0)] = (-20.0, -3.0)
+    predelay_seconds: Annotated[Range, RangeLimits(0.0, 0.2)] = (0.0, 0.03)
 
-    def draw(self, number: int, generator: torch.Generator) -> Drawn:
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
         return super().draw(number, generator) | {"place": torch.rand(number, generator=generator)}
 
 
 @dataclass(frozen=True)
 class Noise(EffectConfig):
-    """White, pink or brown noise, or mains hum, under the item."""
+    """Background noise: white, pink, brown, or mains hum."""
 
-    snr_db: Annotated[Range, Within(-20.0, 120.0)] = (20.0, 50.0)
+    snr_db: Annotated[Range, RangeLimits(-20.0, 120.0)] = (20.0, 50.0)
 
-    def draw(self, number: int, generator: torch.Generator) -> Drawn:
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
         colour = torch.randint(len(BACKGROUNDS), (number,), generator=generator)
         place = torch.rand(number, generator=generator)
         return super().draw(number, generator) | {"colour": colour, "place": place}
@@ -154,19 +154,19 @@ class Noise(EffectConfig):
 
 @dataclass(frozen=True)
 class Codec(EffectConfig):
-    """A telephone, an old radio, a low bit rate: a limited band, and noise that follows the signal."""
+    """Band limit and signal-dependent noise, as of a telephone, an old radio or a low bit rate."""
 
-    low_hz: Annotated[Range, Within(40.0, 2_000.0, octaves=True)] = (40.0, 300.0)
-    high_hz: Annotated[Range, Within(2_000.0, 100_000.0, octaves=True)] = (3_000.0, 7_000.0)
-    snr_db: Annotated[Range, Within(0.0, 120.0)] = (20.0, 45.0)
+    low_hz: Annotated[Range, RangeLimits(40.0, 2_000.0, octaves=True)] = (40.0, 300.0)
+    high_hz: Annotated[Range, RangeLimits(2_000.0, 100_000.0, octaves=True)] = (3_000.0, 7_000.0)
+    snr_db: Annotated[Range, RangeLimits(0.0, 120.0)] = (20.0, 45.0)
 
-    def draw(self, number: int, generator: torch.Generator) -> Drawn:
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
         return super().draw(number, generator) | {"place": torch.rand(number, generator=generator)}
 
 
 @dataclass(frozen=True)
 class ChainConfig:
-    """The effects of a stem or of a mixture, in the order in which they are applied."""
+    """The effects of a stem or of a mixture, in the order of application."""
 
     pitch: Pitch = field(default_factory=Pitch)
     delay: Delay = field(default_factory=Delay)
@@ -187,25 +187,25 @@ class ChainConfig:
         return cls(**{name: kinds[name](**values) for name, values in raw.items()})
 
     def active(self) -> dict[str, EffectConfig]:
-        """The effects that can occur, by name."""
+        """Return the effects of non-zero probability, by name."""
         effects = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: effect for name, effect in effects.items() if effect.probability > 0}
 
 
 @dataclass(frozen=True)
 class EffectsConfig:
-    """Effects on each stem before it is levelled, and on the mixture of them all."""
+    """Effects on each stem before it is levelled, and on the whole mixture."""
 
     stems: ChainConfig = field(default_factory=ChainConfig)
     mixture: ChainConfig = field(default_factory=ChainConfig)
 
     def any(self) -> bool:
-        """Whether any effect can occur."""
+        """Return whether any effect has a non-zero probability."""
         return bool(self.stems.active() or self.mixture.active())
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "EffectsConfig":
-        """From `{"stems": {"reverb": {"probability": …, …}, …}, "mixture": …}`.
+        """Build from `{"stems": {"reverb": {"probability": …, …}, …}, "mixture": …}`.
 
         Raises TrainingError for an unknown effect or a value outside its limits, TypeError for an unknown key.
         """

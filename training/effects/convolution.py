@@ -1,4 +1,4 @@
-"""Convolution by FFT, block by block where the response is short, whole where it is long (overlap-save).
+"""Convolution by FFT (overlap-save): block by block for short responses, in one transform for long ones.
 
 Every transform is long enough that nothing wraps around into the samples that are kept.
 """
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-BLOCK_TAPS = 4  # a block is so many times the response's length: small transforms stay in the cache
+BLOCK_TAPS = 4  # block length in units of the response's length: small transforms stay in the cache
 
 
 @cache
 def fast_size(least: int) -> int:
-    """The smallest FFT length from `least` on that is a multiple of 16 and has no prime factor above 5."""
+    """Return the smallest FFT length ≥ `least` that is a multiple of 16 and has no prime factor above 5."""
     size = -(-least // 16) * 16
     while largest_prime_factor(size) > 5:
         size += 16
@@ -34,7 +34,7 @@ def largest_prime_factor(number: int) -> int:
 
 
 def convolve(wave: Tensor, impulse: Tensor) -> Tensor:
-    """Pass each `wave [batch, samples]` through its own response `impulse [batch, taps]`, cut to its length."""
+    """Convolve each `wave [batch, samples]` with its own response `impulse [batch, taps]`; the length stays."""
     samples, taps = wave.shape[1], impulse.shape[1]
     size = fast_size(min(samples + taps, BLOCK_TAPS * taps))
     step = size - taps

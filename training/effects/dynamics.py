@@ -1,20 +1,20 @@
-"""Compression and saturation: the effects that change how loud is related to quiet.
+"""Compression and saturation: the effects that change the dynamics.
 
-Both work on whole batches without a loop over time: the compressor's ballistics are running maxima and minima.
+Both work on whole batches without a loop over time: attack and release are running minima.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-FRAME_SAMPLES = 64  # 4 ms at 16 kHz: the compressor's gain has one value for each, and lines between them
-STEP_DB = 10.0  # attack and release are the times to follow a step of this size
-FASTEST_FRAMES = 0.5  # no attack or release is faster
-QUIET = 1e-6  # -120 dB, the least level that is measured
+FRAME_SAMPLES = 64  # 4 ms at 16 kHz: the compressor has one gain per frame and interpolates between frames
+STEP_DB = 10.0  # attack and release are the times that a step of this size takes
+FASTEST_FRAMES = 0.5  # lower limit of attack and release
+QUIET = 1e-6  # -120 dB, the lowest level that is measured
 
 
 def _rising_limited(level_db: Tensor, db_per_frame: Tensor) -> Tensor:
-    """Follow falls at once and rises by at most `db_per_frame [batch, 1]`: `[batch, frames]`."""
+    """Follow `level_db [batch, frames]`: falls at once, rises by at most `db_per_frame [batch, 1]`."""
     slope = db_per_frame * torch.arange(level_db.shape[1], device=level_db.device)
     return (level_db - slope).cummin(dim=1).values + slope
 
@@ -22,7 +22,7 @@ def _rising_limited(level_db: Tensor, db_per_frame: Tensor) -> Tensor:
 def gain_reduction_db(
     peak_db: Tensor, threshold_db: Tensor, ratio: Tensor, attack_frames: Tensor, release_frames: Tensor
 ) -> Tensor:
-    """How far the compressor turns down at each frame of peak level `peak_db [batch, frames]`; the rest `[batch]`."""
+    """Return the compressor's gain reduction for frames of peak level `peak_db [batch, frames]`; the rest is `[batch]`."""
     over_db = (peak_db - threshold_db[:, None]).clamp(min=0)
     wanted = over_db * (1 - 1 / ratio)[:, None]
     held = -_rising_limited(-wanted, (STEP_DB / release_frames)[:, None])
@@ -38,10 +38,10 @@ def compress(
     makeup_db: Tensor,
     sample_rate: int,
 ) -> Tensor:
-    """Turn down what is loud: peaks x dB above the threshold come out x / `ratio` above it, then all rises by `makeup_db`.
+    """Compress: peaks x dB above the threshold come out x / `ratio` dB above it; then all is raised by `makeup_db`.
 
-    Levels are peaks of four milliseconds in dB of full scale (1.0). The gain follows a step of 10 dB in `attack_seconds`
-    downwards and `release_seconds` upwards, on straight lines in dB. All parameters are `[batch]`; ratio 1 does nothing.
+    Levels are peaks over four milliseconds in dB of full scale (1.0). The gain falls by 10 dB in `attack_seconds` and rises by
+    10 dB in `release_seconds`, linearly in dB. All parameters are `[batch]`; ratio 1 changes nothing.
     """
     batch, samples = wave.shape
     padded = functional.pad(wave, (0, -samples % FRAME_SAMPLES))
@@ -62,7 +62,7 @@ def compress(
 
 
 def saturate(wave: Tensor, drive_db: Tensor) -> Tensor:
-    """Bend the wave: what is quiet gains `drive_db [batch]` on the clip's peak; the clip's RMS stays. 0 dB does nothing."""
+    """Saturate: quiet samples gain `drive_db [batch]` relative to the clip's peak; its RMS stays. 0 dB changes nothing."""
     peak = wave.abs().amax(dim=1, keepdim=True).clamp(min=QUIET)
     more = 10 ** (drive_db[:, None] / 10) - 1
     bent = (wave / peak).square_().mul_(more).add_(1).rsqrt_().mul_(wave)

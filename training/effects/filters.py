@@ -1,6 +1,6 @@
 """Equaliser, low-pass and band limit: second-order sections after R. Bristow-Johnson's Audio EQ Cookbook.
 
-A chain of sections becomes one short impulse response, so that it costs one FFT whatever its length.
+A cascade of sections becomes one short impulse response, so it costs one FFT whatever its length.
 """
 
 import math
@@ -10,21 +10,21 @@ from torch import Tensor
 
 from training.effects.convolution import convolve
 
-TAPS = 2048  # 128 ms at 16 kHz: what a filter from 40 Hz upwards has left after that lies below -60 dB
+TAPS = 2048  # 128 ms at 16 kHz: by then the response of a filter from 40 Hz upwards is below -60 dB
 SHELF_Q = math.sqrt(0.5)
 BANDS = 5  # low shelf, three peaks, high shelf
-HIGHEST = 0.45  # of the sample rate: no band lies higher
+HIGHEST = 0.45  # highest band frequency, as a fraction of the sample rate
 LOW_PASS_ORDER = 4  # 24 dB an octave
 BAND_LIMIT_ORDERS = (4, 8)  # below and above the band
 
 
 def _section(numerator: list[Tensor], denominator: list[Tensor]) -> Tensor:
-    """Coefficients `[batch, section, 2, 3]`: numerator and denominator in powers of one sample's delay."""
+    """Stack coefficients to `[batch, section, 2, 3]`: numerator and denominator in powers of a one-sample delay."""
     return torch.stack([*numerator, *denominator], dim=-1).unflatten(-1, (2, 3))
 
 
 def peak_sections(gain_db: Tensor, hz: Tensor, q: Tensor, sample_rate: int) -> Tensor:
-    """Bells of `gain_db` at `hz`, `q` octaves' inverse wide, all `[batch, section]`."""
+    """Peaking filters of `gain_db` at `hz` with quality `q`, all `[batch, section]`."""
     angle, a = 2 * math.pi / sample_rate * hz, 10 ** (gain_db / 40)
     alpha, middle = angle.sin() / (2 * q), -2 * angle.cos()
     up, down = alpha * a, alpha / a
@@ -32,7 +32,7 @@ def peak_sections(gain_db: Tensor, hz: Tensor, q: Tensor, sample_rate: int) -> T
 
 
 def shelf_sections(gain_db: Tensor, hz: Tensor, side: Tensor, sample_rate: int) -> Tensor:
-    """`gain_db` below `hz` (side 1) or above it (side -1), half of it in dB at `hz`; all `[batch, section]`."""
+    """Shelves: `gain_db` below `hz` (side 1) or above it (side -1), half of that in dB at `hz`; all `[batch, section]`."""
     angle, a = 2 * math.pi / sample_rate * hz, 10 ** (gain_db / 40)
     cosine = side * angle.cos()
     slope = a.sqrt() * angle.sin() / SHELF_Q
@@ -47,7 +47,7 @@ def shelf_sections(gain_db: Tensor, hz: Tensor, side: Tensor, sample_rate: int) 
 def pass_sections(hz: Tensor, order: int, side: int, sample_rate: int) -> Tensor:
     """Butterworth low-pass (side 1) or high-pass (side -1), -3 dB at `hz [batch]`: `[batch, order / 2, 2, 3]`.
 
-    A low-pass from half the sample rate on and a high-pass at 0 Hz let everything through.
+    A low-pass at half the sample rate or above and a high-pass at 0 Hz pass everything.
     """
     nyquist = sample_rate / 2
     is_open = (hz >= nyquist) if side == 1 else (hz <= 0)
@@ -61,7 +61,7 @@ def pass_sections(hz: Tensor, order: int, side: int, sample_rate: int) -> Tensor
 
 
 def equaliser_sections(gain_db: Tensor, hz: Tensor, q: Tensor, sample_rate: int) -> Tensor:
-    """Low shelf, peaks, high shelf from `gain_db`, `hz [batch, bands]` and `q [batch, bands - 2]` of the peaks."""
+    """Low shelf, peaks and high shelf of `gain_db`, `hz [batch, bands]`, and `q [batch, bands - 2]` for the peaks."""
     hz = hz.clamp(max=HIGHEST * sample_rate)
     side = hz.new_tensor([1.0, -1.0])
     shelves = shelf_sections(gain_db[:, [0, -1]], hz[:, [0, -1]], side, sample_rate)
@@ -79,7 +79,7 @@ def band_limit_sections(low_hz: Tensor, high_hz: Tensor, sample_rate: int) -> Te
 
 
 def impulse_of(sections: Tensor) -> Tensor:
-    """The impulse response `[batch, TAPS]` of `sections [batch, section, 2, 3]` in a row."""
+    """Return the impulse response `[batch, TAPS]` of a cascade of `sections [batch, section, 2, 3]`."""
     delay = torch.arange(3, device=sections.device)[:, None]
     bins = torch.arange(TAPS // 2 + 1, device=sections.device)
     powers = torch.polar(torch.ones(3, len(bins), device=bins.device), -2 * math.pi / TAPS * delay * bins)
@@ -88,15 +88,15 @@ def impulse_of(sections: Tensor) -> Tensor:
 
 
 def equalise(wave: Tensor, gain_db: Tensor, hz: Tensor, q: Tensor, sample_rate: int) -> Tensor:
-    """Five-band equaliser: `gain_db`, `hz [batch, 5]`, `q [batch, 3]`. A gain of 0 dB leaves its band as it is."""
+    """Apply a five-band equaliser: `gain_db`, `hz [batch, 5]`, `q [batch, 3]`. A gain of 0 dB leaves its band unchanged."""
     return convolve(wave, impulse_of(equaliser_sections(gain_db, hz, q, sample_rate)))
 
 
 def low_pass(wave: Tensor, cutoff_hz: Tensor, sample_rate: int) -> Tensor:
-    """-3 dB at `cutoff_hz [batch]`, 24 dB an octave; half the sample rate or more lets everything through."""
+    """Low-pass: -3 dB at `cutoff_hz [batch]`, 24 dB per octave; half the sample rate or more passes everything."""
     return convolve(wave, impulse_of(low_pass_sections(cutoff_hz, sample_rate)))
 
 
 def band_limit(wave: Tensor, low_hz: Tensor, high_hz: Tensor, sample_rate: int) -> Tensor:
-    """Keep `low_hz`…`high_hz` (`[batch]` each), as a telephone, an old radio or a low bit rate does; 0…half the rate is all."""
+    """Keep the band `low_hz`…`high_hz` (`[batch]` each); 0 to half the sample rate passes everything."""
     return convolve(wave, impulse_of(band_limit_sections(low_hz, high_hz, sample_rate)))

@@ -1,9 +1,10 @@
-"""Background noise and the noise of a coarse codec, and the store of noise from which they and the reverb are cut.
+"""Background noise, codec noise, and the store of noise that they and the reverb take excerpts from.
 
-Noise is made once and cut at random places, which is faster than drawing it and the same on every device.
+Noise is generated once and cut at random places: faster than drawing it anew, and the same on every device.
 """
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,17 +12,17 @@ from torch import Tensor
 from models.errors import TrainingError
 
 BACKGROUNDS = ("white", "pink", "brown", "hum")
-ROOM = len(BACKGROUNDS)  # the store's last row: what a reverb's tail is made of
+ROOM = len(BACKGROUNDS)  # the store's last row, for reverb
 STORE_SECONDS = 30
-CORNER_HZ = 20.0  # pink and brown noise rise no further below it
-ROOM_HZ = (100.0, 3_000.0)  # walls and air take the rest
+CORNER_HZ = 20.0  # pink and brown noise are flat below
+ROOM_HZ = (100.0, 3_000.0)  # band limits of room noise; walls and air absorb the rest
 HUM_HZ = 50.0
 HUM_HARMONICS = (1.0, 0.5, 0.6, 0.25, 0.3, 0.1, 0.15)
 SEED = 1979
 
 
 def _coloured(samples: int, sample_rate: int) -> Tensor:
-    """White, pink, brown and room noise, `[4, samples]`."""
+    """Generate white, pink, brown and room noise, `[4, samples]`."""
     hz = torch.fft.rfftfreq(samples, 1 / sample_rate)
     octaves = hz.clamp(min=CORNER_HZ) / CORNER_HZ
     low, high = (hz / edge for edge in ROOM_HZ)
@@ -38,8 +39,17 @@ def _hum(samples: int, sample_rate: int) -> Tensor:
     return (torch.tensor(HUM_HARMONICS)[:, None] * torch.sin(2 * math.pi * number * turns.float())).sum(dim=0)
 
 
+@cache
+def _all_noise(sample_rate: int) -> Tensor:
+    """Generate every row of the store at unit RMS, `[rows, samples]`, on the CPU."""
+    samples = STORE_SECONDS * sample_rate
+    *background, room = _coloured(samples, sample_rate)
+    noise = torch.stack([*background, _hum(samples, sample_rate), room])
+    return noise / noise.square().mean(dim=1, keepdim=True).sqrt()
+
+
 class NoiseStore:
-    """Half a minute of each of `BACKGROUNDS` and of `ROOM` noise, the same wherever and whenever it is made."""
+    """Half a minute of each of `BACKGROUNDS` and of `ROOM` noise, identical in every process."""
 
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
@@ -47,22 +57,20 @@ class NoiseStore:
         self._on: dict[torch.device, Tensor] = {}
 
     def on(self, device: torch.device) -> Tensor:
-        """All rows, `[rows, num_samples]`; made when they are first wanted, and kept on each device that wanted them."""
+        """Return all rows, `[rows, num_samples]`; they are kept on each device that asked for them."""
         if device not in self._on:
-            *background, room = _coloured(self.num_samples, self.sample_rate)
-            noise = torch.stack([*background, _hum(self.num_samples, self.sample_rate), room])
-            self._on[device] = (noise / noise.square().mean(dim=1, keepdim=True).sqrt()).to(device)
+            self._on[device] = _all_noise(self.sample_rate).to(device)
         return self._on[device]
 
     def take(self, colour: Tensor, place: Tensor, samples: int, device: torch.device) -> Tensor:
-        """Noise `[n, samples]` of about unit variance, cut at `place [n]` in 0…1; `colour [n]` numbers the rows.
+        """Cut noise `[n, samples]` of about unit variance at `place [n]` in 0…1 from the rows `colour [n]`.
 
         Raises TrainingError for more than half of the store.
         """
-        limit = self.num_samples // 2  # so that a place means the same whatever the length
+        limit = self.num_samples // 2  # a place means the same whatever the length
         if samples > limit:
             raise TrainingError(
-                f"{samples} samples of noise are wanted of {limit}", value=samples, limit=limit
+                f"{samples} samples of noise exceed the limit of {limit}", value=samples, limit=limit
             )
         noise = self.on(device)
         begins = (place * (self.num_samples - limit)).long().tolist()
@@ -71,20 +79,20 @@ class NoiseStore:
 
 
 def rms(wave: Tensor) -> Tensor:
-    """Of each row of `[n, samples]`: `[n, 1]`."""
+    """RMS of each row of `[n, samples]`: `[n, 1]`."""
     return torch.linalg.vector_norm(wave, dim=1, keepdim=True) / math.sqrt(wave.shape[1])
 
 
 def _scaled(noise: Tensor, wave: Tensor, snr_db: Tensor) -> Tensor:
-    """`noise` brought `snr_db [batch]` below `wave`; none for infinity, and none beneath silence."""
+    """Scale `noise` to `snr_db [batch]` below `wave`; to zero for infinity and for a silent wave."""
     return noise * (rms(wave) / rms(noise).clamp(min=1e-12) * 10 ** (-snr_db / 20)[:, None])
 
 
 def add_noise(wave: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
-    """Lay `noise [batch, samples]` under the wave, `snr_db [batch]` below its RMS; infinity does nothing."""
+    """Add `noise [batch, samples]` at `snr_db [batch]` below the wave's RMS; infinity adds nothing."""
     return wave + _scaled(noise, wave, snr_db)
 
 
 def add_codec_noise(wave: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
-    """Noise that follows the wave's amplitude, as the error of companded quantisation (ITU-T G.711) does; infinity: none."""
+    """Add noise that follows the wave's amplitude, like the error of companded quantisation (ITU-T G.711)."""
     return wave + _scaled(noise * wave.abs(), wave, snr_db)

@@ -1,6 +1,6 @@
-"""Reverb from noise: a direct sound, early reflections, and a tail that dies away exponentially (Moorer 1979).
+"""Reverb from noise: a direct sound, early reflections and an exponentially decaying tail (Moorer 1979).
 
-The noise comes from outside, so that the same piece of it gives the same room on every device.
+The caller provides the noise, so the same noise gives the same room on every device.
 """
 
 import math
@@ -11,18 +11,18 @@ from torch import Tensor
 from training.effects.convolution import convolve
 
 EARLY_SECONDS = 0.05
-OUTLIER = 2.5  # standard deviations: the noise's few samples beyond it are the early reflections
-OUTLIER_GAIN = 3.16  # they hold a tenth of the noise's power, and the early part is to have all of it
+OUTLIER = 2.5  # standard deviations; the few noise samples beyond it become the early reflections
+OUTLIER_GAIN = 3.16  # these samples hold a tenth of the noise's power; the gain restores the full power
 SILENCE_DB = 60.0
 
 
 def room_impulse(
     noise: Tensor, rt60_seconds: Tensor, wet_db: Tensor, predelay_seconds: Tensor, sample_rate: int
 ) -> Tensor:
-    """The response `[batch, taps]` of rooms made of `noise [batch, taps]` (unit variance); the rest `[batch]` each.
+    """Return room responses `[batch, taps]` made of `noise [batch, taps]` (unit variance); the rest is `[batch]`.
 
-    The direct sound is 1 at tap 0; all else falls by 60 dB in `rt60_seconds`, then ends, and holds `wet_db` more
-    energy than the direct sound (-inf: none). Reflections begin `predelay_seconds` after it.
+    The direct sound is 1 at tap 0. Reflections begin `predelay_seconds` later, fall by 60 dB in `rt60_seconds` and then end;
+    their energy is `wet_db` relative to the direct sound (-inf: none).
     """
     seconds = torch.arange(noise.shape[1], device=noise.device) / sample_rate  # [taps]
     begins = predelay_seconds[:, None].clamp(min=1 / sample_rate)
@@ -38,7 +38,7 @@ def room_impulse(
 
 
 def room_taps(rt60_seconds: Tensor, predelay_seconds: Tensor, sample_rate: int) -> int:
-    """How many taps the longest of these rooms needs."""
+    """Return the number of taps that the longest of these rooms needs."""
     return int((rt60_seconds + predelay_seconds).max() * sample_rate) + 2
 
 
@@ -50,5 +50,5 @@ def reverb(
     predelay_seconds: Tensor,
     sample_rate: int,
 ) -> Tensor:
-    """`wave [batch, samples]` in the room that `room_impulse` makes of the same parameters."""
+    """Apply the room of `room_impulse` with the same parameters to `wave [batch, samples]`."""
     return convolve(wave, room_impulse(noise, rt60_seconds, wet_db, predelay_seconds, sample_rate))

@@ -1,6 +1,6 @@
-"""Small shifts of pitch and of time: a tape that runs a little fast, a player who comes in a little late.
+"""Small shifts of pitch and time: a tape that runs a little fast, a player who comes in a little late.
 
-Pitch is shifted by resampling, as a tape does it, so time stretches with it: 50 cents are 3 %.
+Pitch is shifted by resampling, as on a tape, so the duration changes too: 50 cents are 3 %.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training.effects.convolution import largest_prime_factor
 
-FADE = 4  # blocks overlap by this part of themselves
+FADE = 4  # neighbouring blocks overlap by 1 / FADE of their length
 BLOCKS = range(8_000, 11_001, FADE)  # half a second at 16 kHz, cheap to transform
 LARGEST_FACTOR = 13  # of a transform's length
 LARGEST_SPEED = 1.1
@@ -21,7 +21,7 @@ LARGEST_SPEED = 1.1
 
 @cache
 def _tapes() -> list[tuple[float, int, int]]:
-    """Every shift in cents that two fast block lengths make, rising, with the lengths."""
+    """Return every shift in cents that two fast block lengths give, ascending, with the lengths."""
     lengths = range(BLOCKS.start, round(BLOCKS.stop * LARGEST_SPEED), FADE)
     fast = [length for length in lengths if largest_prime_factor(length) <= LARGEST_FACTOR]
     pairs = ((before, after) for before in fast for after in fast if min(before, after) in BLOCKS)
@@ -29,7 +29,7 @@ def _tapes() -> list[tuple[float, int, int]]:
 
 
 def tape_blocks(cents: float) -> tuple[int, int]:
-    """Lengths of a block before and after it is played faster by `cents`, fast to transform; exact within a cent."""
+    """Return a block's length before and after playing it faster by `cents`: fast to transform, exact within a cent."""
     tapes = _tapes()
     place = bisect_left(tapes, (cents, 0, 0))
     nearest = min(tapes[max(place - 1, 0) : place + 1], key=lambda tape: abs(tape[0] - cents))
@@ -38,7 +38,7 @@ def tape_blocks(cents: float) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def _window(samples: int, device: torch.device) -> Tensor:
-    """Fades in and out so that overlapping blocks add up to one, `[samples]`."""
+    """Return a window `[samples]` whose overlapping fades add up to one."""
     fade = torch.hann_window(2 * samples // FADE, device=device)
     window = torch.ones(samples, device=device)
     window[: samples // FADE], window[-samples // FADE :] = fade.chunk(2)
@@ -46,10 +46,10 @@ def _window(samples: int, device: torch.device) -> Tensor:
 
 
 def _resample(wave: Tensor, before: int, after: int) -> Tensor:
-    """`wave [samples]` with `after` samples in place of each `before`, and some silence at the end.
+    """Resample `wave [samples]` to `after` samples for every `before`; some silence follows at the end.
 
-    Each faded block's spectrum is transformed back to the other length, which is exact up to the band's edge; the
-    blocks are added again where they belong.
+    The spectrum of each windowed block is transformed back to the other length, which is exact up to the band edge; the
+    blocks are then overlapped and added.
     """
     overlap, step = before // FADE, before - before // FADE
     padded = functional.pad(wave, (overlap, overlap + -(len(wave) + overlap) % step))
@@ -64,7 +64,7 @@ def _resample(wave: Tensor, before: int, after: int) -> Tensor:
 def shift_pitch(wave: Tensor, cents: Tensor) -> Tensor:
     """Play each `wave [batch, samples]` faster by `cents [batch]` (slower if negative; at most 150), exact within a cent.
 
-    What a slower clip has too much is cut, what a faster one lacks is silence.
+    The length stays: a slower clip is cut, a faster one is followed by silence.
     """
     shifted = torch.zeros_like(wave)
     for row, shift in enumerate(cents.tolist()):
@@ -74,7 +74,7 @@ def shift_pitch(wave: Tensor, cents: Tensor) -> Tensor:
 
 
 def delay(wave: Tensor, by_samples: Tensor) -> Tensor:
-    """Move each `wave [batch, samples]` later by whole samples `by_samples [batch]` (earlier if negative), zeros coming in."""
+    """Move each `wave [batch, samples]` later by `by_samples [batch]` (earlier if negative); zeros fill the gap."""
     samples = wave.shape[1]
     delayed = torch.zeros_like(wave)
     for row, by in enumerate(by_samples.tolist()):

@@ -18,8 +18,8 @@ from models.checkpoint import file_hash, load_multi
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
-from training.commands import guarded
-from training.evaluation import failures, lanes, library, paper, plots, real, three, verify
+from training.commands import cli_errors
+from training.evaluation import failures, lanes, library, paper, plots, real, served, three, verification
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -33,10 +33,10 @@ MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
 FILE_COLUMNS = 160  # of what is printed, where it is no terminal
 
 PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
-    protocol.NAME: protocol.tables for protocol in (paper, library, lanes, three, verify, real)
+    protocol.NAME: protocol.tables for protocol in (served, lanes, paper, library, three, verification, real)
 }
 OF_RECORDED = (
-    verify.NAME,
+    verification.NAME,
     real.NAME,
 )  # what is measured on recorded instruments unless something is asked for
 
@@ -175,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
     return out
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)

@@ -51,7 +51,7 @@ def worst(context: EvaluationContext, number: int = SHOWN) -> list[Failure]:
     out = []
     for row in np.argsort(-mean_rank, kind="stable")[:number]:
         stems = ranked.stems[row]
-        hits = np.argsort(-found.posterior[row], kind="stable")[:HITS]
+        hits = np.argsort(-found.probability[row], kind="stable")[:HITS]
         names = [held.instruments[place].name for place in instrument[row][stems]]
         ranks = ranked.any_rank[row][stems] + 1
         out.append(

@@ -1,4 +1,4 @@
-"""What the multi encoder is labelled: random, three-part and rendered mixtures and single clips, with who plays in them.
+"""Labelled mixtures for the multi encoder: random, three-part and rendered ones and single clips.
 
 Kim et al. 2022, section 5.2: random mixtures of 2–9 from clips that enrolled nothing, and rendered multi-track ones.
 """
@@ -30,13 +30,13 @@ Batch = tuple[Floats, Places]  # wave [n, samples]; instrument [n, stem], a plac
 
 @dataclass(frozen=True)
 class LabelledMixtures:
-    """Mixtures as they were encoded, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
+    """Encoded mixtures, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
 
     encoded: EncodedMixtures
     instrument: Places
 
     def true(self, num_instruments: int) -> Bools:
-        """Who plays in each mixture: `[K, num_instruments]`."""
+        """Mark the instruments of each mixture: `[K, num_instruments]`."""
         out = np.zeros((len(self.instrument), num_instruments), dtype=bool)
         row, stem = np.nonzero(self.instrument != ABSENT)
         out[row, self.instrument[row, stem]] = True
@@ -44,11 +44,12 @@ class LabelledMixtures:
 
 
 def encode_labelled(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixtures:
-    """Put all mixtures to the multi encoder."""
+    """Encode all mixtures with the multi encoder."""
     rows = [(encode(pair, wave), instrument) for wave, instrument in batches]
     encoded = EncodedMixtures(
         np.concatenate([part.embedding for part, _ in rows]),
         np.concatenate([part.presence for part, _ in rows]),
+        pair.presence_threshold,
     )
     return LabelledMixtures(encoded, np.concatenate([instrument for _, instrument in rows]))
 
@@ -56,7 +57,7 @@ def encode_labelled(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixt
 def random_mixtures(
     held: HeldOut, number: int, seed: int, *, gain_db: float = GAIN_DB, effects: Effects | None = None
 ) -> Iterator[Batch]:
-    """Random mixtures of 2–9 of the held-out instruments; with `effects` mixtures and stems are heard through them."""
+    """Random mixtures of 2–9 of the held-out instruments; with `effects` on stems and mixtures."""
     store = ClipStore(held, torch.device("cpu"))
     most = min(MAX_INSTRUMENTS, len(held.chosen))
     mixer = Mixer(store, min(MIN_INSTRUMENTS, most), most, gain_db, effects)

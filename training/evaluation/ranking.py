@@ -60,9 +60,9 @@ def rank_stems(answers: LibraryAnswers, instrument: Ints, removed: Bools | None 
     own = np.take_along_axis(
         answers.cosine, np.maximum(slot, 0)[:, :, None], axis=1
     )  # [K, stem, instruments]
-    any_rank = _rank(np.broadcast_to(answers.posterior[:, None], own.shape), place)
+    any_rank = _rank(np.broadcast_to(answers.probability[:, None], own.shape), place)
     lost = slot == ABSENT
-    found = answers.probable()
+    found = answers.named
     left = (
         own if removed is None else np.where(_missing(instrument, removed, own.shape[2])[:, None], -1.0, own)
     )
@@ -98,7 +98,7 @@ def rank_all_stems(
     """`rank_stems` for answers that come in chunks."""
     rows, start = [], 0
     for part in parts:
-        here = slice(start, start + len(part.posterior))
+        here = slice(start, start + len(part.probability))
         rows.append(rank_stems(part, instrument[here], None if removed is None else removed[here]))
         start = here.stop
     return StemRanks(

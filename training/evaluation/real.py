@@ -34,7 +34,10 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     )  # [instruments, clips, dim]
     place = np.repeat(np.arange(len(clips)), clips.shape[1])[:, None]
     embedding = clips.reshape(-1, 1, clips.shape[2])
-    alone = LabelledMixtures(EncodedMixtures(embedding, np.ones(embedding.shape[:2], np.float32)), place)
+    alone = LabelledMixtures(
+        EncodedMixtures(embedding, np.ones(embedding.shape[:2], np.float32), context.pair.presence_threshold),
+        place,
+    )
     conditions = {
         "alone, single encoder": alone,
         "alone, multi encoder": encode_labelled(

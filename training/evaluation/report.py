@@ -29,6 +29,7 @@ COLUMNS = {
     "recall_own_1": "R@1 own slot",
     "recall_own_5": "R@5 own slot",
     "recall_own_10": "R@10 own slot",
+    "ranked_10": "in first ten",
     "set_f1": "set F1",
     "count_error": "count error",
     "absence_auroc": "AUROC not in library",

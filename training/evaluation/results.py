@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.atomic import write_atomically
-from training.commands import guarded
+from training.commands import cli_errors
 from training.evaluation.report import COLUMNS, Report, Table, cell, read_report
 
 HEAD = """# Results
@@ -17,12 +17,11 @@ HEAD = """# Results
 Written by `make evaluate`; nothing here is typed by hand. Every instrument was held out: none was heard in training. Brackets
 bound 95 % of bootstrap resamples (of mixtures; of instruments for error rates).
 
-- *posterior*, *any slot*: instruments are ranked by the library's posterior over all slots (`models/posterior.py`); as many are
-  retrieved as presence counts.
-- *paper*, *present slots*: they are ranked by the highest cosine over slots, as published, and each slot retrieves its nearest.
+- *served*, *any slot*: the ranking, the set that is named and the lanes that `POST /v1/queries` answers, by the same functions
+  (`index/retrieval.py`). Older reports call a row *posterior*: the same ranking, with as many named as presence sums to.
+- *paper*: instruments are ranked by the highest cosine over slots, as published, and each slot retrieves its nearest.
 - *own slot*: each stem's instrument is ranked by the slot that is matched with it, one to one.
-- *lanes*: fifteen seconds, answered as the service does. An instrument that two lanes name is found once, and the second
-  lane is not right; the count error is of lanes.
+- *lanes*: an instrument that two lanes name is found once, and the second lane is not right; the count error is of lanes.
 - *not in library*: a random half of each mixture's instruments is taken out of the library it meets, and the AUROC says how
   well the highest cosine of a stem's own slot tells stems whose instrument is there from stems whose instrument was taken out.
 """
@@ -88,7 +87,7 @@ def _pictures(split: str, plots: Path | None, out: Path) -> list[str]:
     return ["", *(f"![{path.stem}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for path in found)]
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("reports", type=Path, nargs="+", metavar="JSON")

@@ -1,47 +1,53 @@
-"""From mixtures and a library to scores: the one place where evaluation says how a library is searched.
+"""From mixtures and a library to scores: the only place where the evaluation says how a library is searched.
 
-Ours ranks instruments by the library's posterior (`models/posterior.py`) and retrieves as many as presence counts. The rule of
-Kim et al. 2022, section 3.3 is kept beside it: a slot retrieves its nearest instrument, and an instrument's score is its
-highest cosine over slots. Every protocol hears its mixtures by `encode` and searches by `answer`; `chance_answers` are chance.
+The ranking and the set named are those of `index/retrieval.py`, which the service runs. The rule of Kim et al. 2022,
+section 3.3 stands beside them: each slot retrieves its nearest instrument, and an instrument's score is its highest cosine.
+Every protocol encodes its mixtures by `encode` and searches by `search`; `chance_answers` gives the chance level.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from index.retrieval import Slots, retrieve
 from models.encoder_pair import EncoderPair
-from models.posterior import library_posterior, most_probable
+from models.posterior import library_posterior
 from training.evaluation.metrics import Bools, Floats
 
-CHUNK = 32  # mixtures whose cosines to a whole library lie in memory at a time
+CHUNK = 32  # mixtures whose cosines to a whole library are in memory at a time
 
 
 @dataclass(frozen=True)
 class EncodedMixtures:
-    """What the multi encoder gave for K mixtures: `embedding [K, slots, dim]`, `presence [K, slots]`."""
+    """The multi encoder's output for K mixtures of one window: `embedding [K, slots, dim]`, `presence [K, slots]`.
+
+    `threshold` is the least presence of a slot that the encoder's checkpoint lets the service believe.
+    """
 
     embedding: Floats
     presence: Floats
+    threshold: float
 
     def __len__(self) -> int:
         return len(self.presence)
+
+    def part(self, rows: slice) -> "EncodedMixtures":
+        """Some of the mixtures."""
+        return EncodedMixtures(self.embedding[rows], self.presence[rows], self.threshold)
 
 
 @dataclass(frozen=True)
 class LibraryAnswers:
     """A library's answer to K mixtures.
 
-    `posterior [K, instruments]`, `cosine [K, slots, instruments]`, `presence [K, slots]`.
+    `probability [K, instruments]` ranks as served, `named [K, instruments]` marks the set that is named as served; `cosine
+    [K, slots, instruments]` is of the slots as they come.
     """
 
-    posterior: Floats
+    probability: Floats
+    named: Bools
     cosine: Floats
-    presence: Floats
-
-    @classmethod
-    def of(cls, cosine: Floats, presence: Floats) -> "LibraryAnswers":
-        return cls(library_posterior(cosine, presence), cosine, presence)
 
     @property
     def highest(self) -> Floats:
@@ -49,57 +55,53 @@ class LibraryAnswers:
         highest: Floats = self.cosine.max(axis=1)
         return highest
 
-    def probable(self) -> Bools:
-        """As many instruments as presence counts, the most probable ones, `[K, instruments]`."""
-        return most_probable(self.posterior, self.presence)
-
-    def retrieved(self, threshold: float) -> Bools:
-        """R of section 3.3 over slots whose presence reaches the threshold (0: every slot), `[K, instruments]`."""
-        nearest = self.cosine.argmax(axis=2)  # [K, slots]
-        found = np.zeros(self.posterior.shape, dtype=bool)
-        row, slot = np.nonzero(self.presence >= threshold)
-        found[row, nearest[row, slot]] = True
+    def published(self) -> Bools:
+        """R of section 3.3: the instruments that are nearest to some slot, `[K, instruments]`."""
+        found = np.zeros(self.probability.shape, dtype=bool)
+        np.put_along_axis(found, self.cosine.argmax(axis=2), True, axis=1)
         return found
 
 
 def encode(pair: EncoderPair, wave: Floats) -> EncodedMixtures:
-    """`wave [K, samples]` through the multi encoder."""
-    return EncodedMixtures(*pair.encode(wave))
+    """Encode `wave [K, samples]`, each one window."""
+    return EncodedMixtures(*pair.encode(wave), pair.presence_threshold)
 
 
 def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
-    """Search `library [instruments, dim]`, embeddings of unit norm, for what was encoded."""
-    cosine = encoded.embedding @ library.T
-    return LibraryAnswers.of(cosine, encoded.presence)
+    """Search `library [instruments, dim]`, embeddings of unit norm, as the service does."""
+    probability = np.zeros((len(encoded), len(library)), np.float32)
+    named = np.zeros(probability.shape, dtype=bool)
+    for row in range(len(encoded)):
+        slots = Slots(encoded.embedding[row : row + 1], encoded.presence[row : row + 1])
+        found = retrieve(slots, lambda embedding: embedding @ library.T, encoded.threshold)
+        probability[row] = found.probability
+        named[row, found.named] = True
+    return LibraryAnswers(probability, named, encoded.embedding @ library.T)
 
 
 def search_all(encoded: EncodedMixtures, library: Floats) -> Iterator[LibraryAnswers]:
-    """`answer` for `CHUNK` mixtures at a time, in order."""
+    """`search` for `CHUNK` mixtures at a time, in order."""
     for start in range(0, len(encoded), CHUNK):
-        part = slice(start, start + CHUNK)
-        yield search(EncodedMixtures(encoded.embedding[part], encoded.presence[part]), library)
+        yield search(encoded.part(slice(start, start + CHUNK)), library)
 
 
 def chance_answers(
     like: EncodedMixtures, num_instruments: int, counts: tuple[int, int], seed: int
 ) -> Iterator[LibraryAnswers]:
-    """Blind answers, in chunks too: random cosines, and between `counts` slots present, as many as there are at most."""
+    """Blind answers, in chunks too: random cosines, and as many instruments named as `counts` allow, drawn evenly."""
     rng = np.random.default_rng(seed)
     num_slots = like.presence.shape[1]
     for start in range(0, len(like), CHUNK):
         number = min(CHUNK, len(like) - start)
         cosine = rng.random((number, num_slots, num_instruments), dtype=np.float32)
-        count = rng.integers(counts[0], counts[1] + 1, size=(number, 1))
-        presence = (np.arange(num_slots) < count).astype(np.float32)
-        yield LibraryAnswers.of(cosine, presence)
+        count = np.minimum(rng.integers(counts[0], counts[1] + 1, size=(number, 1)), num_slots)
+        probability = library_posterior(cosine, (np.arange(num_slots) < count).astype(np.float32))
+        rank = np.argsort(np.argsort(-probability, axis=1, kind="stable"), axis=1, kind="stable")
+        yield LibraryAnswers(probability, rank < count, cosine)
 
 
 def concatenate(parts: Iterator[LibraryAnswers]) -> LibraryAnswers:
     """All answers in one: for libraries of some dozens."""
     rows = list(parts)
-    return LibraryAnswers(
-        *(
-            np.concatenate([getattr(row, name) for row in rows])
-            for name in ("posterior", "cosine", "presence")
-        )
-    )
+    names = [item.name for item in fields(LibraryAnswers)]
+    return LibraryAnswers(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))

@@ -39,8 +39,8 @@ def rank_parts(
     """Ranks `[K]` of each part's instrument: by any slot among its part alone, by its own slot and by any among all."""
     ranks: dict[str, Ranks] = {}
     for stem, (part, places) in enumerate(parts.items()):
-        mine = found.posterior[:, list(places)]  # [K, instruments of the part]
-        true = np.take_along_axis(found.posterior, ranked.instrument[:, stem : stem + 1], axis=1)
+        mine = found.probability[:, list(places)]  # [K, instruments of the part]
+        true = np.take_along_axis(found.probability, ranked.instrument[:, stem : stem + 1], axis=1)
         ranks[part] = ((mine >= true).sum(axis=1) - 1, ranked.own_rank[:, stem], ranked.any_rank[:, stem])
     return ranks
 

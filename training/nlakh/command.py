@@ -16,7 +16,7 @@ from rich.markup import escape
 from index.sources.default import default_soundfont
 from models.errors import TrainingError
 from training import splits
-from training.commands import guarded
+from training.commands import cli_errors
 from training.midi import MidiCollection
 from training.midi_stats import describe
 from training.nlakh.dataset import TRAIN, VALID, Dataset, read_dataset
@@ -290,7 +290,7 @@ def parser() -> argparse.ArgumentParser:
     return out
 
 
-@guarded
+@cli_errors
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     console = Console(stderr=options.run in (_render, _build), soft_wrap=not sys.stdout.isatty())

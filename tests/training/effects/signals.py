@@ -1,4 +1,4 @@
-"""Sounds that the effects are tested on, and how much of a frequency is in a sound."""
+"""Test signals for the effects, and measurements of level and gain."""
 
 import math
 
@@ -9,7 +9,7 @@ RATE = 16_000
 
 
 def sine(hz: float, seconds: float = 1.0, peak: float = 0.5) -> Tensor:
-    """`[1, samples]`; the phase is computed in double precision."""
+    """A sine `[1, samples]`; its phase is computed in double precision."""
     turns = torch.arange(round(seconds * RATE), dtype=torch.float64) * hz / RATE
     return (peak * torch.sin(2 * math.pi * turns)).float()[None]
 
@@ -27,16 +27,16 @@ def click(samples: int = RATE, at: int = 0) -> Tensor:
 
 
 def gain_db(response: Tensor, hz: float) -> float:
-    """What an impulse response `[1, RATE]` does at a whole frequency."""
+    """Gain of an impulse response `[1, RATE]` at a frequency in whole hertz."""
     spectrum = torch.fft.rfft(response[0].double(), RATE)
     return float(20 * spectrum[round(hz)].abs().clamp(min=1e-12).log10())
 
 
 def rms_db(wave: Tensor) -> Tensor:
-    """Of each row, `[batch]`."""
+    """Level of each row, `[batch]`."""
     return 20 * wave.double().square().mean(dim=1).sqrt().clamp(min=1e-12).log10()
 
 
 def each(value: float, batch: int = 1) -> Tensor:
-    """One parameter for every item, `[batch]`."""
+    """The same parameter for every item, `[batch]`."""
     return torch.full((batch,), value)

@@ -1,4 +1,4 @@
-"""Chains: the generator alone decides, only chosen items change, and a loop over items and effects gives the same."""
+"""Effect chains: the generator alone decides, only chosen items change, and a loop over items and effects agrees."""
 
 from dataclasses import fields
 
@@ -53,26 +53,27 @@ def test_the_input_is_left_alone() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_chosen_items_change(name: str) -> None:
     wave, each = noise(ITEMS), chain(0.5, name)
-    plan = each.plan(ITEMS, generator())
-    changed = (each.apply_(wave.clone(), plan) != wave).any(dim=1)
-    assert torch.equal(changed, plan.chosen[name])
+    drawn = each.draw(ITEMS, generator())
+    changed = (each.apply_(wave.clone(), drawn) != wave).any(dim=1)
+    assert torch.equal(changed, drawn.chosen[name])
     assert 0 < int(changed.sum()) < ITEMS
 
 
 def test_effects_occur_as_often_as_asked() -> None:
-    plan = chain(0.3).plan(4_000, generator())
-    for chosen in plan.chosen.values():
+    drawn = chain(0.3).draw(4_000, generator())
+    for chosen in drawn.chosen.values():
         assert float(chosen.float().mean()) == pytest.approx(0.3, abs=0.03)
-    assert int(plan.among("noise", "codec").sum()) == int((plan.chosen["noise"] | plan.chosen["codec"]).sum())
-    assert not plan.rows(torch.arange(5), ["noise"]).among("codec").any()
+    either = drawn.chosen["noise"] | drawn.chosen["codec"]
+    assert torch.equal(drawn.has_any("noise", "codec"), either)
+    assert not drawn.select(torch.arange(5), ["noise"]).has_any("codec").any()
 
 
 def one_after_the_other(wave: Tensor, row: int, each: Chain) -> Tensor:
-    """The slow twin: one item, the effects one after the other, each as its own function."""
-    plan = each.plan(ITEMS, generator(4)).rows(torch.tensor([row]))
+    """The slow twin: apply the effects to one item, one after the other, each by its own function."""
+    drawn = each.draw(ITEMS, generator(4)).select(torch.tensor([row]))
     samples = wave.shape[1]
-    for name, p in plan.drawn.items():
-        if not plan.chosen[name]:
+    for name, p in drawn.parameters.items():
+        if not drawn.chosen[name]:
             continue
         if name == "pitch":
             wave = shift_pitch(wave, p["cents"])
@@ -113,9 +114,9 @@ def test_a_small_room_does_not_cut_the_filters_short() -> None:
         reverb=Reverb(1.0, rt60_seconds=(0.02, 0.02), wet_db=(-120, -120)),
     )
     wave, plain = noise(2), ChainConfig(equaliser=config.equaliser)
-    plan = Chain(config, RATE, STORE).plan(2, generator())
+    drawn = Chain(config, RATE, STORE).draw(2, generator())
     small, none = (
-        Chain(each, RATE, STORE).apply_(wave.clone(), plan.rows(torch.arange(2), names))
+        Chain(each, RATE, STORE).apply_(wave.clone(), drawn.select(torch.arange(2), names))
         for each, names in ((config, ("equaliser", "reverb")), (plain, ("equaliser",)))
     )
     assert torch.allclose(small, none, atol=1e-5)
@@ -123,10 +124,10 @@ def test_a_small_room_does_not_cut_the_filters_short() -> None:
 
 def test_items_do_not_depend_on_their_neighbours() -> None:
     wave, each = noise(ITEMS), chain(0.6)
-    plan = each.plan(ITEMS, generator())
-    whole = each.apply_(wave.clone(), plan)
+    drawn = each.draw(ITEMS, generator())
+    whole = each.apply_(wave.clone(), drawn)
     part = torch.tensor([3, ITEMS - 1])
-    assert torch.allclose(each.apply_(wave[part], plan.rows(part)), whole[part], atol=1e-5)
+    assert torch.allclose(each.apply_(wave[part], drawn.select(part)), whole[part], atol=1e-5)
 
 
 def test_odd_items_stay_finite() -> None:
@@ -143,16 +144,16 @@ def test_lower_precision_around_it_changes_nothing() -> None:
         assert torch.equal(each(wave, generator()), exact)
 
 
-def test_the_plan_tells_people_what_was_drawn() -> None:
+def test_drawn_effects_are_described_in_plain_numbers() -> None:
     config = ChainConfig(reverb=Reverb(1.0, rt60_seconds=(0.5, 0.5), wet_db=(-9, -9)))
-    told = Chain(config, RATE, STORE).plan(2, generator()).effects_of(1)
+    told = Chain(config, RATE, STORE).draw(2, generator()).describe(1)
     assert set(told) == {"reverb"}
     assert told["reverb"]["rt60_seconds"] == pytest.approx(0.5)
     assert told["reverb"]["wet_db"] == -9
 
 
 def test_the_wave_never_waits_for_its_device() -> None:
-    """On `meta`, a device without memory, whatever reads a value back or mixes devices in arithmetic fails."""
+    """On `meta`, a device without memory, code that reads a value back or mixes devices fails."""
     wave = torch.empty(ITEMS, RATE, device="meta")
     each = chain(0.6)
-    assert each.apply_(wave, each.plan(ITEMS, generator())).device.type == "meta"
+    assert each.apply_(wave, each.draw(ITEMS, generator())).device.type == "meta"

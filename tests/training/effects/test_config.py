@@ -1,4 +1,4 @@
-"""The effects section: off by default, mistakes named with their limits, depths drawn from their ranges."""
+"""The section `[effects]`: off by default, errors name value and limits, parameters are drawn from their ranges."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +21,7 @@ from training.effects.config import (
 )
 from training.effects.noise import BACKGROUNDS
 
-WITH_EFFECTS = {"ours-multi-effects", "ours-single-effects"}
+WITH_EFFECTS = {"ours-multi-effects", "ours-single-effects", "ours-single-heavy"}
 
 
 def generator() -> torch.Generator:

@@ -1,4 +1,4 @@
-"""Convolution: equal to the sum it stands for, in blocks and whole, and nothing wraps around."""
+"""Convolution: equal to the direct sum, in blocks and whole, and nothing wraps around."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Compression by its ratio, at its speed; saturation adds harmonics and keeps the level."""
+"""Compression follows its ratio, attack and release; saturation adds odd harmonics and keeps the level."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What holds for every effect: no depth changes nothing, odd input stays finite, items do not mix, input is left alone."""
+"""Properties of every effect: no depth changes nothing, odd input stays finite, items do not mix, input is unchanged."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ NYQUIST = RATE / 2
 
 
 def drawn(config: Equaliser | Reverb | Compressor | Codec, batch: int) -> dict[str, Tensor]:
-    """The first items of one draw, so that an item has the same parameters in every batch."""
+    """Return the first items of one draw, so that an item has the same parameters in every batch."""
     return {key: value[:batch] for key, value in config.draw(8, torch.Generator().manual_seed(3)).items()}
 
 

@@ -1,4 +1,4 @@
-"""Filters: what passes passes, what is stopped is stopped, gain is in dB, and a sample-by-sample filter agrees."""
+"""Filters: pass band and stop band, gains in dB, and agreement with a sample-by-sample filter."""
 
 import pytest
 import torch

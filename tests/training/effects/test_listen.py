@@ -1,4 +1,4 @@
-"""The listening aid: as many files as asked, at a level one can hear, and a list of what is in them."""
+"""The listening aid writes the requested number of mixtures, at an audible level, and a list of their contents."""
 
 import json
 from pathlib import Path

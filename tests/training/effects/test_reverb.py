@@ -1,4 +1,4 @@
-"""Reverb: the energy falls by 60 dB in the time asked for, the wet level is in dB, and the direct sound comes first."""
+"""Reverb: energy decays by 60 dB in the requested time, the wet level is in dB, and the direct sound comes first."""
 
 import math
 
@@ -15,7 +15,7 @@ STORE = NoiseStore(RATE)
 
 
 def rooms(rt60_seconds: float, wet_db: float = 0.0, predelay_seconds: float = 0.0) -> Tensor:
-    """Responses of some rooms alike, `[ROOMS, taps]`."""
+    """Responses of several rooms with the same parameters, `[ROOMS, taps]`."""
     rt60, predelay = each(rt60_seconds, ROOMS), each(predelay_seconds, ROOMS)
     place = torch.linspace(0, 0.99, ROOMS)
     colour = torch.full((ROOMS,), ROOM)
@@ -24,7 +24,7 @@ def rooms(rt60_seconds: float, wet_db: float = 0.0, predelay_seconds: float = 0.
 
 
 def decay_seconds(response: Tensor) -> float:
-    """RT60 from the slope of the energy still to come between -5 and -35 dB (ISO 3382)."""
+    """RT60 from the slope of the remaining energy between -5 and -35 dB (ISO 3382)."""
     left = response.double().square().flip(0).cumsum(0).flip(0)
     level = 10 * (left / left[0]).clamp(min=1e-12).log10()
     part = ((level < -5) & (level > -35)).nonzero()[:, 0].double()

@@ -1,4 +1,4 @@
-"""Shifts: a sine moves by the asked cents, a click by the asked samples, and nothing else is added."""
+"""Shifts: a sine moves by the requested cents, a click by the requested samples, and no artefacts are added."""
 
 import math
 
@@ -10,7 +10,7 @@ from training.effects.shifts import delay, shift_pitch, tape_blocks
 
 
 def frequency(wave: torch.Tensor) -> float:
-    """Of the strongest partial, from a parabola through the spectrum's peak."""
+    """Frequency of the strongest partial, from a parabola through the spectrum's peak."""
     size = 1 << 20
     spectrum = torch.fft.rfft(wave[0].double() * torch.hann_window(wave.shape[1], dtype=torch.float64), size)
     power = spectrum.abs().log()
@@ -49,7 +49,7 @@ def test_time_stretches_with_pitch() -> None:
         moved = shift_pitch(wave, each(cents))
         assert int(moved[0].abs().argmax()) == pytest.approx(4 * RATE / 2 ** (cents / 1200), abs=40)
     moved = shift_pitch(noise(1, 5.0), each(50.0))
-    assert float(rms_db(moved[:, -2200:])) < -60  # what a faster clip lacks is silence
+    assert float(rms_db(moved[:, -2200:])) < -60  # silence follows a faster clip
     assert float(rms_db(moved[:, :-2400])) > -21
 
 

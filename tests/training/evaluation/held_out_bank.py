@@ -13,9 +13,11 @@ FAMILIES = ("bass", "synth_lead", "mallet", "drum", None)
 CLIP_SAMPLES = 80_000
 
 
-def tones(split: str, number: int, clips: int, first: int) -> tuple[np.ndarray, list[DatasetInstrument]]:
+def tones(
+    split: str, number: int, clips: int, first: int, clip_samples: int = CLIP_SAMPLES
+) -> tuple[np.ndarray, list[DatasetInstrument]]:
     """Clips int16 `[number · clips, samples]` and instruments numbered from `first`; the last two are near-duplicates."""
-    small = SmallBank(number, clips, clip_samples=CLIP_SAMPLES, split=split)
+    small = SmallBank(number, clips, clip_samples=clip_samples, split=split)
     rows = [
         replace(
             row,
@@ -29,12 +31,14 @@ def tones(split: str, number: int, clips: int, first: int) -> tuple[np.ndarray, 
     return small.rows(np.arange(small.num_clips)), rows
 
 
-def write_splits(folder: Path, sizes: dict[str, tuple[int, int]]) -> Dataset:
+def write_splits(
+    folder: Path, sizes: dict[str, tuple[int, int]], clip_samples: int = CLIP_SAMPLES
+) -> Dataset:
     """`sizes[split]` are instruments and clips of each; probes are the first instruments, all but the last."""
     parts: list[Dataset] = []
     for split, (number, clips) in sizes.items():
         first = 1 + sum(len(part.instruments) for part in parts)
-        samples, rows = tones(split, number, clips, first)
+        samples, rows = tones(split, number, clips, first, clip_samples)
         rows = [replace(row, probe=place < number - 1) for place, row in enumerate(rows)]
         write_single(folder, samples, rows, unit_clips=100)
         parts.append(read_dataset(folder))

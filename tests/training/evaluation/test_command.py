@@ -1,11 +1,13 @@
 """`showme evaluate` from its arguments to tables, JSON, plots and the page; what cannot be measured is one clear line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from index.retrieval import Slots
 from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, save_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
@@ -17,7 +19,6 @@ from training.evaluation import command, results
 from training.evaluation.bootstrap import Estimate
 from training.evaluation.held_out import HeldOut, choose_library
 from training.evaluation.report import Report, ReportRow, Table, cell, read_report, write_report
-from training.evaluation.scoring import Answers
 
 CONFIG = EncoderConfig(
     "compact", {"widths": [4, 8, 8]}, 16, 3, "attention", {"width": 16, "depth": 1, "num_heads": 2}
@@ -61,7 +62,7 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
     printed = capsys.readouterr().out
     report = read_report(kept)
     assert {(table.split, table.protocol) for table in report.tables} == {
-        *(("valid", name) for name in ("paper", "library", "lanes", "three", "verify")),
+        *(("valid", name) for name in ("served", "lanes", "paper", "library", "three", "verify")),
         *(("test-recorded", name) for name in ("verify", "real")),
     }
     assert "chance" in printed
@@ -133,7 +134,7 @@ def test_cells_are_short() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--protocol", "guess"], "no protocol guess; known are paper, library, lanes, three, verify, real"),
+        (["--protocol", "guess"], "no protocol guess; known are served, lanes, paper, library, three, verify, real"),
         (["--protocol", "real", "--split", "valid"], "real needs the split test-recorded, given are valid"),
         (["--split", "test-same"], "not Nlakh-single with test-same"),
         (["--num-mixtures", "1"], "1 mixtures cannot be measured, 2 to 100,000 can"),
@@ -193,25 +194,33 @@ def test_impossible_demands_are_named(bank_folder: Path) -> None:
         choose_library(bank, 11, 0)
 
 
-def test_the_threshold_parts_what_is_there_from_what_is_not() -> None:
-    rng = np.random.default_rng(1)
-    nearest = np.stack([rng.permutation(7)[:5] for _ in range(30)])  # [mixture, slot]: no two slots agree
-    cosine = np.eye(7, dtype=np.float32)[nearest]
-    true = np.asarray(cosine[:, :2].max(axis=1) > 0)  # the first two slots are right
-    presence = np.tile(np.array([0.6, 0.6, 0.3, 0.3, 0.3], np.float32), (30, 1))
-    threshold = release.best_threshold(true, Answers.of(cosine, presence))
-    assert 0.3 < threshold <= 0.6
+def validation(
+    presence: Sequence[float], shown: Sequence[int], playing: Sequence[int], num_passages: int = 8
+) -> release.Validation:
+    """Passages of one window with a slot for each of `shown`, embedded as the library has it; `playing` plays."""
+    library = np.eye(7, dtype=np.float32)
+    slots = Slots(library[list(shown)][None], np.array([presence], np.float32))
+    return release.Validation([slots] * num_passages, [np.array(playing)] * num_passages, library)
 
 
-def test_right_hits_of_used_slots_say_what_is_close() -> None:
-    """Wrong hits and slots that are not used do not count, however near; one right hit in twenty may be called far."""
+def test_the_threshold_separates_true_slots_from_others() -> None:
+    found = validation([0.6, 0.6, 0.3, 0.3, 0.3], [0, 1, 2, 3, 4], [0, 1])
+    assert 0.3 < release.best_threshold(found) <= 0.6
+
+
+def test_right_first_hits_of_tracks_decide_what_is_close() -> None:
+    """Wrong hits and slots that are not believed do not count; one right hit in twenty may be called far."""
     height = np.linspace(0.2, 0.6, 41, dtype=np.float32)
-    cosine = np.zeros((41, 3, 2), np.float32)
-    cosine[:, 0, 0], cosine[:, 1, 1], cosine[:, 2, 0] = height, 0.01, 0.02
-    true = np.tile([True, False], (41, 1))
-    presence = np.tile(np.array([0.9, 0.9, 0.1], np.float32), (41, 1))
-    assert release.close_similarity(true, Answers.of(cosine, presence), 0.5) == pytest.approx(0.22)
-    assert release.close_similarity(~true, Answers.of(cosine[:, :1], presence[:, :1]), 0.5) == 0.0
+    encoded = []
+    for value in height:
+        right = np.array([value, 0, np.sqrt(1 - value**2), 0], np.float32)  # its rest is outside the library
+        wrong = np.array([0, 0.9, 0, np.sqrt(1 - 0.81)], np.float32)
+        unused = np.array([0.99, 0, 0, np.sqrt(1 - 0.99**2)], np.float32)
+        encoded.append(Slots(np.stack([right, wrong, unused])[None], np.array([[0.9, 0.9, 0.1]], np.float32)))
+    found = release.Validation(encoded, [np.array([0])] * 41, np.eye(2, 4, dtype=np.float32))
+    assert release.close_similarity(found, 0.5) == pytest.approx(0.22)
+    nobody = release.Validation(encoded, [np.array([1])] * 41, np.eye(1, 4, dtype=np.float32))
+    assert release.close_similarity(nobody, 0.5) == 0.0
 
 
 def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Path, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.retrieval import Slots
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
-from training.evaluation import lanes, library, paper, real, three, verification
+from training.evaluation import lanes, library, paper, real, served, three, verification
 from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.mixtures import part_mixtures
@@ -56,8 +57,7 @@ def test_paper_measures_random_and_rendered_mixtures(context: EvaluationContext,
         assert [row.name for row in table.rows] == [
             "chance",
             "paper (every slot)",
-            "present slots",
-            "posterior",
+            "served",
         ]
         assert {"family_f1_macro", "instrument_f1_weighted", "map_macro"} <= set(table.columns)
     assert "2 mixtures of 2–3 instruments, 2.5 on average" in found[2].notes[0]
@@ -180,16 +180,40 @@ def test_lanes_are_counted_and_each_instrument_once(context: EvaluationContext) 
         "3 instruments",
         "5 instruments",
     ]
-    found = lanes.Answer(np.array([[3, 1], [3, 2], [4, 7]]), np.array([3, 2, 9]))
+    found = served.LaneHits(np.array([[3, 1], [3, 2], [4, 7]]), np.array([3, 2, 9]))
     assert found.figures == (1, 2, 3, 3)
-    nothing = lanes.Answer(np.zeros((0, 5), np.int64), np.array([1]))
+    nothing = served.LaneHits(np.zeros((0, 5), np.int64), np.array([1]))
     assert nothing.figures == (0, 0, 1, 0)
+
+
+def test_served_measures_two_libraries_beside_chance(context: EvaluationContext) -> None:
+    (table,) = served.tables(replace(context, num_mixtures=40, sizes=(10, 14, 20)))
+    check(table)
+    assert [row.name for row in table.rows] == ["10 · chance", "10 · served", "14 · chance", "14 · served"]
+    assert {"map_macro", "ranked_10", "set_f1", "lane_1", "lane_right", "count_error"} <= set(table.columns)
+
+
+def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
+    """Slots that are the instruments' own embeddings, in every window."""
+    library = np.eye(8, dtype=np.float32)
+    playing = [np.array([0, 3]), np.array([5]), np.array([2, 6, 7])]
+    encoded = []
+    for places in playing:
+        embedding = np.zeros((4, 3, 8), np.float32)
+        embedding[:, :, 4] = 1
+        embedding[:, : len(places)] = library[places]
+        presence = np.zeros((4, 3), np.float32)
+        presence[:, : len(places)] = 0.95
+        encoded.append(Slots(embedding, presence))
+    found = served.figures(served.ours(encoded, playing, library, 0.4), 8, seed=0)
+    for name, figure in found.items():
+        assert figure.value == (0 if name == "count_error" else 1), name
 
 
 def test_a_passage_is_of_its_instruments_and_of_the_seed_alone(context: EvaluationContext) -> None:
     held = context.held
-    one, other, again = (next(lanes.passages(held, 3, 1, seed)) for seed in (0, 1, 0))
-    assert one[0].shape == (lanes.CLIPS * held.clip_samples,)
-    assert len(set(one[1].tolist())) == 3
-    assert np.array_equal(one[0], again[0])
-    assert not np.array_equal(one[0], other[0])
+    one, other, again = (next(served.passages(held, [3], seed)) for seed in (0, 1, 0))
+    assert one.wave.shape == (served.CLIPS * held.clip_samples,)
+    assert len(set(one.playing.tolist())) == 3
+    assert np.array_equal(one.wave, again.wave)
+    assert not np.array_equal(one.wave, other.wave)

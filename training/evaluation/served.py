@@ -1,0 +1,173 @@
+"""Protocol `served`: fifteen seconds of 2–9 instruments, encoded, ranked and named by the functions that the service runs.
+
+Kim et al. 2022, section 5.2 measure windows of five seconds. A user sends more, and gets the library's ranking, the set
+that is named and one lane a track (`index/retrieval.py`): these figures are of what `POST /v1/queries` answers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from index.retrieval import Retrieval, Slots, encode_samples, retrieve
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.context import NUM_ENROLLED, EvaluationContext
+from training.evaluation.held_out import HeldOut, to_float
+from training.evaluation.libraries import in_words
+from training.evaluation.metrics import Bools, Floats, Values, mean_average_precision, ratio
+from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
+from training.evaluation.report import ReportRow, Table
+from training.mixing import active_rms
+
+NAME = "served"
+CLIPS = 3  # of each instrument, one after the other
+SHARE = 4  # one passage for so many of the mixtures of other protocols: each has five windows
+HITS = 5
+DEPTH = 10  # of the ranking
+SIZES = 2  # libraries: the smallest and the next
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One query: `wave [samples]`, and the places in the library of the instruments that play."""
+
+    wave: Floats
+    playing: Places
+
+
+@dataclass(frozen=True)
+class LaneHits:
+    """The lanes of an answer: the places of each lane's first hits, `hits [lanes, 5]`, and the instruments that play."""
+
+    hits: Places
+    playing: Places
+
+    @property
+    def figures(self) -> tuple[int, int, int, int]:
+        """Instruments found first and in five, instruments that play, lanes; an instrument counts once."""
+        first, five = np.unique(self.hits[:, :1]), np.unique(self.hits)
+        found = [int(np.isin(self.playing, places).sum()) for places in (first, five)]
+        return found[0], found[1], len(self.playing), len(self.hits)
+
+
+def passages(held: HeldOut, numbers: Sequence[int], seed: int) -> Iterator[Passage]:
+    """One passage for each of `numbers`: so many instruments within ±6 dB, each playing three clips in a row."""
+    for number, rng in zip(numbers, np.random.default_rng(seed).spawn(len(numbers)), strict=True):
+        playing = rng.choice(len(held.chosen), number, replace=False)
+        clips = np.tile(np.arange(held.clips_per_instrument), (number, 1))
+        chosen = rng.permuted(clips, axis=1)[:, :CLIPS]
+        rows = (playing[:, None] * held.clips_per_instrument + chosen).ravel()
+        stems = torch.from_numpy(to_float(held.rows(rows)).reshape(number, -1))
+        gain = torch.from_numpy(10 ** (rng.uniform(-GAIN_DB, GAIN_DB, (number, 1)) / 20)).float()
+        wave = (stems * gain / active_rms(stems).clamp(min=1e-5)).sum(dim=0).numpy()
+        yield Passage(wave, playing)
+
+
+def answer(slots: Slots, library: Floats, threshold: float) -> Retrieval:
+    """Answer a query as `POST /v1/queries` does in its default mode, from a library `[instruments, dim]`."""
+    return retrieve(slots, lambda embedding: embedding @ library.T, threshold)
+
+
+def lane_hits(found: Retrieval, playing: Places) -> LaneHits:
+    """The lanes of an answer, ready to be counted."""
+    return LaneHits(np.argsort(-found.cosine, axis=1, kind="stable")[:, :HITS], playing)
+
+
+def lane_figures(lanes: Sequence[LaneHits], weights: Values) -> dict[str, Values]:
+    """Shares of the instruments found, of the lanes that name one, and the mean error in the number of lanes."""
+    first, five, playing, number = np.array([one.figures for one in lanes]).T
+    return {
+        "lane_1": ratio(first, playing, weights),
+        "lane_5": ratio(five, playing, weights),
+        "lane_right": ratio(first, number, weights),
+        "count_error": ratio(np.abs(number - playing), np.ones(len(number)), weights),
+    }
+
+
+@dataclass(frozen=True)
+class Answered:
+    """All answers of one row: `score [K, instruments]`, `named [K, instruments]`, and the lanes."""
+
+    score: Floats
+    named: Bools
+    lanes: tuple[LaneHits, ...]
+
+
+def figures(answered: Answered, num_candidates: int, seed: int) -> dict[str, Estimate]:
+    """Figures over queries; average precision over the first `num_candidates` instruments, which may play."""
+    number = len(answered.lanes)
+    true = np.zeros(answered.score.shape, dtype=bool)
+    for row, lanes in enumerate(answered.lanes):
+        true[row, lanes.playing] = True
+    size, right = true.sum(axis=1), (true & answered.named).sum(axis=1)
+    order = np.argsort(-answered.score, axis=1, kind="stable")[:, :DEPTH]
+    found = np.take_along_axis(true, order, axis=1).sum(axis=1)
+    held = slice(0, num_candidates)
+
+    def measure(weights: Values) -> dict[str, Values]:
+        precision = mean_average_precision(true[:, held], answered.score[:, held], weights)
+        return {
+            "map_macro": precision.macro,
+            "ranked_10": ratio(found, size, weights),
+            "set_f1": ratio(2 * right / (answered.named.sum(axis=1) + size), np.ones(number), weights),
+        } | lane_figures(answered.lanes, weights)
+
+    return estimate(measure, number, seed)
+
+
+def blind(playing: Sequence[Places], num_instruments: int, seed: int) -> Answered:
+    """Chance: a random ranking; two to nine lanes, each of random instruments, and as many named."""
+    rng = np.random.default_rng(seed)
+    score = rng.random((len(playing), num_instruments), dtype=np.float32)
+    rank = np.argsort(np.argsort(-score, axis=1), axis=1)
+    most = min(MAX_INSTRUMENTS, num_instruments)
+    count = rng.integers(min(MIN_INSTRUMENTS, most), most + 1, size=(len(playing), 1))
+    lanes = tuple(
+        LaneHits(rng.permuted(np.tile(np.arange(num_instruments), (int(k), 1)), axis=1)[:, :HITS], places)
+        for k, places in zip(count[:, 0], playing, strict=True)
+    )
+    return Answered(score, rank < count, lanes)
+
+
+def ours(encoded: Sequence[Slots], playing: Sequence[Places], library: Floats, threshold: float) -> Answered:
+    """The service's answers."""
+    found = [answer(slots, library, threshold) for slots in encoded]
+    named = np.zeros((len(found), len(library)), dtype=bool)
+    for row, one in enumerate(found):
+        named[row, one.named] = True
+    lanes = tuple(lane_hits(one, places) for one, places in zip(found, playing, strict=True))
+    return Answered(np.stack([one.score for one in found]), named, lanes)
+
+
+def tables(context: EvaluationContext) -> Iterator[Table]:
+    """One table: chance and the service, in a library of the held-out instruments and in a larger one."""
+    most = min(MAX_INSTRUMENTS, len(context.held.chosen))
+    numbers = np.resize(
+        np.arange(min(MIN_INSTRUMENTS, most), most + 1), max(2, context.num_mixtures // SHARE)
+    )
+    encoded, playing = encode_passages(context, numbers.tolist())
+    rows, notes = [], []
+    for size in context.library_sizes[:SIZES]:
+        entries = context.distractors.of_size(size)
+        library = context.distractors.embeddings(entries)
+        notes.append(f"{size:,}: {in_words(entries)}")
+        cases = {
+            "chance": blind(playing, size, context.seed),
+            "served": ours(encoded, playing, library, context.pair.presence_threshold),
+        }
+        for name, answered in cases.items():
+            estimates = figures(answered, len(context.held.chosen), context.seed)
+            rows.append(ReportRow(f"{size:,} · {name}", estimates, name == "chance"))
+    seconds = CLIPS * context.held.clip_samples / context.pair.sample_rate
+    notes.append(
+        f"{len(numbers)} passages of {seconds:g} s, {numbers.min()}–{numbers.max()} instruments each; "
+        f"{NUM_ENROLLED} clips enrolled"
+    )
+    yield Table(NAME, context.split, NAME, "the answer of the service", tuple(notes), tuple(rows))
+
+
+def encode_passages(context: EvaluationContext, numbers: Sequence[int]) -> tuple[list[Slots], list[Places]]:
+    """The slots of one passage for each of `numbers`, and the instruments that play in it."""
+    found = list(passages(context.held, numbers, context.seed))
+    return [encode_samples(context.pair, one.wave)[0] for one in found], [one.playing for one in found]
