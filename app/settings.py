@@ -1,7 +1,4 @@
-"""Every setting of the service, read from the environment with the prefix SHOWME_.
-
-Follows DESIGN.md (data folder, device) and the limits of its bad-input rules; sizes in bytes, times in seconds.
-"""
+"""The settings of the service, read from the environment with the prefix SHOWME_. Sizes are in bytes, times in seconds."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,11 +9,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from index.shelf import UNDO_SECONDS
 
 MEBIBYTE = 1024 * 1024
-DEFAULT_TOP_K = 5  # hits per slot
 
 
 class Settings(BaseSettings):
-    """`Settings()` reads the environment; keyword arguments win."""
+    """`Settings()` reads the environment; keyword arguments take precedence."""
 
     model_config = SettingsConfigDict(env_prefix="SHOWME_", env_ignore_empty=True)
 

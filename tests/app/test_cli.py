@@ -19,7 +19,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import app.cli
-from app.cli.render import query_table, ruler, sparkline
+from app.cli.querying import query_table, ruler, sparkline
+from app.schemas import EXAMPLE_QUERY, QueryAnswer
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from tests.app.sounds import TONES, audio, mixture, tone
@@ -104,14 +105,14 @@ def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
     removed = run("index", "remove", "Mine", "--instrument", "Low Bass")
     assert "removed Low Bass" in removed
     assert "Low Bass" not in run("index", "list", "Mine")
-    assert "Low Bass is back" in run("index", "restore", removed.split()[-1])
+    assert "Low Bass is restored" in run("index", "restore", removed.split()[-1])
     assert "Low Bass is now called Sub" in run("index", "rename", "Mine", "Sub", "--instrument", "Low Bass")
     assert "Mine is now called Yours" in run("index", "rename", "Mine", "Yours")
     assert "Sub" in run("index", "list", "Yours")
     removed = run("index", "remove", "Yours", "--yes")
     assert "removed Yours" in removed
     assert "Yours" not in run("index", "list")
-    assert "Yours is back" in run("index", "restore", removed.split()[-1])
+    assert "Yours is restored" in run("index", "restore", removed.split()[-1])
     assert len(json.loads(run("query", song, "--json", "--mode", "paper"))["slots"][0]["hits"]) == 4
 
 
@@ -244,12 +245,12 @@ def test_bad_settings_are_one_line(environment: Path, song: Path, monkeypatch: p
     ("curve", "expected"),
     [
         ([], "····"),
-        ([[2.0, 1.0]], "████"),
-        ([[0.5, 0.0], [1.5, 0.5], [2.5, 1.0], [3.5, 0.1]], "·▄█▁"),
-        ([[0.0, 0.0], [4.0, 1.0]], "▁▃▅▇"),
+        ([(2.0, 1.0)], "████"),
+        ([(0.5, 0.0), (1.5, 0.5), (2.5, 1.0), (3.5, 0.1)], "·▄█▁"),
+        ([(0.0, 0.0), (4.0, 1.0)], "▁▃▅▇"),
     ],
 )
-def test_a_sparkline_is_as_high_as_the_presence(curve: list[list[float]], expected: str) -> None:
+def test_a_sparkline_is_as_high_as_the_presence(curve: list[tuple[float, float]], expected: str) -> None:
     assert sparkline(curve, 0.0, 4.0, columns=4) == expected
 
 
@@ -258,22 +259,22 @@ def test_a_ruler_is_as_wide_as_its_lane() -> None:
     assert [len(ruler(0.0, 600.0, columns)) for columns in range(14, 60)] == [*range(14, 60)]
 
 
-def test_what_is_not_close_is_said_to_be_so() -> None:
-    hit = {"name": "Kazoo", "family": None, "similarity": 0.2}
-    slot = {"slot": 0, "presence": 0.9, "curve": [[1.0, 0.9]], "family": None, "close": False, "hits": [hit]}
-    library = {"id": "l_1", "name": "Mine", "num_instruments": 1}
-    answer = {"name": "a.wav", "range_seconds": [0, 2], "num_instruments": 1, "library": library}
+def test_the_table_says_when_no_hit_is_close() -> None:
+    answer = QueryAnswer.model_validate(EXAMPLE_QUERY)
+    [slot] = answer.slots
 
-    def printed(slots: list[dict[str, Any]]) -> str:
+    def printed(**changes: Any) -> str:
         console = Console(width=140, file=io.StringIO(), record=True)
-        console.print(query_table(answer | {"slots": slots}, 140))
+        slots = [slot.model_copy(update=changes)] if changes else []
+        console.print(query_table(answer.model_copy(update={"slots": slots}), 140))
         return console.export_text()
 
-    assert "nothing in this library is close" in printed([slot])
-    assert "Kazoo" in printed([slot])
-    assert "nothing in this library is close" not in printed([slot | {"close": True}])
-    assert "nothing in this family" in printed([slot | {"hits": []}])
-    assert "no instrument stands out" in printed([])
+    assert "song.mp3 · 1 instrument heard, matched with TimGM6mb (128)" in printed()
+    assert "no close match in this library" in printed(close=False)
+    assert "Fretless Bass" in printed(close=False)
+    assert "no close match in this library" not in printed(close=True)
+    assert "no instrument of this family" in printed(hits=[])
+    assert "no instrument was heard" in printed()
 
 
 def test_every_command_has_help() -> None:

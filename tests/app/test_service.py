@@ -129,7 +129,7 @@ def test_openapi_describes_the_contract(client: httpx.Client) -> None:
     assert {path: set(operations) for path, operations in document["paths"].items()} == CONTRACT
     schemas = document["components"]["schemas"]
     assert "HTTPValidationError" not in schemas
-    for name in ("Problem", "QueryOut", "LibraryOut", "InstrumentOut", "JobOut", "LibraryIn"):
+    for name in ("Problem", "QueryAnswer", "LibraryOut", "InstrumentOut", "JobOut", "LibraryIn"):
         assert "example" in schemas[name], name
     for path, operations in document["paths"].items():
         for operation in operations.values():
