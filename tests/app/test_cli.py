@@ -118,13 +118,15 @@ def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
 
 def test_json_is_the_services_document(folder: Path, song: Path, environment: Path) -> None:
     run("index", "add", folder, "--library", "Mine")
-    document = json.loads(run("query", song, "--json", "--start", "1", "--end", "2.5", "--family", "flute"))
-    assert document["range_seconds"] == [1.0, 2.5]
-    assert {hit["family"] for slot in document["slots"] for hit in slot["hits"]} == {"flute"}
     port = free_port()
     command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
+        try:  # the service starts while this process asks
+            document = json.loads(
+                run("query", song, "--json", "--start", "1", "--end", "2.5", "--family", "flute")
+            )
+            assert document["range_seconds"] == [1.0, 2.5]
+            assert {hit["family"] for slot in document["slots"] for hit in slot["hits"]} == {"flute"}
             address = f"http://127.0.0.1:{port}"
             wait_for(address, server)
             assert httpx.get(f"{address}/v1/queries/{document['id']}").json() == document
