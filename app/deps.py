@@ -1,8 +1,8 @@
-"""Dependencies of the routes as annotated aliases: the running service and a page's bounds."""
+"""Dependencies and parameters of the routes as annotated aliases: the running service, ids in paths, a page's bounds."""
 
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Form, Path, Query, Request
 
 from app.service import Service
 
@@ -17,6 +17,14 @@ def _service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
+
+LibraryId = Annotated[str, Path(description="Id or name of the library.")]
+DeletedLibraryId = Annotated[str, Path(description="Id of the library.")]
+InstrumentId = Annotated[str, Path(description="Id of the instrument.")]
+QueryId = Annotated[str, Path(description="Id of the query.")]
+JobId = Annotated[str, Path(description="Id of the job.")]
+
+MULTIPART = Form(media_type="multipart/form-data")
 
 
 class Page(NamedTuple):

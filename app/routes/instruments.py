@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
-from app.deps import ServiceDep
+from app.deps import InstrumentId, ServiceDep
 from app.errors import documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
 from index.instrument_index import Correction, InstrumentInfo
@@ -36,13 +36,15 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
 
 
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
-def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
+def get_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
     """Get an instrument."""
     return instrument_out(service.index.instrument(instrument_id))
 
 
 @router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
-def correct_instrument(instrument_id: str, body: InstrumentPatch, service: ServiceDep) -> InstrumentOut:
+def correct_instrument(
+    instrument_id: InstrumentId, body: InstrumentPatch, service: ServiceDep
+) -> InstrumentOut:
     """Correct an instrument's name, its family, or both. Enrolling its source again keeps the correction."""
     correction: Correction = {}
     if body.name is not None:
@@ -53,7 +55,7 @@ def correct_instrument(instrument_id: str, body: InstrumentPatch, service: Servi
 
 
 @router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
-def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
+def delete_instrument(instrument_id: InstrumentId, service: ServiceDep) -> None:
     """Delete an instrument. It can be restored for a while (SHOWME_UNDO_SECONDS, an hour)."""
     service.index.remove_instrument(instrument_id)
 
@@ -62,7 +64,7 @@ def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
     "/{instrument_id}/restore",
     responses=documented(InstrumentNotFound, InstrumentExists, EncoderMismatch),
 )
-def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
+def restore_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
     """Restore a recently deleted instrument. One that is not deleted is returned unchanged."""
     return instrument_out(service.index.restore_instrument(instrument_id))
 
@@ -76,7 +78,9 @@ def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut
         **documented(InstrumentNotFound),
     },
 )
-def get_instrument_preview(instrument_id: str, request: Request, service: ServiceDep) -> FileResponse:
+def get_instrument_preview(
+    instrument_id: InstrumentId, request: Request, service: ServiceDep
+) -> FileResponse:
     """Get a few seconds of the instrument as mp3; supports byte ranges."""
     path = service.index.preview_path(service.index.instrument(instrument_id).id)
     if not path.is_file():
@@ -88,9 +92,11 @@ def get_instrument_preview(instrument_id: str, request: Request, service: Servic
     "/{instrument_id}/similar", responses=documented(InstrumentNotFound, EncoderMismatch, InvalidRequest)
 )
 def list_similar_instruments(
-    instrument_id: str,
+    instrument_id: InstrumentId,
     service: ServiceDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_SIMILAR, description="Most instruments.")] = 10,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_SIMILAR, description="Largest number of instruments to return.")
+    ] = 10,
 ) -> SimilarOut:
     """List the most similar other instruments of the same library, best first."""
     return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument_id, limit)])

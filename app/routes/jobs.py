@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.deps import ServiceDep
+from app.deps import JobId, ServiceDep
 from app.errors import documented
 from app.job_store import JobView
 from app.schemas import JobOut
@@ -23,7 +23,7 @@ def job_out(view: JobView) -> JobOut:
     return JobOut.model_validate(view, from_attributes=True)
 
 
-def _job(job_id: str, service: ServiceDep) -> JobView:
+def _job(job_id: JobId, service: ServiceDep) -> JobView:
     return service.jobs.view(job_id)
 
 
@@ -36,7 +36,11 @@ def get_job(job: JobDep) -> JobOut:
     return job_out(job)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(JobNotFound))
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={200: {"description": "Events whose data is a JobOut document."}, **documented(JobNotFound)},
+)
 async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: a server-sent event with the job after every change, until it has ended."""
     async for view in service.jobs.watch(job.id):
@@ -44,6 +48,6 @@ async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[Serv
 
 
 @router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
-def cancel_job(job_id: str, service: ServiceDep) -> JobOut:
+def cancel_job(job_id: JobId, service: ServiceDep) -> JobOut:
     """Cancel a queued or running job. Nothing of it is stored."""
     return job_out(service.jobs.cancel(job_id))

@@ -5,9 +5,10 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract". An upload is staged and c
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.deps import MAX_PAGE, PageDep, ServiceDep
+from app.deps import MAX_PAGE, MULTIPART, DeletedLibraryId, LibraryId, PageDep, ServiceDep
 from app.errors import documented
 from app.library_schemas import (
     DuplicateGroup,
@@ -30,6 +31,14 @@ from index.instrument_index import LibraryInfo
 from models import errors
 
 router = APIRouter(prefix="/v1/libraries", tags=["libraries"])
+
+
+class EnrollForm(BaseModel):
+    """The form field of an enrollment."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"files": ["My synths.zip", "Bass.wav"]}})
+
+    files: list[UploadFile] = Field(description=f"One or more of: {ACCEPTED}.")
 
 
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
@@ -66,7 +75,7 @@ def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> 
 
 
 @router.get("/{library_id}", responses=documented(errors.LibraryNotFound))
-def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
+def get_library(library_id: LibraryId, service: ServiceDep) -> LibraryOut:
     """Get a library by its id or name."""
     return library_out(service.index.library(library_id), service)
 
@@ -74,7 +83,7 @@ def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
 @router.delete(
     "/{library_id}", status_code=204, responses=documented(errors.LibraryNotFound, errors.JobConflict)
 )
-def delete_library(library_id: str, service: ServiceDep) -> None:
+def delete_library(library_id: LibraryId, service: ServiceDep) -> None:
     """Delete a library with its instruments and previews. Stored queries keep their answers.
 
     It can be restored by its id for a while (SHOWME_UNDO_SECONDS, an hour). Its name is free at once.
@@ -86,7 +95,7 @@ def delete_library(library_id: str, service: ServiceDep) -> None:
     "/{library_id}",
     responses=documented(errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest),
 )
-def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> LibraryOut:
+def rename_library(library_id: LibraryId, body: LibraryIn, service: ServiceDep) -> LibraryOut:
     """Rename a library. The default library keeps its name."""
     return library_out(service.rename_library(library_id, body.name), service)
 
@@ -95,7 +104,7 @@ def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> Lib
     "/{library_id}/restore",
     responses=documented(errors.LibraryNotFound, errors.LibraryExists),
 )
-def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
+def restore_library(library_id: DeletedLibraryId, service: ServiceDep) -> LibraryOut:
     """Restore a recently deleted library whole. One that is not deleted is returned unchanged."""
     return library_out(service.index.restore_library(library_id), service)
 
@@ -105,7 +114,7 @@ def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
     responses=documented(errors.LibraryNotFound, errors.QueryNotFound, errors.IndexDamaged),
 )
 def get_library_map(
-    library_id: str,
+    library_id: LibraryId,
     service: ServiceDep,
     query: Annotated[
         str | None,
@@ -137,12 +146,12 @@ def get_library_map(
     responses=documented(errors.LibraryNotFound, errors.EncoderMismatch, errors.InvalidRequest),
 )
 def list_duplicates(
-    library_id: str,
+    library_id: LibraryId,
     service: ServiceDep,
     min_similarity: Annotated[
         float, Query(ge=0.5, le=1, description="Cosine from which two instruments are duplicates.")
     ] = 0.98,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most groups.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Largest number of groups to return.")] = 100,
 ) -> DuplicatesOut:
     """Group the instruments that sound nearly the same; each group is connected by pairs of duplicates."""
     found = service.index.duplicates(library_id, min_similarity, limit)
@@ -158,7 +167,7 @@ def list_duplicates(
 
 @router.get("/{library_id}/instruments", responses=documented(errors.LibraryNotFound, errors.InvalidRequest))
 def list_instruments(
-    library_id: str,
+    library_id: LibraryId,
     page: PageDep,
     service: ServiceDep,
     family: Annotated[FamilyName | None, Query(description="Only instruments of this family.")] = None,
@@ -187,10 +196,10 @@ def list_instruments(
     ),
 )
 def add_instruments(
-    library_id: str,
+    library_id: LibraryId,
     response: Response,
     service: ServiceDep,
-    files: Annotated[list[UploadFile], File(description=f"One or more of: {ACCEPTED}.")],
+    form: Annotated[EnrollForm, MULTIPART],
 ) -> JobOut:
     """Enroll instruments in the background and return the job.
 
@@ -199,6 +208,8 @@ def add_instruments(
     together, once all of them are stored.
     """
     library = service.index.library(library_id)
-    view = service.enroll_uploads(library, [Upload(upload_name(item.filename), item.file) for item in files])
+    view = service.enroll_uploads(
+        library, [Upload(upload_name(item.filename), item.file) for item in form.files]
+    )
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return job_out(view)

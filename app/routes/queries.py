@@ -6,13 +6,13 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et
 from secrets import token_hex
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import ConfigDict, Field, JsonValue
 from starlette.background import BackgroundTask
 
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import PageDep, ServiceDep
+from app.deps import MULTIPART, PageDep, QueryId, ServiceDep
 from app.errors import documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, chosen_set, disposition, file_name, write_zip
@@ -66,9 +66,6 @@ class BatchForm(Question):
     files: list[UploadFile] = Field(description="The mixtures; the other fields hold for each of them.")
 
 
-Multipart = Form(media_type="multipart/form-data")
-
-
 @router.post(
     "",
     responses=documented(
@@ -76,7 +73,7 @@ Multipart = Form(media_type="multipart/form-data")
     ),
 )
 async def create_query(
-    form: Annotated[QueryForm, Multipart], service: ServiceDep, response: Response
+    form: Annotated[QueryForm, MULTIPART], service: ServiceDep, response: Response
 ) -> QueryAnswer:
     """Find the instruments of a library that sound like those in a mixture: a `file`, or the audio of a stored `query`."""
     if (form.file is None) == (not form.query):
@@ -97,7 +94,7 @@ async def create_query(
 
 @router.post("/batch", responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy))
 async def create_query_batch(
-    form: Annotated[BatchForm, Multipart], service: ServiceDep, request: Request
+    form: Annotated[BatchForm, MULTIPART], service: ServiceDep, request: Request
 ) -> BatchOut:
     """Query several mixtures at once: for each file, in the order sent, its answer or the problem with it."""
     limit = service.settings.max_batch_files
@@ -127,13 +124,13 @@ def list_queries(page: PageDep, service: ServiceDep) -> QueryPage:
 
 
 @router.get("/{query_id}", responses=documented(errors.QueryNotFound))
-def get_query(query_id: str, service: ServiceDep) -> QueryAnswer:
+def get_query(query_id: QueryId, service: ServiceDep) -> QueryAnswer:
     """Get a stored answer as it was given."""
     return service.queries.answer(query_id)
 
 
 @router.delete("/{query_id}", status_code=204, responses=documented(errors.QueryNotFound))
-def delete_query(query_id: str, service: ServiceDep) -> None:
+def delete_query(query_id: QueryId, service: ServiceDep) -> None:
     """Delete a stored answer and its audio."""
     service.queries.remove(query_id)
 
@@ -151,7 +148,7 @@ def delete_query(query_id: str, service: ServiceDep) -> None:
     },
 )
 def export_query(
-    query_id: str,
+    query_id: QueryId,
     service: ServiceDep,
     format: Annotated[
         Literal["json", "csv", "zip"],
@@ -190,6 +187,6 @@ def export_query(
         **documented(errors.QueryNotFound),
     },
 )
-def get_query_audio(query_id: str, request: Request, service: ServiceDep) -> FileResponse:
+def get_query_audio(query_id: QueryId, request: Request, service: ServiceDep) -> FileResponse:
     """Get the audio of a stored query; supports byte ranges."""
     return audio_response(request, service.queries.audio(query_id))
