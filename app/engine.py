@@ -45,7 +45,7 @@ class Engine:
         """Open the data folder of `settings` with `pair` (None: the weights of `settings`).
 
         Without `reconcile` the vector files stay as they are, for a command that looks for faults.
-        Raises CheckpointError, IndexDamaged, SourceError.
+        Raises CheckpointError and IndexDamaged.
         """
         self.settings = settings
         self.pair = pair or EncoderPair.load(settings.weights_dir, settings.device)

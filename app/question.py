@@ -31,7 +31,7 @@ Seconds = Annotated[float, Field(ge=0, le=LATEST_SECONDS, allow_inf_nan=False)]
 
 
 class Question(BaseModel):
-    """What to find in a mixture, and in which part of it. Construction raises InvalidRequest for invalid parameters."""
+    """The parameters of a query: library, method, range and filters. Construction raises InvalidRequest for invalid ones."""
 
     model_config = ConfigDict(frozen=True)
 

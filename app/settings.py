@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     default_library: str | None = Field(
         default=None,
-        description="the SoundFont or folder enrolled on first start; empty means TimGM6mb, 'none' means none",
+        description="SoundFont or folder enrolled on the first start; empty means TimGM6mb, 'none' means none",
     )
 
     host: str = "127.0.0.1"
@@ -41,6 +41,8 @@ class Settings(BaseSettings):
         default=UNDO_SECONDS,
         ge=0,
         allow_inf_nan=False,
-        description="how long what is deleted can be restored",
+        description="time in which a deletion can be undone",
     )
-    max_stored_queries: int = Field(default=500, ge=1, description="older ones go, with their audio")
+    max_stored_queries: int = Field(
+        default=500, ge=1, description="most stored queries; older ones are deleted with their audio"
+    )
