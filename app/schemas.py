@@ -111,7 +111,7 @@ class SlotOut(Document):
     )
     family: str | None = Field(
         default=None,
-        description="Similarity-weighted majority of the nearest hits' families; null when none has a family.",
+        description="Softmax-weighted majority of the five nearest hits' families; null when none has a family.",
     )
     close: bool = Field(
         default=True,
