@@ -1,71 +1,30 @@
-"""From a question about a file to the answer of the HTTP contract, in steps that block and know nothing of HTTP.
+"""The steps from a mixture to its stored answer; they block and know nothing of HTTP.
 
-Section 3.3 of Kim et al. 2022 between decoding and the document; the service and the command line share these steps.
+Section 3.3 of Kim et al. 2022 between decoding and the document. The HTTP API, the terminal and the Python API share these
+steps.
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.default_library import DefaultLibrary, choose_library
 from app.query_store import QueryStore
-from app.schemas import HitOut, Mode
-from app.settings import DEFAULT_TOP_K, Settings
+from app.question import Question
+from app.schemas import HitOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
+from app.settings import Settings
 from index.catalog import new_id
-from index.families import FAMILIES
 from index.instrument_index import InstrumentIndex
-from index.query import SlotResult, run_query
+from index.query import RankedInstrument, SlotResult, run_query
 from index.records import Hit, LibraryInfo
-from models.audio import LATEST_SECONDS, Decoded, decode
+from models.audio import Decoded, decode
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
 
-MAX_EXCLUDED = 1000
 
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a file: the form fields of POST /v1/queries."""
-
-    library: str | None = None
-    mode: Mode = "auto"
-    top_k: int = DEFAULT_TOP_K
-    start_seconds: float = 0.0
-    end_seconds: float | None = None
-    family: str | None = None
-    exclude: tuple[str, ...] = ()
-
-    def check(self, max_top_k: int) -> None:
-        """Raises InvalidRequest for what can be seen to be wrong without the file."""
-        if not 1 <= self.top_k <= max_top_k:
-            limit = f"1 to {max_top_k}"
-            raise InvalidRequest(f"top_k is {self.top_k}; it must be {limit}", value=self.top_k, limit=limit)
-        if self.mode not in ("auto", "paper"):
-            raise InvalidRequest(f"mode {self.mode!r} is unknown", value=self.mode, limit="auto, paper")
-        if self.family is not None and self.family not in FAMILIES:
-            limit = ", ".join(FAMILIES)
-            raise InvalidRequest(f"family {self.family!r} is unknown", value=self.family, limit=limit)
-        for name, seconds in (("start_seconds", self.start_seconds), ("end_seconds", self.end_seconds)):
-            if seconds is not None and not 0 <= seconds <= LATEST_SECONDS:
-                limit = f"0 to {LATEST_SECONDS:g}"
-                raise InvalidRequest(f"{name} is {seconds}; it must be {limit}", value=seconds, limit=limit)
-        if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
-            raise InvalidRequest(
-                f"the range ends at {self.end_seconds} s, which is not after its start at {self.start_seconds} s",
-                value=self.end_seconds,
-                limit=f"more than {self.start_seconds}",
-            )
-        if len(self.exclude) > MAX_EXCLUDED:
-            seen = len(self.exclude)
-            raise InvalidRequest(
-                f"{seen} instruments are too many to exclude", value=seen, limit=MAX_EXCLUDED
-            )
-
-
-class Heard(NamedTuple):
-    """A question's file, decoded."""
+class DecodedUpload(NamedTuple):
+    """A decoded mixture with the name and the suffix that its file is stored under."""
 
     name: str
     suffix: str
@@ -75,7 +34,7 @@ class Heard(NamedTuple):
 
 
 class Answerer:
-    """Answers questions from one index with one pair of encoders, and keeps the answers. Safe to use from threads."""
+    """Answers questions from one index with one pair of encoders, and stores the answers. Thread-safe."""
 
     def __init__(
         self,
@@ -92,8 +51,14 @@ class Answerer:
         self._default = default
 
     def library(self, question: Question) -> LibraryInfo:
-        """Check the question and find the library it means. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
-        question.check(self._settings.max_top_k)
+        """Return the library to search. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
+        max_top_k = self._settings.max_top_k
+        if question.top_k > max_top_k:
+            raise InvalidRequest(
+                f"top_k must be at most {max_top_k}, not {question.top_k}",
+                value=question.top_k,
+                limit=f"1 to {max_top_k}",
+            )
         library = choose_library(self._index, question.library, self._default)
         if library.num_instruments == 0:
             raise LibraryEmpty(
@@ -101,8 +66,10 @@ class Answerer:
             )
         return library
 
-    def hear(self, path: Path, name: str, question: Question, asked_again: str | None = None) -> Heard:
-        """Decode the asked-for range of the file at `path`, which the client calls `name`. Raises AudioError."""
+    def decode(
+        self, path: Path, name: str, question: Question, asked_again: str | None = None
+    ) -> DecodedUpload:
+        """Decode the question's range of the file at `path`, which the client calls `name`. Raises AudioError."""
         started = time.perf_counter()
         decoded = decode(
             path,
@@ -114,18 +81,18 @@ class Answerer:
         )
         with path.open("rb") as file:
             kind, _ = detect_format(file, name)
-        return Heard(name, f".{kind}", decoded, 1000 * (time.perf_counter() - started), asked_again)
+        return DecodedUpload(name, f".{kind}", decoded, 1000 * (time.perf_counter() - started), asked_again)
 
-    def answer(self, heard: Heard, library: LibraryInfo, question: Question) -> dict[str, Any]:
-        """Find the library's instruments in what was heard; the answer is the document of POST /v1/queries.
+    def answer(self, upload: DecodedUpload, library: LibraryInfo, question: Question) -> QueryAnswer:
+        """Find the library's instruments in the mixture.
 
         Raises SilentAudio, EncoderMismatch, LibraryNotFound, LibraryEmpty.
         """
         result, timing_ms = run_query(
             self._index,
             self._pair,
-            heard.decoded.samples,
-            heard.decoded.range_seconds[0],
+            upload.decoded.samples,
+            upload.decoded.range_seconds[0],
             library=library.id,
             mode=question.mode,
             top_k=question.top_k,
@@ -133,52 +100,61 @@ class Answerer:
             exclude=question.exclude,
         )
         query_id = new_id("q")
-        return {
-            "id": query_id,
-            "library": {"id": library.id, "name": library.name, "num_instruments": library.num_instruments},
-            "mode": question.mode,
-            "encoder": self._pair.encoder_hash,
-            "name": heard.name,
-            "duration_seconds": round(heard.decoded.duration_seconds, 6),
-            "range_seconds": [round(second, 6) for second in heard.decoded.range_seconds],
-            "num_instruments": result.num_instruments,
-            "slots": [self._slot_out(slot) for slot in result.slots],
-            "retrieved": sorted(result.retrieved),
-            "audio_url": f"/v1/queries/{query_id}/audio",
-            "asked_again": heard.asked_again,
-            "timing_ms": {"decode": round(heard.decode_ms, 2)}
+        start, end = upload.decoded.range_seconds
+        return QueryAnswer(
+            id=query_id,
+            library=QueriedLibrary(id=library.id, name=library.name, num_instruments=library.num_instruments),
+            mode=question.mode,
+            encoder=self._pair.encoder_hash,
+            name=upload.name,
+            duration_seconds=round(upload.decoded.duration_seconds, 6),
+            range_seconds=(round(start, 6), round(end, 6)),
+            num_instruments=result.num_instruments,
+            slots=[slot_out(slot, self._pair.close_similarity) for slot in result.slots],
+            instruments=[ranked_out(ranked) for ranked in result.instruments],
+            retrieved=sorted(result.retrieved),
+            audio_url=f"/v1/queries/{query_id}/audio",
+            asked_again=upload.asked_again,
+            timing_ms={"decode": round(upload.decode_ms, 2)}
             | {key: round(ms, 2) for key, ms in timing_ms.items()},
-        }
+        )
 
-    def _slot_out(self, slot: SlotResult) -> dict[str, Any]:
-        return {
-            "slot": slot.slot,
-            "presence": round(slot.presence, 4),
-            "active": [[round(start, 6), round(end, 6)] for start, end in slot.active],
-            "hits": [hit_out(hit).model_dump() for hit in slot.hits],
-            "curve": [[round(second, 3), round(presence, 4)] for second, presence in slot.curve],
-            "family": slot.family,
-            "close": bool(slot.hits) and slot.hits[0].similarity >= self._pair.close_similarity,
-        }
-
-    def keep(self, answer: dict[str, Any], audio: Path, suffix: str) -> None:
+    def keep(self, answer: QueryAnswer, audio: Path, suffix: str) -> None:
         """Store the answer and take over its audio, both or neither."""
         self._store.add(answer, audio, suffix)
 
-    def ask(self, path: Path, name: str, question: Question) -> dict[str, Any]:
-        """All steps in a row, for callers without an event loop; `path` is taken over when the answer is stored."""
+    def ask(self, path: Path, name: str, question: Question) -> QueryAnswer:
+        """Run all steps, for callers without an event loop; the file at `path` is taken over when the answer is stored."""
         library = self.library(question)
-        heard = self.hear(path, name, question)
-        answer = self.answer(heard, library, question)
-        self.keep(answer, path, heard.suffix)
+        upload = self.decode(path, name, question)
+        answer = self.answer(upload, library, question)
+        self.keep(answer, path, upload.suffix)
         return answer
 
 
-def preview_url(instrument_id: str) -> str:
-    return f"/v1/instruments/{instrument_id}/preview"
+def slot_out(slot: SlotResult, close_similarity: float) -> SlotOut:
+    """Convert a slot; its best hit is close from a cosine of `close_similarity`."""
+    return SlotOut(
+        slot=slot.slot,
+        presence=round(slot.presence, 4),
+        active=[(round(start, 6), round(end, 6)) for start, end in slot.active],
+        hits=[hit_out(hit) for hit in slot.hits],
+        curve=[(round(second, 3), round(presence, 4)) for second, presence in slot.curve],
+        family=slot.family,
+        close=bool(slot.hits) and slot.hits[0].similarity >= close_similarity,
+    )
+
+
+def ranked_out(ranked: RankedInstrument) -> RankedInstrumentOut:
+    """Convert an instrument of the ranking."""
+    hit = hit_out(ranked.hit)
+    return RankedInstrumentOut(
+        **dict(hit), probability=round(ranked.probability, 4), slots=list(ranked.slots)
+    )
 
 
 def hit_out(hit: Hit) -> HitOut:
+    """Convert a hit."""
     return HitOut(
         instrument_id=hit.instrument_id,
         name=hit.name,
@@ -187,3 +163,8 @@ def hit_out(hit: Hit) -> HitOut:
         similarity=round(hit.similarity, 4),
         preview_url=preview_url(hit.instrument_id),
     )
+
+
+def preview_url(instrument_id: str) -> str:
+    """Return the path of an instrument's preview."""
+    return f"/v1/instruments/{instrument_id}/preview"

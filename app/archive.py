@@ -1,8 +1,8 @@
-"""Unpacks an uploaded zip into a folder of instruments without trusting anything it says about itself.
+"""Unpacks an uploaded zip into a folder of instruments without trusting its own figures.
 
-Each top-level folder is one instrument named after it (DESIGN.md), unless there are .sfz files, which name their samples
-by path. Names, sizes and counts are checked before and while unpacking: a zip may point outside its folder or unpack to
-a thousand times its size.
+Each top-level folder is one instrument with the folder's name, unless there are .sfz files, which name their samples by
+path. Names, sizes and counts are checked before and while unpacking: a zip may point outside its folder or unpack to a
+thousand times its size.
 """
 
 import lzma
@@ -29,11 +29,11 @@ BROKEN = (
 def unpack(
     archive: Path, target: Path, *, suffixes: Collection[str], max_entries: int, max_bytes: int
 ) -> int:
-    """Write the audio files of `archive` to `target/<instrument>/` and return how many files were written.
+    """Write the audio files of `archive` to `target/<instrument>/` and return the number of files written.
 
-    Files that are no audio are left out. A zip with .sfz files keeps its folders and everything in them instead, since
-    these may include others of any name. Raises SourceError for a zip that is broken, encrypted, holds no audio or
-    points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked bytes.
+    Other files are skipped. A zip with .sfz files keeps its folders and all files, since an .sfz may include files of any
+    name. Raises SourceError for a zip that is broken, encrypted, holds no audio or points outside itself, AudioTooLarge
+    above `max_entries` files or `max_bytes` unpacked bytes.
     """
     _check_entry_count(archive, max_entries)
     try:
@@ -64,7 +64,7 @@ def unpack(
 
 
 def clean_name(name: str) -> str:
-    """`name` as a file or folder name that every system takes: no separators, no control characters, not too long."""
+    """Return `name` as a file name for every system: no separators, no control characters, not too long."""
     kept = portable_name(name)
     stem, dot, suffix = kept.rpartition(".")
     if dot and len(suffix) <= 5:
@@ -73,7 +73,7 @@ def clean_name(name: str) -> str:
 
 
 def _check_entry_count(archive: Path, max_entries: int) -> None:
-    """Count directory records in the raw bytes: `zipfile` reads all of them into memory before anyone can object."""
+    """Count the directory records in the raw bytes, since `zipfile` would read all of them into memory first."""
     count, tail = 0, b""
     with archive.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -87,7 +87,7 @@ def _check_entry_count(archive: Path, max_entries: int) -> None:
 
 
 def _entries(zipped: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
-    """(entry, its path in parts) of every file in the order of their names, hidden ones left out."""
+    """Yield (entry, path in parts) of every file, sorted by name; hidden files are left out."""
     for entry in sorted(zipped.infolist(), key=lambda item: item.filename):
         parts = _safe_parts(entry)
         if parts and not entry.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in parts):
@@ -99,7 +99,7 @@ def _suffix(parts: tuple[str, ...]) -> str:
 
 
 def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
-    """The entry's path as parts; raises SourceError if it leaves the folder, is a link or is encrypted."""
+    """Return the entry's path in parts. Raises SourceError if it leaves the folder, is a link or is encrypted."""
     name = entry.filename.replace("\\", "/")
     parts = PurePosixPath(name).parts
     drive = len(name) > 1 and name[1] == ":"
@@ -121,18 +121,18 @@ def _check_declared_size(entries: list[zipfile.ZipInfo], max_bytes: int) -> None
 
 
 def _tree_name(part: str) -> str:
-    """A name that SFZ files still find their samples by, since they look for names made portable in the same way."""
+    """Return a portable name; SFZ files find it, since the reader makes the names it looks for portable too."""
     return portable_name(part) or "_"
 
 
 def _place(target: Path, parts: tuple[str, ...], number: int) -> Path:
-    """Where an audio file goes: into its top-level folder, whatever folders it lies in there, or to the top itself."""
+    """Return the target of an audio file: directly in its top-level folder, or at the top if it is in none."""
     name = clean_name(parts[-1])
     return target / name if len(parts) == 1 else target / clean_name(parts[0]) / f"{number:05d}_{name}"
 
 
 def free_path(path: Path) -> Path:
-    """`path`, or the first of `name (2).ext`, `name (3).ext`, … that does not exist."""
+    """Return `path`, or the first of `name (2).ext`, `name (3).ext`, … that does not exist."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1
@@ -141,14 +141,16 @@ def free_path(path: Path) -> Path:
 
 
 def _copy(source: BinaryIO, path: Path, left: int, max_bytes: int) -> int:
-    """Copy at most `left` bytes; the zip's own figures are not trusted."""
+    """Copy at most `left` bytes and return their number. Raises AudioTooLarge for more."""
     written = 0
     with path.open("wb") as target:
         while chunk := source.read(CHUNK_BYTES):
             written += len(chunk)
             if written > left:
                 raise AudioTooLarge(
-                    "the zip unpacks to more than it says", value=max_bytes - left + written, limit=max_bytes
+                    "the zip unpacks to more bytes than it declares",
+                    value=max_bytes - left + written,
+                    limit=max_bytes,
                 )
             target.write(chunk)
     return written

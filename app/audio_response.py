@@ -1,6 +1,6 @@
-"""Sends an audio file, whole or the byte range that a player asks for.
+"""Sends an audio file, whole or in the byte range that a player requests.
 
-RFC 9110, section 14: a range in a foreign unit is ignored, one outside the file is answered with 416.
+RFC 9110, section 14: a range in an unknown unit is ignored; a range outside the file is answered with 416.
 """
 
 import re
@@ -25,7 +25,7 @@ _RANGES = re.compile(
 
 
 def audio_response(request: Request, path: Path) -> FileResponse:
-    """`path` as a response to `request`; raises a 416 when the range lies outside the file or makes no sense."""
+    """Return `path` as the response to `request`. Raises a 416 for a range that is malformed or outside the file."""
     asked = request.headers.get("range")
     if asked is not None:
         if not asked.strip().lower().startswith("bytes"):

@@ -1,6 +1,6 @@
-"""The library that a fresh service starts with, and that queries use when they name none.
+"""The default library: a new service starts with it, and queries that name no library use it.
 
-DESIGN.md, decisions 6 and 8: the embedded default is the 128 presets of TimGM6mb, on which no encoder is ever trained.
+docs/ARCHITECTURE.md, decisions 6 and 8: it holds the 128 presets of TimGM6mb, on which no encoder is ever trained.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ MELODIC_BANK = 0
 
 @dataclass(frozen=True)
 class DefaultLibrary:
-    """Its name, and how to open the source that fills it."""
+    """The name of the default library, and a function that opens its source."""
 
     name: str
     open_source: Callable[[], InstrumentSource]
 
     @classmethod
     def of_setting(cls, setting: str | None) -> "DefaultLibrary | None":
-        """What SHOWME_DEFAULT_LIBRARY asks for: a path, "none", or nothing for the shipped SoundFont."""
+        """Return the library of SHOWME_DEFAULT_LIBRARY: a path, "none", or None for the shipped SoundFont."""
         if setting is None:
             path = default_soundfont()
             return cls(_name_of(path), lambda: SoundFontSource(path, banks={MELODIC_BANK}))
@@ -38,11 +38,11 @@ class DefaultLibrary:
         return cls(_name_of(path), lambda: open_source(path))
 
     def to_fill(self, index: InstrumentIndex) -> tuple[LibraryInfo, InstrumentSource] | None:
-        """The library (made here if need be) and what to fill it with; None if it is filled already.
+        """Return the library, created if need be, and the source to fill it with; None if it is already filled.
 
-        Embedded with another encoder, as after an upgrade, it is filled anew, with the names and families that were
-        corrected, unless somebody added to it. Raises SourceError when the source does not open, and then leaves
-        everything as it is.
+        A library of another encoder, as after an upgrade, is emptied to be filled again, unless somebody added to it;
+        corrected names and families are kept. Raises SourceError, before changing anything, when the source does not
+        open.
         """
         there = next((library for library in index.libraries.all() if library.name == self.name), None)
         if there and there.num_instruments and there.encoder_hash == index.encoder_hash:
@@ -56,28 +56,28 @@ class DefaultLibrary:
 
 
 def _name_of(path: Path) -> str:
-    """The path's stem as the index writes names: white space counts once."""
+    """Return the path's stem as the index writes names: white space counts once."""
     return " ".join(path.resolve().stem.split())[:MAX_NAME_LENGTH]
 
 
 def _is_untouched(library: LibraryInfo, index: InstrumentIndex, source: InstrumentSource) -> bool:
-    """Whether every instrument of the library comes from its source."""
+    """Return whether every instrument of the library comes from its source."""
     own = {instrument.source for instrument in source}
     rows, _ = index.instruments.page(library.id, limit=library.num_instruments)
     return all(row.source in own for row in rows)
 
 
 def check_default_keeps_its_name(library: LibraryInfo, name: str, default: DefaultLibrary | None) -> None:
-    """Raises InvalidRequest for another name for the default library, which would be made anew at the next start."""
+    """Raise InvalidRequest for a new name of the default library: the next start would create it again."""
     if default and library.name == default.name != " ".join(name.split()):
-        message = f"{library.name!r} is the default library, which is known by its name and keeps it"
+        message = f"{library.name!r} is the default library and cannot be renamed"
         raise InvalidRequest(message, value=name[:MAX_NAME_LENGTH], limit=library.name)
 
 
 def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLibrary | None) -> LibraryInfo:
-    """The library a query means: the one asked for (id or name), else the default one, else the only one.
+    """Return the library to search: the one asked for (id or name), else the default one, else the only one.
 
-    Raises LibraryNotFound, and InvalidRequest when several could be meant.
+    Raises LibraryNotFound, and InvalidRequest when none is named and there are several.
     """
     if asked:
         return index.libraries.get(asked)
@@ -90,4 +90,4 @@ def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLi
     if not libraries:
         raise LibraryNotFound("there is no library yet; create one and add instruments")
     names = ", ".join(library.name for library in libraries[:10])
-    raise InvalidRequest("there are several libraries; say which in `library`", value=None, limit=names)
+    raise InvalidRequest("there are several libraries; name one in `library`", value=None, limit=names)

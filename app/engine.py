@@ -1,59 +1,171 @@
-"""Runs blocking work off the event loop: a bounded number of queries, two decoding, one in the encoder at a time.
+"""The Python API: queries and enrollments on a data folder in this process, without HTTP.
 
-Admission is decided on the loop's own thread, so the bound needs no lock; past it a query is told when to come back.
+    from app import Engine
+
+    with Engine.open("data") as engine:
+        answer = engine.query("song.wav")
+
+The service and the terminal work with the same object, so that all three give the same answers.
 """
 
-import math
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
-from anyio import CapacityLimiter, to_thread
+from app.answering import Answerer
+from app.default_library import DefaultLibrary
+from app.query_store import QueryStore
+from app.question import DEFAULT_TOP_K, Mode, Question
+from app.schemas import QueryAnswer
+from app.settings import Settings
+from app.uploads import upload_name
+from index.enroll import EnrollReport, Progress, enroll
+from index.instrument_index import InstrumentIndex
+from index.records import LibraryInfo
+from index.sources import open_source
+from models.encoder_pair import EncoderPair
+from models.errors import LibraryNotFound
 
-from models.errors import Busy
 
-T = TypeVar("T")
-SMOOTHING = 0.2  # weight of the newest query in the running mean
+class Enrolled(NamedTuple):
+    """The library after an enrollment, and the report: which instruments were added, which skipped and why."""
 
-
-class QueueFull(Busy):
-    """Too many queries in flight; `retry_after_seconds` is a guess from the recent ones."""
-
-    def __init__(self, waiting: int, limit: int, retry_after_seconds: int) -> None:
-        super().__init__(f"{waiting} queries are already in flight; try again", value=waiting, limit=limit)
-        self.retry_after_seconds = retry_after_seconds
+    library: LibraryInfo
+    report: EnrollReport
 
 
 class Engine:
-    """Admits at most `max_waiting` queries and gives their stages a thread each, within the stages' capacities."""
+    """One data folder with the encoders that its libraries are embedded by. Thread-safe; close it when done."""
 
-    def __init__(self, max_waiting: int, decoders: int = 2) -> None:
-        self.max_waiting = max_waiting
-        self.in_flight = 0
-        self._decoding = CapacityLimiter(decoders)
-        self._inference = CapacityLimiter(1)
-        self._mean_seconds = 0.3
+    def __init__(
+        self, settings: Settings, pair: EncoderPair | None = None, *, reconcile: bool = True
+    ) -> None:
+        """Open the data folder of `settings` with `pair` (None: the weights of `settings`).
 
-    @asynccontextmanager
-    async def admit(self) -> AsyncIterator[None]:
-        """Hold a place for one query; raises Busy when all are taken."""
-        if self.in_flight >= self.max_waiting:
-            retry_after = math.ceil(self._mean_seconds * self.in_flight)
-            raise QueueFull(self.in_flight, self.max_waiting, max(1, min(retry_after, 120)))
-        self.in_flight += 1
-        started = time.perf_counter()
+        Without `reconcile` the vector files stay as they are, for a command that looks for faults.
+        Raises CheckpointError and IndexDamaged.
+        """
+        self.settings = settings
+        self.pair = pair or EncoderPair.load(settings.weights_dir, settings.device)
+        self.default = DefaultLibrary.of_setting(settings.default_library)
+        self.index = _open_index(settings, self.pair, reconcile)
+        self.queries = QueryStore(
+            self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
+        )
+        self.answerer = Answerer(settings, self.index, self.pair, self.queries, self.default)
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path | str | None = None,
+        *,
+        device: str | None = None,
+        weights: Path | str | None = None,
+        default_library: str | None = None,
+    ) -> Self:
+        """Open a data folder, which is created if need be; arguments left out come from SHOWME_… in the environment.
+
+        `device` is "auto", "cpu" or "cuda"; `weights` is the folder of the encoders (the shipped ones if neither names
+        one); `default_library` is a SoundFont or folder, or "none". Raises CheckpointError, IndexDamaged, ValueError.
+        """
+        given = {
+            "data_dir": data_dir,
+            "device": device,
+            "weights_dir": weights,
+            "default_library": default_library,
+        }
+        return cls(Settings.model_validate({key: value for key, value in given.items() if value is not None}))
+
+    def query(
+        self,
+        path: Path | str,
+        library: str | None = None,
+        *,
+        top_k: int = DEFAULT_TOP_K,
+        mode: Mode = "auto",
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        family: str | None = None,
+        exclude: Sequence[str] = (),
+    ) -> QueryAnswer:
+        """Find the instruments of a library that sound like those in an audio file, and store the answer.
+
+        `library` is an id or a name; None means the default library (enrolled first if it is not there yet), or else
+        the only one. Raises AudioError, InvalidRequest, LibraryError, EncoderMismatch, and OSError for an unreadable file.
+        """
+        question = Question(
+            library=library,
+            top_k=top_k,
+            mode=mode,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            family=family,
+            exclude=tuple(exclude),
+        )
+        return self.ask(Path(path), question)
+
+    def ask(self, path: Path, question: Question) -> QueryAnswer:
+        """Answer a question about the audio file at `path`, as `query` does."""
+        with path.open("rb"):
+            pass  # report an unreadable file before enrolling anything
+        if question.library is None:
+            self.fill_default()
+        with tempfile.TemporaryDirectory(prefix="query_", dir=self.index.folder.tmp_dir) as folder:
+            copy = Path(shutil.copyfile(path, Path(folder) / "query"))
+            return self.answerer.ask(copy, upload_name(path.name), question)
+
+    def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
+        """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.
+
+        A failed enrollment leaves nothing behind, not even an empty library. Raises SourceError, EncoderMismatch.
+        """
+        source = open_source(Path(path))
         try:
-            yield
-        finally:
-            self.in_flight -= 1
-            seconds = (time.perf_counter() - started) / (self.in_flight + 1)
-            self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
+            chosen, is_new = self.index.libraries.get(library), False
+        except LibraryNotFound:
+            chosen, is_new = self.index.libraries.create(library), True
+        try:
+            report = enroll(self.index, self.pair, chosen.id, source, progress=progress)
+        except BaseException:
+            if is_new:
+                self.index.libraries.drop(chosen.id)
+            raise
+        return Enrolled(self.index.libraries.get(chosen.id), report)
 
-    async def decode(self, work: Callable[[], T]) -> T:
-        """Run `work` (reading and resampling a file) in a thread."""
-        return await to_thread.run_sync(work, limiter=self._decoding)
+    def fill_default(self, progress: Progress | None = None) -> None:
+        """Enroll the default library if it is not there yet."""
+        to_fill = self.default.to_fill(self.index) if self.default else None
+        if to_fill:
+            library, source = to_fill
+            enroll(self.index, self.pair, library.id, source, progress=progress)
 
-    async def infer(self, work: Callable[[], T]) -> T:
-        """Run `work` (the encoder and the search) in a thread, one at a time, in the order of arrival."""
-        return await to_thread.run_sync(work, limiter=self._inference)
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries, the oldest first."""
+        return self.index.libraries.all()
+
+    def close(self) -> None:
+        """Close the data folder."""
+        self.index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open_index(settings: Settings, pair: EncoderPair, reconcile: bool) -> InstrumentIndex:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    index = InstrumentIndex(
+        settings.data_dir, pair.encoder_hash, pair.embedding_dim, pair.device, settings.undo_seconds
+    )
+    if reconcile:
+        index.open()
+    else:
+        index.catalog.migrate()
+    return index

@@ -1,18 +1,19 @@
-"""The chosen set of a query as a download: JSON, CSV, or a zip of both with the previews.
+"""Downloads of a query's chosen instruments: JSON, CSV, or a zip of both with the previews.
 
-File names follow RFC 6266; what a spreadsheet would take for a formula is written as text.
+File names follow RFC 6266. Text that a spreadsheet would take for a formula is marked as text.
 """
 
 import csv
 import io
-import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from pydantic import ConfigDict, Field
+
 from app.archive import clean_name
+from app.schemas import Document, QueriedLibrary, QueryAnswer, SlotOut, Span
 from index.instrument_index import InstrumentIndex
 from models.errors import InstrumentNotFound
 
@@ -23,90 +24,146 @@ COLUMNS = (
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-Item = dict[str, Any]
+
+class ExportedInstrument(Document):
+    """A chosen instrument, under the slot that it is most similar to."""
+
+    instrument_id: str = Field(description="Id of the instrument.")
+    slot: int | None = Field(
+        default=None, description="Number of the slot; null when no slot has it as a hit."
+    )
+    name: str | None = Field(
+        default=None,
+        description="Name of the instrument now; its name in the answer when it is deleted; null when unknown.",
+    )
+    family: str | None = Field(
+        default=None, description="Family of the instrument; null when it is not known."
+    )
+    similarity: float | None = Field(
+        default=None, description="Cosine similarity to the slot; null without a slot."
+    )
+    active: list[Span] = Field(
+        default=[], description="Spans in which the slot sounds: (start, end) in seconds."
+    )
+    source: str | None = Field(
+        default=None, description="File, preset or folder that it was enrolled from; null when it is deleted."
+    )
+    licence: str | None = Field(default=None, description="Licence that the source states; null without one.")
+    gone: bool = Field(default=False, description="Whether the instrument is deleted.")
+    preview: str | None = Field(
+        default=None, description="Path of its mp3 in the zip download; null when it has no preview."
+    )
 
 
-def chosen_set(answer: Mapping[str, Any], ids: Sequence[str], index: InstrumentIndex) -> dict[str, Any]:
-    """The document of the instruments `ids` of a query's answer; without any, of the best hit of every slot.
+class ExportedSet(Document):
+    """The chosen instruments of a query."""
 
-    An instrument stands under the slot that it resembles most; one that no slot has (found by likeness) has no slot.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "query": "q_8c2f6ad0915e",
+                "name": "song.mp3",
+                "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 128},
+                "range_seconds": [0.0, 12.4],
+                "instruments": [
+                    {
+                        "instrument_id": "i_5d1c9a04be77",
+                        "slot": 0,
+                        "name": "Fretless Bass",
+                        "family": "bass",
+                        "similarity": 0.83,
+                        "active": [[0.0, 4.5], [6.0, 12.4]],
+                        "source": "TimGM6mb.sf2#0:35",
+                        "licence": "GPL-2.0",
+                        "gone": False,
+                        "preview": "previews/01 Fretless Bass.mp3",
+                    }
+                ],
+            }
+        }
+    )
+
+    query: str = Field(description="Id of the query.")
+    name: str = Field(description="File name of the mixture.")
+    library: QueriedLibrary = Field(description="The library that was searched.")
+    range_seconds: Span = Field(description="The analysed range: (start, end) in seconds of the file.")
+    instruments: list[ExportedInstrument] = Field(description="The instruments, in the order of choice.")
+
+
+def chosen_set(answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex) -> ExportedSet:
+    """Return the instruments `ids` as a document; without ids, the best hit of every slot.
+
+    Each stands under the slot that it is most similar to, or under none if it is a hit of no slot.
     """
-    slots = answer["slots"]
-    wanted = dict.fromkeys(ids or [slot["hits"][0]["instrument_id"] for slot in slots if slot["hits"]])
-    return {
-        "query": answer["id"],
-        "name": answer["name"],
-        "library": answer["library"],
-        "range_seconds": answer["range_seconds"],
-        "instruments": [_item(number, one, slots, index) for number, one in enumerate(wanted, 1)],
-    }
+    wanted = dict.fromkeys(ids or [slot.hits[0].instrument_id for slot in answer.slots if slot.hits])
+    return ExportedSet(
+        query=answer.id,
+        name=answer.name,
+        library=answer.library,
+        range_seconds=answer.range_seconds,
+        instruments=[_exported(number, one, answer.slots, index) for number, one in enumerate(wanted, 1)],
+    )
 
 
-def as_json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+def as_json(chosen: ExportedSet) -> bytes:
+    """Return the document as JSON for people."""
+    return chosen.model_dump_json(indent=2).encode()
 
 
-def as_csv(document: Mapping[str, Any]) -> bytes:
-    """One row per instrument; spans are written `0-4.5; 6-12.4`."""
+def as_csv(chosen: ExportedSet) -> bytes:
+    """Return one row per instrument; spans are written as `0-4.5; 6-12.4`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for item in document["instruments"]:
-        spans = "; ".join(f"{start:g}-{end:g}" for start, end in item["active"])
-        row = item | {"active": spans, "gone": str(item["gone"]).lower()}
+    for item in chosen.instruments:
+        spans = "; ".join(f"{start:g}-{end:g}" for start, end in item.active)
+        row = item.model_dump() | {"active": spans, "gone": str(item.gone).lower()}
         writer.writerow(_as_text(row[column]) for column in COLUMNS)
     return text.getvalue().encode("utf-8", "replace")
 
 
-def write_zip(path: Path, document: Mapping[str, Any], index: InstrumentIndex) -> None:
-    """`set.json`, `set.csv`, and under `previews/` the mp3 of every instrument that is still there."""
+def write_zip(path: Path, chosen: ExportedSet, index: InstrumentIndex) -> None:
+    """Write `set.json`, `set.csv`, and under `previews/` the mp3 of every instrument that is still there."""
     with zipfile.ZipFile(path, "w") as archive:
-        for item in document["instruments"]:
-            if item["preview"]:
+        for item in chosen.instruments:
+            if item.preview:
                 try:
-                    archive.write(index.folder.preview_file(item["instrument_id"]), item["preview"])
+                    archive.write(index.folder.preview_file(item.instrument_id), item.preview)
                 except FileNotFoundError:  # purged meanwhile
-                    item["preview"] = None
-        archive.writestr("set.json", as_json(document))
-        archive.writestr("set.csv", as_csv(document))
+                    item.preview = None
+        archive.writestr("set.json", as_json(chosen))
+        archive.writestr("set.csv", as_csv(chosen))
 
 
-def file_name(document: Mapping[str, Any], suffix: str) -> str:
-    """What the download is called, after the mixture."""
-    return clean_name(f"{Path(str(document['name'])).stem} instruments.{suffix}")
+def file_name(chosen: ExportedSet, suffix: str) -> str:
+    """Return the download's file name, which begins with the mixture's."""
+    return clean_name(f"{Path(chosen.name).stem} instruments.{suffix}")
 
 
 def disposition(name: str) -> str:
-    """The Content-Disposition of a download called `name`: in ASCII for old clients, and as it is."""
+    """Return the Content-Disposition of a download called `name`: in ASCII for old clients, and in full."""
     plain = name.encode("ascii", "replace").decode().translate(str.maketrans('?"\\', "___"))
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _item(
-    number: int, instrument_id: str, slots: Iterable[Mapping[str, Any]], index: InstrumentIndex
-) -> Item:
-    heard = [(hit, slot) for slot in slots for hit in slot["hits"] if hit["instrument_id"] == instrument_id]
-    nowhere: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
-    hit, slot = max(heard, key=lambda pair: float(pair[0]["similarity"]), default=nowhere)
-    item: Item = {
-        "instrument_id": instrument_id,
-        "slot": slot.get("slot"),
-        "name": hit.get("name"),
-        "family": hit.get("family"),
-        "similarity": hit.get("similarity"),
-        "active": slot.get("active", []),
-        "source": None,
-        "licence": None,
-        "gone": False,
-        "preview": None,
-    }
+def _exported(
+    number: int, instrument_id: str, slots: Sequence[SlotOut], index: InstrumentIndex
+) -> ExportedInstrument:
+    heard = [(hit, slot) for slot in slots for hit in slot.hits if hit.instrument_id == instrument_id]
+    item = ExportedInstrument(instrument_id=instrument_id)
+    if heard:
+        hit, slot = max(heard, key=lambda pair: pair[0].similarity)
+        item.name, item.family, item.similarity = hit.name, hit.family, hit.similarity
+        item.slot, item.active = slot.slot, slot.active
     try:
         info = index.instruments.get(instrument_id)
     except InstrumentNotFound:
-        return item | {"gone": True}
+        item.gone = True
+        return item
     if index.folder.preview_file(instrument_id).is_file():
-        item["preview"] = f"previews/{clean_name(f'{number:02d} {info.name}.mp3')}"
-    return item | {"name": info.name, "family": info.family, "source": info.source, "licence": info.licence}
+        item.preview = f"previews/{clean_name(f'{number:02d} {info.name}.mp3')}"
+    item.name, item.family, item.source, item.licence = info.name, info.family, info.source, info.licence
+    return item
 
 
 def _as_text(value: object) -> object:

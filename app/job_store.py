@@ -1,6 +1,6 @@
-"""Enrollment jobs in SQLite, so that their state outlives the process that ran them.
+"""Stores enrollment jobs in the database, so that their state outlives the process that ran them.
 
-Callers get frozen views with the field names of the HTTP contract in DESIGN.md.
+Callers get frozen views with the field names of docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ UNFINISHED = ("queued", "running")
 
 @dataclass(frozen=True)
 class JobView:
-    """A job as it stands: `done` of `total` instruments."""
+    """The state of a job: `done` of `total` instruments."""
 
     id: str
     library_id: str | None
@@ -38,7 +38,7 @@ class JobStore:
         self._catalog = catalog
 
     def create(self, library_id: str, total: int) -> JobView:
-        """A queued job. Raises LibraryNotFound if the library has gone meanwhile."""
+        """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile."""
         with self._catalog.write() as session:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
@@ -49,13 +49,13 @@ class JobStore:
             return _view(row)
 
     def save(self, view: JobView) -> None:
-        """Write state, progress and message."""
+        """Write the state, progress and message of a job."""
         with self._catalog.write() as session:
             values = {"state": view.state, "done": view.done, "total": view.total, "message": view.message}
             session.execute(update(Job).where(Job.id == view.id).values(values))
 
     def get(self, job_id: str) -> JobView:
-        """Raises JobNotFound."""
+        """Return a stored job. Raises JobNotFound."""
         with self._catalog.session() as session:
             row = session.get(Job, job_id)
         if row is None:
@@ -63,7 +63,7 @@ class JobStore:
         return _view(row)
 
     def fail_unfinished(self, message: str) -> list[str]:
-        """Mark every queued or running job as failed (nothing of them was stored), and return their ids."""
+        """Mark every queued or running job as failed, and return their ids."""
         with self._catalog.write() as session:
             ids = list(session.scalars(select(Job.id).where(Job.state.in_(UNFINISHED))))
             session.execute(update(Job).where(Job.id.in_(ids)).values(state="failed", message=message))

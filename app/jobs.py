@@ -1,4 +1,4 @@
-"""Runs enrollments one after another in a thread of their own, with progress, cancellation and an orderly end.
+"""Runs enrollments one after another in a worker thread, with progress and cancellation.
 
 An enrollment is one transaction (`index/enroll.py`), so a job that fails, is cancelled or is killed leaves nothing behind.
 """
@@ -21,16 +21,16 @@ from models.errors import Busy, JobConflict, ShowMeError
 
 log = logging.getLogger("showme")
 
-SAVE_SECONDS = 0.5  # progress is written to SQLite at most this often
-POLL_SECONDS = 0.2  # how often a watcher looks for progress
-INTERRUPTED = "interrupted by a restart; nothing of it was stored"
+SAVE_SECONDS = 0.5  # between two writes of the progress to the database, at least
+POLL_SECONDS = 0.2  # between two looks of a watcher
+INTERRUPTED = "interrupted by a restart; nothing was stored"
 MAX_SKIPPED_NAMED = 5
 Listener = Callable[[JobView], None]
 
 
 @dataclass
 class _Work:
-    """A job in flight. `view` is replaced, never changed, so that readers need no lock."""
+    """A job in flight. `view` is replaced and never mutated, so that readers need no lock."""
 
     view: JobView
     source: InstrumentSource
@@ -40,7 +40,7 @@ class _Work:
 
 
 class JobRunner:
-    """A worker thread over a bounded queue of enrollments. `listener` hears of every change, in that thread."""
+    """A worker thread with a bounded queue of enrollments. It calls `listener` with every change of a job."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class JobRunner:
         self._thread = threading.Thread(target=self._run, name="enrollment", daemon=True)
 
     def start(self) -> None:
-        """Mark what an earlier process left unfinished as failed, and begin to work."""
+        """Mark the unfinished jobs of an earlier process as failed, and start the thread."""
         for job_id in self._store.fail_unfinished(INTERRUPTED):
             log.warning("job %s was interrupted by a restart", job_id)
         self._thread.start()
@@ -79,7 +79,7 @@ class JobRunner:
     def submit(
         self, library_id: str, source: InstrumentSource, clean_up: Callable[[], None] = lambda: None
     ) -> JobView:
-        """Queue an enrollment; `clean_up` is called once it has ended. Raises Busy and LibraryNotFound."""
+        """Queue an enrollment; `clean_up` is called when it has ended. Raises Busy and LibraryNotFound."""
         with self._lock:
             if len(self._works) >= self._max_waiting:
                 message = f"{len(self._works)} enrollments are already in flight; try again"
@@ -90,18 +90,18 @@ class JobRunner:
         return work.view
 
     def view(self, job_id: str) -> JobView:
-        """The job as it stands now. Raises JobNotFound."""
+        """Return the present state of a job. Raises JobNotFound."""
         work = self._works.get(job_id)
         return work.view if work else self._store.get(job_id)
 
     def in_flight(self, library_id: str | None = None) -> list[JobView]:
-        """The queued and running jobs, of one library or of all."""
+        """Return the queued and running jobs of one library, or of all."""
         with self._lock:
             views = [work.view for work in self._works.values()]
         return [view for view in views if not view.finished and library_id in (None, view.library_id)]
 
     def cancel(self, job_id: str) -> JobView:
-        """Ask a job to stop: a queued one never starts, a running one ends after its current instrument.
+        """Cancel a job: a queued one never starts, a running one ends after its current instrument.
 
         Raises JobNotFound, and JobConflict when the job has already ended.
         """
@@ -115,7 +115,7 @@ class JobRunner:
         return work.view
 
     async def watch(self, job_id: str) -> AsyncIterator[JobView]:
-        """The job now and after every change, until it has ended."""
+        """Yield the job now and after every change, until it has ended."""
         seen = None
         while True:
             view = await anyio.to_thread.run_sync(self.view, job_id)
@@ -138,7 +138,7 @@ class JobRunner:
                 del self._works[work.view.id]
 
     def _ended(self, work: _Work) -> JobView:
-        """Do the work and return how it ended; never raises."""
+        """Run the enrollment and return the ended job. Never raises."""
         view = work.view
         if work.cancelled.is_set():
             return self._cancelled(work)
@@ -158,14 +158,14 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed", view.id)
             return replace(
-                work.view, state="failed", message="an unexpected error; the log of the service says more"
+                work.view, state="failed", message="an unexpected error; see the log of the service"
             )
         return self._cancelled(work) if report.cancelled else self._done(work, report)
 
     def _cancelled(self, work: _Work) -> JobView:
         if self._stopping:
             return replace(work.view, state="failed", message=INTERRUPTED)
-        return replace(work.view, state="cancelled", message="cancelled; nothing of it was stored")
+        return replace(work.view, state="cancelled", message="cancelled; nothing was stored")
 
     def _done(self, work: _Work, report: EnrollReport) -> JobView:
         skipped = [f"{name} ({reason})" for name, reason in report.skipped]

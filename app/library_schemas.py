@@ -1,15 +1,15 @@
-"""What goes over the wire of libraries, their instruments and their maps: the HTTP contract, field by field, with examples.
+"""The documents of libraries, their instruments and their maps: the HTTP contract, field by field, with examples.
 
-Follows the HTTP section of DESIGN.md; names are the contract, so fields are added and never renamed.
+Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
 """
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from app.schemas import HitOut
-from index.families import FAMILIES
+from app.question import FamilyName
+from app.schemas import EXAMPLE_HIT, Document, HitOut
 from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
 from index.libraries import MAX_NAME_LENGTH
 
@@ -29,22 +29,46 @@ InstrumentName = Annotated[
         pattern=r"^[^\x00-\x1f\x7f]+$",
     ),
 ]
-FamilyName = Literal[FAMILIES]  # type: ignore[valid-type]
+
+EXAMPLE_LIBRARY: dict[str, JsonValue] = {
+    "id": "l_0b1e6f3c9a2d",
+    "name": "TimGM6mb",
+    "num_instruments": 128,
+    "created_at": "2026-11-20T12:00:00Z",
+    "encoder": "sha256:9f2c…",
+    "default": True,
+}
+EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
+    "id": "i_5d1c9a04be77",
+    "library_id": "l_0b1e6f3c9a2d",
+    "name": "Fretless Bass",
+    "family": "bass",
+    "source": "TimGM6mb.sf2#0:35",
+    "num_clips": 8,
+    "licence": "GPL-2.0",
+    "playable_range": [0, 127],
+    "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
+}
+NEXT = "Cursor of the following page; null on the last page."
 
 
 class LibraryIn(BaseModel):
+    """The name for a library."""
+
     model_config = ConfigDict(json_schema_extra={"example": {"name": "My synths"}})
 
-    name: LibraryName
+    name: LibraryName = Field(description="Name of the library; white space counts once.")
 
 
 class InstrumentPatch(BaseModel):
-    """A correction; what is left out stays as it is."""
+    """A correction of an instrument. Fields that are left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "Picked Bass", "family": "bass"}})
 
-    name: InstrumentName | None = None
-    family: FamilyName | None = Field(default=None, description="null when none of the families fits")
+    name: InstrumentName | None = Field(default=None, description="The new name.")
+    family: FamilyName | None = Field(
+        default=None, description="The new family; null when none of the families fits."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -55,104 +79,143 @@ class InstrumentPatch(BaseModel):
         return self
 
 
-class LibraryOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "l_0b1e6f3c9a2d",
-                "name": "TimGM6mb",
-                "num_instruments": 128,
-                "created_at": "2026-11-20T12:00:00Z",
-                "encoder": "sha256:9f2c…",
-                "default": True,
-            }
-        }
-    )
+class LibraryOut(Document):
+    """A library of instruments."""
 
-    id: str
-    name: str
-    num_instruments: int
-    created_at: datetime
-    encoder: str = Field(description="hash of the encoder of its embeddings")
-    default: bool = Field(description="whether queries that name no library use this one")
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_LIBRARY})
+
+    id: str = Field(description="Id of the library.")
+    name: str = Field(description="Name of the library.")
+    num_instruments: int = Field(description="Number of its instruments.")
+    created_at: datetime = Field(description="Time of its creation, UTC.")
+    encoder: str = Field(description="Hash of the encoder that made its embeddings.")
+    default: bool = Field(description="Whether queries that name no library use this one.")
 
 
-class LibraryPage(BaseModel):
-    items: list[LibraryOut]
-    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
+class LibraryPage(Document):
+    """A page of libraries."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_LIBRARY], "next": None}})
+
+    items: list[LibraryOut] = Field(description="Libraries, by name.")
+    next: str | None = Field(description=NEXT)
 
 
-class InstrumentOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "i_5d1c9a04be77",
-                "library_id": "l_0b1e6f3c9a2d",
-                "name": "Fretless Bass",
-                "family": "bass",
-                "source": "TimGM6mb.sf2#0:35",
-                "num_clips": 8,
-                "licence": "GPL-2.0",
-                "playable_range": [0, 127],
-                "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
-            }
-        }
-    )
+class InstrumentOut(Document):
+    """An instrument of a library."""
 
-    id: str
-    library_id: str
-    name: str
-    family: str | None
-    source: str
-    num_clips: int
-    licence: str | None = Field(description="what the source says of it; null when it says nothing")
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_INSTRUMENT})
+
+    id: str = Field(description="Id of the instrument.")
+    library_id: str = Field(description="Id of its library.")
+    name: str = Field(description="Name of the instrument, unique in its library.")
+    family: str | None = Field(description="Family of the instrument; null when it is not known.")
+    source: str = Field(description="File, preset or folder that it was enrolled from.")
+    num_clips: int = Field(description="Number of clips that were embedded.")
+    licence: str | None = Field(description="Licence that the source states; null when it states none.")
     playable_range: tuple[int, int] | None = Field(
-        description="lowest and highest MIDI pitch; null for recordings, and for what older versions enrolled"
+        description="Lowest and highest MIDI pitch; null for recordings, and for instruments enrolled by older versions."
     )
-    preview_url: str
+    preview_url: str = Field(description="Path of its preview as mp3.")
 
 
-class InstrumentPage(BaseModel):
-    items: list[InstrumentOut]
-    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
+class InstrumentPage(Document):
+    """A page of instruments."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_INSTRUMENT], "next": None}})
+
+    items: list[InstrumentOut] = Field(description="Instruments, in the order of enrollment.")
+    next: str | None = Field(description=NEXT)
 
 
-class DuplicateGroup(BaseModel):
-    similarity: float = Field(description="the lowest cosine of any of them to the first")
-    instruments: list[InstrumentOut] = Field(description="at least two, in the order of enrollment")
+class DuplicateGroup(Document):
+    """Instruments that sound nearly the same."""
+
+    similarity: float = Field(description="Lowest cosine similarity of any of them to the first.")
+    instruments: list[InstrumentOut] = Field(
+        description="The instruments, at least two, in the order of enrollment."
+    )
 
 
-class DuplicatesOut(BaseModel):
-    groups: list[DuplicateGroup] = Field(description="the most similar first")
+class DuplicatesOut(Document):
+    """The duplicates of a library."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "groups": [
+                    {
+                        "similarity": 0.993,
+                        "instruments": [
+                            EXAMPLE_INSTRUMENT,
+                            EXAMPLE_INSTRUMENT | {"id": "i_90a7c3315fe2", "name": "Fretless Bass (2)"},
+                        ],
+                    }
+                ]
+            }
+        }
+    )
+
+    groups: list[DuplicateGroup] = Field(description="Groups of duplicates, the most similar first.")
 
 
-class SimilarOut(BaseModel):
-    items: list[HitOut]
+class SimilarOut(Document):
+    """The neighbours of an instrument."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_HIT]}})
+
+    items: list[HitOut] = Field(description="Instruments of the same library, the most similar first.")
 
 
-class MapPoint(BaseModel):
-    instrument_id: str
-    name: str
-    family: str | None
-    x: float
-    y: float
+class MapPoint(Document):
+    """An instrument's place on the map."""
+
+    instrument_id: str = Field(description="Id of the instrument.")
+    name: str = Field(description="Name of the instrument.")
+    family: str | None = Field(description="Family of the instrument; null when it is not known.")
+    x: float = Field(description="Horizontal coordinate, −1 to 1.")
+    y: float = Field(description="Vertical coordinate, −1 to 1.")
 
 
-class MapSlot(BaseModel):
-    slot: int
-    x: float
-    y: float
+class MapSlot(Document):
+    """A slot's place on the map, among its most similar instruments."""
+
+    slot: int = Field(description="Number of the slot.")
+    x: float = Field(description="Horizontal coordinate, −1 to 1.")
+    y: float = Field(description="Vertical coordinate, −1 to 1.")
 
 
-class MapOut(BaseModel):
-    """The library's instruments in two dimensions, within ±1: what sounds alike lies together."""
+class MapOut(Document):
+    """The instruments of a library in two dimensions: neighbours on the map sound alike."""
 
-    library_id: str
-    method: Literal["t-SNE", "PCA"] = Field(description="PCA for libraries of fewer than 10 or very many")
-    points: list[MapPoint]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "library_id": "l_0b1e6f3c9a2d",
+                "method": "t-SNE",
+                "points": [
+                    {
+                        "instrument_id": "i_5d1c9a04be77",
+                        "name": "Fretless Bass",
+                        "family": "bass",
+                        "x": 0.31,
+                        "y": -0.62,
+                    }
+                ],
+                "explained_variance": None,
+                "slots": [{"slot": 0, "x": 0.28, "y": -0.6}],
+            }
+        }
+    )
+
+    library_id: str = Field(description="Id of the library.")
+    method: Literal["t-SNE", "PCA"] = Field(
+        description="Projection method; PCA for libraries with fewer than 10 instruments or with very many."
+    )
+    points: list[MapPoint] = Field(description="The instruments.")
     explained_variance: tuple[float, float] | None = Field(
-        description="share of the variance on each axis, 0 to 1; null for t-SNE, whose axes mean nothing"
+        description="Share of the variance on each axis, 0 to 1; null for t-SNE, whose axes have no meaning."
     )
     slots: list[MapSlot] = Field(
-        description="of the query that was named: amid its nearest instruments; a slot none of whose hits is here is left out"
+        description="The slots of the query that was named; slots without a hit in this library are left out."
     )

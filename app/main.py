@@ -1,35 +1,43 @@
-"""The application: `create_app` puts the routes, the errors and the limits together; the lifespan opens the service.
+"""The application: `create_app` assembles routes, errors and limits; the lifespan opens and closes the service.
 
-Nothing happens at import (STYLE.md, habit 13); serve it with `showme serve`, or `uvicorn --factory app.main:create_app`.
+Importing does nothing. Serve it with `showme serve`, or with `uvicorn --factory app.main:create_app`.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
-from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, Problem
+from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.routes import health, instruments, jobs, libraries, page, queries
 from app.service import Service
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
-DESCRIPTION = "Send a mixture; hear which instruments of your own library make that sound (Kim et al. 2022)."
+DESCRIPTION = "Find the instruments in your library that sound like those in a mixture (Kim et al. 2022)."
+TAGS = {
+    "queries": "Send a mixture and get the instruments of a library that sound like it; read, export and delete answers.",
+    "libraries": "Create, fill, search, rename, delete and restore libraries of instruments.",
+    "instruments": "Read, hear, correct, delete and restore the instruments of a library.",
+    "jobs": "Watch and cancel the enrollments that run in the background.",
+    "health": "Check that the service is alive and ready, and read its limits and metrics.",
+}
 
 
 def create_app(
     settings: Settings | None = None, *, pair: EncoderPair | None = None, listener: Listener | None = None
 ) -> FastAPI:
-    """The application over `settings` (None: from the environment).
+    """Make the application for `settings` (None: from the environment).
 
-    `pair` is served instead of loading one; `listener` hears, in the enrollment thread, of every change of a job.
+    `pair` replaces the encoders that `settings` names. `listener` is called in the enrollment thread with every change
+    of a job.
     """
     chosen = settings or Settings()
     metrics = Metrics()
@@ -47,11 +55,13 @@ def create_app(
         description=DESCRIPTION,
         version=_version(),
         lifespan=lifespan,
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        generate_unique_id_function=_operation_id,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere; nothing is downloaded at run time
         redoc_url=None,
         responses={
             "default": {
-                "description": "Any other problem",
+                "description": "Any other problem.",
                 "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REFERENCE}}},
             }
         },
@@ -61,7 +71,6 @@ def create_app(
     install_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    _document_problems(app)
     return app
 
 
@@ -79,15 +88,7 @@ def _version() -> str:
         return "0.0.0"
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Put the problem document among OpenAPI's components, where the routes' `$ref`s look for it."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        components = document.setdefault("components", {}).setdefault("schemas", {})
-        components.update(schema.pop("$defs", {}), Problem=schema)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+def _operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function in camel case: `create_query` is `createQuery`."""
+    first, *others = route.name.split("_")
+    return first + "".join(map(str.capitalize, others))

@@ -1,6 +1,6 @@
-"""What the service counts, in Prometheus' text format.
+"""The metrics of the service in the text format of Prometheus.
 
-One registry per application, so that two applications in one process do not share their counters.
+Each application has a registry of its own, so that two applications in one process do not share counters.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """Counters of requests and queries, and gauges that are read when somebody asks."""
+    """Counters of requests and queries, and gauges that are read at each request for the metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -49,8 +49,9 @@ class Metrics:
             self._stage_seconds.labels(stage).observe(milliseconds / 1000)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A gauge whose value is `read()` at the moment of asking."""
+        """Add a gauge whose value is `read()` at each request for the metrics."""
         Gauge(name, text, registry=self.registry).set_function(read)
 
     def text(self) -> bytes:
+        """Return all metrics."""
         return generate_latest(self.registry)

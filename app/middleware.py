@@ -1,6 +1,6 @@
-"""What wraps every request: its id, its time in the metrics, a last catch for bugs, and the limit on its body.
+"""Middleware of every request: its id, its duration in the metrics, the answer to bugs, and the limit on its body.
 
-Plain ASGI; the limit is enforced on the bytes that arrive, since a Content-Length may be missing or wrong (RFC 9110, 8.6).
+Plain ASGI. The limit holds for the bytes that arrive, since a Content-Length may be missing or wrong (RFC 9110, 8.6).
 """
 
 import logging
@@ -19,13 +19,11 @@ log = logging.getLogger("showme")
 
 REQUEST_ID = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LINGER_SECONDS = (
-    5.0  # how long an oversized body is read and thrown away, so that the client sees the answer
-)
+_LINGER_SECONDS = 5.0  # spent on discarding an oversized body, so that the client reads the answer
 
 
 class RequestContext:
-    """Gives each request an id (the client's own if it is a sane one), measures it, and answers bugs with a problem."""
+    """Gives each request an id (the client's own if it is valid), measures it, and answers bugs with a problem."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -55,14 +53,14 @@ class RequestContext:
         except Exception:
             log.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
             if status:
-                raise  # the answer is under way: only the connection can tell the client
+                raise  # the answer has begun: only a broken connection can tell the client
             await internal_error(scope["path"], request_id)(scope, receive, send_with_id)
         finally:
             self.metrics.request(scope, status, time.perf_counter() - started)
 
 
 class BodyLimit:
-    """Refuses a request body above `max_bytes`: raises BodyTooLarge (413) where the body is read."""
+    """Refuses request bodies above `max_bytes`: raises BodyTooLarge (413) where the body is read."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
@@ -93,7 +91,7 @@ class BodyLimit:
 
 
 async def _drain(receive: Receive, message: Message, max_bytes: int) -> None:
-    """Throw away, within bounds, what the client still sends: an answer to an unread body is lost in a reset."""
+    """Discard the rest of the body, within bounds: with unread data the connection is reset and the answer lost."""
     seen = 0
     with anyio.move_on_after(_LINGER_SECONDS):
         while message.get("more_body", False) and seen <= max_bytes:

@@ -1,34 +1,51 @@
-"""Problem documents: how every error of the service looks on the wire, and how OpenAPI describes it.
+"""Problem documents: the form of every error on the wire, and the exception that lists invalid parameters.
 
-Follows RFC 9457 (`application/problem+json`), with the value seen, the limit and the request id as extensions.
+Follows RFC 9457 (`application/problem+json`); the value seen, the limit and the request id are its extensions.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Self
 
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import ErrorDetails
+
+from models.errors import InvalidRequest
 
 MEDIA_TYPE = "application/problem+json"
-PROBLEM_REFERENCE = "#/components/schemas/Problem"  # where `app/main.py` puts the model in OpenAPI
+PROBLEM_REFERENCE = (
+    "#/components/schemas/Problem"  # the answer of a batch brings it among OpenAPI's components
+)
 TYPE_PREFIX = "urn:showme:problem:"
 MAX_SHOWN = 200  # characters of a value that are echoed back
 MAX_DETAIL = 1000  # characters
+MAX_FIELDS = 5  # of the invalid ones, that the detail spells out
+
+LIMIT_KEYS = ("ge", "gt", "le", "lt", "expected", "min_length", "max_length", "multiple_of", "error")
+LIMIT_OF_KIND = {  # where the validator gives words but no limit
+    "missing": "required",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of reasonable size",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "value_error": "a file",
+}
 
 
 class FieldProblem(BaseModel):
     """One parameter that is not valid."""
 
-    field: str
-    detail: str
-    value: Any = None
-    limit: Any = None
+    field: str = Field(description="Name of the parameter.")
+    detail: str = Field(description="The rule that it breaks, for people.")
+    value: JsonValue = Field(default=None, description="The value that was sent.")
+    limit: JsonValue = Field(default=None, description="The values that are allowed.")
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 writes it; `type` is stable, `detail` is for people."""
+    """An error in the form of RFC 9457. `type` is stable; `detail` is for people."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -45,29 +62,57 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = Field(description="stable name of the kind of problem")
-    title: str
-    status: int
-    detail: str
-    value: Any = Field(default=None, description="what was seen")
-    limit: Any = Field(default=None, description="what is allowed")
-    instance: str = Field(description="path of the request")
-    request_id: str = Field(description="the X-Request-ID of the response")
+    type: str = Field(description="Stable name of the kind of problem.")
+    title: str = Field(description="Short name of the kind of problem, for people.")
+    status: int = Field(description="HTTP status code of the response.")
+    detail: str = Field(description="Explanation of this occurrence, for people.")
+    value: JsonValue = Field(description="The value that caused the problem.")
+    limit: JsonValue = Field(description="The values that are allowed.")
+    instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="The X-Request-ID of the response.")
     errors: list[FieldProblem] | None = Field(
-        default=None, description="one entry per parameter that is not valid"
+        default=None,
+        description="One entry per invalid parameter; left out for other kinds of problems.",
+        exclude_if=lambda errors: errors is None,
     )
 
 
-def shown(value: object) -> Any:
-    """`value` as JSON can carry it: finite, short, valid Unicode; never raises."""
+class InvalidFields(InvalidRequest):
+    """One or more parameters are not valid: `fields` lists them all, `value` and `limit` are those of the first."""
+
+    def __init__(self, fields: Sequence[FieldProblem]) -> None:
+        detail = "; ".join(_sentence(field) for field in fields[:MAX_FIELDS])
+        super().__init__(detail, value=fields[0].value, limit=fields[0].limit)
+        self.fields = list(fields)
+
+    @classmethod
+    def of(cls, errors: Sequence[ErrorDetails], skipped: int = 0) -> Self:
+        """Translate pydantic's errors; `skipped` parts of each location are not part of a parameter's name."""
+        return cls([_field_problem(error, skipped) for error in errors])
+
+
+def _field_problem(error: ErrorDetails, skipped: int) -> FieldProblem:
+    context = error.get("ctx") or {}
+    limit = next((context[key] for key in LIMIT_KEYS if key in context), LIMIT_OF_KIND.get(error["type"]))
+    location = error["loc"]
+    name = ".".join(map(str, location[skipped:] or location[:1]))
+    detail = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    value = None if error["type"] == "missing" else shown(error["input"])
+    return FieldProblem(field=_text(name), detail=_text(detail), value=value, limit=shown(limit))
+
+
+def _sentence(field: FieldProblem) -> str:
+    return f"{field.field}{' ' if field.detail.startswith('must be') else ': '}{field.detail}"
+
+
+def shown(value: object) -> JsonValue:
+    """Return `value` as JSON can carry it: finite, short, valid Unicode. Never raises."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return (
-            value
-            if abs(value) < 2**53
-            else _text(str(value) if abs(value) < 10**MAX_SHOWN else "a huge number")
-        )
+        if abs(value) < 2**53:
+            return value
+        return _text(str(value) if abs(value) < 10**MAX_SHOWN else "a huge number")
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, PurePath):
@@ -84,7 +129,7 @@ def _text(text: str, longest: int = MAX_SHOWN) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
-def problem_body(
+def make_problem(
     slug: str,
     title: str,
     status: int,
@@ -95,22 +140,16 @@ def problem_body(
     value: object = None,
     limit: object = None,
     errors: list[FieldProblem] | None = None,
-) -> dict[str, Any]:
-    """The document itself, ready for JSON."""
-    body = Problem(
+) -> Problem:
+    """Make a document whose texts and values are short enough and safe to send."""
+    return Problem(
         type=TYPE_PREFIX + slug,
         title=title,
         status=status,
         detail=_text(detail, MAX_DETAIL),
         value=shown(value),
         limit=shown(limit),
-        instance=shown(instance),
+        instance=_text(instance),
         request_id=request_id,
         errors=errors,
     )
-    return body.model_dump(exclude=None if errors else {"errors"})
-
-
-def problem_response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The document as a response of its own status."""
-    return JSONResponse(body, body["status"], dict(headers or {}), media_type=MEDIA_TYPE)

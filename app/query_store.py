@@ -1,6 +1,7 @@
-"""Answered queries on disk: the result as it was sent and the audio it was asked with, both or neither.
+"""Stored queries: each answer in the database, its audio in a folder, both or neither.
 
-The audio is moved into place before its row is committed; what a kill leaves behind without a row is swept at start.
+The audio is moved into place before its row is committed. Audio that a killed process left without a row is removed at
+the next start.
 """
 
 import os
@@ -9,10 +10,10 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
-from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 
+from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
 from models.errors import InvalidRequest, QueryNotFound
 
@@ -22,18 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class KeptQuery(NamedTuple):
-    """A stored query as the history shows it; `library` is as the answer has it."""
-
-    id: str
-    name: str
-    library: dict[str, Any]
-    num_instruments: int
-    created_at: datetime
-
-
 class QueryStore:
-    """Keeps the newest `max_stored` queries; older ones go, with their audio."""
+    """Keeps the newest `max_stored` queries and deletes older ones with their audio."""
 
     def __init__(self, catalog: Catalog, folder: Path, max_stored: int) -> None:
         self._catalog = catalog
@@ -41,19 +32,17 @@ class QueryStore:
         self._max_stored = max_stored
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, result: dict[str, Any], audio: Path, suffix: str) -> None:
-        """Take over the file `audio` and the answer `result` (with its id) in one step; on an error neither stays."""
-        name = f"{result['id']}{suffix}"
+    def add(self, answer: QueryAnswer, audio: Path, suffix: str) -> None:
+        """Store the answer and take over the file `audio` in one step; on an error neither is kept."""
+        name = f"{answer.id}{suffix}"
         target = self._folder / name
         audio.replace(target)
         try:
             with self._catalog.write() as session:
-                library_id = result["library"]["id"]
+                library_id = answer.library.id
                 known = session.get(Library, library_id) is not None  # it may have been deleted meanwhile
-                row = Query(
-                    id=result["id"], library_id=library_id if known else None, file_name=result["name"]
-                )
-                row.audio, row.result = name, result
+                row = Query(id=answer.id, library_id=library_id if known else None, file_name=answer.name)
+                row.audio, row.result = name, answer.model_dump(mode="json")
                 session.add(row)
                 session.flush()
                 newest = select(Query.id).order_by(Query.created_at.desc(), Query.id).limit(self._max_stored)
@@ -65,39 +54,36 @@ class QueryStore:
         for audio_name in forgotten:
             (self._folder / audio_name).unlink(missing_ok=True)
 
-    def result(self, query_id: str) -> dict[str, Any]:
-        """The answer as it was sent. Raises QueryNotFound."""
-        return self._row(query_id).result
+    def answer(self, query_id: str) -> QueryAnswer:
+        """Return the answer as it was sent; fields added since then have their defaults. Raises QueryNotFound."""
+        return QueryAnswer.model_validate(self._row(query_id).result)
 
     def audio(self, query_id: str) -> Path:
-        """The file the query was asked with. Raises QueryNotFound."""
+        """Return the path of the query's audio. Raises QueryNotFound."""
         row = self._row(query_id)
         path = self._folder / row.audio if row.audio else None
         if path is None or not path.is_file():
-            raise QueryNotFound(f"the audio of query {query_id} is not kept any more", value=query_id)
+            raise QueryNotFound(f"the audio of query {query_id} is no longer stored", value=query_id)
         return path
 
-    def lend(self, query_id: str, target: Path) -> str:
-        """Put the query's audio at `target` as well, for another question, and return the file name it came under.
-
-        Raises QueryNotFound.
-        """
+    def link_audio(self, query_id: str, target: Path) -> str:
+        """Put the query's audio at `target` as well, for another query, and return its file name. Raises QueryNotFound."""
         row = self._row(query_id)
         source = self.audio(query_id)
         try:
             os.link(source, target)  # both names are one file, which lasts as long as either
-        except FileNotFoundError as error:  # it has made room for newer ones since
+        except FileNotFoundError as error:  # deleted since, to make room for newer ones
             raise QueryNotFound(
-                f"the audio of query {query_id} is not kept any more", value=query_id
+                f"the audio of query {query_id} is no longer stored", value=query_id
             ) from error
         except OSError:  # a file system without links
             shutil.copyfile(source, target)
         return row.file_name
 
-    def page(self, limit: int, after: str | None) -> tuple[list[KeptQuery], str | None]:
-        """`limit` queries, the newest first, and what to pass as `after` for the next ones (None: these are the last).
+    def page(self, limit: int, after: str | None) -> tuple[list[QuerySummary], str | None]:
+        """Return `limit` queries, newest first, and the cursor of the next page (None on the last).
 
-        Raises InvalidRequest for an `after` that no page gave.
+        Raises InvalidRequest for an `after` that is not such a cursor.
         """
         result = Query.result
         columns = (Query.id, Query.file_name, result["library"], result["num_instruments"].as_integer())
@@ -105,19 +91,30 @@ class QueryStore:
         if after is not None:
             match = _CURSOR.fullmatch(after)
             if match is None:
-                raise InvalidRequest("`next` is not what an earlier page gave", value=after[:50])
+                raise InvalidRequest("`next` is not a cursor that an earlier page gave", value=after[:50])
             moment = _EPOCH + int(match[1]) * _MICROSECOND
             rows = rows.where(
                 (Query.created_at < moment) | ((Query.created_at == moment) & (Query.id > match[2]))
             )
         with self._catalog.session() as session:
-            found = [KeptQuery(*row) for row in session.execute(rows.limit(limit + 1))]
+            found = [
+                QuerySummary(
+                    id=query_id,
+                    name=name,
+                    library=QueriedLibrary.model_validate(library),
+                    num_instruments=num_instruments,
+                    created_at=created_at,
+                )
+                for query_id, name, library, num_instruments, created_at in session.execute(
+                    rows.limit(limit + 1)
+                )
+            ]
         last = found[limit - 1] if len(found) > limit else None
         more = f"{(last.created_at - _EPOCH) // _MICROSECOND}_{last.id}" if last else None
         return found[:limit], more
 
     def remove(self, query_id: str) -> None:
-        """Forget a query and its audio. Raises QueryNotFound."""
+        """Delete a query and its audio. Raises QueryNotFound."""
         with self._catalog.write() as session:
             gone = session.execute(delete(Query).where(Query.id == query_id).returning(Query.audio)).first()
         if gone is None:
@@ -126,7 +123,7 @@ class QueryStore:
             (self._folder / gone.audio).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove old audio that no row names: what a kill left behind. Younger files may be on their way in."""
+        """Delete audio without a row, left by a killed process; younger files may belong to a query in progress."""
         horizon = time() - LEFTOVER_SECONDS
         with self._catalog.session() as session:
             named = set(session.scalars(select(Query.audio)))

@@ -1,61 +1,32 @@
-"""What goes over the wire of queries, jobs and health: the HTTP contract, field by field, with examples.
+"""The documents of queries, jobs and health: the HTTP contract, field by field, with examples.
 
-Follows the HTTP section of DESIGN.md; names are the contract, so fields are added and never renamed.
+Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.job_store import JobState
+from app.problems import Problem
+from app.question import Mode
 
-Mode = Literal["auto", "paper"]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class HitOut(BaseModel):
-    """An instrument of the library with its score; `similarity` is a cosine, 1 at best."""
-
-    instrument_id: str
-    name: str
-    family: str | None
-    source: str | None = Field(
-        default=None, description="where the instrument came from; null in answers of older versions"
-    )
-    similarity: float
-    preview_url: str
+Span = tuple[float, float]  # start and end, seconds of the file
+CurvePoint = tuple[float, float]  # second of the file, presence
 
 
-class SlotOut(BaseModel):
-    """One instrument heard in the mixture: when it sounds, and what of the library comes nearest."""
+class Document(BaseModel):
+    """Base of the documents that the service sends: fields with a default are always present."""
 
-    slot: int
-    presence: float = Field(description="probability that the slot is used, 0 to 1")
-    active: list[tuple[float, float]] = Field(description="(start, end) in seconds of the file")
-    hits: list[HitOut] = Field(description="best first")
-    curve: list[tuple[float, float]] = Field(
-        default=[],
-        description="(second, presence) at the centre of every window; empty in answers of older versions",
-    )
-    family: str | None = Field(
-        default=None, description="what its nearest hits are that have a family; null where none has"
-    )
-    close: bool = Field(
-        default=True, description="whether the best hit is near enough to be believed; true in older answers"
-    )
-
-
-class QueriedLibrary(BaseModel):
-    id: str
-    name: str
-    num_instruments: int
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 EXAMPLE_HIT: dict[str, JsonValue] = {
     "instrument_id": "i_5d1c9a04be77",
     "name": "Fretless Bass",
     "family": "bass",
+    "source": "TimGM6mb.sf2#0:35",
     "similarity": 0.83,
     "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
 }
@@ -79,97 +50,183 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
             "close": True,
         }
     ],
+    "instruments": [{**EXAMPLE_HIT, "probability": 0.91, "slots": [0]}],
     "retrieved": ["i_5d1c9a04be77"],
     "audio_url": "/v1/queries/q_8c2f6ad0915e/audio",
     "asked_again": None,
     "timing_ms": {"decode": 11.0, "encode": 43.0, "search": 0.4},
 }
+EXAMPLE_PROBLEM: dict[str, JsonValue] = {
+    "type": "urn:showme:problem:not-audio",
+    "title": "Not an audio file",
+    "status": 415,
+    "detail": "notes.txt is not an audio file",
+    "value": "notes.txt",
+    "limit": "wav, aiff, flac, ogg, opus, mp3, m4a, aac",
+    "instance": "/v1/queries/batch",
+    "request_id": "0f8fad5bd9cb469fa16570867728950e",
+}
+EXAMPLE_JOB: dict[str, JsonValue] = {
+    "id": "j_77c0d9a1e3f4",
+    "state": "running",
+    "done": 3,
+    "total": 12,
+    "message": "Fretless Bass",
+    "library_id": "l_0b1e6f3c9a2d",
+}
 
 
-class QueryOut(BaseModel):
-    """A query's answer."""
+class HitOut(Document):
+    """An instrument of the library and its similarity to a slot or to another instrument."""
+
+    instrument_id: str = Field(description="Id of the instrument.")
+    name: str = Field(description="Name of the instrument when the answer was given.")
+    family: str | None = Field(description="Family of the instrument; null when it is not known.")
+    source: str | None = Field(
+        default=None,
+        description="File, preset or folder that the instrument was enrolled from; null in answers of older versions.",
+    )
+    similarity: float = Field(description="Cosine similarity of the embeddings, −1 to 1; 1 is the best.")
+    preview_url: str = Field(description="Path of the instrument's preview as mp3.")
+
+
+class RankedInstrumentOut(HitOut):
+    """An instrument in the ranking for the whole query; `similarity` is the highest over its slots."""
+
+    probability: float = Field(description="Probability that the instrument plays in the mixture, 0 to 1.")
+    slots: list[int] = Field(description="Numbers of the slots in which it was heard.")
+
+
+class SlotOut(Document):
+    """One instrument heard in the mixture: when it sounds, and the library's instruments most similar to it."""
+
+    slot: int = Field(description="Number of the slot.")
+    presence: float = Field(description="Probability that an instrument sounds in this slot, 0 to 1.")
+    active: list[Span] = Field(description="Spans in which it sounds: (start, end) in seconds of the file.")
+    hits: list[HitOut] = Field(description="The most similar instruments, best first.")
+    curve: list[CurvePoint] = Field(
+        default=[],
+        description="Presence over time: (second, presence) at the centre of every window; empty in answers of older "
+        "versions.",
+    )
+    family: str | None = Field(
+        default=None,
+        description="Softmax-weighted majority of the five nearest hits' families; null when none has a family.",
+    )
+    close: bool = Field(
+        default=True,
+        description="Whether the best hit is similar enough to be a match; true in answers of older versions.",
+    )
+
+
+class QueriedLibrary(Document):
+    """The library that was searched, as it was at that time."""
+
+    id: str = Field(description="Id of the library.")
+    name: str = Field(description="Name of the library.")
+    num_instruments: int = Field(description="Number of its instruments.")
+
+
+class QueryAnswer(Document):
+    """The answer to a query: the instruments heard in the mixture, and the library's instruments most similar to each."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_QUERY})
 
-    id: str
-    library: QueriedLibrary
-    mode: Mode
-    encoder: str = Field(description="hash of the encoder whose embeddings were compared")
-    name: str = Field(description="file name of the upload")
-    duration_seconds: float = Field(description="length of the whole file")
-    range_seconds: tuple[float, float] = Field(description="what was listened to, in seconds of the file")
-    num_instruments: int
-    slots: list[SlotOut]
-    retrieved: list[str] = Field(description="ids of the retrieved set R (section 3.3 of the paper)")
-    audio_url: str
-    asked_again: str | None = Field(default=None, description="the query whose audio was asked about again")
-    timing_ms: dict[str, float]
+    id: str = Field(description="Id of the query, under which the answer is stored.")
+    library: QueriedLibrary = Field(description="The library that was searched.")
+    mode: Mode = Field(description="The method that was used.")
+    encoder: str = Field(description="Hash of the encoder whose embeddings were compared.")
+    name: str = Field(description="File name of the mixture.")
+    duration_seconds: float = Field(description="Length of the whole file.")
+    range_seconds: Span = Field(description="The analysed range: (start, end) in seconds of the file.")
+    num_instruments: int = Field(description="Number of instruments heard.")
+    slots: list[SlotOut] = Field(description="The instruments heard.")
+    instruments: list[RankedInstrumentOut] = Field(
+        default=[],
+        description="The library's ranking for the whole query, the most probable instrument first; empty in answers "
+        "of older versions.",
+    )
+    retrieved: list[str] = Field(description="Ids of the retrieved set R (Kim et al. 2022, section 3.3).")
+    audio_url: str = Field(description="Path of the mixture's audio.")
+    asked_again: str | None = Field(
+        default=None, description="Id of the stored query whose audio was used; null for an uploaded file."
+    )
+    timing_ms: dict[str, float] = Field(description="Milliseconds spent in each stage.")
 
 
-class QuerySummary(BaseModel):
-    """A stored query as the history shows it."""
+class QuerySummary(Document):
+    """A stored query as the history lists it."""
 
-    id: str
-    name: str = Field(description="file name of the upload")
-    library: QueriedLibrary
-    num_instruments: int = Field(description="how many instruments were heard")
-    created_at: datetime
-
-
-class QueryPage(BaseModel):
-    items: list[QuerySummary] = Field(description="newest first")
-    next: str | None = Field(description="pass it as `next` to get the following page; null on the last")
+    id: str = Field(description="Id of the query.")
+    name: str = Field(description="File name of the mixture.")
+    library: QueriedLibrary = Field(description="The library that was searched.")
+    num_instruments: int = Field(description="Number of instruments heard.")
+    created_at: datetime = Field(description="Time of the query, UTC.")
 
 
-class ProblemOut(BaseModel):
-    """A problem document inside a batch's answer."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
-class BatchItem(BaseModel):
-    """One file of a batch: its answer, or the problem with it."""
-
-    name: str
-    query: QueryOut | None = None
-    problem: ProblemOut | None = None
-
-
-class BatchOut(BaseModel):
-    results: list[BatchItem] = Field(description="one per file, in the order sent")
-
-
-class JobOut(BaseModel):
-    """An enrollment: `done` of `total` instruments; `message` says what is going on or what went wrong."""
+class QueryPage(Document):
+    """A page of the history."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "id": "j_77c0d9a1e3f4",
-                "state": "running",
-                "done": 3,
-                "total": 12,
-                "message": "Fretless Bass",
-                "library_id": "l_0b1e6f3c9a2d",
+                "items": [
+                    {key: EXAMPLE_QUERY[key] for key in ("id", "name", "library", "num_instruments")}
+                    | {"created_at": "2026-11-20T12:00:00Z"}
+                ],
+                "next": None,
             }
         }
     )
 
-    id: str
-    state: JobState
-    done: int
-    total: int
-    message: str
-    library_id: str | None
+    items: list[QuerySummary] = Field(description="Queries, newest first.")
+    next: str | None = Field(description="Cursor of the following page; null on the last page.")
 
 
-class LimitsOut(BaseModel):
-    """What this service takes, so that a client can say so before it sends anything."""
+class BatchItem(Document):
+    """One file of a batch: its answer, or the problem with it."""
+
+    name: str = Field(description="File name of the mixture.")
+    query: QueryAnswer | None = Field(default=None, description="The answer; null when there is a problem.")
+    problem: Problem | None = Field(default=None, description="The problem; null when there is an answer.")
+
+
+class BatchOut(Document):
+    """The results of a batch."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "results": [
+                    {"name": "song.mp3", "query": EXAMPLE_QUERY, "problem": None},
+                    {"name": "notes.txt", "query": None, "problem": EXAMPLE_PROBLEM},
+                ]
+            }
+        }
+    )
+
+    results: list[BatchItem] = Field(description="One result per file, in the order sent.")
+
+
+class JobOut(Document):
+    """An enrollment in the background."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_JOB})
+
+    id: str = Field(description="Id of the job.")
+    state: JobState = Field(description="State of the job; the last three are final.")
+    done: int = Field(description="Number of instruments processed so far.")
+    total: int = Field(description="Number of instruments to process.")
+    message: str = Field(
+        description="The instrument being processed, the result, or the reason of a failure."
+    )
+    library_id: str | None = Field(
+        description="Id of the library that is added to; null once it has been deleted."
+    )
+
+
+class LimitsOut(Document):
+    """The limits of this service, so that a client can check before it sends anything."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -185,31 +242,59 @@ class LimitsOut(BaseModel):
         }
     )
 
-    max_upload_bytes: int
-    max_decoded_seconds: float
-    max_batch_files: int
-    max_top_k: int
-    families: list[str]
-    audio_formats: list[str] = Field(description="suffixes of what a query may be")
-    library_formats: list[str] = Field(description="suffixes of what may be added to a library")
+    max_upload_bytes: int = Field(description="Largest request body.")
+    max_decoded_seconds: float = Field(description="Longest range of audio that a query may analyse.")
+    max_batch_files: int = Field(description="Most files of one batch.")
+    max_top_k: int = Field(description="Most hits per slot.")
+    families: list[str] = Field(description="Names of the instrument families.")
+    audio_formats: list[str] = Field(description="File suffixes that a query accepts.")
+    library_formats: list[str] = Field(description="File suffixes that can be added to a library.")
 
 
-class Health(BaseModel):
-    status: Literal["ok"] = "ok"
+class Health(Document):
+    """The process is alive."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
 
 
-class Progress(BaseModel):
-    state: JobState
-    done: int
-    total: int
-    message: str
+class Progress(Document):
+    """The progress of the default library's enrollment."""
+
+    state: JobState = Field(description="State of the enrollment's job.")
+    done: int = Field(description="Number of instruments processed so far.")
+    total: int = Field(description="Number of instruments to process.")
+    message: str = Field(description="The progress in words.")
 
 
-class Readiness(BaseModel):
-    ready: bool
-    device: str
-    encoder: str
-    search: str = Field(description="what searches the vectors")
-    libraries: int
-    instruments: int
-    progress: Progress | None = Field(default=None, description="of the default library's enrollment")
+class Readiness(Document):
+    """The state of the service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "ready": True,
+                "device": "cpu",
+                "encoder": "sha256:9f2c…",
+                "search": "faiss-cpu 1.15.0",
+                "libraries": 2,
+                "instruments": 140,
+                "progress": None,
+            }
+        }
+    )
+
+    ready: bool = Field(description="Whether the default library is complete.")
+    device: str = Field(description="Device that the encoders run on.")
+    encoder: str = Field(description="Hash of the encoder in use.")
+    search: str = Field(description="Engine of the vector search, with its version.")
+    libraries: int = Field(description="Number of libraries.")
+    instruments: int = Field(description="Number of instruments in all libraries.")
+    progress: Progress | None = Field(
+        default=None, description="Progress of the default library's enrollment; null when it is complete."
+    )
+
+
+class NotReady(Problem, Readiness):
+    """The problem document of a service that is not ready, with its state beside the problem."""

@@ -1,6 +1,6 @@
-"""What a running service holds, from the encoders to the metrics, opened and closed as one.
+"""The running service: an engine with a queue for queries, a runner for enrollments and metrics, opened and closed as one.
 
-Lives on `app.state.service`; routes get it through `app/deps.py` and the command line opens the same parts without HTTP.
+It lives on `app.state.service`; routes get it through `app/deps.py`.
 """
 
 import shutil
@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from anyio import to_thread
 
-from app.answering import Answerer, Question
-from app.default_library import DefaultLibrary, check_default_keeps_its_name
+from app.default_library import check_default_keeps_its_name
 from app.engine import Engine
 from app.job_store import JobStore, JobView
 from app.jobs import JobRunner, Listener
 from app.metrics import Metrics
-from app.query_store import QueryStore
+from app.query_queue import QueryQueue
+from app.question import Question
+from app.schemas import QueryAnswer
 from app.settings import Settings
 from app.uploads import Upload, save, stage
-from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
 from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
@@ -32,25 +31,24 @@ FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the s
 
 
 class Service:
-    """One data folder being served by one pair of encoders."""
+    """One data folder being served with one pair of encoders."""
 
     def __init__(
         self, settings: Settings, pair: EncoderPair, metrics: Metrics, listener: Listener | None = None
     ) -> None:
-        """Open the data folder; the default library begins to fill in the background if it is not there yet."""
+        """Open the data folder, and start to fill the default library in the background if it is not there yet."""
         self.settings = settings
         self.pair = pair
         self.metrics = metrics
-        self.default = DefaultLibrary.of_setting(settings.default_library)
-        self.index = open_index(settings, pair)
-        self.engine = Engine(settings.max_waiting_queries)
+        self.engine = Engine(settings, pair)
+        self.default = self.engine.default
+        self.index = self.engine.index
+        self.queries = self.engine.queries
+        self.queue = QueryQueue(settings.max_waiting_queries)
         self.jobs = JobRunner(
             self.index, pair, JobStore(self.index.catalog), settings.max_waiting_jobs, listener
         )
-        store = QueryStore(self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries)
-        self.answerer = Answerer(settings, self.index, pair, store, self.default)
-        self.queries = store
-        store.sweep()
+        self.queries.sweep()
         self.jobs.start()
         self.first_fill = self._fill_default()
         self._add_gauges()
@@ -58,10 +56,10 @@ class Service:
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
         self.jobs.stop()
-        self.index.close()
+        self.engine.close()
 
-    async def ask(self, upload: Upload, question: Question) -> dict[str, Any]:
-        """Answer a question about an uploaded file, off the event loop; nothing stays unless there is an answer."""
+    async def ask(self, upload: Upload, question: Question) -> QueryAnswer:
+        """Answer a question about an uploaded file, off the event loop; a failed query leaves nothing behind."""
 
         def fetch(path: Path) -> str:
             save(upload, path)
@@ -69,26 +67,27 @@ class Service:
 
         return await self._ask(fetch, question, None)
 
-    async def ask_again(self, query_id: str, question: Question) -> dict[str, Any]:
+    async def ask_again(self, query_id: str, question: Question) -> QueryAnswer:
         """Answer a question about the audio of a stored query. Raises QueryNotFound."""
-        return await self._ask(lambda path: self.queries.lend(query_id, path), question, query_id)
+        return await self._ask(lambda path: self.queries.link_audio(query_id, path), question, query_id)
 
     async def _ask(
         self, fetch: Callable[[Path], str], question: Question, asked_again: str | None
-    ) -> dict[str, Any]:
-        """`fetch` puts the audio where it is told and returns the name it goes by."""
+    ) -> QueryAnswer:
+        """`fetch` writes the audio to the given path and returns its file name."""
+        answerer = self.engine.answerer
         library = await to_thread.run_sync(self._queried_library, question)
         with self._temporary_folder() as folder:
             path = folder / "query"
             name = await to_thread.run_sync(fetch, path)
-            heard = await self.engine.decode(lambda: self.answerer.hear(path, name, question, asked_again))
-            answer = await self.engine.infer(lambda: self.answerer.answer(heard, library, question))
-            await to_thread.run_sync(self.answerer.keep, answer, path, heard.suffix)
-        self.metrics.query(answer["timing_ms"])
+            upload = await self.queue.decode(lambda: answerer.decode(path, name, question, asked_again))
+            answer = await self.queue.infer(lambda: answerer.answer(upload, library, question))
+            await to_thread.run_sync(answerer.keep, answer, path, upload.suffix)
+        self.metrics.query(answer.timing_ms)
         return answer
 
     def enroll_uploads(self, library: LibraryInfo, uploads: Sequence[Upload]) -> JobView:
-        """Stage the files and queue their enrollment; the staged files go when the job has ended."""
+        """Stage the files and queue their enrollment; the staged files are deleted when the job has ended."""
         if library.num_instruments:
             self.index.check_encoder(library.name, library.encoder_hash)
         folder = Path(tempfile.mkdtemp(prefix="enroll_", dir=self.index.folder.tmp_dir))
@@ -100,7 +99,7 @@ class Service:
             raise
 
     def delete_library(self, library_id: str) -> None:
-        """It can be restored for a while. Raises LibraryNotFound, and JobConflict while it is being enrolled into."""
+        """Delete a library, restorable for a while. Raises LibraryNotFound, and JobConflict during an enrollment into it."""
         library = self.index.libraries.get(library_id)
         if running := self.jobs.in_flight(library.id):
             job = running[0]
@@ -108,13 +107,13 @@ class Service:
         self.index.libraries.delete(library.id)
 
     def rename_library(self, library_id: str, name: str) -> LibraryInfo:
-        """Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library, which is known by its name."""
+        """Rename a library. Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library."""
         library = self.index.libraries.get(library_id)
         check_default_keeps_its_name(library, name, self.default)
         return self.index.libraries.rename(library.id, name)
 
     def filling(self) -> JobView | None:
-        """The default library's enrollment, while it has not come to a good end."""
+        """Return the default library's enrollment until it is done; a failed one stays. None when there is none."""
         view = self.jobs.view(self.first_fill) if self.first_fill else None
         return None if view is None or view.state == "done" else view
 
@@ -131,7 +130,7 @@ class Service:
                 value=filling.done,
                 limit=filling.total,
             )
-        return self.answerer.library(question)
+        return self.engine.answerer.library(question)
 
     def _fill_default(self) -> str | None:
         to_fill = self.default.to_fill(self.index) if self.default else None
@@ -150,7 +149,7 @@ class Service:
         gauge(
             "showme_queries_in_flight",
             "Queries admitted and not yet answered.",
-            lambda: self.engine.in_flight,
+            lambda: self.queue.in_flight,
         )
         gauge("showme_jobs_in_flight", "Enrollments queued or running.", lambda: len(self.jobs.in_flight()))
         gauge("showme_libraries", "Libraries.", lambda: len(self.index.libraries.all()))
@@ -162,21 +161,8 @@ class Service:
 
 
 def search_engine(device: str) -> str:
-    """What searches the vectors on `device`: FAISS, or torch on a GPU where FAISS cannot."""
+    """Return the name of the vector search on `device`: FAISS, or torch on a GPU that FAISS does not support."""
     for name in FAISS_BUILDS if device == "cpu" or faiss_runs_on_gpu() else ():
         with suppress(PackageNotFoundError):
             return f"{name} {version(name)}"
     return f"torch on {device}"
-
-
-def open_index(settings: Settings, pair: EncoderPair, *, reconcile: bool = True) -> InstrumentIndex:
-    """The data folder's index, its vectors in line with its catalogue unless they are to be left as they are."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    index = InstrumentIndex(
-        settings.data_dir, pair.encoder_hash, pair.embedding_dim, pair.device, settings.undo_seconds
-    )
-    if reconcile:
-        index.open()
-    else:
-        index.catalog.migrate()
-    return index

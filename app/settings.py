@@ -1,7 +1,4 @@
-"""Every setting of the service, read from the environment with the prefix SHOWME_.
-
-Follows DESIGN.md (data folder, device) and the limits of its bad-input rules; sizes in bytes, times in seconds.
-"""
+"""The settings of the service, read from the environment with the prefix SHOWME_. Sizes are in bytes, times in seconds."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,11 +9,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from index.libraries import UNDO_SECONDS
 
 MEBIBYTE = 1024 * 1024
-DEFAULT_TOP_K = 5  # hits per slot
 
 
 class Settings(BaseSettings):
-    """`Settings()` reads the environment; keyword arguments win."""
+    """`Settings()` reads the environment; keyword arguments take precedence."""
 
     model_config = SettingsConfigDict(env_prefix="SHOWME_", env_ignore_empty=True)
 
@@ -25,7 +21,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     default_library: str | None = Field(
         default=None,
-        description="the SoundFont or folder enrolled on first start; empty means TimGM6mb, 'none' means none",
+        description="SoundFont or folder enrolled on the first start; empty means TimGM6mb, 'none' means none",
     )
 
     host: str = "127.0.0.1"
@@ -45,6 +41,8 @@ class Settings(BaseSettings):
         default=UNDO_SECONDS,
         ge=0,
         allow_inf_nan=False,
-        description="how long what is deleted can be restored",
+        description="time in which a deletion can be undone",
     )
-    max_stored_queries: int = Field(default=500, ge=1, description="older ones go, with their audio")
+    max_stored_queries: int = Field(
+        default=500, ge=1, description="most stored queries; older ones are deleted with their audio"
+    )

@@ -1,6 +1,6 @@
-"""Puts uploaded files where the rest can read them: a query's file, or the sources of an enrollment.
+"""Writes uploaded files to disk: the file of a query, or the sources of an enrollment.
 
-Names from the network are cleaned and contents are looked at before a job is accepted, so that a wrong file is refused at once.
+Names are cleaned, and contents are checked before a job is accepted, so that a wrong file is refused at once.
 """
 
 import shutil
@@ -37,7 +37,7 @@ class Upload(NamedTuple):
 
 
 def upload_name(filename: str | None) -> str:
-    """The client's file name, without its folders and without anything a file system might take amiss."""
+    """Return the client's file name without folders, in characters that every file system accepts."""
     return clean_name((filename or "").replace("\\", "/").rpartition("/")[2])
 
 
@@ -52,8 +52,8 @@ def save(upload: Upload, path: Path) -> Path:
 def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> InstrumentSource:
     """Write `uploads` into the empty `folder` and open them as one source of instruments.
 
-    Raises UnsupportedAudio for kinds that cannot be enrolled, NotAudio and SourceError for broken files, AudioTooLarge for
-    zips above their limits, InvalidRequest when there is nothing.
+    Raises UnsupportedAudio for formats that cannot be enrolled, NotAudio and SourceError for broken files, AudioTooLarge
+    for zips above the limits, and InvalidRequest without files.
     """
     if not uploads:
         raise InvalidRequest("no files were sent", value=0, limit="at least 1 file in the field `files`")
@@ -85,7 +85,7 @@ def _open_soundfont(path: Path, settings: Settings) -> InstrumentSource:
 
 
 def _open_lone_sfz(path: Path, settings: Settings) -> InstrumentSource:
-    """An .sfz by itself, which can only do without samples; it sees no further than this upload's own folder."""
+    """Open an .sfz without a zip: it can play generated waveforms only, since it is alone in its folder."""
     try:
         return SfzSource(path)
     except SourceError as error:
@@ -94,7 +94,7 @@ def _open_lone_sfz(path: Path, settings: Settings) -> InstrumentSource:
 
 
 def _open_zip(path: Path, settings: Settings) -> InstrumentSource:
-    """What a zip holds, opened as what uploads may be: the forms of data sets on disk are not looked for."""
+    """Open an unpacked zip; data-set layouts are not detected."""
     folder = _unpacked(path, settings)
     return SfzSource(folder) if sfz_files(folder) else FolderSource(folder)
 

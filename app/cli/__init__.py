@@ -1,27 +1,30 @@
-"""The grammar of the command `showme`: its commands, their options and their help; the entry point is `app.cli:app`.
+"""The commands of `showme`, their options and their help; the entry point is `app.cli:app`.
 
-Work and heavy imports wait in the modules beside this one until a command runs, so that `--help` is quick.
+The modules beside this one do the work. They are imported when a command runs, so that `--help` stays quick.
 """
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.terminal import mistakes_in_words
-from app.settings import DEFAULT_TOP_K
+from app.cli.terminal import fail, user_errors
+from app.question import DEFAULT_TOP_K, Question
 
 app = typer.Typer(
     name="showme",
-    help="Show Me the Instruments: which instruments of your own library make that sound.",
+    help="Show Me the Instruments: find the instruments in your library that sound like those in a mixture.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-index = typer.Typer(help="Look after the instrument libraries.", no_args_is_help=True, rich_markup_mode=None)
+index = typer.Typer(help="Manage the instrument libraries.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(index, name="index")
 
-LibraryArgument = Annotated[str | None, typer.Argument(help="Id or name; all libraries if left out.")]
+LibraryArgument = Annotated[
+    str | None, typer.Argument(help="Id or name of a library; left out: all libraries.")
+]
 
 
 @app.command()
@@ -31,8 +34,8 @@ def serve(
         int | None, typer.Option(help="Port to listen on (SHOWME_PORT).", min=0, max=65535)
     ] = None,
 ) -> None:
-    """Serve the API and the page until stopped. Settings come from SHOWME_… in the environment."""
-    with mistakes_in_words():
+    """Serve the API and the page until stopped. SHOWME_… in the environment are the settings."""
+    with user_errors():
         from app.cli import serving
 
         serving.serve(host, port)
@@ -42,42 +45,57 @@ def serve(
 def query(
     file: Annotated[Path, typer.Argument(help="The mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac.")],
     library: Annotated[
-        str | None, typer.Option(help="Id or name; else the default library, or the only one.")
+        str | None,
+        typer.Option(help="Id or name of the library; left out: the default library, or else the only one."),
     ] = None,
-    start: Annotated[float, typer.Option(help="Listen from this second.")] = 0.0,
-    end: Annotated[float | None, typer.Option(help="Listen up to this second.")] = None,
+    start: Annotated[float, typer.Option(help="Start of the range to analyse, in seconds.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="End of the range to analyse, in seconds.")] = None,
     top_k: Annotated[int, typer.Option(help="Hits per instrument heard.")] = DEFAULT_TOP_K,
-    mode: Annotated[str, typer.Option(help="auto, or paper: every slot, R as a set.")] = "auto",
-    family: Annotated[str | None, typer.Option(help="Only instruments of this family.")] = None,
+    mode: Annotated[
+        str, typer.Option(help="auto (recommended), or paper: as published, every slot and the set R.")
+    ] = "auto",
+    family: Annotated[str | None, typer.Option(help="Restrict hits to this family.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's document.")] = False,
 ) -> None:
-    """Show which instruments of a library make the sound of FILE."""
-    with mistakes_in_words():
+    """Find the instruments of a library that sound like those in FILE."""
+    with user_errors():
+        asked = {
+            "library": library,
+            "top_k": top_k,
+            "mode": mode,
+            "start_seconds": start,
+            "end_seconds": end,
+            "family": family,
+        }
+        question = Question.model_validate(asked)
         from app.cli import querying
 
-        question = querying.Question(library, mode, top_k, start, end, family)  # type: ignore[arg-type]
         querying.query(file, question, as_json=as_json)
 
 
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+_FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@app.command(add_help_option=False, context_settings=_PASSED_ON)
+@app.command(add_help_option=False, context_settings=_FORWARDED)
 def evaluate(context: typer.Context) -> None:
-    """Print the paper's metrics on held-out instruments; all arguments go to training.evaluation (try --help)."""
-    with mistakes_in_words():
-        from app.cli import training_commands
-
-        raise typer.Exit(training_commands.run("training.evaluation.command", context.args))
+    """Measure retrieval on held-out instruments. Arguments are passed to training.evaluation (try --help)."""
+    _run_training("training.evaluation.command", context)
 
 
-@app.command(add_help_option=False, context_settings=_PASSED_ON)
+@app.command(add_help_option=False, context_settings=_FORWARDED)
 def data(context: typer.Context) -> None:
     """Render, check and describe training data: data render | build | verify | stats | midi | splits (try --help)."""
-    with mistakes_in_words():
-        from app.cli import training_commands
+    _run_training("training.nlakh.command", context)
 
-        raise typer.Exit(training_commands.run("training.nlakh.command", context.args))
+
+def _run_training(module: str, context: typer.Context) -> None:
+    """Run `main` of a module of `training`, imported only here: a service is installed without training code."""
+    with user_errors():
+        try:
+            command = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            fail(f"the training code is not installed ({error.name} is missing)")
+        raise typer.Exit(command.main(list(context.args)))
 
 
 @index.command("add")
@@ -88,10 +106,10 @@ def index_add(
             help="A folder (one sub-folder, file or .sfz per instrument), .sfz, .sf2, .sf3, audio, NSynth or a note bank."
         ),
     ],
-    library: Annotated[str, typer.Option("--library", "-l", help="Id or name; created if it is not there.")],
+    library: Annotated[str, typer.Option("--library", "-l", help="Id or name; created if there is none.")],
 ) -> None:
     """Enroll the instruments of PATH into a library."""
-    with mistakes_in_words():
+    with user_errors():
         from app.cli import indexing
 
         indexing.add(path, library)
@@ -100,7 +118,7 @@ def index_add(
 @index.command("list")
 def index_list(library: LibraryArgument = None) -> None:
     """List the libraries, or the instruments of one."""
-    with mistakes_in_words():
+    with user_errors():
         from app.cli import indexing
 
         indexing.show(library)
@@ -112,10 +130,10 @@ def index_remove(
     instrument: Annotated[
         str | None, typer.Option(help="Remove only this instrument (its id or name).")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove a library with all its instruments, or one instrument of it; `restore` brings it back for a while."""
-    with mistakes_in_words():
+    """Remove a library with all its instruments, or one instrument of it. `restore` undoes it for a while."""
+    with user_errors():
         from app.cli import indexing
 
         indexing.remove(library, instrument, ask=not yes)
@@ -129,8 +147,8 @@ def index_rename(
         str | None, typer.Option(help="Rename this instrument of it instead (its id or name).")
     ] = None,
 ) -> None:
-    """Give a library, or one instrument of it, another name."""
-    with mistakes_in_words():
+    """Rename a library, or one instrument of it."""
+    with user_errors():
         from app.cli import indexing
 
         indexing.rename(library, name, instrument)
@@ -140,8 +158,8 @@ def index_rename(
 def index_restore(
     deleted: Annotated[str, typer.Argument(help="Id of a removed library or instrument (l_… or i_…).")],
 ) -> None:
-    """Bring back a library or an instrument that was removed less than an hour ago (SHOWME_UNDO_SECONDS)."""
-    with mistakes_in_words():
+    """Restore a library or an instrument that was removed less than an hour ago (SHOWME_UNDO_SECONDS)."""
+    with user_errors():
         from app.cli import indexing
 
         indexing.restore(deleted)
@@ -149,8 +167,8 @@ def index_restore(
 
 @index.command("verify")
 def index_verify(library: LibraryArgument = None) -> None:
-    """Check database, vectors and previews; exit code 1 and a list if anything is wrong."""
-    with mistakes_in_words():
+    """Check database, vectors and previews. List the faults and exit with code 1 if there are any."""
+    with user_errors():
         from app.cli import indexing
 
         raise typer.Exit(indexing.verify(library))
@@ -158,8 +176,8 @@ def index_verify(library: LibraryArgument = None) -> None:
 
 @index.command("rebuild")
 def index_rebuild(library: LibraryArgument = None) -> None:
-    """Make the vector files again from the database."""
-    with mistakes_in_words():
+    """Rebuild the vector files from the database."""
+    with user_errors():
         from app.cli import indexing
 
         indexing.rebuild(library)

@@ -1,39 +1,32 @@
-"""`showme index`: add, list, remove, verify and rebuild, on the data folder itself.
+"""`showme index`: adds, lists, removes, renames, restores, verifies and rebuilds libraries in the data folder.
 
-The same enrollment as POST /v1/libraries/{id}/instruments; `verify` and `rebuild` are DESIGN.md's decision 1.
+Enrolls like POST /v1/libraries/{id}/instruments; `verify` and `rebuild` follow docs/ARCHITECTURE.md, decision 1.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
 
-from app.cli.opened import opened, read_settings
+from app.cli.context import opened_engine, read_settings
 from app.cli.progress import EnrollmentProgress
-from app.cli.render import instrument_table, library_table
 from app.cli.terminal import err, out
 from app.default_library import check_default_keeps_its_name
-from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo, LibraryInfo
-from index.sources import open_source
-from models.errors import InstrumentNotFound, LibraryNotFound
+from models.errors import InstrumentNotFound
 
 FAULTS_FOUND = 1
 PAGE = 500
 
 
 def add(path: Path, library: str) -> None:
-    """Enroll the instruments of `path`; a mistake leaves no empty library behind."""
-    source = open_source(path)
-    with opened() as parts:
-        chosen, is_new = _library(parts.index, library)
-        try:
-            with EnrollmentProgress(err, f"enrolling {source.name}") as progress:
-                report = enroll(parts.index, parts.pair, chosen.id, source, progress=progress)
-        except BaseException:
-            if is_new:
-                parts.index.libraries.drop(chosen.id)
-            raise
+    """Enroll the instruments of `path`; a failure leaves no empty library behind."""
+    with opened_engine() as engine, EnrollmentProgress(err, f"enrolling {path.resolve().name}") as progress:
+        chosen, report = engine.enroll(path, library, progress=progress)
     for name, reason in report.skipped:
         err.print(f"skipped {name}: {reason}", markup=False)
     out.print(f"{len(report.added)} instruments added to {chosen.name} ({chosen.id})", markup=False)
@@ -41,82 +34,72 @@ def add(path: Path, library: str) -> None:
 
 def show(library: str | None) -> None:
     """Print the libraries, or the instruments of one."""
-    with opened() as parts:
+    with opened_engine() as engine:
         if library is None:
-            out.print(library_table(parts.index.libraries.all()))
+            out.print(_library_table(engine.index.libraries.all()))
         else:
-            out.print(instrument_table(_instruments(parts.index, library)))
+            out.print(_instrument_table(_instruments(engine.index, library)))
 
 
 def remove(library: str, instrument: str | None, *, ask: bool) -> None:
     """Remove a library, after asking if `ask`, or one instrument of it."""
-    with opened() as parts:
-        chosen = parts.index.libraries.get(library)
+    with opened_engine() as engine:
+        chosen = engine.index.libraries.get(library)
         if instrument is not None:
-            instrument_id = _instrument_id(parts.index, chosen, instrument)
-            parts.index.instruments.delete(instrument_id)
+            instrument_id = _instrument_id(engine.index, chosen, instrument)
+            engine.index.instruments.delete(instrument_id)
             out.print(f"removed {instrument} from {chosen.name}", markup=False)
             _say_how_to_restore(instrument_id)
             return
         if ask:
             typer.confirm(f"Remove {chosen.name} with its {chosen.num_instruments} instruments?", abort=True)
-        parts.index.libraries.delete(chosen.id)
+        engine.index.libraries.delete(chosen.id)
         out.print(f"removed {chosen.name}", markup=False)
         _say_how_to_restore(chosen.id)
 
 
 def rename(library: str, name: str, instrument: str | None) -> None:
-    """Give a library, or one instrument of it, another name."""
-    with opened() as parts:
-        chosen = parts.index.libraries.get(library)
+    """Rename a library, or one instrument of it."""
+    with opened_engine() as engine:
+        chosen = engine.index.libraries.get(library)
         if instrument is not None:
-            found = _instrument_id(parts.index, chosen, instrument)
-            renamed = parts.index.instruments.correct(found, {"name": name}).name
+            found = _instrument_id(engine.index, chosen, instrument)
+            renamed = engine.index.instruments.correct(found, {"name": name}).name
         else:
-            check_default_keeps_its_name(chosen, name, parts.default)
-            renamed = parts.index.libraries.rename(chosen.id, name).name
+            check_default_keeps_its_name(chosen, name, engine.default)
+            renamed = engine.index.libraries.rename(chosen.id, name).name
     out.print(f"{instrument or chosen.name} is now called {renamed}", markup=False)
 
 
 def restore(deleted: str) -> None:
-    """Bring back a library or an instrument that was removed a while ago, by its id."""
-    with opened() as parts:
+    """Restore a recently removed library or instrument by its id."""
+    with opened_engine() as engine:
         if deleted.startswith("i_"):
-            name = parts.index.instruments.restore(deleted).name
+            name = engine.index.instruments.restore(deleted).name
         else:
-            name = parts.index.libraries.restore(deleted).name
-    out.print(f"{name} is back", markup=False)
+            name = engine.index.libraries.restore(deleted).name
+    out.print(f"{name} is restored", markup=False)
 
 
 def _say_how_to_restore(deleted: str) -> None:
     minutes = read_settings().undo_seconds / 60
     if minutes >= 1:
-        err.print(
-            f"for {minutes:.0f} minutes, this brings it back: showme index restore {deleted}", markup=False
-        )
+        err.print(f"to restore it within {minutes:.0f} minutes: showme index restore {deleted}", markup=False)
 
 
 def verify(library: str | None) -> int:
-    """Print what is wrong and return the exit code."""
-    with opened(reconcile=False) as parts:
-        faults = parts.index.verify(library)
+    """Print the faults and return the exit code."""
+    with opened_engine(reconcile=False) as engine:
+        faults = engine.index.verify(library)
     for fault in faults or ["no faults found"]:
         out.print(fault, markup=False)
     return FAULTS_FOUND if faults else 0
 
 
 def rebuild(library: str | None) -> None:
-    """Make the vector files again."""
-    with opened() as parts:
-        out.print(f"{parts.index.rebuild(library)} vectors written")
-
-
-def _library(index: InstrumentIndex, id_or_name: str) -> tuple[LibraryInfo, bool]:
-    """The library, and whether it was made here."""
-    try:
-        return index.libraries.get(id_or_name), False
-    except LibraryNotFound:
-        return index.libraries.create(id_or_name), True
+    """Rebuild the vector files."""
+    with opened_engine() as engine:
+        out.print(f"{engine.index.rebuild(library)} vectors written")
 
 
 def _instruments(index: InstrumentIndex, library: str) -> list[InstrumentInfo]:
@@ -128,8 +111,28 @@ def _instruments(index: InstrumentIndex, library: str) -> list[InstrumentInfo]:
 
 
 def _instrument_id(index: InstrumentIndex, library: LibraryInfo, id_or_name: str) -> str:
-    """The id of the library's instrument that is called so. Raises InstrumentNotFound."""
+    """Return the id of the library's instrument with this id or name. Raises InstrumentNotFound."""
     for row in _instruments(index, library.id):
         if id_or_name in (row.id, row.name):
             return row.id
     raise InstrumentNotFound(f"{library.name} has no instrument {id_or_name!r}", value=id_or_name)
+
+
+def _library_table(libraries: Iterable[LibraryInfo]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("library", "id", "instruments", "created"):
+        table.add_column(column, justify="right" if column == "instruments" else "left", overflow="fold")
+    for library in libraries:
+        created = f"{library.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(Text(library.name, style="bold"), library.id, str(library.num_instruments), created)
+    return table
+
+
+def _instrument_table(instruments: Iterable[InstrumentInfo]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("instrument", "family", "id", "clips", "source"):
+        table.add_column(column, justify="right" if column == "clips" else "left", overflow="fold")
+    for item in instruments:
+        row = (item.family or "–", item.id, str(item.num_clips), Text(item.source))
+        table.add_row(Text(item.name, style="bold"), *row)
+    return table

@@ -1,7 +1,4 @@
-"""An enrollment's progress in the terminal: a bar where there is a terminal, a line now and then where there is none.
-
-The bar is rich's; without a terminal (a container's log) it would be noise.
-"""
+"""The progress of an enrollment: a bar in a terminal, and ten lines in a log (of a container, say)."""
 
 import logging
 from types import TracebackType
@@ -14,7 +11,7 @@ LINES = 10  # of progress over a whole enrollment, without a terminal
 
 
 class EnrollmentProgress:
-    """Call it with (done, total, name); a context manager that leaves the terminal as it was."""
+    """Call it with (done, total, name). As a context manager it leaves the terminal as it was."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._title = title
@@ -52,6 +49,6 @@ class EnrollmentProgress:
             log.info("%s: %d of %d", self._title, done, total)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar:
             self._bar.stop()

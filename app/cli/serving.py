@@ -1,6 +1,6 @@
-"""`showme serve`: the service on a port, with the first enrollment as a bar in the terminal while it already answers.
+"""`showme serve`: runs the service on a port; a progress bar shows the first enrollment while the service already answers.
 
-uvicorn does the HTTP; logs go through the same console as the bar, so that neither breaks the other.
+uvicorn does the HTTP. Logs and the bar share one console, so that neither breaks the other.
 """
 
 import logging
@@ -8,13 +8,12 @@ import logging
 import uvicorn
 from rich.logging import RichHandler
 
-from app.cli.opened import read_settings
+from app.cli.context import read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.terminal import err
-from app.default_library import DefaultLibrary
+from app.engine import Engine
 from app.job_store import JobView
 from app.main import create_app
-from app.service import open_index
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
@@ -22,12 +21,12 @@ GRACE_SECONDS = 5  # for answers under way when the service is told to stop
 
 
 def serve(host: str | None, port: int | None) -> None:
-    """Serve until stopped. Raises ShowMeError for what is wrong before the first request."""
+    """Serve until stopped. Raises ShowMeError for faults found before the first request."""
     changed = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = read_settings().model_copy(update=changed)
     _log_to_terminal()
     pair = _checked_pair(settings)
-    bar = _Bar()
+    bar = _JobBar()
     config = uvicorn.Config(
         create_app(settings, pair=pair, listener=bar),
         host=settings.host,
@@ -44,17 +43,15 @@ def serve(host: str | None, port: int | None) -> None:
 
 
 def _checked_pair(settings: Settings) -> EncoderPair:
-    """The encoders, once encoders, data folder and default library have been found to open: fail early, in words."""
-    pair = EncoderPair.load(settings.weights_dir, settings.device)
-    open_index(settings, pair).close()
-    default = DefaultLibrary.of_setting(settings.default_library)
-    if default:
-        default.open_source()
-    return pair
+    """Load the encoders, and check that data folder and default library open: fail before serving, in one line."""
+    with Engine(settings) as engine:
+        if engine.default:
+            engine.default.open_source()
+        return engine.pair
 
 
-class _Bar:
-    """Shows the running job as a bar."""
+class _JobBar:
+    """Shows the running job as a progress bar."""
 
     def __init__(self) -> None:
         self._job = ""

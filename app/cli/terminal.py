@@ -1,6 +1,6 @@
-"""What the commands share of the terminal: where they print, and how a user's mistake ends a command.
+"""The terminal of the commands: where they print, and how a user's error ends a command.
 
-A mistake is one clear line on standard error and exit code 2, never a traceback (STYLE.md, habit 12).
+A user's error is one clear line on standard error and exit code 2, never a traceback.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from rich.text import Text
 
 from models.errors import ShowMeError
 
-MISTAKE = 2
+USER_ERROR = 2
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def mistakes_in_words() -> Iterator[None]:
-    """Turn our own errors, and files that cannot be read, into one line and exit code 2; Ctrl-C into 130."""
+def user_errors() -> Iterator[None]:
+    """Turn our own errors and unreadable files into one line and exit code 2, Ctrl-C into 130."""
     try:
         yield
     except ShowMeError as error:
@@ -30,12 +30,12 @@ def mistakes_in_words() -> Iterator[None]:
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
-        err.print("stopped; nothing was half done")
+        err.print("stopped; nothing was left half done")
         raise typer.Exit(130) from None
 
 
-def fail(message: str, code: int = MISTAKE) -> None:
-    """Say what is wrong and end the command."""
+def fail(message: str, code: int = USER_ERROR) -> None:
+    """Print the message and end the command."""
     line = Text("showme: ", style="bold red") + Text(" ".join(message.split()))
     err.print(line, soft_wrap=True)
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""The routes of the HTTP contract, one noun per file; they parse, delegate and answer, and compute nothing.
+"""The routes of the HTTP contract, one noun per file: they parse, delegate and answer, and compute nothing.
 
-Follows the HTTP section of DESIGN.md.
+Follows docs/ARCHITECTURE.md, section "HTTP contract".
 """

@@ -1,18 +1,16 @@
-"""Is it alive, is it ready, what does it take, and what has it done: for people, load balancers and Prometheus.
+"""Liveness, readiness, limits and metrics: for people, load balancers and Prometheus.
 
-Follows the HTTP section of DESIGN.md; the device is shown as its decision 7 asks.
+Follows docs/ARCHITECTURE.md, section "HTTP contract"; readiness shows the device (decision 7).
 """
-
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.deps import ServiceDep
-from app.errors import request_id_of
+from app.errors import problem_response, request_id_of
 from app.metrics import CONTENT_TYPE
-from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, problem_body, problem_response
-from app.schemas import Health, LimitsOut, Progress, Readiness
+from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
+from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
 from app.service import Service, search_engine
 from app.uploads import OPENED
 from index.families import FAMILIES
@@ -25,29 +23,33 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 @router.get("/healthz")
 async def get_health() -> Health:
-    """Answers as long as the process does."""
+    """Check that the process is alive."""
     return Health()
 
 
 @router.get(
     "/readyz",
     response_model=Readiness,
-    responses={503: {"description": "Not ready yet, with progress", "content": {MEDIA_TYPE: SCHEMA}}},
+    responses={
+        503: {
+            "description": "The service is not ready yet; `progress` says how far it is.",
+            "content": {MEDIA_TYPE: SCHEMA},
+        }
+    },
 )
-def get_readiness(request: Request, service: ServiceDep) -> JSONResponse:
-    """Ready once the default library is there; until then 503, with the progress of its enrollment."""
+def get_readiness(request: Request, service: ServiceDep) -> Response:
+    """Check that the default library is there. Until then the answer is 503, with the progress of its enrollment."""
     readiness = _readiness(service)
-    if readiness.ready:
+    if readiness.progress is None:
         return JSONResponse(readiness.model_dump())
-    assert readiness.progress is not None
-    body: dict[str, Any] = problem_body(
+    problem = make_problem(
         *("not-ready", "The service is not ready yet", 503, readiness.progress.message),
         instance=request.url.path,
         request_id=request_id_of(request),
         value=readiness.progress.done,
         limit=readiness.progress.total,
     )
-    return problem_response(body | readiness.model_dump(), RETRY_AFTER)
+    return problem_response(NotReady(**dict(problem), **dict(readiness)), RETRY_AFTER)
 
 
 def _readiness(service: Service) -> Readiness:
@@ -72,7 +74,7 @@ def _readiness(service: Service) -> Readiness:
 
 @router.get("/v1/limits")
 def get_limits(service: ServiceDep) -> LimitsOut:
-    """What may be sent: sizes, families and formats."""
+    """Get the limits of this service: sizes, families and formats."""
     settings = service.settings
     return LimitsOut(
         max_upload_bytes=settings.max_upload_bytes,
@@ -87,5 +89,5 @@ def get_limits(service: ServiceDep) -> LimitsOut:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def get_metrics(service: ServiceDep) -> Response:
-    """Counters and gauges in Prometheus' text format."""
+    """Get counters and gauges in the text format of Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)

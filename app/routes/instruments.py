@@ -1,6 +1,6 @@
-"""One instrument: what it is, how it sounds, and what sounds like it.
+"""Instruments: their properties, corrections, previews and neighbours.
 
-Follows the HTTP section of DESIGN.md.
+Follows docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
 from typing import Annotated
@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
-from app.deps import ServiceDep
+from app.deps import InstrumentId, ServiceDep
 from app.errors import documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
 from index.instruments import Correction
@@ -22,6 +22,7 @@ MAX_SIMILAR = 100
 
 
 def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
+    """Convert an instrument."""
     return InstrumentOut(
         id=instrument.id,
         library_id=instrument.library_id,
@@ -36,14 +37,16 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
 
 
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
-def get_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
-    """One instrument."""
+def get_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
+    """Get an instrument."""
     return instrument_out(service.index.instruments.get(instrument_id))
 
 
 @router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
-def correct_instrument(instrument_id: str, body: InstrumentPatch, service: ServiceDep) -> InstrumentOut:
-    """Correct an instrument's name, its family, or both; enrolling its source again does not undo that."""
+def correct_instrument(
+    instrument_id: InstrumentId, body: InstrumentPatch, service: ServiceDep
+) -> InstrumentOut:
+    """Correct an instrument's name, its family, or both. Enrolling its source again keeps the correction."""
     correction: Correction = {}
     if body.name is not None:
         correction["name"] = body.name
@@ -53,8 +56,8 @@ def correct_instrument(instrument_id: str, body: InstrumentPatch, service: Servi
 
 
 @router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
-def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
-    """Remove an instrument from its library; for a while (SHOWME_UNDO_SECONDS, an hour) it can be restored."""
+def delete_instrument(instrument_id: InstrumentId, service: ServiceDep) -> None:
+    """Delete an instrument. It can be restored for a while (SHOWME_UNDO_SECONDS, an hour)."""
     service.index.instruments.delete(instrument_id)
 
 
@@ -62,8 +65,8 @@ def delete_instrument(instrument_id: str, service: ServiceDep) -> None:
     "/{instrument_id}/restore",
     responses=documented(InstrumentNotFound, InstrumentExists, EncoderMismatch),
 )
-def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut:
-    """Bring a deleted instrument back, if that was not too long ago; one that is there is answered as it is."""
+def restore_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
+    """Restore a recently deleted instrument. One that is not deleted is returned unchanged."""
     return instrument_out(service.index.instruments.restore(instrument_id))
 
 
@@ -71,24 +74,30 @@ def restore_instrument(instrument_id: str, service: ServiceDep) -> InstrumentOut
     "/{instrument_id}/preview",
     response_class=FileResponse,
     responses={
-        200: {"description": "The preview", "content": {"audio/mpeg": {}}},
-        206: {"description": "The bytes asked for", "content": {"audio/mpeg": {}}},
+        200: {"description": "The whole preview.", "content": {"audio/mpeg": {}}},
+        206: {"description": "The requested bytes.", "content": {"audio/mpeg": {}}},
         **documented(InstrumentNotFound),
     },
 )
-def get_preview(instrument_id: str, request: Request, service: ServiceDep) -> FileResponse:
-    """A few seconds of the instrument as mp3; takes byte ranges."""
+def get_instrument_preview(
+    instrument_id: InstrumentId, request: Request, service: ServiceDep
+) -> FileResponse:
+    """Get a few seconds of the instrument as mp3; supports byte ranges."""
     path = service.index.instruments.preview_path(service.index.instruments.get(instrument_id).id)
     if not path.is_file():
-        raise InstrumentNotFound(f"instrument {instrument_id} has no preview any more", value=instrument_id)
+        raise InstrumentNotFound(f"instrument {instrument_id} no longer has a preview", value=instrument_id)
     return audio_response(request, path)
 
 
 @router.get(
     "/{instrument_id}/similar", responses=documented(InstrumentNotFound, EncoderMismatch, InvalidRequest)
 )
-def get_similar(
-    instrument_id: str, service: ServiceDep, limit: Annotated[int, Query(ge=1, le=MAX_SIMILAR)] = 10
+def list_similar_instruments(
+    instrument_id: InstrumentId,
+    service: ServiceDep,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_SIMILAR, description="Largest number of instruments to return.")
+    ] = 10,
 ) -> SimilarOut:
-    """The instruments of the same library that come nearest, best first, without the instrument itself."""
+    """List the most similar other instruments of the same library, best first."""
     return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument_id, limit)])

@@ -1,6 +1,6 @@
 """Enrollment jobs: their state, their progress as server-sent events, and their cancellation.
 
-Follows the HTTP section of DESIGN.md and the event-stream format of the WHATWG HTML standard, section 9.2.
+Follows docs/ARCHITECTURE.md, section "HTTP contract", and the event streams of the WHATWG HTML standard, section 9.2.
 """
 
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.deps import ServiceDep
+from app.deps import JobId, ServiceDep
 from app.errors import documented
 from app.job_store import JobView
 from app.schemas import JobOut
@@ -19,10 +19,11 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 def job_out(view: JobView) -> JobOut:
+    """Convert a job."""
     return JobOut.model_validate(view, from_attributes=True)
 
 
-def _job(job_id: str, service: ServiceDep) -> JobView:
+def _job(job_id: JobId, service: ServiceDep) -> JobView:
     return service.jobs.view(job_id)
 
 
@@ -31,18 +32,22 @@ JobDep = Annotated[JobView, Depends(_job)]
 
 @router.get("/{job_id}", responses=documented(JobNotFound))
 def get_job(job: JobDep) -> JobOut:
-    """A job as it stands."""
+    """Get the present state of a job."""
     return job_out(job)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=documented(JobNotFound))
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={200: {"description": "Events whose data is a JobOut document."}, **documented(JobNotFound)},
+)
 async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[ServerSentEvent]:
-    """A job after every change, as server-sent events whose data is the job; ends when the job has ended."""
+    """Follow a job: a server-sent event with the job after every change, until it has ended."""
     async for view in service.jobs.watch(job.id):
         yield ServerSentEvent(data=job_out(view))
 
 
 @router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
-def cancel_job(job_id: str, service: ServiceDep) -> JobOut:
-    """Cancel a queued or running job; nothing of it is stored."""
+def cancel_job(job_id: JobId, service: ServiceDep) -> JobOut:
+    """Cancel a queued or running job. Nothing of it is stored."""
     return job_out(service.jobs.cancel(job_id))

@@ -1,18 +1,18 @@
-"""Libraries: making and removing them, what they hold, their map, and adding instruments by upload.
+"""Libraries: creating and deleting them, their instruments, their map, and enrollment by upload.
 
-Follows the HTTP section of DESIGN.md; an upload is staged and checked, then enrolled by a job.
+Follows docs/ARCHITECTURE.md, section "HTTP contract". An upload is staged and checked, then enrolled by a job.
 """
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.deps import MAX_PAGE, PageDep, ServiceDep
+from app.deps import MAX_PAGE, MULTIPART, DeletedLibraryId, LibraryId, PageDep, ServiceDep
 from app.errors import documented
 from app.library_schemas import (
     DuplicateGroup,
     DuplicatesOut,
-    FamilyName,
     InstrumentPage,
     LibraryIn,
     LibraryOut,
@@ -20,6 +20,7 @@ from app.library_schemas import (
     MapOut,
     MapPoint,
 )
+from app.question import FamilyName
 from app.routes.instruments import instrument_out
 from app.routes.jobs import job_out
 from app.schemas import JobOut
@@ -32,7 +33,16 @@ from models import errors
 router = APIRouter(prefix="/v1/libraries", tags=["libraries"])
 
 
+class EnrollForm(BaseModel):
+    """The form field of an enrollment."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"files": ["My synths.zip", "Bass.wav"]}})
+
+    files: list[UploadFile] = Field(description=f"One or more of: {ACCEPTED}.")
+
+
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
+    """Convert a library."""
     default = service.default is not None and library.name == service.default.name
     return LibraryOut(
         id=library.id,
@@ -46,7 +56,7 @@ def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
 
 @router.get("")
 def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
-    """All libraries, by name."""
+    """List the libraries, by name."""
     libraries = sorted(service.index.libraries.all(), key=lambda library: (library.name, library.id))
     following = [library for library in libraries if page.next is None or library.name > page.next]
     shown = following[: page.limit]
@@ -58,25 +68,25 @@ def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
 
 @router.post("", status_code=201, responses=documented(errors.LibraryExists, errors.InvalidRequest))
 def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> LibraryOut:
-    """An empty library."""
+    """Create an empty library."""
     library = service.index.libraries.create(body.name)
     response.headers["Location"] = f"/v1/libraries/{library.id}"
     return library_out(library, service)
 
 
 @router.get("/{library_id}", responses=documented(errors.LibraryNotFound))
-def get_library(library_id: str, service: ServiceDep) -> LibraryOut:
-    """One library, by id or by name."""
+def get_library(library_id: LibraryId, service: ServiceDep) -> LibraryOut:
+    """Get a library by its id or name."""
     return library_out(service.index.libraries.get(library_id), service)
 
 
 @router.delete(
     "/{library_id}", status_code=204, responses=documented(errors.LibraryNotFound, errors.JobConflict)
 )
-def delete_library(library_id: str, service: ServiceDep) -> None:
-    """Remove a library with its instruments and previews; stored queries keep their answers.
+def delete_library(library_id: LibraryId, service: ServiceDep) -> None:
+    """Delete a library with its instruments and previews. Stored queries keep their answers.
 
-    For a while (SHOWME_UNDO_SECONDS, an hour) it can be restored by its id; its name is free at once.
+    It can be restored by its id for a while (SHOWME_UNDO_SECONDS, an hour). Its name is free at once.
     """
     service.delete_library(library_id)
 
@@ -85,8 +95,8 @@ def delete_library(library_id: str, service: ServiceDep) -> None:
     "/{library_id}",
     responses=documented(errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest),
 )
-def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> LibraryOut:
-    """Give a library another name; the default library keeps its own."""
+def rename_library(library_id: LibraryId, body: LibraryIn, service: ServiceDep) -> LibraryOut:
+    """Rename a library. The default library keeps its name."""
     return library_out(service.rename_library(library_id, body.name), service)
 
 
@@ -94,8 +104,8 @@ def rename_library(library_id: str, body: LibraryIn, service: ServiceDep) -> Lib
     "/{library_id}/restore",
     responses=documented(errors.LibraryNotFound, errors.LibraryExists),
 )
-def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
-    """Bring a deleted library back whole, if that was not too long ago; one that is there is answered as it is."""
+def restore_library(library_id: DeletedLibraryId, service: ServiceDep) -> LibraryOut:
+    """Restore a recently deleted library whole. One that is not deleted is returned unchanged."""
     return library_out(service.index.libraries.restore(library_id), service)
 
 
@@ -103,19 +113,20 @@ def restore_library(library_id: str, service: ServiceDep) -> LibraryOut:
     "/{library_id}/map",
     responses=documented(errors.LibraryNotFound, errors.QueryNotFound, errors.IndexDamaged),
 )
-def get_map(
-    library_id: str,
+def get_library_map(
+    library_id: LibraryId,
     service: ServiceDep,
     query: Annotated[
-        str | None, Query(max_length=100, description="a stored query whose slots are placed on the map")
+        str | None,
+        Query(max_length=100, description="Id of a stored query whose slots are placed on the map."),
     ] = None,
 ) -> MapOut:
-    """The library's instruments in two dimensions (t-SNE, or principal components), each within ±1.
+    """Get the library's instruments in two dimensions (t-SNE, or principal components), each within ±1.
 
-    It is drawn when instruments are enrolled; a library that has none yet gets it now, which may take some seconds.
+    Enrollment draws the map; a library without one gets it on the first request, which may take some seconds.
     """
     library = service.index.libraries.get(library_id)
-    result = None if query is None else service.queries.result(query)
+    answer = None if query is None else service.queries.answer(query)
     instruments, layout = service.index.maps.get(library.id)
     points = [
         MapPoint(instrument_id=item.id, name=item.name, family=item.family, x=x, y=y)
@@ -126,7 +137,7 @@ def get_map(
         method=layout.method,
         points=points,
         explained_variance=layout.explained_variance,
-        slots=[] if result is None else slot_places(result, points),
+        slots=[] if answer is None else slot_places(answer, points),
     )
 
 
@@ -134,15 +145,15 @@ def get_map(
     "/{library_id}/duplicates",
     responses=documented(errors.LibraryNotFound, errors.EncoderMismatch, errors.InvalidRequest),
 )
-def get_duplicates(
-    library_id: str,
+def list_duplicates(
+    library_id: LibraryId,
     service: ServiceDep,
     min_similarity: Annotated[
-        float, Query(ge=0.5, le=1, description="cosine from which a pair counts as the same")
+        float, Query(ge=0.5, le=1, description="Cosine from which two instruments are duplicates.")
     ] = 0.98,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="groups at most")] = 100,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Largest number of groups to return.")] = 100,
 ) -> DuplicatesOut:
-    """Groups of instruments that are nearly the same, connected by pairs that are similar enough."""
+    """Group the instruments that sound nearly the same; each group is connected by pairs of duplicates."""
     found = service.index.duplicates(library_id, min_similarity, limit)
     return DuplicatesOut(
         groups=[
@@ -156,13 +167,15 @@ def get_duplicates(
 
 @router.get("/{library_id}/instruments", responses=documented(errors.LibraryNotFound, errors.InvalidRequest))
 def list_instruments(
-    library_id: str,
+    library_id: LibraryId,
     page: PageDep,
     service: ServiceDep,
-    family: Annotated[FamilyName | None, Query(description="only this family")] = None,
-    search: Annotated[str | None, Query(max_length=200, description="part of the name")] = None,
+    family: Annotated[FamilyName | None, Query(description="Only instruments of this family.")] = None,
+    search: Annotated[
+        str | None, Query(max_length=200, description="Part of the name, in either case.")
+    ] = None,
 ) -> InstrumentPage:
-    """The instruments of a library, a page at a time."""
+    """List the instruments of a library, a page at a time."""
     library = service.index.libraries.get(library_id)
     rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)
     return InstrumentPage(items=[instrument_out(row) for row in rows], next=following)
@@ -183,18 +196,20 @@ def list_instruments(
     ),
 )
 def add_instruments(
-    library_id: str,
+    library_id: LibraryId,
     response: Response,
     service: ServiceDep,
-    files: Annotated[list[UploadFile], File(description=f"one or more of: {ACCEPTED}")],
+    form: Annotated[EnrollForm, MULTIPART],
 ) -> JobOut:
-    """Enroll instruments in the background: each audio file, top-level folder or .sfz of a zip, and SoundFont preset.
+    """Enroll instruments in the background and return the job.
 
-    A zip with .sfz files also brings their samples, in the folders where they look for them.
-
-    The answer is the job; nothing appears in the library unless all of it could be stored.
+    Each audio file, each top-level folder or .sfz of a zip, and each SoundFont preset is one instrument. A zip with .sfz
+    files also holds their samples, in the folders that the .sfz files name. The instruments appear in the library
+    together, once all of them are stored.
     """
     library = service.index.libraries.get(library_id)
-    view = service.enroll_uploads(library, [Upload(upload_name(item.filename), item.file) for item in files])
+    view = service.enroll_uploads(
+        library, [Upload(upload_name(item.filename), item.file) for item in form.files]
+    )
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return job_out(view)

@@ -1,7 +1,7 @@
-"""The page at `/`: the bundle that Vite builds into app/web/dist, and a policy that lets it load nothing else.
+"""The page at `/`: serves the bundle that Vite builds into app/web/dist, with a policy that allows nothing else.
 
-Content-Security-Policy level 3: no inline script, no foreign origin, and style elements only with the response's own nonce,
-so that a file name cannot become code; names with a hash in them never change (RFC 8246).
+Content-Security-Policy level 3: no inline scripts, no other origins, and style elements only with the response's own nonce,
+so that a file name cannot become code. Files with a hash in their names never change (RFC 8246).
 """
 
 import re
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 router = APIRouter(include_in_schema=False)
 
-NONCE = "CSP-NONCE"  # what app/web/vite.config.ts writes where a nonce belongs
+NONCE = "CSP-NONCE"  # placeholder that app/web/vite.config.ts writes
 MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -34,7 +34,7 @@ _GZIP = re.compile(
 
 
 def policy(nonce: str) -> dict[str, str]:
-    """The headers of the page, for one response."""
+    """Return the security headers of one response with the page."""
     return {
         "Content-Security-Policy": f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; "
         "connect-src 'self'; media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
@@ -52,12 +52,12 @@ def _page() -> str:
     try:
         return (_dist() / "index.html").read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise HTTPException(404, "the page is not built in this checkout: run make web") from None
+        raise HTTPException(404, "the page is not built in this checkout; run `make web`") from None
 
 
 @cache
 def _assets() -> dict[str, bytes]:
-    """What may be served below /web/, by its path there; gzip copies among them."""
+    """Return the files served below /web/ by their path, gzip copies included."""
     found: dict[str, bytes] = {}
     folder = _dist() / "assets"
     if folder.is_dir():
@@ -69,14 +69,14 @@ def _assets() -> dict[str, bytes]:
 
 @router.get("/", response_class=HTMLResponse)
 def get_page() -> HTMLResponse:
-    """The page, with a fresh nonce for the style elements that its waveform makes."""
+    """Return the page with a new nonce for the style elements of its waveform."""
     nonce = secrets.token_urlsafe(16)
     return HTMLResponse(_page().replace(NONCE, nonce), headers=policy(nonce) | REVALIDATED)
 
 
 @router.get("/web/{name:path}")
 def get_asset(name: str, request: Request) -> Response:
-    """A script or style of the page; compressed where the browser takes it so."""
+    """Return a script or style of the page, compressed if the browser accepts it."""
     assets = _assets()
     media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
     if name not in assets or media_type is None:

@@ -1,21 +1,24 @@
-"""Queries: a mixture in, the library's instruments out; stored answers and their audio.
+"""Queries: a mixture in, the library's instruments out; stored answers, their audio and their downloads.
 
-Follows the HTTP section of DESIGN.md and section 3.3 of Kim et al. 2022.
+Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et al. 2022.
 """
 
 from secrets import token_hex
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.background import BackgroundTask
 
-from app import export
-from app.answering import MAX_EXCLUDED
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import PageDep, QuestionDep, ServiceDep
+from app.deps import MULTIPART, PageDep, QueryId, ServiceDep
 from app.errors import documented, problem_of, request_id_of
-from app.schemas import BatchItem, BatchOut, ProblemOut, QueryOut, QueryPage, QuerySummary
+from app.export import MEDIA_TYPES as EXPORT_TYPES
+from app.export import ExportedSet, as_csv, as_json, chosen_set, disposition, file_name, write_zip
+from app.question import MAX_EXCLUDED, Question
+from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
+from app.service import Service
 from app.uploads import Upload, upload_name
 from models import errors
 
@@ -37,88 +40,98 @@ AUDIO_PROBLEMS = (
 LIBRARY_PROBLEMS = (errors.LibraryNotFound, errors.LibraryEmpty, errors.EncoderMismatch)
 
 
+EXAMPLE_FORM: dict[str, JsonValue] = {"library": "TimGM6mb", "top_k": 5, "start_seconds": 4.0}
+
+
+class QueryForm(Question):
+    """The form fields of a query: either a file, or a stored query whose audio is used again."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_FORM | {"file": "song.mp3"}})
+
+    file: UploadFile | None = Field(
+        default=None, description="The mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac."
+    )
+    query: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Instead of a file: id of the stored query whose audio is used again.",
+    )
+
+
+class BatchForm(Question):
+    """The form fields of a batch: several files, and the parameters that hold for each of them."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_FORM | {"files": ["song.mp3"]}})
+
+    files: list[UploadFile] = Field(description="The mixtures; the other fields hold for each of them.")
+
+
 @router.post(
     "",
-    response_model=QueryOut,
     responses=documented(
         *AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.QueryNotFound, errors.InvalidRequest, errors.Busy
     ),
 )
 async def create_query(
-    question: QuestionDep,
-    service: ServiceDep,
-    response: Response,
-    file: Annotated[
-        UploadFile | None, File(description="the mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac")
-    ] = None,
-    query: Annotated[
-        str | None,
-        Form(max_length=100, description="instead of a file: the stored query whose audio is asked again"),
-    ] = None,
-) -> Any:
-    """Which instruments of a library make the sound of this mixture: of a `file`, or of a stored `query`'s audio."""
-    if (file is None) == (not query):
-        sent = "neither" if file is None else "both"
+    form: Annotated[QueryForm, MULTIPART], service: ServiceDep, response: Response
+) -> QueryAnswer:
+    """Find the instruments of a library that sound like those in a mixture: a `file`, or the audio of a stored `query`."""
+    if (form.file is None) == (not form.query):
+        sent = "neither" if form.file is None else "both"
         raise errors.InvalidRequest(
-            f"send either a file or the id of a stored query; {sent} came",
+            f"send either a file or the id of a stored query, not {sent}",
             value=sent,
             limit="one of `file` and `query`",
         )
-    async with service.engine.admit():
-        if file is not None:
-            answer = await service.ask(Upload(upload_name(file.filename), file.file), question)
+    async with service.queue.admit():
+        if form.file is not None:
+            answer = await service.ask(Upload(upload_name(form.file.filename), form.file.file), form)
         else:
-            answer = await service.ask_again(str(query), question)
-    response.headers["Location"] = f"/v1/queries/{answer['id']}"
+            answer = await service.ask_again(str(form.query), form)
+    response.headers["Location"] = f"/v1/queries/{answer.id}"
     return answer
 
 
 @router.post("/batch", responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy))
-async def create_queries(
-    files: Annotated[list[UploadFile], File(description="mixtures; the other fields hold for each of them")],
-    question: QuestionDep,
-    service: ServiceDep,
-    request: Request,
+async def create_query_batch(
+    form: Annotated[BatchForm, MULTIPART], service: ServiceDep, request: Request
 ) -> BatchOut:
-    """Several mixtures at once: one answer per file, or the problem with that file, in the order sent."""
+    """Query several mixtures at once: for each file, in the order sent, its answer or the problem with it."""
     limit = service.settings.max_batch_files
-    if len(files) > limit:
+    if len(form.files) > limit:
+        seen = len(form.files)
         raise errors.InvalidRequest(
-            f"{len(files)} files are too many for one batch", value=len(files), limit=limit
+            f"a batch may have at most {limit} files, not {seen}", value=seen, limit=limit
         )
-    async with service.engine.admit():
-        uploads = [Upload(upload_name(file.filename), file.file) for file in files]
-        return BatchOut(results=[await _batch_item(upload, question, service, request) for upload in uploads])
+    async with service.queue.admit():
+        uploads = [Upload(upload_name(file.filename), file.file) for file in form.files]
+        return BatchOut(results=[await _batch_item(upload, form, service, request) for upload in uploads])
 
 
-async def _batch_item(
-    upload: Upload, question: QuestionDep, service: ServiceDep, request: Request
-) -> BatchItem:
+async def _batch_item(upload: Upload, question: Question, service: Service, request: Request) -> BatchItem:
     try:
-        return BatchItem(name=upload.name, query=QueryOut.model_validate(await service.ask(upload, question)))
+        return BatchItem(name=upload.name, query=await service.ask(upload, question))
     except errors.AudioError as error:
         problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
-        return BatchItem(name=upload.name, problem=ProblemOut(**problem))
+        return BatchItem(name=upload.name, problem=problem)
 
 
 @router.get("", responses=documented(errors.InvalidRequest))
 def list_queries(page: PageDep, service: ServiceDep) -> QueryPage:
-    """The stored queries, newest first."""
-    rows, following = service.queries.page(page.limit, page.next)
-    return QueryPage(
-        items=[QuerySummary.model_validate(row, from_attributes=True) for row in rows], next=following
-    )
+    """List the stored queries, newest first."""
+    items, following = service.queries.page(page.limit, page.next)
+    return QueryPage(items=items, next=following)
 
 
-@router.get("/{query_id}", response_model=QueryOut, responses=documented(errors.QueryNotFound))
-def get_query(query_id: str, service: ServiceDep) -> Any:
-    """A stored answer, as it was given."""
-    return service.queries.result(query_id)
+@router.get("/{query_id}", responses=documented(errors.QueryNotFound))
+def get_query(query_id: QueryId, service: ServiceDep) -> QueryAnswer:
+    """Get a stored answer as it was given."""
+    return service.queries.answer(query_id)
 
 
 @router.delete("/{query_id}", status_code=204, responses=documented(errors.QueryNotFound))
-def delete_query(query_id: str, service: ServiceDep) -> None:
-    """Forget a stored answer and its audio."""
+def delete_query(query_id: QueryId, service: ServiceDep) -> None:
+    """Delete a stored answer and its audio."""
     service.queries.remove(query_id)
 
 
@@ -126,31 +139,39 @@ def delete_query(query_id: str, service: ServiceDep) -> None:
     "/{query_id}/export",
     response_class=Response,
     responses={
-        200: {"description": "The set", "content": {kind: {} for kind in export.MEDIA_TYPES.values()}},
+        200: {
+            "description": "The download.",
+            "model": ExportedSet,
+            "content": {kind: {} for kind in EXPORT_TYPES.values()},
+        },
         **documented(errors.QueryNotFound, errors.InvalidRequest),
     },
 )
-def export_set(
-    query_id: str,
+def export_query(
+    query_id: QueryId,
     service: ServiceDep,
     format: Annotated[
-        Literal["json", "csv", "zip"], Query(description="zip holds both and the previews")
+        Literal["json", "csv", "zip"],
+        Query(description="Format of the download; `zip` holds both lists and the previews."),
     ] = "json",
     instruments: Annotated[
         list[str] | None,
-        Query(max_length=MAX_EXPORTED, description="ids; left out, the best hit of every slot"),
+        Query(
+            max_length=MAX_EXPORTED,
+            description="Ids of the chosen instruments; left out: the best hit of every slot.",
+        ),
     ] = None,
 ) -> Response:
-    """The chosen instruments as a download. Those that are gone since are listed as `gone`, without a preview."""
-    document = export.chosen_set(service.queries.result(query_id), instruments or [], service.index)
-    headers = {"Content-Disposition": export.disposition(export.file_name(document, format))}
-    kind = export.MEDIA_TYPES[format]
+    """Download the chosen instruments. Deleted ones are listed as `gone`, without a preview."""
+    chosen = chosen_set(service.queries.answer(query_id), instruments or [], service.index)
+    headers = {"Content-Disposition": disposition(file_name(chosen, format))}
+    kind = EXPORT_TYPES[format]
     if format != "zip":
-        content = export.as_json(document) if format == "json" else export.as_csv(document)
+        content = as_json(chosen) if format == "json" else as_csv(chosen)
         return Response(content, media_type=kind, headers=headers)
     path = service.index.folder.tmp_dir / f"export_{token_hex(8)}.zip"
     try:
-        export.write_zip(path, document, service.index)
+        write_zip(path, chosen, service.index)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -161,11 +182,11 @@ def export_set(
     "/{query_id}/audio",
     response_class=FileResponse,
     responses={
-        200: {"description": "The uploaded file", "content": {kind: {} for kind in MEDIA_TYPES.values()}},
-        206: {"description": "The bytes asked for"},
+        200: {"description": "The whole file.", "content": {kind: {} for kind in MEDIA_TYPES.values()}},
+        206: {"description": "The requested bytes."},
         **documented(errors.QueryNotFound),
     },
 )
-def get_query_audio(query_id: str, request: Request, service: ServiceDep) -> FileResponse:
-    """The audio that was asked about; takes byte ranges."""
+def get_query_audio(query_id: QueryId, request: Request, service: ServiceDep) -> FileResponse:
+    """Get the audio of a stored query; supports byte ranges."""
     return audio_response(request, service.queries.audio(query_id))

@@ -1,8 +1,9 @@
-"""One service with one small library for the whole folder; tests that need other settings start their own.
+"""One service with one small library for all tests that change nothing in it, and one of its own for each that does.
 
-The library holds the four tones of `sounds.TONES`.
+Both libraries hold the four tones of `sounds.TONES`.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,3 +35,22 @@ def library(client: httpx.Client) -> dict[str, Any]:
     assert enrolled(client, made["id"], *files)["state"] == "done"
     found: dict[str, Any] = client.get(f"/v1/libraries/{made['id']}").json()
     return found
+
+
+@pytest.fixture(scope="session")
+def tones_dir(tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair) -> Path:
+    """A data folder with the four tones in the library `One`, to be copied: enrolling is the slow part of a test."""
+    folder = tmp_path_factory.mktemp("tones")
+    with running(folder, pair) as client:
+        client.post("/v1/libraries", json={"name": "One"})
+        files = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
+        assert enrolled(client, "One", *files)["state"] == "done"
+    return folder
+
+
+@pytest.fixture
+def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Client]:
+    """A service of the test's own, over a copy of `tones_dir` in `tmp_path`."""
+    shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
+    with running(tmp_path, pair) as client:
+        yield client

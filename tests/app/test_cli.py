@@ -1,25 +1,25 @@
 """The command `showme`, run as a user would: what it prints, its exit codes, and no tracebacks for mistakes."""
 
-import io
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
 import pytest
 import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
 import app.cli
-from app.cli.render import query_table, ruler, sparkline
+from app.cli.querying import sparkline
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from tests.app.sounds import TONES, audio, mixture, tone
@@ -45,6 +45,35 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = CheckpointHeader("multi", config, target_encoder=target, presence_threshold=0.0)
     save_checkpoint(MultiInstrumentEncoder(CONFIG), header, folder / "multi.safetensors")
     return folder
+
+
+class Served(NamedTuple):
+    """`showme serve` in a process of its own."""
+
+    data_dir: Path
+    address: str
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Served]:
+    """A service that loads, which takes seconds, while the other tests run; the last test asks it."""
+    data_dir, port = tmp_path_factory.mktemp("served"), free_port()
+    command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
+    values = {"DATA_DIR": data_dir, "WEIGHTS_DIR": weights, "DEVICE": "cpu", "DEFAULT_LIBRARY": "none"}
+    environment = os.environ | {f"SHOWME_{name}": str(value) for name, value in values.items()}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Served(data_dir, f"http://127.0.0.1:{port}", process)
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture
@@ -104,59 +133,15 @@ def test_add_list_query_verify_rebuild_remove(folder: Path, song: Path) -> None:
     removed = run("index", "remove", "Mine", "--instrument", "Low Bass")
     assert "removed Low Bass" in removed
     assert "Low Bass" not in run("index", "list", "Mine")
-    assert "Low Bass is back" in run("index", "restore", removed.split()[-1])
+    assert "Low Bass is restored" in run("index", "restore", removed.split()[-1])
     assert "Low Bass is now called Sub" in run("index", "rename", "Mine", "Sub", "--instrument", "Low Bass")
     assert "Mine is now called Yours" in run("index", "rename", "Mine", "Yours")
     assert "Sub" in run("index", "list", "Yours")
     removed = run("index", "remove", "Yours", "--yes")
     assert "removed Yours" in removed
     assert "Yours" not in run("index", "list")
-    assert "Yours is back" in run("index", "restore", removed.split()[-1])
+    assert "Yours is restored" in run("index", "restore", removed.split()[-1])
     assert len(json.loads(run("query", song, "--json", "--mode", "paper"))["slots"][0]["hits"]) == 4
-
-
-def test_json_is_the_services_document(folder: Path, song: Path, environment: Path) -> None:
-    run("index", "add", folder, "--library", "Mine")
-    document = json.loads(run("query", song, "--json", "--start", "1", "--end", "2.5", "--family", "flute"))
-    assert document["range_seconds"] == [1.0, 2.5]
-    assert {hit["family"] for slot in document["slots"] for hit in slot["hits"]} == {"flute"}
-    port = free_port()
-    command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(address, server)
-            assert httpx.get(f"{address}/v1/queries/{document['id']}").json() == document
-            fields: dict[str, Any] = {"start_seconds": 1, "end_seconds": 2.5, "family": "flute"}
-            answer = httpx.post(
-                f"{address}/v1/queries", files={"file": (song.name, song.read_bytes())}, data=fields
-            ).json()
-            assert answer["slots"] == document["slots"]
-            assert answer.keys() == document.keys()
-        finally:
-            server.terminate()
-            log = server.communicate(timeout=30)[1]
-    assert server.returncode in (0, -signal.SIGTERM), log
-    assert "Traceback" not in log
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for(address: str, server: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        assert server.poll() is None, server.communicate()[1]
-        assert time.monotonic() < deadline
-        try:
-            assert httpx.get(f"{address}/readyz").status_code == 200
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
 
 
 def test_default_library_is_filled_by_the_first_query(
@@ -240,42 +225,6 @@ def test_bad_settings_are_one_line(environment: Path, song: Path, monkeypatch: p
     assert_one_line(run("query", song, code=2))
 
 
-@pytest.mark.parametrize(
-    ("curve", "expected"),
-    [
-        ([], "····"),
-        ([[2.0, 1.0]], "████"),
-        ([[0.5, 0.0], [1.5, 0.5], [2.5, 1.0], [3.5, 0.1]], "·▄█▁"),
-        ([[0.0, 0.0], [4.0, 1.0]], "▁▃▅▇"),
-    ],
-)
-def test_a_sparkline_is_as_high_as_the_presence(curve: list[list[float]], expected: str) -> None:
-    assert sparkline(curve, 0.0, 4.0, columns=4) == expected
-
-
-def test_a_ruler_is_as_wide_as_its_lane() -> None:
-    assert ruler(30.0, 40.0, 24) == "0:30.0   0:35.0   0:40.0"
-    assert [len(ruler(0.0, 600.0, columns)) for columns in range(14, 60)] == [*range(14, 60)]
-
-
-def test_what_is_not_close_is_said_to_be_so() -> None:
-    hit = {"name": "Kazoo", "family": None, "similarity": 0.2}
-    slot = {"slot": 0, "presence": 0.9, "curve": [[1.0, 0.9]], "family": None, "close": False, "hits": [hit]}
-    library = {"id": "l_1", "name": "Mine", "num_instruments": 1}
-    answer = {"name": "a.wav", "range_seconds": [0, 2], "num_instruments": 1, "library": library}
-
-    def printed(slots: list[dict[str, Any]]) -> str:
-        console = Console(width=140, file=io.StringIO(), record=True)
-        console.print(query_table(answer | {"slots": slots}, 140))
-        return console.export_text()
-
-    assert "nothing in this library is close" in printed([slot])
-    assert "Kazoo" in printed([slot])
-    assert "nothing in this library is close" not in printed([slot | {"close": True}])
-    assert "nothing in this family" in printed([slot | {"hits": []}])
-    assert "no instrument stands out" in printed([])
-
-
 def test_every_command_has_help() -> None:
     def check(command: Any, path: list[str]) -> None:
         assert command.help, path
@@ -297,3 +246,36 @@ def test_data_forwards_its_arguments() -> None:
     assert "render" in run("data", "--help")
     run("data", "verify", "no-such-folder", code=2)
     run("data", "no-such-command", code=2)
+
+
+def test_json_is_the_services_document(
+    served: Served, folder: Path, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOWME_DATA_DIR", str(served.data_dir))
+    run("index", "add", folder, "--library", "Mine")
+    document = json.loads(run("query", song, "--json", "--start", "1", "--end", "2.5", "--family", "flute"))
+    assert document["range_seconds"] == [1.0, 2.5]
+    assert {hit["family"] for slot in document["slots"] for hit in slot["hits"]} == {"flute"}
+    wait_for(served)
+    assert httpx.get(f"{served.address}/v1/queries/{document['id']}").json() == document
+    fields: dict[str, Any] = {"start_seconds": 1, "end_seconds": 2.5, "family": "flute"}
+    files = {"file": (song.name, song.read_bytes())}
+    answer = httpx.post(f"{served.address}/v1/queries", files=files, data=fields).json()
+    assert answer["slots"] == document["slots"]
+    assert answer.keys() == document.keys()
+    served.process.terminate()
+    log = served.process.communicate(timeout=30)[1]
+    assert served.process.returncode in (0, -signal.SIGTERM), log
+    assert "Traceback" not in log
+
+
+def wait_for(served: Served) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        assert served.process.poll() is None, served.process.communicate()[1]
+        assert time.monotonic() < deadline
+        try:
+            assert httpx.get(f"{served.address}/readyz").status_code == 200
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)

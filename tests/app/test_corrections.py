@@ -9,10 +9,8 @@ import pytest
 from models.encoder_pair import EncoderPair
 from tests.app.serving import enrolled, problem, running, until
 from tests.app.sounds import audio, tone
-from tests.app.test_undo import FILES, MIX, hit_names, instruments, own
+from tests.app.test_undo import FILES, MIX, hit_names, instruments
 from tests.index.tiny_soundfont import PATCHES, write_soundfont
-
-__all__ = ["own"]  # the fixture
 
 
 def test_a_library_gets_another_name(own: httpx.Client) -> None:

@@ -4,28 +4,17 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
-import pytest
 
-from models.encoder_pair import EncoderPair
-from tests.app.serving import enrolled, problem, running
+from tests.app.serving import enrolled, problem
 from tests.app.sounds import TONES, audio, mixture, tone
 from tests.app.test_undo import instruments
 
 FILES = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
-
-
-@pytest.fixture
-def own(tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Client]:
-    with running(tmp_path, pair) as client:
-        client.post("/v1/libraries", json={"name": "One"})
-        enrolled(client, "One", *FILES)
-        yield client
 
 
 def asked(client: httpx.Client, name: str = "mix.wav", **fields: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from app.engine import Engine, QueueFull
+from app.query_queue import QueryQueue, QueueFull
 from models.encoder_pair import EncoderPair, Floats
 from tests.app.serving import enrolled, problem, running, until
 from tests.app.sounds import audio, mixture, tone
@@ -62,7 +62,7 @@ def test_body_within_the_limit_passes(small: httpx.Client) -> None:
 
 
 def test_queue_is_bounded_and_says_when_to_come_back() -> None:
-    engine = Engine(max_waiting=2)
+    queue = QueryQueue(max_waiting=2)
     release = threading.Event()
     running_at_once: list[int] = []
 
@@ -71,15 +71,15 @@ def test_queue_is_bounded_and_says_when_to_come_back() -> None:
         assert release.wait(10)
 
     async def one() -> None:
-        async with engine.admit():
-            await engine.infer(work)
+        async with queue.admit():
+            await queue.infer(work)
 
     async def scenario() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(one)
             group.start_soon(one)
             with anyio.fail_after(10):
-                while engine.in_flight < 2 or not running_at_once:
+                while queue.in_flight < 2 or not running_at_once:
                     await anyio.sleep(0.001)
             with pytest.raises(QueueFull) as refused:
                 await one()
@@ -87,7 +87,7 @@ def test_queue_is_bounded_and_says_when_to_come_back() -> None:
             assert 1 <= refused.value.retry_after_seconds <= 120
             assert len(running_at_once) == 1
             release.set()
-        assert engine.in_flight == 0
+        assert queue.in_flight == 0
         await one()
 
     anyio.run(scenario)

@@ -1,12 +1,10 @@
 """Deleting and restoring over HTTP, across restarts, purges and enrollments."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import update
 
 from index.catalog import Catalog, Instrument, Library
@@ -18,15 +16,6 @@ from tests.index.tiny_soundfont import PATCHES, write_soundfont
 
 FILES = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
 MIX = {"file": ("mix.wav", mixture())}
-
-
-@pytest.fixture
-def own(tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Client]:
-    """A service of one's own with the four tones in the library `One`."""
-    with running(tmp_path, pair) as client:
-        client.post("/v1/libraries", json={"name": "One"})
-        enrolled(client, "One", *FILES)
-        yield client
 
 
 def instruments(client: httpx.Client, library: str = "One") -> dict[str, dict[str, Any]]:

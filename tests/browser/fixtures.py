@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from app.service import open_index
+from app.engine import Engine
 from app.settings import Settings
 from index.catalog import Clip, Instrument, Library, to_bytes
 from index.families import FAMILIES
@@ -72,7 +72,7 @@ def write_files(folder: Path) -> None:
 def write_large_library(settings: Settings) -> None:
     """A library of random embeddings without previews, as an enrollment would have stored it."""
     pair = EncoderPair.load(settings.weights_dir, "cpu")
-    index = open_index(settings, pair)
+    index = Engine(settings, pair).index
     try:
         library = index.libraries.create("Five thousand")
         rng = np.random.default_rng(5)

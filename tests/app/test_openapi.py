@@ -1,0 +1,140 @@
+"""The OpenAPI document: it holds the whole contract, and it describes every operation, parameter and field."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from app import export, library_schemas, problems, schemas
+from app.routes import libraries, queries
+
+METHODS = ("get", "post", "patch", "put", "delete")
+CONTRACT = {
+    "/v1/limits": {"get"},
+    "/v1/queries": {"get", "post"},
+    "/v1/queries/batch": {"post"},
+    "/v1/queries/{query_id}": {"get", "delete"},
+    "/v1/queries/{query_id}/audio": {"get"},
+    "/v1/queries/{query_id}/export": {"get"},
+    "/v1/libraries": {"get", "post"},
+    "/v1/libraries/{library_id}": {"get", "patch", "delete"},
+    "/v1/libraries/{library_id}/restore": {"post"},
+    "/v1/libraries/{library_id}/map": {"get"},
+    "/v1/libraries/{library_id}/duplicates": {"get"},
+    "/v1/libraries/{library_id}/instruments": {"get", "post"},
+    "/v1/instruments/{instrument_id}": {"get", "patch", "delete"},
+    "/v1/instruments/{instrument_id}/restore": {"post"},
+    "/v1/instruments/{instrument_id}/preview": {"get"},
+    "/v1/instruments/{instrument_id}/similar": {"get"},
+    "/v1/jobs/{job_id}": {"get", "delete"},
+    "/v1/jobs/{job_id}/events": {"get"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/metrics": {"get"},
+}
+
+
+@pytest.fixture(scope="module")
+def document(client: httpx.Client) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & set(METHODS):
+            yield f"{method} {path}", methods[method]
+
+
+def test_the_contract_is_described(document: dict[str, Any]) -> None:
+    assert {path: set(methods) for path, methods in document["paths"].items()} == CONTRACT
+    components = document["components"]["schemas"]
+    assert "HTTPValidationError" not in components
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert_problems_described(path, operation["responses"])
+    for reference in set(re.findall(r"#/components/schemas/(\w+)", str(document))):
+        assert reference in components
+
+
+def assert_problems_described(path: str, responses: dict[str, Any]) -> None:
+    """Every error of an operation is a problem document, and routes with an id can say 404."""
+    for status, response in responses.items():
+        if status == "default" or int(status) >= 400:
+            assert set(response["content"]) == {"application/problem+json"}, (path, status)
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}, (path, status)
+    assert "default" in responses
+    assert "{" not in path or "404" in responses, path
+
+
+def test_every_operation_has_a_short_id_a_summary_and_a_described_tag(document: dict[str, Any]) -> None:
+    described = {tag["name"] for tag in document["tags"] if tag["description"].endswith(".")}
+    ids = []
+    for where, operation in operations(document):
+        ids.append(operation["operationId"])
+        assert re.fullmatch("[a-z][A-Za-z]+", operation["operationId"]), where
+        assert operation["summary"], where
+        assert operation["description"].strip(), where
+        assert operation["tags"], where
+        assert set(operation["tags"]) <= described, where
+    assert len(set(ids)) == len(ids)
+    assert {"createQuery", "createQueryBatch", "exportQuery", "getQueryAudio", "listLibraries"} <= set(ids)
+
+
+def test_every_field_and_parameter_is_described(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert described.get("description"), (name, field)
+        assert "properties" not in schema or schema["description"], name
+    for where, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), (where, parameter["name"])
+
+
+def test_every_body_has_an_example(document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+
+    def assert_example(where: str, content: dict[str, Any]) -> None:
+        for kind in content.keys() & {"application/json", "multipart/form-data"}:
+            name = content[kind]["schema"]["$ref"].rpartition("/")[2]
+            assert components[name]["example"], (where, name)
+
+    for where, operation in operations(document):
+        if "requestBody" in operation:
+            assert_example(where, operation["requestBody"]["content"])
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                assert_example(where, response.get("content", {}))
+
+
+def test_examples_are_whole_and_valid() -> None:
+    modules = (export, libraries, library_schemas, problems, queries, schemas)
+    models = {
+        model
+        for module in modules
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, BaseModel) and model is not schemas.NotReady
+    }
+    checked = 0
+    for model in models:
+        extra = model.model_config.get("json_schema_extra")
+        uploads = model.__name__.endswith("Form")  # the example of a file is its name
+        if isinstance(extra, dict) and not uploads:
+            example: Any = extra["example"]
+            if issubclass(model, schemas.Document):
+                whole = model.model_validate(example).model_dump(mode="json")
+                assert whole.keys() == example.keys(), model
+            model.model_validate(example)
+            checked += 1
+    assert checked > 12
+
+
+def test_hits_name_their_source(document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+    for name in ("HitOut", "RankedInstrumentOut"):
+        assert "source" in components[name]["required"]
+    assert components["RankedInstrumentOut"]["required"][-2:] == ["probability", "slots"]
