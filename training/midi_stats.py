@@ -1,6 +1,6 @@
-"""What a collection of MIDI files holds, in lines of text: files, faults, tracks by family, phrases and sections.
+"""Describes a collection of MIDI files in lines of text: files, faults, tracks by family, phrases and sections.
 
-Beside the counts of section 4 of Kim et al. 2022, which tell how much an Nlakh can be rendered from.
+The counts show how much Nlakh (section 4 of Kim et al. 2022) can be rendered from it.
 """
 
 from collections import Counter
@@ -11,11 +11,11 @@ from training.midi import MidiCollection, family_of_track
 from training.phrases import PhraseBook
 from training.sections import HOP_SECONDS, SectionBook
 
-MANY_PARTS = 9  # the paper's most
+MAX_TRACKS = 9  # the paper's limit for a mixture
 
 
 def describe(midi: MidiCollection) -> list[str]:
-    """The lines that `python -m training.midi` prints."""
+    """The lines that `showme data midi` prints."""
     kinds = Counter(reason.split(":")[0] for _, reason in midi.faults)
     families = Counter(
         family_of_track(int(program), bool(is_drum))
@@ -39,10 +39,10 @@ def describe(midi: MidiCollection) -> list[str]:
         "",
         f"sections   {sections.num_sections:>12,}   (windows of 5 s every {HOP_SECONDS:g} s, without drums)",
     ]
-    several = np.zeros(MANY_PARTS + 1, np.int64)
-    for parts, count in sections.sections_of_parts.items():
-        several[min(parts, MANY_PARTS)] += count
-    labels = [*(f"{parts}" for parts in range(2, MANY_PARTS)), f"{MANY_PARTS}+"]
+    several = np.zeros(MAX_TRACKS + 1, np.int64)
+    for tracks, count in sections.sections_by_tracks.items():
+        several[min(tracks, MAX_TRACKS)] += count
+    labels = [*(f"{tracks}" for tracks in range(2, MAX_TRACKS)), f"{MAX_TRACKS}+"]
     lines += [
         f"{label + ' parts':<10} {count:>12,}" for label, count in zip(labels, several[2:], strict=True)
     ]

@@ -1,6 +1,6 @@
-"""Mixtures as they were rendered: Nlakh-multi as training data, where `training/mixing.py` draws random ones.
+"""Rendered mixtures (Nlakh-multi) as training data; `training/mixing.py` draws random ones instead.
 
-Kim et al. 2022, section 5.2 trains on both; the multi encoder sees the sum of a mixture's stems, and is taught by each stem.
+Kim et al. 2022, section 5.2, trains on both. The multi encoder hears the sum of a mixture's stems; each stem is a target.
 """
 
 import numpy as np
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from models.errors import TrainingError
+from training.bank import Bank
 from training.clip_store import ClipStore
 from training.mixing import ABSENT, Cast, MixtureBatch
-from training.stem_bank import StemBank
 
 
-class StoredCasting:
-    """Draws the mixtures of a stem bank that have at most `max_instruments` stems."""
+class StoredMixtureSampler:
+    """Draws the mixtures of a bank of Nlakh-multi that have at most `max_instruments` stems."""
 
     rendered = True
 
-    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
-        """Raises TrainingError when no mixture is that small."""
+    def __init__(self, store: ClipStore, bank: Bank, max_instruments: int = 9) -> None:
+        """Raises TrainingError when every mixture is larger."""
         self.max_instruments = max_instruments
         self._instrument_of_clip = store.instrument_of_clip
         self._first = torch.from_numpy(np.array(bank.offsets[:-1]))  # [mixtures]
@@ -34,7 +34,7 @@ class StoredCasting:
     def draw(self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None) -> Cast:
         """The stems of a batch of mixtures, on the CPU; the generator alone decides.
 
-        `max_instruments` may be lowered; where no mixture is that small, the smallest ones are drawn.
+        `max_instruments` lowers the limit; the smallest mixtures are drawn where it excludes all.
         """
         stems = self.max_instruments
         within = self._num_within(min(stems, max_instruments or stems)) or self._num_within(
@@ -48,21 +48,21 @@ class StoredCasting:
         return Cast(clip, instrument, torch.zeros(clip.shape))
 
     def _num_within(self, size: int) -> int:
-        """How many mixtures have at most `size` stems."""
+        """The number of mixtures of at most `size` stems."""
         return int(torch.searchsorted(self._sizes, size, right=True))
 
 
 class StoredMixer:
-    """The mixtures of a stem bank as samples, at the levels they were rendered with."""
+    """Draws batches of rendered mixtures as audio, at the levels they were rendered with."""
 
-    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
-        """Raises TrainingError when no mixture is that small."""
-        self.casting, self.store = StoredCasting(store, bank, max_instruments), store
+    def __init__(self, store: ClipStore, bank: Bank, max_instruments: int = 9) -> None:
+        """Raises TrainingError when every mixture is larger."""
+        self.casting, self.store = StoredMixtureSampler(store, bank, max_instruments), store
 
     def draw(
         self, batch_size: int, generator: torch.Generator, max_instruments: int | None = None
     ) -> MixtureBatch:
-        """A batch of mixtures; the (CPU) generator alone decides which. `max_instruments` may be lowered."""
+        """A batch of mixtures; the (CPU) generator alone decides. `max_instruments` lowers the limit."""
         cast = self.casting.draw(batch_size, generator, max_instruments)
         device = self.store.device
         return MixtureBatch(

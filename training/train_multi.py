@@ -25,8 +25,7 @@ from training.loop import Losses, Trainer, describe, require_run
 from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
 from training.mixing import Caster, Casting, Mixer, MixtureBatch
-from training.stem_bank import StemBank
-from training.stored_mixtures import StoredCasting, StoredMixer
+from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
 
 
@@ -76,7 +75,7 @@ def carry_on_from(path: Path, single_path: Path, multi: MultiInstrumentEncoder) 
 
 
 def open_mixer(
-    recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore, cache: Path
+    recipe: Recipe, bank: ClipSource, store: ClipStore, cache: Path
 ) -> Mixer | MelMixer | StoredMixer:
     """Rendered mixtures from Nlakh-multi, random ones, with the recipe's effects, from anything else.
 
@@ -86,12 +85,12 @@ def open_mixer(
     drawn = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
     if mixing.domain == "mel":
         casting: Caster = (
-            StoredCasting(store, bank, mixing.max_instruments)
-            if isinstance(bank, StemBank)
+            StoredMixtureSampler(store, bank, mixing.max_instruments)
+            if isinstance(bank, Bank) and bank.kind == "multi"
             else Casting(store, *drawn)
         )
         return open_mel_mixer(recipe, casting, store, cache)
-    if not isinstance(bank, StemBank):
+    if not isinstance(bank, Bank) or bank.kind == "single":
         return Mixer(store, *drawn, Effects(effects, front_end.sample_rate))
     if effects.any():
         raise TrainingError(
@@ -102,7 +101,7 @@ def open_mixer(
 
 def train(
     recipe: Recipe,
-    bank: ClipSource | StemBank,
+    bank: ClipSource,
     single_path: Path,
     out: Path,
     device: torch.device,
@@ -155,11 +154,11 @@ def main(argv: list[str] | None = None) -> int:
         require_run(options.out)
     if (options.bank is None) == (options.mixtures is None):
         raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
-    bank: Bank | StemBank
-    if options.mixtures is None:
-        bank = Bank.open(options.bank, options.split)
-    else:
-        bank = StemBank.open(options.mixtures, options.split)
+    bank = (
+        Bank.open(options.bank, options.split)
+        if options.mixtures is None
+        else Bank.open(options.mixtures, options.split, "multi")
+    )
     with parallel.joined(options.device) as device:
         done = train(recipe, bank, options.single, options.out, device, seconds, options.start)
         tell(done, options.out)

@@ -13,7 +13,7 @@ from training.config import MelEffectsConfig
 from training.mel_bank import MelBank
 from training.mel_mixing import MelMixer, mean_square
 from training.mixing import ABSENT, Casting, Mixer
-from training.stored_mixtures import StoredCasting, StoredMixer
+from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 
 CPU = torch.device("cpu")
 CONFIG = FrontEndConfig(clip_seconds=0.5)
@@ -57,7 +57,7 @@ def test_rendered_mixtures_keep_their_levels(tmp_path: Path) -> None:
     stems = small_mixtures(SmallBank(clip_samples=8_000))
     store = ClipStore(stems, CPU)
     bank = MelBank.compute(store, fitting(store), tmp_path / "mel.pt")
-    mixer = MelMixer(StoredCasting(store, stems), bank, DRY)
+    mixer = MelMixer(StoredMixtureSampler(store, stems), bank, DRY)
     seen, heard = mixer.draw(24, generator()), StoredMixer(store, stems).draw(24, generator())
     assert torch.equal(seen.clip, heard.clip)
     image = FrontEnd(bank.config)(heard.wave)

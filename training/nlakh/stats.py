@@ -1,4 +1,4 @@
-"""What a data set holds, as the row of the paper's table 1 and as plots of its mixtures and families.
+"""Prints a data set's statistics: the row of the paper's table 1, and plots of its mixtures and families.
 
 Table 1 of Kim et al. 2022: size in hours, number of instruments, whether there are stems.
 """
@@ -14,14 +14,14 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def bar(value: float, most: float, columns: int = PLOT_COLUMNS) -> str:
-    """A bar of block characters, `columns` long where `value` is `most`; what is not nothing shows."""
+    """A bar of block characters, `columns` long where `value` is `most`; any value above 0 is visible."""
     eighths = round(8 * columns * value / most) if most else 0
     eighths = max(eighths, 1) if value else eighths
     return BLOCKS[8] * (eighths // 8) + (BLOCKS[eighths % 8] if eighths % 8 else "")
 
 
 def plot(title: str, counts: dict[str, int], unit: str) -> Table:
-    """A row for each key: its name, its bar, its count and share."""
+    """A table with a row for each key: name, bar, count and share."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column("name", justify="right")
     table.add_column("bar", min_width=PLOT_COLUMNS)
@@ -36,7 +36,7 @@ def plot(title: str, counts: dict[str, int], unit: str) -> Table:
 
 
 def table_1(dataset: Dataset) -> Table:
-    """The row of table 1, then one for each split."""
+    """The row of the paper's table 1, then one for each split."""
     table = Table(title=f"Nlakh-{dataset.kind} ({dataset.layout})", title_justify="left")
     for column in ("dataset", "size (hours)", "instruments (families)", "stems"):
         table.add_column(column, justify="left" if column == "dataset" else "right")
@@ -58,7 +58,7 @@ def table_1(dataset: Dataset) -> Table:
 
 def report(dataset: Dataset) -> Group:
     """Everything `showme data stats` prints."""
-    what = "stems" if dataset.kind == "multi" else "clips"
+    noun = "stems" if dataset.kind == "multi" else "clips"
     parts = [table_1(dataset)]
     if dataset.instruments_per_mixture:
         parts.append(plot("instruments per mixture", dataset.instruments_per_mixture, "mixtures"))
@@ -66,11 +66,12 @@ def report(dataset: Dataset) -> Group:
     parts.append(
         plot("instruments per family", {name: row["instruments"] for name, row in families}, "instruments")
     )
-    parts.append(plot(f"{what} per family", {name: row["clips"] for name, row in families}, what))
+    parts.append(plot(f"{noun} per family", {name: row["clips"] for name, row in families}, noun))
     return Group(*(item for part in parts for item in (Text(""), part)))
 
 
 def print_report(dataset: Dataset, console: Console) -> None:
+    """Print the statistics, then the sources, the seed and the number of faults."""
     console.print(report(dataset))
     sources = ", ".join(f"{source.name} ({source.files:,} files)" for source in dataset.sources)
     console.print(

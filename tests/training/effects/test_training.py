@@ -11,9 +11,9 @@ from models.errors import TrainingError
 from tests.training.nlakh.written import instruments, write_multi
 from tests.training.small_bank import SmallBank
 from training import train_multi, train_single
+from training.bank import Bank
 from training.clip_store import ClipStore
 from training.config import Recipe, load_recipe
-from training.stem_bank import StemBank
 from training.train_multi import open_mixer
 
 CPU = torch.device("cpu")
@@ -66,6 +66,6 @@ def test_effects_that_never_occur_train_the_same_network(tmp_path: Path, single:
 def test_rendered_mixtures_are_given_no_effects(tmp_path: Path) -> None:
     stems = [[(1, np.ones(80, np.int16)), (2, np.ones(80, np.int16))]]
     write_multi(tmp_path, stems, instruments(2))
-    bank = StemBank.open(tmp_path)
+    bank = Bank.open(tmp_path, kind="multi")
     with pytest.raises(TrainingError, match="only random mixtures"):
         open_mixer(recipe("multi", *ON), bank, ClipStore(bank, CPU), tmp_path / "mel.pt")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingError
-from tests.training.nlakh.orders import CLIPS, arguments, contents
+from tests.training.nlakh.tiny_sets import CLIPS, arguments, contents
 from training.bank import Bank
 from training.nlakh.command import main
-from training.nlakh.verify import verify
+from training.nlakh.dataset_check import check_dataset
 
 
 def hears_ctrl_c() -> None:
@@ -46,7 +46,7 @@ def test_a_stopped_run_carries_on_to_the_same_bytes(
             break
     assert ended == code
     assert how != signal.SIGINT or "the same command carries on" in told
-    assert [what for what, _ in verify(out)] == ["dataset.json"]
+    assert [what for what, _ in check_dataset(out)] == ["dataset.json"]
     with pytest.raises(TrainingError, match="to its end"):
         Bank.open(out)
     assert main(command) == 0
