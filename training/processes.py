@@ -15,7 +15,10 @@ from typing import Any
 
 from models.errors import TrainingError
 
-CONTEXT = get_context("spawn")  # forking a process that has threads is not safe
+# Workers are forked from a server process without threads; it imports a module once for all workers when the caller
+# names it with `CONTEXT.set_forkserver_preload`.
+CONTEXT = get_context("forkserver")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
@@ -26,6 +29,9 @@ def worker_pool(
 
     They do not hear Ctrl-C: the parent does. Raises TrainingError when one of them dies.
     """
+    os.environ.update(
+        dict.fromkeys(THREAD_LIMITS, "1")
+    )  # read when the server starts: a worker is one thread
     pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
     try:
         yield pool

@@ -4,7 +4,6 @@ Section 4 of Kim et al. 2022. Each process opens the instruments and the MIDI fi
 instrument, so memory does not grow with the clips. A finished unit is recorded at once; it is whole or not there.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -29,7 +28,7 @@ from training.phrases import PhraseBook
 from training.processes import CONTEXT, worker_pool
 from training.sections import SectionBook
 
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # a worker is one thread
+CONTEXT.set_forkserver_preload([__name__])  # imported once, not once for each worker
 POLL_SECONDS = 0.2
 FEW_INSTRUMENTS = 100  # one process checks these before a worker has started
 
@@ -135,8 +134,6 @@ def _pool(
 ) -> Iterator[tuple[ProcessPoolExecutor, "Synchronized[int]"]]:
     """A pool of render workers and the count of their items. When the block fails, unfinished units are dropped."""
     counter, stop = CONTEXT.Value("q", 0), CONTEXT.Event()
-    # Keep every library of this process, and of those it starts, to one thread.
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     with worker_pool(workers, _start_worker, (spec, inputs, plan, counter, stop)) as pool:
         try:
             yield pool, counter
