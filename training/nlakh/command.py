@@ -18,12 +18,11 @@ from models.errors import TrainingError
 from training import splits
 from training.commands import guarded
 from training.midi import MidiCollection
-from training.midi_stats import describe
 from training.nlakh.dataset import TRAIN, VALID, Dataset, read_dataset
 from training.nlakh.dataset_check import check_dataset
 from training.nlakh.make import make
 from training.nlakh.spec import LIMITS, MAX_COUNT, InputPaths, RenderSpec, check_limits
-from training.nlakh.stats import print_report
+from training.nlakh.stats import describe_midi, print_report
 
 CLIPS, MIXTURES = 1_000, {TRAIN: 100_000, VALID: 10_000}  # section 4
 HELD_OUT = ("valid", "test-same", "test-engine", "test-recorded", "test-default")
@@ -155,7 +154,9 @@ def _splits(options: argparse.Namespace, console: Console) -> int:
 
 def _midi(options: argparse.Namespace, console: Console) -> int:
     check_limits(workers=options.workers)
-    lines = describe(MidiCollection.read(options.folder, workers=options.workers, cache=options.midi_cache))
+    lines = describe_midi(
+        MidiCollection.read(options.folder, workers=options.workers, cache=options.midi_cache)
+    )
     console.print("\n".join(lines), highlight=False, markup=False)
     return 0
 

@@ -1,16 +1,23 @@
-"""Prints a data set's statistics: the row of the paper's table 1, and plots of its mixtures and families.
+"""Describes a data set (its row of the paper's table 1, plots) and a collection of MIDI files (counts) on the terminal.
 
 Table 1 of Kim et al. 2022: size in hours, number of instruments, whether there are stems.
 """
 
+from collections import Counter
+
+import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from training.midi import MidiCollection, family_of_track
 from training.nlakh.dataset import Dataset
+from training.phrases import PhraseBook
+from training.sections import HOP_SECONDS, SectionBook
 
 PLOT_COLUMNS = 40
 BLOCKS = " ▏▎▍▌▋▊▉█"
+MAX_TRACKS = 9  # the paper's limit for a mixture
 
 
 def bar(value: float, most: float, columns: int = PLOT_COLUMNS) -> str:
@@ -77,3 +84,38 @@ def print_report(dataset: Dataset, console: Console) -> None:
     console.print(
         f"\nfrom {sources}; seed {dataset.seed}; {len(dataset.faults)} parts left out", highlight=False
     )
+
+
+def describe_midi(midi: MidiCollection) -> list[str]:
+    """The lines that `showme data midi` prints."""
+    kinds = Counter(reason.split(":")[0] for _, reason in midi.faults)
+    families = Counter(
+        family_of_track(int(program), bool(is_drum))
+        for program, is_drum in zip(midi.programs, midi.is_drum, strict=True)
+    )
+    phrases, sections = PhraseBook(midi, drums=True), SectionBook(midi)
+    able = phrases.tracks_of_family()
+    reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    lines = [
+        f"files      {len(midi.files):>12,}",
+        f"damaged    {len(midi.faults):>12,}" + (f"   ({reasons})" if reasons else ""),
+        f"tracks     {len(midi.spans):>12,}",
+        f"notes      {midi.num_notes:>12,}",
+        f"hours      {midi.hours:>12,.1f}",
+        "",
+        "family           tracks   with a phrase",
+        *(
+            f"{family:<12} {count:>10,} {able.get(family, 0):>15,}"
+            for family, count in families.most_common()
+        ),
+        "",
+        f"sections   {sections.num_sections:>12,}   (windows of 5 s every {HOP_SECONDS:g} s, without drums)",
+    ]
+    several = np.zeros(MAX_TRACKS + 1, np.int64)
+    for tracks, count in sections.sections_by_tracks.items():
+        several[min(tracks, MAX_TRACKS)] += count
+    labels = [*(f"{tracks}" for tracks in range(2, MAX_TRACKS)), f"{MAX_TRACKS}+"]
+    lines += [
+        f"{label + ' parts':<10} {count:>12,}" for label, count in zip(labels, several[2:], strict=True)
+    ]
+    return lines
