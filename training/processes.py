@@ -29,9 +29,8 @@ def worker_pool(
 
     They do not hear Ctrl-C: the parent does. Raises TrainingError when one of them dies.
     """
-    os.environ.update(
-        dict.fromkeys(THREAD_LIMITS, "1")
-    )  # read when the server starts: a worker is one thread
+    # The server reads these when it starts: each worker is one thread.
+    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
     try:
         yield pool
