@@ -13,9 +13,9 @@ from rich.console import Console
 
 from benchmarks.figures import NotMeasured
 from training.bank import Bank
-from training.nlakh.dataset import TRAIN
-from training.nlakh.make import Order, make
-from training.stem_bank import StemBank
+from training.nlakh.dataset import TRAIN, Kind
+from training.nlakh.make import make
+from training.nlakh.spec import InputPaths, RenderSpec
 
 READS, BATCH = 1_000, 50
 SEED = 0
@@ -30,11 +30,11 @@ def memory_mib(field: str) -> float:
     raise NotMeasured(f"the system does not tell {field}")
 
 
-def open_and_read(kind: str, folder: Path) -> dict[str, float]:
+def open_and_read(kind: Kind, folder: Path) -> dict[str, float]:
     """Open a data set and read a thousand random clips, as training does, in batches."""
     before = memory_mib("VmRSS")
     begun = time.perf_counter()
-    bank = Bank.open(folder) if kind == "single" else StemBank.open(folder)
+    bank = Bank.open(folder, kind=kind)
     opened = time.perf_counter()
     after_opening = memory_mib("VmRSS")
     chosen = np.random.default_rng(SEED).integers(bank.num_clips, size=READS)
@@ -51,19 +51,10 @@ def open_and_read(kind: str, folder: Path) -> dict[str, float]:
     }
 
 
-def render(kind: str, notes: Path, midi: Path, out: Path, count: int) -> dict[str, float]:
+def render(kind: Kind, notes: Path, midi: Path, out: Path, count: int) -> dict[str, float]:
     """Render a data set with one worker, which is this process."""
-    order = Order(
-        kind="single" if kind == "single" else "multi",
-        layout="compact",
-        notes=(str(notes),),
-        midi=midi,
-        out=out,
-        counts=((TRAIN, count),),
-        workers=1,
-        valid_share=0.0,
-    )
-    dataset = make(order, Console(quiet=True))
+    spec = RenderSpec(kind=kind, layout="compact", counts=((TRAIN, count),), valid_share=0.0)
+    dataset = make(spec, InputPaths((notes,), midi), out, Console(quiet=True))
     return {"clips": dataset.splits[TRAIN].clips, "peak_mib": memory_mib("VmHWM")}
 
 

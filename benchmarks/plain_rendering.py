@@ -26,9 +26,9 @@ from index.sources.base import Floats, Note, PlayableInstrument
 from index.sources.nsynth import AUDIO, EXAMPLES
 from index.sources.sampled import CLICK_SAMPLES, RELEASE_SECONDS
 from models.front_end import FrontEndConfig, LogMel
-from training.nlakh.casting import Library
 from training.nlakh.dataset import Kind
-from training.nlakh.takes import Take, mix
+from training.nlakh.instrument_selection import InstrumentCollection
+from training.nlakh.rendered import RenderedItem, mix
 
 CLIPS, MIXTURES = 250, 512  # of an instrument; in all
 INSTRUMENTS = 11
@@ -45,7 +45,7 @@ class Played(NamedTuple):
     notes: tuple[Note, ...]
 
 
-class Overheard(Library):
+class Overheard(InstrumentCollection):
     """A library that remembers what its instruments are asked to play."""
 
     def __init__(self, folder: Path) -> None:
@@ -135,7 +135,7 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
     phrases: list[tuple[Played, ...]] = []
     log_mel = LogMel(FRONT_END)
     with one_core() as ours, torch.inference_mode():
-        for batch in _batches(renderer.takes(), library, phrases):
+        for batch in _batches(renderer.items(), library, phrases):
             log_mel(torch.from_numpy(batch).float().div_(32768.0))
     same = phrases[::PLAIN_SHARE]
     plain.mel(plain.wave(same[0][0]))  # librosa loads itself when it is first used
@@ -171,13 +171,13 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
 
 
 def _batches(
-    takes: Iterator[Take], library: Overheard, phrases: list[tuple[Played, ...]]
+    items: Iterator[RenderedItem], library: Overheard, phrases: list[tuple[Played, ...]]
 ) -> Iterator[NDArray[np.int16]]:
     """Mixtures `[BATCH or fewer, clip_samples]`; what was played in each is added to `phrases`."""
     waves = []
-    for take in takes:
-        phrases.append(library.take_played(len(take.parts)))
-        waves.append(mix(take.parts))
+    for item in items:
+        phrases.append(library.take_played(len(item.stems)))
+        waves.append(mix(item.stems))
         if len(waves) == BATCH:
             yield np.stack(waves)
             waves = []
@@ -185,7 +185,7 @@ def _batches(
         yield np.stack(waves)
 
 
-def difference(plain: PlainRenderer, library: Library, phrases: Sequence[Played]) -> float:
+def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Sequence[Played]) -> float:
     """The largest difference of a sample between ours and the twin's where no note is being released."""
     worst = 0.0
     for played in phrases:

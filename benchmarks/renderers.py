@@ -8,12 +8,12 @@ from pathlib import Path
 
 from index.sources.base import is_playable
 from training.midi import MidiCollection
-from training.nlakh.casting import Library
 from training.nlakh.dataset import TRAIN, DatasetInstrument, Kind
+from training.nlakh.instrument_selection import InstrumentCollection
 from training.nlakh.multi import MultiRenderer
-from training.nlakh.plan import Plan, Request
+from training.nlakh.rendered import RenderedItem
 from training.nlakh.single import SingleRenderer
-from training.nlakh.takes import Take
+from training.nlakh.spec import RenderPlan, RenderSpec
 from training.phrases import PhraseBook
 from training.sections import SectionBook
 
@@ -22,26 +22,26 @@ MAX_INSTRUMENTS = 9  # in a mixture
 
 
 class OpenRenderer:
-    """A plan over a library and its renderer; `takes` are what is measured."""
+    """A plan over a library and its renderer; `items` are measured."""
 
     def __init__(
-        self, kind: Kind, library: Library, midi: Path, count: int, most_instruments: int | None = None
+        self,
+        kind: Kind,
+        library: InstrumentCollection,
+        midi: Path,
+        count: int,
+        most_instruments: int | None = None,
     ) -> None:
         """`count` clips of each of at most so many instruments, spread over the library, or `count` mixtures."""
-        request = Request(
+        spec = RenderSpec(
             kind=kind,
             layout="compact",
             seed=SEED,
             counts=((TRAIN, count),),
             max_instruments=MAX_INSTRUMENTS,
-            level_range_db=6.0,
-            drums=False,
-            phrases="midi",
-            sources=(),
-            manifest="",
             midi="",
         )
-        self.plan = Plan(request, _rows(library, most_instruments), ())
+        self.plan = RenderPlan(spec, _rows(library, most_instruments))
         collection = MidiCollection.read(midi)
         self._renderer: SingleRenderer | MultiRenderer = (
             SingleRenderer(self.plan, library, {TRAIN: PhraseBook(collection)})
@@ -49,13 +49,13 @@ class OpenRenderer:
             else MultiRenderer(self.plan, library, {TRAIN: SectionBook(collection)})
         )
 
-    def takes(self) -> Iterator[Take]:
+    def items(self) -> Iterator[RenderedItem]:
         """Every clip or mixture of the plan."""
-        for job in self.plan.jobs():
-            yield from self._renderer.takes(job)
+        for unit in self.plan.units():
+            yield from self._renderer.render(unit)
 
 
-def _rows(library: Library, most: int | None) -> tuple[DatasetInstrument, ...]:
+def _rows(library: InstrumentCollection, most: int | None) -> tuple[DatasetInstrument, ...]:
     melodic = [item for item in library if is_playable(item) and item.family != "drum"]
     step = -(-len(melodic) // most) if most else 1
     return tuple(

@@ -15,8 +15,8 @@ from benchmarks.renderers import OpenRenderer
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontSource
 from models.front_end import FrontEndConfig
-from training.nlakh.casting import Library
-from training.nlakh.plan import BLOCK_MIXTURES
+from training.nlakh.instrument_selection import InstrumentCollection
+from training.nlakh.spec import BLOCK_MIXTURES
 
 PRESET_CLIPS, NOTE_CLIPS, GIVEN_CLIPS = 8, 250, 24  # of an instrument
 NOTE_INSTRUMENTS, GIVEN_INSTRUMENTS = 11, 64
@@ -53,17 +53,17 @@ def _enrollment() -> Figure:
 
 
 def _single(name: str, notes: Path, data: DataLab, clips: int, most: int | None, target: Target) -> Figure:
-    renderer = OpenRenderer("single", Library((notes,)), data.midi(), clips, most)
+    renderer = OpenRenderer("single", InstrumentCollection((notes,)), data.midi(), clips, most)
     with one_core() as watch:
-        count = sum(1 for _ in renderer.takes())
+        count = sum(1 for _ in renderer.items())
     detail = f"{clips} clips of {len(renderer.plan.instruments)} instruments, {data.midi_name}, one core"
     return Figure(f"Nlakh-single from {name}", count / watch.seconds, "clips/s", target, detail)
 
 
 def _multi(name: str, notes: Path, data: DataLab) -> Figure:
-    renderer = OpenRenderer("multi", Library((notes,)), data.midi(), BLOCK_MIXTURES)
+    renderer = OpenRenderer("multi", InstrumentCollection((notes,)), data.midi(), BLOCK_MIXTURES)
     with one_core() as watch:
-        parts = [len(take.parts) for take in renderer.takes()]
+        parts = [len(item.stems) for item in renderer.items()]
     detail = (
         f"{len(parts)} of {sum(parts) / len(parts):.1f} stems, {len(renderer.plan.instruments)} instruments, "
         f"{data.midi_name}, one core"

@@ -10,9 +10,8 @@ import numpy as np
 
 from models.front_end import FrontEndConfig
 from training.nlakh.dataset import TRAIN, Dataset, DatasetInstrument, Kind, SplitInfo, Unit, write_dataset
-from training.nlakh.layouts import HEADER_BYTES, shard_header
-from training.nlakh.plan import BLOCK_MIXTURES, SHARD_CLIPS
-from training.nlakh.tables import write_tables
+from training.nlakh.layouts import HEADER_BYTES, shard_header, write_tables
+from training.nlakh.spec import BLOCK_MIXTURES, SHARD_CLIPS
 
 INSTRUMENTS = 1_000
 PARTS = (2, 9)  # of a mixture

@@ -1,7 +1,7 @@
-"""Phrases composed at random, which need no data: melodies, arpeggios, chords, repeated and sustained notes.
+"""Composes random phrases without any data: melodies, arpeggios, chords, repeated and sustained notes.
 
-Ours, beside section 4 of Kim et al. 2022: they cover registers, tempi and velocities that MIDI files leave
-out, and single notes teach the encoders one-shots.
+An addition to section 4 of Kim et al. 2022: they cover registers, tempi and velocities that MIDI files lack; single notes
+teach the encoders one-shots.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _note(pitch: int, velocity: float, start: float, end: float) -> Note:
 
 
 def _steps(generator: np.random.Generator, step: float) -> np.ndarray:
-    """Onsets from a random beginning, some steps twice as long."""
+    """Onsets from a random start; some steps are twice or half as long."""
     lengths = step * generator.choice([1.0, 1.0, 1.0, 2.0, 0.5], size=64)
     onsets = generator.uniform(0.0, 0.4) + np.cumsum(lengths) - lengths[0]
     return np.asarray(onsets[onsets < PHRASE_SECONDS - 2 * MIN_NOTE_SECONDS])
@@ -93,7 +93,7 @@ MAKERS: tuple[Maker, ...] = (_melody, _melody, _arpeggio, _chords, _repeated, _s
 
 
 def compose(generator: np.random.Generator, low: int = LOWEST, high: int = HIGHEST) -> Phrase:
-    """A phrase in a random register (around `low`…`high`), tempo, note length and velocity."""
+    """A phrase of random register (around `low`…`high`), tempo, note length and velocity."""
     centre = int(generator.integers(low, high + 1))
     step = float(np.exp(generator.uniform(*np.log(STEP_SECONDS))))
     velocity = int(generator.integers(45, 118))
@@ -104,7 +104,7 @@ def compose(generator: np.random.Generator, low: int = LOWEST, high: int = HIGHE
 
 
 def single_notes(generator: np.random.Generator, low: int = LOWEST, high: int = HIGHEST) -> Phrase:
-    """A single note, or two in turn, held for a random time: one-shots as sample folders have them."""
+    """One note, or two in turn, held for a random time, like the one-shots of sample folders."""
     velocity = int(generator.integers(40, 125))
     pitch = int(generator.integers(low, high + 1))
     start = float(generator.uniform(0.0, 0.4))

@@ -1,13 +1,9 @@
-"""A collection of MIDI files: every track's notes in one table, by memory map where there is a cache, and its family.
+"""A collection of MIDI files: the notes of all tracks in one table, on disk where there is a cache, and their families.
 
 Section 4 of Kim et al. 2022: MIDI tracks are separated and categorised by program number into instrument families.
-
-    python -m training.midi DIR [--cache DIR] [--workers N]
 """
 
-import argparse
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,28 +15,30 @@ from numpy.typing import NDArray
 
 from index.families import family_of_program
 from models.errors import TrainingError
-from training.commands import cli_errors
 from training.midi_cache import NOTES, growing_notes, load, store
 from training.midi_tree import Fault, find_files, read_files, stamp_of
 
-HELD_SHARE = 10  # one MIDI file in ten is held out of training
+HELD_SHARE = 10  # one MIDI file in ten is held out
 OTHER = "other"  # tracks of programs that no family claims
 DRUM = "drum"
-BLOCK_NOTES, BLOCK_FILES = 1 << 21, 256  # how much of a collection is looked at together
+BLOCK_NOTES, BLOCK_FILES = (
+    1 << 21,
+    256,
+)  # limits of a block, the part of a collection that is searched at once
 
 
 def is_held(name: str) -> bool:
-    """Whether a MIDI file is kept for evaluation: a stable hash of its bare name decides."""
+    """Whether a MIDI file is held out of training; a stable hash of its bare name decides."""
     bare = name.rsplit("/", 1)[-1]
     return hashlib.sha256(bare.encode(errors="surrogateescape")).digest()[0] % HELD_SHARE == 0
 
 
 def family_of_track(program: int, is_drum: bool) -> str:
-    """The family of a track, by General MIDI program (0…127) as `index.families.family_of_program` has it.
+    """The family of a track, by General MIDI program (0…127); `index.families.family_of_program` is the table.
 
     0–7 keyboard · 8–15 mallet · 16–23 organ · 24–31 guitar · 32–39 bass · 40–51 string · 52–54 vocal · 55 string ·
-    56–63 brass · 64–71 reed · 72–79 flute · 80–87 synth_lead · 112, 114 mallet · 113, 115–119 drum · channel 10 drum,
-    whatever its program · "other" for the rest: pads, effects and instruments of the world (88–111), noises (120–127).
+    56–63 brass · 64–71 reed · 72–79 flute · 80–87 synth_lead · 112, 114 mallet · 113, 115–119 drum · channel 10 drum
+    with any program · "other" for the rest: pads, effects, world instruments (88–111), noises (120–127).
     """
     return DRUM if is_drum else family_of_program(program) or OTHER
 
@@ -49,10 +47,10 @@ def family_of_track(program: int, is_drum: bool) -> str:
 class MidiCollection:
     """Tracks of many MIDI files, in the order of the files' names.
 
-    `notes` [N, 4] float32 (pitch, velocity, start and end in seconds); track t has the rows `spans[t, 0]` to
-    `spans[t, 1]` of it, by start; `spans` [T, 2], `programs` [T], `is_drum` [T] and `file_of_track` [T], ascending.
-    `files` are names relative to the folder, damaged ones included; `faults` name those, and folders that cannot be
-    read, with the reason; `fingerprint` is the SHA-256 of all files' names and bytes, and a part's is the whole's.
+    `notes` [N, 4] float32 holds pitch, velocity, start and end in seconds; track t is its rows `spans[t, 0]` to
+    `spans[t, 1]`, by start. `spans` [T, 2], `programs` [T], `is_drum` [T] and `file_of_track` [T] (ascending) describe the
+    tracks. `files` are names relative to the folder, damaged files included. `faults` are (name, reason) of damaged files
+    and unreadable folders. `fingerprint` is the SHA-256 of all files' names and bytes; a part keeps it.
     """
 
     notes: NDArray[np.float32]
@@ -66,12 +64,11 @@ class MidiCollection:
 
     @classmethod
     def read(cls, folder: Path, *, workers: int = 1, cache: Path | None = None) -> "MidiCollection":
-        """Read every .mid, .midi and .kar below `folder`; what `cache` (a folder) holds is not read again.
+        """Read every .mid, .midi and .kar below `folder`, or a valid copy of them in the folder `cache`.
 
-        The cache is used as long as names, sizes, modes and times of the files are the same: a file changed behind all
-        of these is not noticed. With a cache the notes stay on disk; without one they are all in memory, twice for a
-        moment. Raises TrainingError when there is no folder, no MIDI file, none that can be read, or the cache cannot
-        be written.
+        The cache is valid while names, sizes, modes and times of the files are the same. With a cache the notes stay on
+        disk; without one they are all in memory, twice for a moment. Raises TrainingError when there is no folder, no MIDI
+        file, no readable one, or the cache cannot be written.
         """
         names, unreadable = find_files(folder)
         if cache is None:
@@ -98,7 +95,7 @@ class MidiCollection:
         return cls(**arrays, files=tuple(facts["files"]), faults=faults, fingerprint=facts["fingerprint"])
 
     def part(self, *, held: bool) -> "MidiCollection":
-        """Only the held-out files (`is_held`), or only the others; `notes` stays the same table."""
+        """The held-out files alone (`is_held`), or the others alone; `notes` stays the same table."""
         is_chosen = np.array([is_held(name) == held for name in self.files])
         tracks = is_chosen[self.file_of_track]
         number = np.cumsum(is_chosen, dtype=np.int32) - 1
@@ -118,13 +115,13 @@ class MidiCollection:
 
     @property
     def hours(self) -> float:
-        """The length of all pieces together, each to the beginning of its last note."""
+        """The total duration of all pieces, each up to the onset of its last note."""
         last = np.zeros(len(self.files))
         np.maximum.at(last, self.file_of_track, self.notes[self.spans[:, 1] - 1, 2])
         return float(last.sum() / 3600)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
-        """Ranges of tracks, whole files each, whose notes lie side by side and are few enough to be looked at together."""
+        """Ranges of tracks: whole files with contiguous notes, up to about BLOCK_NOTES notes or BLOCK_FILES files."""
         first_of_file = np.flatnonzero(np.diff(self.file_of_track, prepend=-1))
         first, num_files = 0, 0
         for begin, until in pairwise([*first_of_file, len(self.spans)]):
@@ -145,7 +142,7 @@ def _gather(
     workers: int,
     append: Callable[[NDArray[np.float32]], None],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read the files, hand every track's notes to `append`, and give the other arrays and facts of the collection."""
+    """Read the files, pass each track's notes to `append`, and return the other arrays and facts of the collection."""
     lengths, programs, is_drum, file_of_track = list[int](), list[int](), list[bool](), list[int]()
     faults = list(unreadable)
     fingerprint = hashlib.sha256()
@@ -173,23 +170,3 @@ def _gather(
         "file_of_track": np.array(file_of_track, dtype=np.int32),
     }
     return arrays, {"files": names, "faults": faults, "fingerprint": fingerprint.hexdigest()}
-
-
-@cli_errors
-def main(argv: list[str] | None = None) -> int:
-    """Command line: count what a folder of MIDI files holds."""
-    from training.midi_stats import describe  # which is built on this module
-
-    parser = argparse.ArgumentParser(description="Count what a folder of MIDI files holds.")
-    parser.add_argument("midi", type=Path, help="folder of MIDI files")
-    parser.add_argument("--cache", type=Path, help="folder that keeps what was read")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args(argv)
-    print(
-        "\n".join(describe(MidiCollection.read(options.midi, workers=options.workers, cache=options.cache)))
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

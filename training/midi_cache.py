@@ -1,7 +1,7 @@
-"""The cache of a MIDI collection: a folder of .npy files that is opened by memory map, and one JSON file that names them.
+"""The cache of a MIDI collection: a folder of .npy files, opened by memory map, and a JSON file that names them.
 
-The JSON file is written last and atomically, so that a killed run leaves nothing that is taken for whole; processes that
-open the same cache share its memory.
+The JSON file is written last and atomically, so a killed run never leaves a cache that looks complete. Processes that open
+the same cache share its memory.
 """
 
 import json
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.atomic import atomic_file, write_atomically
 
-FORMAT = 1  # counts up when what is read of a file changes
+FORMAT = 1  # raised when reading a file gives other results
 FACTS = "collection.json"
 NOTES = "notes"
 COLUMNS = 4
@@ -25,7 +25,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @contextmanager
 def growing_notes(cache: Path, stamp: str) -> Iterator[Callable[[NDArray[np.float32]], None]]:
-    """A function that appends tables `[n, 4]` to the cache's notes, which are there when the block ends."""
+    """Yield a function that appends tables `[n, 4]` to the cache's notes; the file appears when the block ends."""
     rows = 0
     with atomic_file(_path(cache, NOTES, stamp)) as file:
         # numpy pads headers so that the number of rows can grow in place.
@@ -48,7 +48,7 @@ def _write_header(file: Any, rows: int) -> int:
 
 
 def store(cache: Path, stamp: str, arrays: Arrays, facts: dict[str, Any]) -> None:
-    """Write the other arrays and the facts beside the notes, and remove what an older cache left."""
+    """Write the other arrays and the facts beside the notes, and remove files of an older cache."""
     for name, array in arrays.items():
         with atomic_file(_path(cache, name, stamp)) as file:
             np.save(file, array)
@@ -62,7 +62,7 @@ def store(cache: Path, stamp: str, arrays: Arrays, facts: dict[str, Any]) -> Non
 
 
 def load(cache: Path, stamp: str) -> tuple[Arrays, dict[str, Any]] | None:
-    """The arrays, by memory map, and the facts of a cache; None when it is another's, of another format or damaged."""
+    """The arrays, by memory map, and the facts; None when the cache is of other files or another format, or damaged."""
     try:
         record = json.loads((cache / FACTS).read_bytes())
         if (record["format"], record["stamp"]) != (FORMAT, stamp):

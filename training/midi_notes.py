@@ -1,7 +1,7 @@
-"""A MIDI file as separate tracks of notes in seconds, one for each track, channel and program, the pedal held.
+"""Turns a MIDI file's events into tracks of notes in seconds: one track per track chunk, channel and program.
 
-Section 4 of Kim et al. 2022: "we first separated each MIDI track"; programs and the sustain pedal act on a channel in
-all tracks, as the MIDI 1.0 specification says.
+Section 4 of Kim et al. 2022: "we first separated each MIDI track". Programs and the sustain pedal act on a channel in all
+tracks, as the MIDI 1.0 specification says.
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +24,9 @@ from training.smf import (
 
 DRUM_CHANNEL = 9
 PEDAL_DOWN = 64  # half way and deeper
-MIN_NOTE_SECONDS = 0.05  # staccato of a tick or two still speaks
-MAX_NOTE_SECONDS = 30.0  # a note, or a pedal, that is let go much too late
-MAX_HOURS = 6.0  # the longest piece
+MIN_NOTE_SECONDS = 0.05  # so that a note of a tick or two is still heard
+MAX_NOTE_SECONDS = 30.0  # cuts notes and pedals that are released much too late
+MAX_HOURS = 6.0  # of a piece
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -34,7 +34,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class MidiTrack:
-    """One instrument's `notes` float32 [notes ≥ 1, 4]: pitch, velocity, start and end in seconds, by start."""
+    """The `notes` of one instrument, float32 [notes ≥ 1, 4]: pitch, velocity, start and end in seconds, by start."""
 
     program: int
     is_drum: bool
@@ -42,11 +42,11 @@ class MidiTrack:
 
 
 @dataclass(frozen=True)
-class _Notes:
-    """Notes of a file by track chunk, channel and pitch, then by onset: [notes] each, times in ticks.
+class _NoteColumns:
+    """All notes of a file as columns [notes], sorted by track chunk, channel, pitch and onset; times in ticks.
 
-    `order` is the place of the onset among all events of the file in time, `again` the tick at which the same key is
-    struck next (or the end of the file).
+    `order` is the onset's place among all events of the file by time, `again` the tick of the same key's next onset (or the
+    end of the file).
     """
 
     chunk: Ints
@@ -60,18 +60,18 @@ class _Notes:
 
 
 def read_tracks(path: Path) -> list[MidiTrack]:
-    """The tracks of a MIDI file, at least one, by track chunk, channel and program; drums (channel 10) among them.
+    """The tracks of a MIDI file, at least one, by track chunk, channel and program; drums (channel 10) included.
 
-    A note ends at its key's next release (the first pressed is the first released); one that is never released is left
-    out. With the sustain pedal down it sounds on until the pedal goes up or the same key of the track is struck again.
-    Every note lasts MIN_NOTE_SECONDS to MAX_NOTE_SECONDS. A track that names no program for its channel takes the one
-    that the channel has in the other tracks. Raises MidiDamaged with the reason.
+    A note ends at its key's next release (the first pressed is the first released); a note without a release is dropped.
+    While the sustain pedal is down, a released note continues until the pedal goes up or the track strikes the same key
+    again. Every note lasts MIN_NOTE_SECONDS to MAX_NOTE_SECONDS. A track without a program for its channel takes the
+    channel's program of the other tracks. Raises MidiDamaged with the reason.
     """
     return tracks_of(parse_events(read_bytes(path)))
 
 
 def tracks_of(events: MidiEvents) -> list[MidiTrack]:
-    """The tracks of a file's events, as `read_tracks` gives them."""
+    """The tracks of a file's events; `read_tracks` describes them."""
     last_tick = events.tick.max(initial=0)
     hours = float(events.seconds(np.array([last_tick]))[0]) / 3600
     if hours > MAX_HOURS:
@@ -96,7 +96,7 @@ def tracks_of(events: MidiEvents) -> list[MidiTrack]:
 
 
 def _in_time(events: MidiEvents) -> MidiEvents:
-    """The events by time; pedals and programs come before the notes of the same tick, the rest as in the file."""
+    """Sort the events by time; pedals and programs come before notes of the same tick, ties stay in file order."""
     order = np.lexsort((events.kind <= NOTE_ON, events.tick))
     return replace(
         events,
@@ -109,16 +109,16 @@ def _in_time(events: MidiEvents) -> MidiEvents:
     )
 
 
-def _paired(events: MidiEvents) -> _Notes:
-    """Onsets with the releases of their keys, first in first out, as if every key were a queue."""
+def _paired(events: MidiEvents) -> _NoteColumns:
+    """Pair each onset with a release of its key, first in first out."""
     place = np.flatnonzero((events.kind == NOTE_ON) | (events.kind == NOTE_OFF))
     key = (events.chunk[place] << 18) + (events.channel[place] << 7) + events.data1[place]
     by_key = np.argsort(key, kind="stable")
     place, key = place[by_key], key[by_key]
     is_on = (events.kind[place] == NOTE_ON) & (events.data2[place] > 0)
-    is_off = ~is_on & ~_released_in_vain(key, is_on)
+    is_off = ~is_on & ~_unmatched_releases(key, is_on)
     on, off = place[is_on], place[is_off]
-    # Each key has no more releases than onsets now: its k-th release belongs to its k-th onset.
+    # No key has more releases than onsets now, so its k-th release belongs to its k-th onset.
     first_on = np.searchsorted(key[is_on], key[is_off])
     rank = np.arange(len(off)) - np.searchsorted(key[is_off], key[is_off])
     end = np.full(len(on), -1)
@@ -128,7 +128,7 @@ def _paired(events: MidiEvents) -> _Notes:
     again[:-1][same_key] = events.tick[on[1:][same_key]]
     kept = end >= 0
     on = on[kept]
-    return _Notes(
+    return _NoteColumns(
         chunk=events.chunk[on],
         channel=events.channel[on],
         pitch=events.data1[on],
@@ -140,10 +140,10 @@ def _paired(events: MidiEvents) -> _Notes:
     )
 
 
-def _released_in_vain(key: Ints, is_on: Flags) -> Flags:
-    """Which events find no onset waiting: a count of those waiting would fall below all its earlier values and zero.
+def _unmatched_releases(key: Ints, is_on: Flags) -> Flags:
+    """Mark the releases without a waiting onset: the count of waiting onsets would fall to a new minimum below zero.
 
-    `key` [events] ascending, the events of a key by time.
+    `key` [events] is ascending, and the events of a key are in time order.
     """
     if not len(key):
         return np.zeros(0, bool)
@@ -151,16 +151,16 @@ def _released_in_vain(key: Ints, is_on: Flags) -> Flags:
     waiting = np.cumsum(np.where(is_on, 1, -1))
     begins = np.searchsorted(key, key)
     waiting -= np.concatenate([[0], waiting])[begins]
-    floor = -number * (2 * len(key) + 1)  # every key runs far below the keys before it
+    floor = -number * (2 * len(key) + 1)  # puts every key far below the keys before it
     lowest = np.minimum.accumulate(floor + np.minimum(waiting, 0))
     before = np.concatenate([[0], lowest[:-1]])
     return np.asarray(~is_on & (lowest < np.minimum(before, floor)))
 
 
 def _last_before(asked: Ints, order: Ints, group: Ints, place: Ints, num_events: int) -> Ints:
-    """For each `asked` group [n] and place `order` [n]: the index of its group's last event before it, or -1.
+    """The index of the last event of each `asked` group [n] before place `order` [n], or -1.
 
-    `group` and `place` [events] are the events looked through, by group and then by place.
+    `group` and `place` [events] describe the events to search, sorted by group and then by place.
     """
     found = np.searchsorted(group * num_events + place, asked * num_events + order) - 1
     hit = found >= 0
@@ -168,8 +168,8 @@ def _last_before(asked: Ints, order: Ints, group: Ints, place: Ints, num_events:
     return np.where(hit, found, -1)
 
 
-def _programs(events: MidiEvents, notes: _Notes) -> Ints:
-    """The program of each note: the last one its own track names, else the last one in any track, else 0."""
+def _programs(events: MidiEvents, notes: _NoteColumns) -> Ints:
+    """The program of each note: the last one of its own track, else the last one of any track, else 0."""
     place = np.flatnonzero(events.kind == PROGRAM)
     program = np.zeros(len(notes.order), np.int64)
     for shift in (0, 12):  # first by channel alone, then by chunk and channel
@@ -182,18 +182,18 @@ def _programs(events: MidiEvents, notes: _Notes) -> Ints:
     return program
 
 
-def _pedalled(events: MidiEvents, notes: _Notes) -> Ints:
-    """The ticks at which the notes end when those released with the pedal down sound on."""
+def _pedalled(events: MidiEvents, notes: _NoteColumns) -> Ints:
+    """The ticks at which the notes end once the sustain pedal has extended those released while it is down."""
     place = np.flatnonzero(events.kind == CONTROL)
     if not len(place):
         return notes.end
     place = place[np.argsort(events.channel[place], kind="stable")]
     channel, is_down = events.channel[place], events.data2[place] >= PEDAL_DOWN
-    # A pedal that moves in the tick of the release moves first.
+    # A pedal event in the tick of the release comes first.
     after = np.searchsorted(events.tick, notes.end, side="right")
     found = _last_before(notes.channel, after, channel, place, len(events.tick))
     held = (found >= 0) & is_down[found]
-    # Of each event, the tick of the next one at which the pedal of its channel is up; the last tick of the file when none is.
+    # For each event: the tick of the channel's next event with the pedal up, or the last tick of the file.
     number = np.arange(len(place))
     up = np.minimum.accumulate(np.where(is_down, len(place), number)[::-1])[::-1]
     last = events.tick.max()

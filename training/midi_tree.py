@@ -1,6 +1,6 @@
-"""The MIDI files below a folder: found in a fixed order, and read one after the other or by several processes.
+"""Finds the MIDI files below a folder in a fixed order, and reads them in one process or several.
 
-Lakh (Raffel 2016), whose tracks section 4 of Kim et al. 2022 takes, is such a tree: 176,581 files, some of them damaged.
+Lakh (Raffel 2016), the source of the tracks of section 4 of Kim et al. 2022, is such a tree: 176,581 files, some damaged.
 """
 
 import hashlib
@@ -17,15 +17,15 @@ from training.processes import worker_pool
 from training.smf import MidiDamaged, parse_events, read_bytes
 
 SUFFIXES = (".mid", ".midi", ".kar")
-FILES_AT_ONCE = 16  # that a worker is given
-FEW_FILES = 64  # too few to start workers for
+FILES_AT_ONCE = 16  # a worker's batch
+FEW_FILES = 64  # one process reads fewer than these before a worker has started
 
 Fault = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class MidiFile:
-    """What was read of a file: its tracks, or the `reason` why there are none; `digest` is the SHA-256 of its bytes."""
+    """A file's tracks, or the `reason` why there are none; `digest` is the SHA-256 of its bytes."""
 
     name: str
     digest: bytes
@@ -34,9 +34,9 @@ class MidiFile:
 
 
 def find_files(folder: Path) -> tuple[list[str], list[Fault]]:
-    """Names of the MIDI files below `folder`, relative and sorted, and the folders that cannot be looked into.
+    """The relative names of the MIDI files below `folder`, sorted, and the folders that cannot be read.
 
-    Linked folders are followed, each folder once, so that links in a circle end. Raises TrainingError without a file.
+    Links to folders are followed, each folder once, so circular links end. Raises TrainingError when there is no file.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder} is not a folder of MIDI files", value=str(folder))
@@ -64,7 +64,7 @@ def find_files(folder: Path) -> tuple[list[str], list[Fault]]:
 
 
 def stamp_of(folder: Path, names: list[str], faults: list[Fault]) -> str:
-    """A hash of names, sizes, modes and times of change: it tells without reading them whether files have changed."""
+    """A hash of the files' names, sizes, modes and modification times; it detects changes without reading the files."""
     stamp = hashlib.sha256(repr(faults).encode())
     for name in names:
         try:
@@ -77,7 +77,7 @@ def stamp_of(folder: Path, names: list[str], faults: list[Fault]) -> str:
 
 
 def read_files(folder: Path, names: list[str], workers: int = 1) -> Iterator[MidiFile]:
-    """Read the files of a folder, yielded in the order of `names` whatever the number of processes.
+    """Read the files of a folder; yields them in the order of `names` with any number of processes.
 
     Raises TrainingError when a process dies.
     """
@@ -89,7 +89,7 @@ def read_files(folder: Path, names: list[str], workers: int = 1) -> Iterator[Mid
     pending: deque[Future[list[MidiFile]]] = deque()
     with worker_pool(workers) as pool:
         while batches or pending:
-            while batches and len(pending) < 4 * workers:  # no more than that waits in memory
+            while batches and len(pending) < 4 * workers:  # bounds the memory
                 pending.append(pool.submit(_read_batch, folder, batches.popleft()))
             yield from pending.popleft().result()
 

@@ -1,7 +1,7 @@
-"""Near-duplicate instruments found by their audio: the same notes compared slot by slot, as log-mel spectra.
+"""Finds near-duplicate instruments by their audio: the same notes are compared, slot by slot, as log-mel spectra.
 
-Sound banks borrow from each other (MuseScore General from FluidR3, GeneralUser GS from both), so that a split
-by identity alone, as in section 4 of Kim et al. 2022, would leak.
+Sound banks borrow from each other (MuseScore General from FluidR3, GeneralUser GS from both), so a split by identity alone,
+as in section 4 of Kim et al. 2022, would leak.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,19 +18,19 @@ from models.front_end import FrontEndConfig, LogMel
 
 SEGMENT_SECONDS = (0.0, 0.1, 0.3, 0.7, 1.3, 2.2, 3.0)  # attack, decay, sustain, release of a key held 2.2 s
 POOLED_MELS = 64
-FLOOR_DB = 50.0  # what lies this far below a slot's loudest cell does not count
+FLOOR_DB = 50.0  # below a slot's loudest cell: quieter cells do not count
 MIN_SHARED_SLOTS = 3
-# Root-mean-square difference of two instruments' pooled spectra below which they are near-duplicates. By name,
-# most pairs up to 3 dB are one patch in two banks (FluidR3 and MuseScore, ZynAddSubFX and Yoshimi) or its close
-# variant; the median instrument's nearest neighbour lies at 5 dB, and groups chain into giants from 3.5 dB on
-# (largest joined group: 22 instruments at 1.5 dB, 48 at 3, 97 at 3.5, 275 at 4).
+# Two instruments are near-duplicates below this root-mean-square difference of their pooled spectra. By name, most
+# pairs up to 3 dB are one patch in two banks (FluidR3 and MuseScore, ZynAddSubFX and Yoshimi) or a close variant. The
+# median instrument's nearest neighbour lies at 5 dB, and groups chain into giants from 3.5 dB on (largest joined
+# group: 22 instruments at 1.5 dB, 48 at 3, 97 at 3.5, 275 at 4).
 NEAR_DB = 3.0
 
 SlotAudio = Sequence[np.ndarray | None]  # one array [n] at 16 kHz for each of SLOT_NOTES, None = out of range
 
 
 def slot_features(slots: SlotAudio, log_mel: LogMel) -> tuple[np.ndarray, np.ndarray]:
-    """Features [slots, segments · mels] in dB below each slot's maximum; which slots sound, [slots] bool."""
+    """Features [slots, segments · mels] in dB below each slot's maximum, and a mask of the audible slots [slots]."""
     config = log_mel.config
     samples = round(SLOT_SECONDS * config.sample_rate)
     wave = np.zeros((len(SLOT_NOTES), samples), np.float32)
@@ -52,7 +52,7 @@ def slot_features(slots: SlotAudio, log_mel: LogMel) -> tuple[np.ndarray, np.nda
 def distances(
     features: np.ndarray, sounds: np.ndarray, others: np.ndarray, others_sound: np.ndarray
 ) -> np.ndarray:
-    """Root-mean-square difference in dB over the shared slots, [a, b]; infinite below `MIN_SHARED_SLOTS`.
+    """Root-mean-square difference in dB over the shared slots, [a, b]; infinite with fewer than `MIN_SHARED_SLOTS`.
 
     features [a, slots, cells], sounds [a, slots]; others [b, slots, cells], others_sound [b, slots].
     """
@@ -69,18 +69,19 @@ def distances(
 
 
 @dataclass(frozen=True)
-class Listened:
-    """What was heard of instruments, in the order of `ids`: features [n, slots, cells], sounds [n, slots]."""
+class InstrumentFeatures:
+    """Features of instruments, in the order of `ids`: features [n, slots, cells], sounds [n, slots]."""
 
     ids: tuple[str, ...]
     features: np.ndarray
     sounds: np.ndarray
 
-    def only(self, ids: Iterable[str]) -> "Listened":
+    def only(self, ids: Iterable[str]) -> "InstrumentFeatures":
+        """The features of those of `ids` that are here, in their order."""
         place = {key: i for i, key in enumerate(self.ids)}
         chosen = [key for key in ids if key in place]
         rows = [place[key] for key in chosen]
-        return Listened(tuple(chosen), self.features[rows], self.sounds[rows])
+        return InstrumentFeatures(tuple(chosen), self.features[rows], self.sounds[rows])
 
     def near_pairs(self) -> list[tuple[str, str]]:
         """Every pair closer than `NEAR_DB`."""
@@ -90,15 +91,15 @@ class Listened:
         ]
 
 
-def listen(audio: Iterable[tuple[str, SlotAudio]]) -> Listened:
+def extract_features(audio: Iterable[tuple[str, SlotAudio]]) -> InstrumentFeatures:
     """Features of instruments given as (id, slots). Raises TrainingError when there is none."""
     log_mel = LogMel(FrontEndConfig())
     ids, features, sounds = [], [], []
     for key, slots in audio:
-        heard, sounding = slot_features(slots, log_mel)
+        cells, sounding = slot_features(slots, log_mel)
         ids.append(key)
-        features.append(heard)
+        features.append(cells)
         sounds.append(sounding)
     if not ids:
         raise TrainingError("no instrument has enough sounding notes", value=0, limit=MIN_SHARED_SLOTS)
-    return Listened(tuple(ids), np.stack(features), np.stack(sounds))
+    return InstrumentFeatures(tuple(ids), np.stack(features), np.stack(sounds))

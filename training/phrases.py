@@ -1,7 +1,7 @@
-"""Five-second phrases for one instrument: random excerpts of MIDI tracks.
+"""Draws five-second phrases for one instrument: random excerpts of MIDI tracks.
 
-Section 4 of Kim et al. 2022: random five-second excerpts of MIDI tracks with at least three notes, of the
-instrument's family where that is known; the other phrases (`training/compose.py`) are ours.
+Section 4 of Kim et al. 2022: random five-second excerpts of MIDI tracks with at least three notes, of the instrument's
+family where it is known. The other phrases (`training/compose.py`) are ours.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,16 +18,16 @@ Phrase = tuple[Note, ...]
 
 PHRASE_SECONDS = 5.0
 MIN_NOTES = 3
-MIN_NOTE_SECONDS = 0.04  # what the edge leaves of a note is dropped below this
-# An onset after this is too late to be heard. A sum of powers of two: float32 times plus it are exact.
+MIN_NOTE_SECONDS = 0.04  # a note that an edge cuts shorter than this is dropped
+# A later onset is not heard. This is a sum of powers of two, so that float32 times plus it are exact.
 ONSET_SECONDS = 4.9375
-MAX_TRIES = 16  # at a random place of a track before all its places are listed
+MAX_TRIES = 16  # random onsets of a track that are tried before all its valid onsets are listed
 
 
 def cut(rows: NDArray[np.float32], start_seconds: float) -> Phrase:
-    """What sounds in the five seconds from `start_seconds` on, in the window's time, of notes `rows` [n, 4] as in MidiTrack.
+    """The notes that sound in the five seconds from `start_seconds`, in the window's time; `rows` [n, 4] as in MidiTrack.
 
-    Notes that cross an edge are kept and cut there; what is left must last MIN_NOTE_SECONDS.
+    Notes that cross an edge are cut there, and dropped when they become shorter than MIN_NOTE_SECONDS.
     """
     times = rows[:, 2:].astype(np.float64) - start_seconds
     times = np.clip(times, 0.0, PHRASE_SECONDS)
@@ -42,20 +42,20 @@ def cut(rows: NDArray[np.float32], start_seconds: float) -> Phrase:
 def starts_of_three(
     midi: MidiCollection, first: int, until: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Onsets [n] of the tracks `first`…`until` of a block, and with which of them three onsets in one window begin."""
+    """The onsets [n] of tracks `first`…`until` of a block, and a mask [n] of those that begin three in one window."""
     spans = midi.spans[first:until] - midi.spans[first, 0]
     starts = midi.notes[midi.spans[first, 0] : midi.spans[until - 1, 1], 2].astype(np.float64)
     begins = np.zeros(len(starts), bool)
     begins[: 1 - MIN_NOTES] = starts[MIN_NOTES - 1 :] < starts[: 1 - MIN_NOTES] + ONSET_SECONDS
-    for back in range(1, MIN_NOTES):  # the last onsets of a track are followed by another track's
+    for back in range(1, MIN_NOTES):  # another track's onsets follow the last ones of a track
         begins[np.maximum(spans[:, 1] - back, spans[:, 0])] = False
     return starts, begins
 
 
 class PhraseBook:
-    """Random phrases from the tracks of a collection. `drums` lets tracks of channel 10 take part.
+    """Random phrases from the tracks of a collection. `drums` includes tracks of channel 10.
 
-    `num_tracks` are the tracks with a phrase: three onsets within one window of five seconds.
+    `num_tracks` counts the tracks with a phrase: three onsets within one window of five seconds.
     """
 
     def __init__(self, midi: MidiCollection, *, drums: bool = False) -> None:
@@ -81,14 +81,14 @@ class PhraseBook:
             self._of_family[family] = tracks[(families == family)[kind_of_track]]
 
     def tracks_of_family(self) -> dict[str, int]:
-        """How many tracks with a phrase each family has."""
+        """The number of tracks with a phrase of each family."""
         return {family: len(tracks) for family, tracks in self._of_family.items()}
 
     def excerpt(self, generator: np.random.Generator, family: str | None = None) -> Phrase:
-        """A random phrase of at least three notes, which depends on the collection and the generator's state alone.
+        """A random phrase of at least three notes; it depends on the collection and the generator's state alone.
 
-        It comes from a track of `family`; where that has none, or is None, from any that is no drum track.
-        Raises TrainingError when there is none.
+        It comes from a track of `family`; without a family, or without a track of it, from any track but drums.
+        Raises TrainingError when there is no such track.
         """
         tracks = self._pool(family)
         if not len(tracks):
@@ -106,11 +106,11 @@ class PhraseBook:
         return phrase
 
     def _pool(self, family: str | None) -> NDArray[np.intp]:
-        """The tracks a phrase for the family is drawn from."""
+        """The candidate tracks for a phrase of the family."""
         return self._of_family.get(family or "", self._melodic)
 
     def _place(self, generator: np.random.Generator, starts: NDArray[np.float32]) -> int:
-        """A random one of the onsets that begin three in one window; every one is as likely."""
+        """Draw uniformly one of the onsets that begin three in one window."""
         last = len(starts) - MIN_NOTES + 1
         for _ in range(MAX_TRIES):
             place = int(generator.integers(last))

@@ -15,7 +15,10 @@ from typing import Any
 
 from models.errors import TrainingError
 
-CONTEXT = get_context("spawn")  # forking a process that has threads is not safe
+# Workers are forked from a server process without threads; it imports a module once for all workers when the caller
+# names it with `CONTEXT.set_forkserver_preload`.
+CONTEXT = get_context("forkserver")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
@@ -26,6 +29,8 @@ def worker_pool(
 
     They do not hear Ctrl-C: the parent does. Raises TrainingError when one of them dies.
     """
+    # The server reads these when it starts: each worker is one thread.
+    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     pool = ProcessPoolExecutor(workers, CONTEXT, _begin, (start, arguments))
     try:
         yield pool

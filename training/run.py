@@ -23,7 +23,6 @@ from training.clip_store import ClipSource
 from training.config import Recipe, load_recipe
 from training.loop import STATE_FILE
 from training.nlakh.dataset import TRAIN
-from training.stem_bank import StemBank
 
 ENCODER_FILES: dict[Kind, str] = {"single": SINGLE_FILE, "multi": MULTI_FILE}
 
@@ -86,7 +85,7 @@ def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
         yield TrainingRun(recipe, bank, options.out, device, seconds, options.start)
 
 
-def _open_bank(kind: Kind, options: argparse.Namespace) -> Bank | StemBank:
+def _open_bank(kind: Kind, options: argparse.Namespace) -> Bank:
     if kind == "single":
         if options.bank is None:
             raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
@@ -95,7 +94,7 @@ def _open_bank(kind: Kind, options: argparse.Namespace) -> Bank | StemBank:
         raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
     if options.mixtures is None:
         return Bank.open(options.bank, options.split)
-    return StemBank.open(options.mixtures, options.split)
+    return Bank.open(options.mixtures, options.split, "multi")
 
 
 def finish_run(run: TrainingRun, encoder: Encoder, steps: int, target_encoder: str | None = None) -> Path:

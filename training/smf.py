@@ -1,7 +1,7 @@
-"""Standard MIDI files read into arrays: the notes, sustain pedals and programs of every channel, and the clock.
+"""Reads Standard MIDI Files into arrays: the notes, sustain pedals and programs of every channel, and the tempo map.
 
-Follows the Standard MIDI Files 1.0 specification (MIDI Manufacturers Association, RP-001); every loop is bounded, since
-trees like Lakh (Raffel 2016) hold all kinds of damaged files.
+Follows the Standard MIDI Files 1.0 specification (MIDI Manufacturers Association, RP-001). Every loop is bounded, since
+trees like Lakh (Raffel 2016) contain all kinds of damaged files.
 """
 
 import os
@@ -28,7 +28,7 @@ MAX_EVENTS = 4_000_000  # on- and offsets, pedals, programs and tempos: two mill
 
 
 class MidiDamaged(TrainingError):
-    """A MIDI file that cannot be used: `reason` is "kind: detail", where the kind can be counted."""
+    """Raised for a MIDI file that cannot be used; `reason` is "kind: detail", and data sets store it as a fault."""
 
     def __init__(self, reason: str, *, value: object = None, limit: object = None) -> None:
         super().__init__(reason, value=value, limit=limit)
@@ -39,9 +39,9 @@ class MidiDamaged(TrainingError):
 class MidiEvents:
     """Events of a file, one row each, in the order of the file: chunk by chunk, and by time inside a chunk.
 
-    `chunk` the number of the track chunk, `tick` its time, `channel` 16 · port + MIDI channel, `kind` one of NOTE_OFF,
-    NOTE_ON (which may have velocity 0), CONTROL (the sustain pedal only) and PROGRAM, and the two data bytes, 0…127.
-    `tempo_*` [segments]: from which tick and second on a tick lasts so many seconds.
+    `chunk` is the number of the track chunk, `tick` the time, `channel` 16 · port + MIDI channel, `kind` one of NOTE_OFF,
+    NOTE_ON (possibly of velocity 0), CONTROL (the sustain pedal only) and PROGRAM; `data1` and `data2` are 0…127.
+    `tempo_*` [segments] are the first tick and second of each tempo, and the seconds that a tick lasts.
     """
 
     chunk: NDArray[np.int64]
@@ -72,7 +72,7 @@ def parse_events(data: bytes) -> MidiEvents:
         name, size = struct.unpack_from(">4sI", data, position)
         chunk, position = data[position + 8 : position + 8 + size], position + 8 + size
         if name != b"MTrk":
-            continue  # the specification lets other chunks lie between
+            continue  # the specification allows other chunks in between
         before, number = len(ticks), len(events_of_chunk) + 1
         ended = _read_chunk(chunk, number, ticks, words, tempos)
         if len(chunk) < size and not ended:
@@ -94,9 +94,9 @@ def parse_events(data: bytes) -> MidiEvents:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All of a MIDI file. Raises MidiDamaged when it cannot be read or is larger than MAX_FILE_BYTES."""
+    """The bytes of a MIDI file. Raises MidiDamaged when it cannot be read or is larger than MAX_FILE_BYTES."""
     try:
-        # A pipe called x.mid would otherwise wait for a writer for ever.
+        # Without O_NONBLOCK, opening a pipe called x.mid would wait for a writer forever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
             status = os.fstat(descriptor)
@@ -114,7 +114,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _header(data: bytes) -> tuple[int, int, int]:
-    """The number of track chunks, the division, and where the first chunk begins."""
+    """The number of track chunks, the division, and the offset of the first chunk."""
     if len(data) < 14 or data[:4] != b"MThd":
         raise MidiDamaged("no header: it does not begin as a MIDI file")
     size, form, num_chunks, division = struct.unpack_from(">IHHH", data, 4)
@@ -128,7 +128,7 @@ def _header(data: bytes) -> tuple[int, int, int]:
 def _read_chunk(
     chunk: bytes, number: int, ticks: "array[int]", words: "array[int]", tempos: list[tuple[int, int]]
 ) -> bool:
-    """Append a track's events: ticks, and words of port, status and two data bytes. Says whether its end was marked."""
+    """Append a track's events: ticks, and words of port, status and two data bytes. True when its end is marked."""
     position = tick = status = kind = port = 0
     try:
         while position < len(chunk):
@@ -140,13 +140,13 @@ def _read_chunk(
                 delta, position = _variable(chunk, position - 1)
                 tick += delta
             byte = chunk[position]
-            if byte >= 0xF0:  # running status outlives these: the specification forbids it, files do it
-                what, begin, position = _system_event(chunk, position)
-                if what == END_OF_TRACK:
+            if byte >= 0xF0:  # running status continues after these in many files, against the specification
+                event, begin, position = _system_event(chunk, position)
+                if event == END_OF_TRACK:
                     return True
-                if what == SET_TEMPO:
+                if event == SET_TEMPO:
                     tempos.append((tick, int.from_bytes(chunk[begin:position], "big")))
-                elif what == PORT and position > begin:
+                elif event == PORT and position > begin:
                     port = chunk[begin] & 0x7F
                 continue
             if byte >= 0x80:
@@ -170,7 +170,7 @@ def _read_chunk(
 
 
 def _variable(chunk: bytes, position: int) -> tuple[int, int]:
-    """A number of one to four bytes, seven bits each, and where it ends."""
+    """A variable-length number (one to four bytes of seven bits), and the offset of its end."""
     value = 0
     for place in range(position, position + 4):
         byte = chunk[place]
@@ -181,24 +181,24 @@ def _variable(chunk: bytes, position: int) -> tuple[int, int]:
 
 
 def _system_event(chunk: bytes, position: int) -> tuple[int, int, int]:
-    """The type of a meta event (0: something else), and where what it says begins and ends."""
-    status, what = chunk[position], 0
+    """The type of a meta event (0 for other events), and the offsets of its data."""
+    status, event = chunk[position], 0
     position += 1
     if status == META:
-        what = chunk[position]
+        event = chunk[position]
         position += 1
     elif status not in SYSTEM_EXCLUSIVE:
         raise MidiDamaged(f"broken track: status {status:#04x} has no place in a file")
     size, begin = _variable(chunk, position)
     if begin + size > len(chunk):
         raise IndexError
-    return what, begin, begin + size
+    return event, begin, begin + size
 
 
 def _clock(
     division: int, tempos: list[tuple[int, int]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """From which tick and second on a tick lasts how long: three vectors, one entry a tempo."""
+    """The tempo map: first tick, first second and seconds a tick of each tempo."""
     if division & 0x8000:
         frames, ticks_a_frame = 256 - (division >> 8), division & 0xFF
         if frames not in FRAMES_A_SECOND or not ticks_a_frame:
@@ -207,7 +207,7 @@ def _clock(
         return np.zeros(1, np.int64), np.zeros(1), np.full(1, rate)
     if not division:
         raise MidiDamaged("broken header: 0 ticks a beat")
-    # Of several tempos at one tick the last one holds: sorting is stable, and so is a dictionary.
+    # Of several tempos at one tick the last one counts: the sort is stable, and the dictionary keeps the last value.
     tempo_at = {0: DEFAULT_TEMPO} | dict(sorted(tempos, key=lambda tempo: tempo[0]))
     if 0 in tempo_at.values():
         raise MidiDamaged("tempo 0: all that follows would sound at once")

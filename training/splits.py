@@ -1,7 +1,7 @@
-"""Command that divides the instruments into train, validation and test sides and writes the manifest.
+"""Divides the instruments into train, validation and test splits, and reads and writes the manifest of the result.
 
-Instruments are split by identity and by source: near-duplicates by audio, patches of one name and presets of
-one GM program form groups that never stand on two sides (section 4 of Kim et al. 2022 knows instruments only).
+Instruments are split by identity and by source: near-duplicates by audio, patches of one name and presets of one GM program
+form groups, and no group spans two splits (section 4 of Kim et al. 2022 splits single instruments).
 
     showme data splits --notes DIR --out training/splits.json
 """
@@ -22,11 +22,18 @@ from index.sources.soundfont import SoundFontSource
 from models.atomic import write_atomically
 from models.errors import SourceError, TrainingError
 from models.front_end import FrontEndConfig
-from training.near_duplicates import MIN_SHARED_SLOTS, NEAR_DB, Listened, SlotAudio, distances, listen
+from training.near_duplicates import (
+    MIN_SHARED_SLOTS,
+    NEAR_DB,
+    InstrumentFeatures,
+    SlotAudio,
+    distances,
+    extract_features,
+)
 
 MANIFEST = Path(__file__).with_name("splits.json")
 SEED = 2022
-MAX_DRAWN_GROUP = 24  # a larger group stays in train: drawing it would empty a corner of the training set
+MAX_DRAWN_GROUP = 24  # larger groups stay in train: drawing one would empty a region of the training set
 EXCLUDED_BANKS = frozenset({"Drums", "Noises", "Arpeggios"})
 TRAINED_FOLDERS = frozenset({"soundfont", "generaluser", "zyn"})
 KEY_HELD_SECONDS = 2.2
@@ -35,15 +42,15 @@ FULL_LEVEL = 0.6  # the note banks' instruments peak here
 
 @dataclass(frozen=True)
 class Quota:
-    """How much is drawn: probes of each side (as many as NSynth holds out) and the size of test-same."""
+    """The sizes to draw: probes of each split (NSynth holds out 53 instruments), and the instruments of test-same."""
 
     probes: int = 53
     test_share: float = 0.10  # of all instruments of the training sources
     test_instruments: int = 100  # at least
 
 
-class Row(TypedDict):
-    """One instrument of the manifest; `probe` marks those that form a side's retrieval library."""
+class SplitRow(TypedDict):
+    """One instrument of the manifest; the probes of a split form its retrieval library."""
 
     split: str
     group: int
@@ -53,7 +60,7 @@ class Row(TypedDict):
 
 
 def _bank_slots(instrument: NoteBankInstrument) -> SlotAudio | None:
-    """The eight slots of an instrument, None in place of silent ones; None when it cannot be used at all."""
+    """The eight slots of an instrument, with None for silent ones; None when the instrument cannot be used."""
     try:
         slots = instrument.slots()
     except SourceError:
@@ -62,7 +69,7 @@ def _bank_slots(instrument: NoteBankInstrument) -> SlotAudio | None:
 
 
 def _preset_slots(instrument: PlayableInstrument, sample_rate: int) -> SlotAudio:
-    """A preset played at the note banks' pitches and velocities, at their level."""
+    """The slots of a preset: the note banks' pitches and velocities, at their level."""
     slots = [
         instrument.play((Note(int(pitch), velocity, 0.0, KEY_HELD_SECONDS),), SLOT_SECONDS, sample_rate)
         for pitch, velocity in SLOT_NOTES
@@ -72,7 +79,7 @@ def _preset_slots(instrument: PlayableInstrument, sample_rate: int) -> SlotAudio
 
 
 def join(ids: Sequence[str], links: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Connected groups of `ids` under `links` (each some ids that belong together), in the order of `ids`."""
+    """Connected groups of `ids` under `links` (each a set of ids that belong together), in the order of `ids`."""
     parent = {key: key for key in ids}
 
     def root(key: str) -> str:
@@ -91,7 +98,7 @@ def join(ids: Sequence[str], links: Iterable[Sequence[str]]) -> list[list[str]]:
 
 
 def shared_names(entries: Iterable[NoteBankInstrument]) -> list[list[str]]:
-    """Ids that share a normalised patch name (synthesiser patches) or a GM program (sound fonts)."""
+    """Groups of ids that share a normalised patch name (synthesiser patches) or a GM program (sound fonts)."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in entries:
         name = "".join(letter for letter in entry.name.lower() if letter.isalnum())
@@ -105,12 +112,12 @@ def shared_names(entries: Iterable[NoteBankInstrument]) -> list[list[str]]:
 def draw(
     groups: Sequence[list[str]], kind: dict[str, str], seed: int, quota: Quota
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the groups drawn for validation and test-same, each kind of instrument in proportion.
+    """Draw the groups of validation and of test-same, by number, with the kinds of instruments in proportion.
 
-    Validation takes a group for each probe; test-same as many, then more until it has its share of instruments.
+    Validation gets one group for each probe; test-same gets as many, then more until it has its share of instruments.
     Raises TrainingError when there are too few groups.
     """
-    message = f"{len(groups)} groups are too few for two sides of {quota.probes}"
+    message = f"{len(groups)} groups are too few for two splits of {quota.probes}"
     if len(groups) < 2 * quota.probes:
         raise TrainingError(message, value=len(groups), limit=2 * quota.probes)
     generator = np.random.default_rng(seed)
@@ -134,13 +141,14 @@ def draw(
 
 
 class Manifest:
-    """The rows as they are made, with a running group number."""
+    """Builds the manifest's rows; numbers the groups as they are added."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, SplitRow] = {}
         self._num_groups = 0
 
     def add_group(self, split: str, ids: Sequence[str], probe: str | None = None) -> None:
+        """Put a group into a split; `probe` is the id of its probe."""
         for key in ids:
             self.rows[key] = {"split": split, "group": self._num_groups}
             if key == probe:
@@ -148,22 +156,27 @@ class Manifest:
         self._num_groups += 1
 
     def exclude(self, key: str, reason: str) -> None:
+        """Keep an instrument out of all splits."""
         self.rows[key] = {"split": "excluded", "group": self._num_groups, "reason": reason}
         self._num_groups += 1
 
 
 def split_trained(
-    manifest: Manifest, entries: dict[str, NoteBankInstrument], heard: Listened, seed: int, quota: Quota
+    manifest: Manifest,
+    entries: dict[str, NoteBankInstrument],
+    features: InstrumentFeatures,
+    seed: int,
+    quota: Quota,
 ) -> None:
-    """Train, validation and test-same, from the sources that may be trained on."""
+    """Divide the training sources into train, validation and test-same."""
     for entry in entries.values():
-        if entry.id not in heard.ids:
+        if entry.id not in features.ids:
             manifest.exclude(entry.id, "fewer than three sounding notes")
         elif entry.folder == "zyn" and entry.bank in EXCLUDED_BANKS:
             manifest.exclude(entry.id, f"bank {entry.bank} is not melodic")
     ids = [key for key in entries if key not in manifest.rows]
-    heard = heard.only(ids)
-    groups = join(ids, [*heard.near_pairs(), *shared_names(entries[key] for key in ids)])
+    features = features.only(ids)
+    groups = join(ids, [*features.near_pairs(), *shared_names(entries[key] for key in ids)])
     kind = {key: "synthesiser" if entries[key].folder == "zyn" else "soundfont" for key in ids}
     validation, test = draw(groups, kind, seed, quota)
     generator = np.random.default_rng([seed, 1])
@@ -177,22 +190,22 @@ def split_trained(
             manifest.add_group("train", group)
 
 
-def split_held(manifest: Manifest, split: str, heard: Listened) -> None:
-    """A held-out source: one side for all, the first of each group of near-duplicates its probe."""
-    for group in join(heard.ids, heard.near_pairs()):
+def split_held(manifest: Manifest, split: str, features: InstrumentFeatures) -> None:
+    """Put a held-out source into one split; the first of each group of near-duplicates is a probe."""
+    for group in join(features.ids, features.near_pairs()):
         manifest.add_group(split, group, group[0])
 
 
-def split_default(manifest: Manifest, heard: Listened, trained: Listened) -> None:
-    """The default library's presets, less those with a near-duplicate in train."""
+def split_default(manifest: Manifest, features: InstrumentFeatures, trained: InstrumentFeatures) -> None:
+    """Put the default library's presets into test-default, except those with a near-duplicate in train."""
     train = trained.only(key for key, row in manifest.rows.items() if row["split"] == "train")
-    apart = distances(heard.features, heard.sounds, train.features, train.sounds)  # [presets, train]
+    apart = distances(features.features, features.sounds, train.features, train.sounds)  # [presets, train]
     split_held(
         manifest,
         "test-default",
-        heard.only(k for k, row in zip(heard.ids, apart, strict=True) if row.min() >= NEAR_DB),
+        features.only(k for k, row in zip(features.ids, apart, strict=True) if row.min() >= NEAR_DB),
     )
-    for key, row in zip(heard.ids, apart, strict=True):
+    for key, row in zip(features.ids, apart, strict=True):
         if row.min() < NEAR_DB:
             manifest.exclude(key, "near-duplicate in train")
             manifest.rows[key]["near"] = train.ids[int(row.argmin())]
@@ -205,19 +218,19 @@ def make_splits(
     seed: int = SEED,
     quota: Quota | None = None,
     progress: bool = True,
-) -> dict[str, Row]:
-    """The manifest of a folder of note banks and, when given, of a default library's sound font."""
+) -> dict[str, SplitRow]:
+    """Divide a folder of note banks and, when given, a default library's SoundFont; returns the manifest's rows."""
     everyone = list(NoteBankSource(notes))
     slotted = [entry for entry in everyone if not entry.is_recorded]
-    heard = listen(
+    features = extract_features(
         (entry.id, slots)
-        for entry in track(slotted, "listening", disable=not progress)
+        for entry in track(slotted, "comparing", disable=not progress)
         if (slots := _bank_slots(entry)) is not None
     )
     manifest = Manifest()
     trained = {entry.id: entry for entry in slotted if entry.folder in TRAINED_FOLDERS}
-    split_trained(manifest, trained, heard, seed, quota or Quota())
-    engine = heard.only(entry.id for entry in slotted if entry.folder not in TRAINED_FOLDERS)
+    split_trained(manifest, trained, features, seed, quota or Quota())
+    engine = features.only(entry.id for entry in slotted if entry.folder not in TRAINED_FOLDERS)
     if engine.ids:
         split_held(manifest, "test-engine", engine)
     for entry in everyone:
@@ -226,24 +239,24 @@ def make_splits(
     if soundfont is not None:
         rate = FrontEndConfig().sample_rate
         presets = SoundFontSource(soundfont, banks={0})
-        default = listen(
+        default = extract_features(
             (preset.id, _preset_slots(preset, rate))
             for preset in track(list(presets), "default library", disable=not progress)
         )
-        split_default(manifest, default, heard)
+        split_default(manifest, default, features)
     return dict(sorted(manifest.rows.items()))
 
 
-def write_manifest(path: Path, rows: dict[str, Row]) -> None:
-    """Sorted JSON, one instrument a line."""
+def write_manifest(path: Path, rows: dict[str, SplitRow]) -> None:
+    """Write the manifest as sorted JSON, one instrument a line."""
     lines = [f" {json.dumps(key)}: {json.dumps(row, sort_keys=True)}" for key, row in sorted(rows.items())]
     write_atomically(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def read_manifest(path: Path = MANIFEST) -> dict[str, Row]:
+def read_manifest(path: Path = MANIFEST) -> dict[str, SplitRow]:
     """Rows by instrument id. Raises TrainingError when the file is missing or no manifest."""
     try:
-        rows: dict[str, Row] = json.loads(path.read_text())
+        rows: dict[str, SplitRow] = json.loads(path.read_text())
         for key, row in rows.items():
             if not isinstance(row["split"], str) or not isinstance(row["group"], int):
                 raise ValueError(f"{key} has no split or no group")
@@ -252,19 +265,20 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, Row]:
     return rows
 
 
-def probes_only(rows: dict[str, Row]) -> dict[str, Row]:
-    """The same manifest with all but the probes left out, for mixtures of a retrieval library's instruments."""
-    left_out: Row = {"split": "excluded", "group": -1}
+def probes_only(rows: dict[str, SplitRow]) -> dict[str, SplitRow]:
+    """The same manifest with all but the probes excluded, for mixtures of a retrieval library's instruments."""
+    left_out: SplitRow = {"split": "excluded", "group": -1}
     return {key: row if row.get("probe") else left_out | {"group": row["group"]} for key, row in rows.items()}
 
 
-def summary(rows: dict[str, Row]) -> str:
-    """Counts per side, the largest group and how many presets of the default library were left out."""
-    sides = Counter(row["split"] for row in rows.values())
+def summary(rows: dict[str, SplitRow]) -> str:
+    """Text: counts of each split, counts of each reason for exclusion, and the size of the largest group."""
+    counts = Counter(row["split"] for row in rows.values())
     probes = Counter(row["split"] for row in rows.values() if row.get("probe"))
     largest = Counter(row["group"] for row in rows.values()).most_common(1)
     lines = [
-        f"{side:14} {count:5} instruments {probes[side]:4} probes" for side, count in sorted(sides.items())
+        f"{split:14} {count:5} instruments {probes[split]:4} probes"
+        for split, count in sorted(counts.items())
     ]
     lines += [
         f"excluded, {why}: {n}"

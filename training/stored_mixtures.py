@@ -1,6 +1,6 @@
-"""Mixtures as they were rendered: Nlakh-multi as training data, where `training/mixing.py` draws random ones.
+"""Rendered mixtures (Nlakh-multi) as training data; `training/mixing.py` draws random ones instead.
 
-Kim et al. 2022, section 5.2 trains on both; the multi encoder sees the sum of a mixture's stems, and is taught by each stem.
+Kim et al. 2022, section 5.2, trains on both. The multi encoder hears the sum of a mixture's stems; each stem is a target.
 """
 
 import numpy as np
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from models.errors import TrainingError
+from training.bank import Bank
 from training.clip_store import ClipStore
 from training.mixing import ABSENT, MixtureBatch, MixtureSpec
-from training.stem_bank import StemBank
 
 
 class StoredMixtureSampler:
@@ -18,8 +18,8 @@ class StoredMixtureSampler:
 
     rendered = True
 
-    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
-        """Raises TrainingError when no mixture is that small."""
+    def __init__(self, store: ClipStore, bank: Bank, max_instruments: int = 9) -> None:
+        """Raises TrainingError when every mixture is larger."""
         self.max_instruments = max_instruments
         self._instrument_of_clip = store.instrument_of_clip
         self._first = torch.from_numpy(np.array(bank.offsets[:-1]))  # [mixtures]
@@ -36,7 +36,7 @@ class StoredMixtureSampler:
     ) -> MixtureSpec:
         """The stems of a batch of mixtures, on the CPU; the generator alone decides.
 
-        `max_instruments` may be lowered; where no mixture is that small, the smallest ones are drawn.
+        `max_instruments` lowers the limit; the smallest mixtures are drawn where it excludes all.
         """
         stems = self.max_instruments
         within = self._num_within(min(stems, max_instruments or stems)) or self._num_within(
@@ -50,14 +50,14 @@ class StoredMixtureSampler:
         return MixtureSpec(clip, instrument, torch.zeros(clip.shape))
 
     def _num_within(self, size: int) -> int:
-        """How many mixtures have at most `size` stems."""
+        """The number of mixtures of at most `size` stems."""
         return int(torch.searchsorted(self._sizes, size, right=True))
 
 
 class StoredMixer:
-    """The mixtures of a stem bank as samples, at the levels they were rendered with."""
+    """Draws batches of rendered mixtures as audio, at the levels they were rendered with."""
 
-    def __init__(self, store: ClipStore, bank: StemBank, max_instruments: int = 9) -> None:
+    def __init__(self, store: ClipStore, bank: Bank, max_instruments: int = 9) -> None:
         """Raises TrainingError when no mixture is that small."""
         self.sampler, self.store = StoredMixtureSampler(store, bank, max_instruments), store
 

@@ -14,6 +14,7 @@ from models.checkpoint import file_hash, load_multi, load_single
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from training import parallel
+from training.bank import Bank
 from training.clip_store import ClipSource, ClipStore
 from training.commands import cli_errors
 from training.config import MultiLossConfig, Recipe
@@ -23,7 +24,6 @@ from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
 from training.mixing import Mixer, MixtureBatch, MixtureSampler, RandomMixtureSampler
 from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
-from training.stem_bank import StemBank
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
 
@@ -74,7 +74,7 @@ def start_from_multi(path: Path, single_path: Path, multi: MultiInstrumentEncode
 
 
 def open_mixer(
-    recipe: Recipe, bank: ClipSource | StemBank, store: ClipStore, cache: Path
+    recipe: Recipe, bank: ClipSource, store: ClipStore, cache: Path
 ) -> Mixer | MelMixer | StoredMixer:
     """Return the mixer that the recipe and the data call for: rendered mixtures from a stem bank, random ones otherwise.
 
@@ -85,11 +85,11 @@ def open_mixer(
     if mixing.domain == "mel":
         sampler: MixtureSampler = (
             StoredMixtureSampler(store, bank, mixing.max_instruments)
-            if isinstance(bank, StemBank)
+            if isinstance(bank, Bank) and bank.kind == "multi"
             else RandomMixtureSampler(store, *limits)
         )
         return open_mel_mixer(recipe, sampler, store, cache)
-    if not isinstance(bank, StemBank):
+    if not isinstance(bank, Bank) or bank.kind == "single":
         return Mixer(store, *limits, Effects(effects, front_end.sample_rate))
     if effects.any():
         raise TrainingError(

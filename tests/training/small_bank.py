@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.bank import Bank, MixtureTable
 from training.nlakh.dataset import DatasetInstrument
-from training.stem_bank import StemBank
 
 PLAYED = [(0, 2), (1, 2, 4), (0, 1, 3), (3, 5), (0, 4), (1, 5)]
 
@@ -58,11 +58,15 @@ class _Stems:
     def num_clips(self) -> int:
         return len(self.clips)
 
+    @property
+    def clip_samples(self) -> int:
+        return self.clips.shape[1]
+
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.int16]:
         return self.clips[rows]
 
 
-def small_mixtures(bank: SmallBank | None = None) -> StemBank:
+def small_mixtures(bank: SmallBank | None = None) -> Bank:
     """Mixtures of the bank's instruments, `PLAYED`, whose stems are 10 dB apart."""
     bank = bank or SmallBank()
     instrument = np.concatenate(PLAYED)
@@ -70,4 +74,4 @@ def small_mixtures(bank: SmallBank | None = None) -> StemBank:
     level = 10 ** (-0.5 * (np.arange(len(instrument)) % 3))
     stems = _Stems((clips * level[:, None]).astype(np.int16))
     offsets = np.cumsum([0, *map(len, PLAYED)])
-    return StemBank(bank.instruments, stems, offsets, instrument, bank.clip_samples)
+    return Bank(bank.instruments, stems, 16_000, table=MixtureTable(offsets, instrument))

@@ -1,4 +1,4 @@
-"""The clip bank in both layouts: what is written is read back, and an unfinished or damaged folder is refused in words."""
+"""Banks of clips in both layouts: clips are read back as written, and unfinished or damaged folders are refused in words."""
 
 import json
 from pathlib import Path
@@ -43,6 +43,7 @@ def test_a_bank_written_is_read_back(bank: Bank, clips: np.ndarray) -> None:
     assert bank.instrument_of_clip.tolist() == [i // CLIPS for i in range(15)]
     assert bank.rows([]).shape == (0, CLIP_SAMPLES)
     np.testing.assert_array_equal(bank.rows([7])[0], clips[7])
+    assert (bank.kind, bank.num_mixtures, bank.offsets.tolist()) == ("single", 15, list(range(16)))
 
 
 def test_rows_in_any_order_and_twice(bank: Bank, clips: np.ndarray, rng: np.random.Generator) -> None:
@@ -106,7 +107,7 @@ def test_a_cut_shard_is_refused(folder: Path) -> None:
     with pytest.raises(TrainingError, match=f"{len(whole) - 10} bytes"):
         Bank.open(folder)
     (folder / "train/shard_00001.npy").write_bytes(bytes(len(whole)))
-    with pytest.raises(TrainingError, match="does not say"):
+    with pytest.raises(TrainingError, match="no header"):
         Bank.open(folder).rows([8])
 
 

@@ -12,8 +12,9 @@ from index.families import FAMILIES
 from models.errors import TrainingError
 from tests.training.tiny_notes import write_midi
 from training import midi as midi_module
-from training.midi import MidiCollection, family_of_track, is_held, main
+from training.midi import MidiCollection, family_of_track, is_held
 from training.midi_notes import read_tracks
+from training.nlakh.command import main
 from training.phrases import PhraseBook
 from training.sections import SectionBook
 
@@ -209,7 +210,7 @@ def test_programs_have_the_families_of_the_table() -> None:
 def test_the_command_counts_what_a_folder_holds(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tree), "--cache", str(tmp_path / "cache"), "--workers", "1"]) == 0
+    assert main(["midi", str(tree), "--midi-cache", str(tmp_path / "cache"), "--workers", "1"]) == 0
     lines = {" ".join(line.split()[:2]) for line in capsys.readouterr().out.splitlines()}
     assert {
         "files 7",
@@ -221,5 +222,5 @@ def test_the_command_counts_what_a_folder_holds(
         "other 1",
         "9+ parts",
     } <= lines
-    assert main([str(tmp_path / "nowhere")]) == 2
+    assert main(["midi", str(tmp_path / "nowhere")]) == 2
     assert "not a folder" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from tests.training.tiny_notes import write_midi
 from training import midi as midi_module
 from training.midi import MidiCollection, family_of_track
 from training.phrases import MIN_NOTE_SECONDS, MIN_NOTES, ONSET_SECONDS, PHRASE_SECONDS
-from training.sections import HOP_SECONDS, Part, SectionBook
+from training.sections import HOP_SECONDS, SectionBook, SectionTrack
 
 Notes = list[tuple[int, float, float]]
 
@@ -38,7 +38,7 @@ def random_tree(folder: Path, rng: np.random.Generator, *, files: int = 6) -> Mi
     return MidiCollection.read(folder)
 
 
-def slow_sections(midi: MidiCollection, *, drums: bool) -> list[tuple[Part, ...]]:
+def slow_sections(midi: MidiCollection, *, drums: bool) -> list[tuple[SectionTrack, ...]]:
     """Every section, found window by window, track by track and note by note."""
     sections = []
     for file in range(len(midi.files)):
@@ -56,7 +56,7 @@ def slow_sections(midi: MidiCollection, *, drums: bool) -> list[tuple[Part, ...]
                     if end - begin >= MIN_NOTE_SECONDS:
                         notes.append(Note(int(pitch), int(velocity), begin, end))
                 family = family_of_track(int(midi.programs[track]), bool(midi.is_drum[track]))
-                parts.append(Part(family, bool(midi.is_drum[track]), tuple(notes)))
+                parts.append(SectionTrack(family, bool(midi.is_drum[track]), tuple(notes)))
             if len(parts) >= 2:
                 sections.append(tuple(parts))
     return sections
@@ -74,7 +74,7 @@ def test_sections_are_those_of_the_slow_twin(
         book, wanted = SectionBook(part, drums=drums), slow_sections(part, drums=drums)
         assert book.num_sections == len(wanted)
         assert [book.at(number) for number in range(book.num_sections)] == wanted
-        assert book.sections_of_parts == dict(Counter(len(parts) for parts in wanted))
+        assert book.sections_by_tracks == dict(Counter(len(parts) for parts in wanted))
 
 
 def test_random_sections_are_all_drawn_alike_and_depend_on_the_generator_alone(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_tracks_without_a_common_window_make_no_section(tmp_path: Path, rng: np.
     write_midi(tmp_path / "a.mid", [(0, 40, early), (1, 73, late), (9, 0, early)])
     midi = MidiCollection.read(tmp_path)
     for book in (SectionBook(midi), SectionBook(midi.part(held=True))):
-        assert (book.num_sections, book.sections_of_parts) == (0, {})
+        assert (book.num_sections, book.sections_by_tracks) == (0, {})
         with pytest.raises(TrainingError, match="no section of two tracks"):
             book.section(rng)
     assert SectionBook(midi, drums=True).num_sections == 2

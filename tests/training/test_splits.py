@@ -9,7 +9,7 @@ import pytest
 from index.sources.note_bank import NoteBankSource
 from models.errors import TrainingError
 from tests.training.tiny_notes import slots, write_instrument
-from training.near_duplicates import NEAR_DB, distances, listen
+from training.near_duplicates import NEAR_DB, distances, extract_features
 from training.splits import (
     EXCLUDED_BANKS,
     Manifest,
@@ -68,16 +68,16 @@ def test_distance_is_level_blind_and_grows_with_the_timbre() -> None:
         "near": slots((1, 0.52)),
         "far": slots((0.1, 1, 1)),
     }
-    heard = listen(made.items())
-    apart = distances(heard.features, heard.sounds, heard.features, heard.sounds)
+    features = extract_features(made.items())
+    apart = distances(features.features, features.sounds, features.features, features.sounds)
     np.testing.assert_allclose(apart, apart.T, atol=1e-4)
     assert apart[0, 1] < 0.01 < apart[0, 2] < NEAR_DB < apart[0, 3]
-    assert heard.near_pairs() == [("a", "loud"), ("a", "near"), ("loud", "near")]
+    assert features.near_pairs() == [("a", "loud"), ("a", "near"), ("loud", "near")]
 
 
 def test_instruments_with_few_shared_notes_are_not_compared() -> None:
-    heard = listen([("low", slots(silent=(4, 5, 6))), ("high", slots(silent=(0, 1, 2, 3)))])
-    assert np.isinf(distances(heard.features, heard.sounds, heard.features, heard.sounds)[0, 1])
+    features = extract_features([("low", slots(silent=(4, 5, 6))), ("high", slots(silent=(0, 1, 2, 3)))])
+    assert np.isinf(distances(features.features, features.sounds, features.features, features.sounds)[0, 1])
 
 
 def test_join_makes_connected_groups() -> None:
@@ -159,8 +159,8 @@ def test_default_presets_near_train_are_left_out() -> None:
     manifest = Manifest()
     manifest.add_group("train", ["trained"])
     manifest.add_group("test-same", ["tested"])
-    trained = listen([("trained", slots((1, 0.5))), ("tested", slots((0.1, 1, 1)))])
-    split_default(manifest, listen([("p0", slots((1, 0.5))), ("p1", slots((0.1, 1, 1)))]), trained)
+    trained = extract_features([("trained", slots((1, 0.5))), ("tested", slots((0.1, 1, 1)))])
+    split_default(manifest, extract_features([("p0", slots((1, 0.5))), ("p1", slots((0.1, 1, 1)))]), trained)
     assert manifest.rows["p0"]["split"] == "excluded"
     assert manifest.rows["p0"]["near"] == "trained"
     assert manifest.rows["p1"]["split"] == "test-default"

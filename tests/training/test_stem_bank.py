@@ -1,4 +1,4 @@
-"""The stem bank in both layouts: mixtures are what their stems sum to, and faulty tables are refused in words."""
+"""Banks of mixtures in both layouts: a mixture is the sum of its stems, and faulty tables are refused in words."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 
 from models.errors import TrainingError
 from tests.training.nlakh.written import instruments, write_multi
+from training.bank import Bank
 from training.clip_store import ClipStore
 from training.mixing import ABSENT
-from training.stem_bank import StemBank
 from training.stored_mixtures import StoredMixer
 
 SAMPLES = 60
@@ -27,15 +27,15 @@ def mixtures(rng: np.random.Generator) -> Mixtures:
 
 
 @pytest.fixture(params=["compact", "folders", "published"])
-def bank(request: pytest.FixtureRequest, tmp_path: Path, mixtures: Mixtures) -> StemBank:
+def bank(request: pytest.FixtureRequest, tmp_path: Path, mixtures: Mixtures) -> Bank:
     layout = "compact" if request.param == "compact" else "folders"
     write_multi(tmp_path, mixtures, instruments(5), layout=layout)  # type: ignore[arg-type]
     if request.param == "published":
         (tmp_path / "dataset.json").unlink()
-    return StemBank.open(tmp_path)
+    return Bank.open(tmp_path, kind="multi")
 
 
-def test_stems_are_read_back_with_their_instruments(bank: StemBank, mixtures: Mixtures) -> None:
+def test_stems_are_read_back_with_their_instruments(bank: Bank, mixtures: Mixtures) -> None:
     assert bank.num_mixtures == 5
     flat = [stem for mixture in mixtures for stem in mixture]
     assert [bank.instruments[place].number for place in bank.instrument_of_clip] == [key for key, _ in flat]
@@ -43,7 +43,7 @@ def test_stems_are_read_back_with_their_instruments(bank: StemBank, mixtures: Mi
     np.testing.assert_array_equal(bank.to_tensor().numpy(), bank.rows(range(bank.num_clips)))
 
 
-def test_a_drawn_mixture_is_the_sum_of_its_stems(bank: StemBank, mixtures: Mixtures) -> None:
+def test_a_drawn_mixture_is_the_sum_of_its_stems(bank: Bank, mixtures: Mixtures) -> None:
     mixer = StoredMixer(ClipStore(bank, torch.device("cpu")), bank)
     batch = mixer.draw(64, torch.Generator().manual_seed(1))
     drawn = set()
@@ -57,7 +57,7 @@ def test_a_drawn_mixture_is_the_sum_of_its_stems(bank: StemBank, mixtures: Mixtu
     assert drawn == set(PLAYED)
 
 
-def test_mixtures_can_be_kept_small(bank: StemBank) -> None:
+def test_mixtures_can_be_kept_small(bank: Bank) -> None:
     store = ClipStore(bank, torch.device("cpu"))
     generator = torch.Generator().manual_seed(2)
     assert int(StoredMixer(store, bank, 3).draw(40, generator).mask.sum(dim=1).max()) == 3
@@ -70,7 +70,7 @@ def test_mixtures_can_be_kept_small(bank: StemBank) -> None:
 def test_a_stem_of_a_strange_instrument_is_refused(tmp_path: Path, mixtures: Mixtures) -> None:
     write_multi(tmp_path, mixtures, instruments(4))
     with pytest.raises(TrainingError, match="instrument 5"):
-        StemBank.open(tmp_path)
+        Bank.open(tmp_path, kind="multi")
 
 
 def test_damaged_tables_are_refused(tmp_path: Path, mixtures: Mixtures) -> None:
@@ -78,7 +78,7 @@ def test_damaged_tables_are_refused(tmp_path: Path, mixtures: Mixtures) -> None:
     table = tmp_path / "train/stems.npy"
     np.save(table, np.load(table)[:-1])
     with pytest.raises(TrainingError, match="in their table"):
-        StemBank.open(tmp_path)
+        Bank.open(tmp_path, kind="multi")
     table.write_bytes(b"")
     with pytest.raises(TrainingError, match="tables"):
-        StemBank.open(tmp_path)
+        Bank.open(tmp_path, kind="multi")

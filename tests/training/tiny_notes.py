@@ -1,4 +1,4 @@
-"""A tiny note bank and MIDI files for the training tests: tones with overtones, written as the real ones are."""
+"""A tiny note bank and MIDI files for the training tests: tones with overtones, in WAV files (OGG takes long to encode)."""
 
 import json
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ def slots(overtones: Sequence[float] = (1.0, 0.5), silent: Sequence[int] = ()) -
 
 def write_instrument(folder: Path, key: str, part: str, made: list[np.ndarray], **fields: object) -> None:
     """Add one instrument of eight slots to the bank in `folder` (audio and index row)."""
-    path = folder / part / f"{key}.ogg"
+    path = folder / part / f"{key}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.concatenate(made), SAMPLE_RATE, format="OGG", subtype="VORBIS")
+    soundfile.write(path, np.concatenate(made), SAMPLE_RATE, subtype="PCM_16")
     row: dict[str, object] = {
         "id": key,
-        "file": f"{part}/{key}.ogg",
+        "file": f"{part}/{key}.wav",
         "source": part,
         "bank": None,
         "name": key,

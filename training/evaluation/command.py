@@ -14,10 +14,12 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from index.sources.default import default_soundfont
 from models.checkpoint import file_hash, load_multi
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
+from training.bank import Bank
 from training.commands import cli_errors
 from training.evaluation import failures, lanes, library, paper, plots, real, served, three, verification
 from training.evaluation.context import EvaluationContext
@@ -25,8 +27,8 @@ from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.report import Report, Table, print_table, write_report
 from training.nlakh.dataset import DATASET_FILE, TRAIN, VALID, read_dataset
-from training.nlakh.make import DEFAULT_NOTES, Order, make
-from training.stem_bank import StemBank
+from training.nlakh.make import make
+from training.nlakh.spec import InputPaths, RenderSpec
 
 DEFAULT_SPLIT, DEFAULT_CLIPS = "test-default", 32
 MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
@@ -66,19 +68,16 @@ def check(options: argparse.Namespace, splits: Sequence[str]) -> None:
 
 def default_bank(cache: Path, console: Console) -> Path:
     """The default SoundFont's held-out presets, rendered into `cache` unless they lie there already."""
-    order = Order(
+    spec = RenderSpec(
         kind="single",
         layout="compact",
-        notes=(DEFAULT_NOTES,),
-        midi=None,
-        out=cache / DEFAULT_SPLIT,
         counts=((DEFAULT_SPLIT, DEFAULT_CLIPS),),
         drums=True,
         phrases="varied",
-        workers=os.cpu_count() or 1,
     )
-    make(order, console)
-    return order.out
+    out = cache / DEFAULT_SPLIT
+    make(spec, InputPaths((default_soundfont(),)), out, console, workers=os.cpu_count() or 1)
+    return out
 
 
 def splits_in(folder: Path) -> tuple[str, ...]:
@@ -97,7 +96,7 @@ def contexts(
     }
     rendered = splits_in(options.mixtures) if options.mixtures else ()
     if options.mixtures and not {*rendered} & {*splits}:
-        StemBank.open(options.mixtures, splits[0])  # says what there is instead
+        Bank.open(options.mixtures, splits[0], "multi")  # says what there is instead
     order = sorted(views, key=lambda name: (name == TRAIN, name))
     for split in splits:
         others = [name for name in order if name != split and (split != VALID or name == TRAIN)]
@@ -105,7 +104,7 @@ def contexts(
             pair,
             views[split],
             [views[name] for name in others],
-            StemBank.open(options.mixtures, split) if split in rendered else None,
+            Bank.open(options.mixtures, split, "multi") if split in rendered else None,
             options.notes,
             options.num_mixtures,
             options.library_size,

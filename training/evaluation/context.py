@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from models.encoder_pair import EncoderPair
+from training.bank import Bank
 from training.config import load_recipe
 from training.effects.chain import Effects
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
 from training.evaluation.libraries import DistractorPool
 from training.evaluation.mixtures import LabelledMixtures, encode_labelled, random_mixtures, rendered_mixtures
-from training.stem_bank import StemBank
 
 PAPER_LIBRARY = 53
 NUM_ENROLLED = 5
@@ -29,7 +29,7 @@ class EvaluationContext:
     pair: EncoderPair
     own: ClipEmbeddings
     others: Sequence[ClipEmbeddings] = ()
-    rendered: StemBank | None = None
+    rendered: Bank | None = None
     notes: Sequence[Path] = ()
     num_mixtures: int = 1_000
     sizes: Sequence[int] | None = None

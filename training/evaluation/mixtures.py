@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
+from training.bank import Bank
 from training.clip_store import ClipStore
 from training.effects.chain import Effects
 from training.evaluation.held_out import HeldOut, to_float
 from training.evaluation.metrics import Bools, Floats
 from training.evaluation.scoring import EncodedMixtures, encode
 from training.mixing import ABSENT, Mixer, active_rms
-from training.stem_bank import StemBank
 
 MIN_INSTRUMENTS, MAX_INSTRUMENTS = 2, 9
 GAIN_DB = 6.0
@@ -80,7 +80,7 @@ def part_mixtures(held: HeldOut, parts: Sequence[Sequence[int]], number: int, se
         yield stems.reshape(*instrument.shape, -1).sum(axis=1), instrument
 
 
-def rendered_mixtures(held: HeldOut, bank: StemBank, number: int) -> Iterator[Batch]:
+def rendered_mixtures(held: HeldOut, bank: Bank, number: int) -> Iterator[Batch]:
     """The first mixtures of a rendered data set, the sums of their stems.
 
     Raises TrainingError when one of its instruments is not in the library.

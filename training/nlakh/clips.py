@@ -1,48 +1,51 @@
-"""Rows of int16 clips on disk, read by number: shards by memory map, or one WAV file each.
+"""Reads the clips of a data set from disk: shards by memory map, or one WAV file each, published copies included.
 
-The two layouts of a data set (`docs/DATA.md`) behind one interface; nothing is opened before it is asked for.
+`docs/DATA.md` describes the two layouts. Names of published folders are read as numbers however wide they are
+(section 4 of Kim et al. 2022: `train/001/0001.wav`, `train/000001/124.wav … mix.wav`).
 """
 
 import mmap
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
+import soundfile
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from training.nlakh.dataset import Unit
-from training.nlakh.layouts import HEADER_BYTES, shard_header
-from training.nlakh.published import read_wav
+from training.nlakh.layouts import HEADER_BYTES, MIX_FILE, MIXTURES_FILE, STEMS_FILE, shard_header
+from training.nlakh.rendered import Samples
 
-MAX_OPEN = 768  # shards; each keeps a file open, of which systems allow a process 1,024
-
-Clips = NDArray[np.int16]
-Indices = Sequence[int] | NDArray[np.int64]
+MAX_OPEN = 768  # shards; each keeps a file open, and systems allow a process 1,024
 
 
 class ClipFiles(Protocol):
-    """Clips `[num_clips, clip_samples]` somewhere on disk."""
+    """Clips `[num_clips, clip_samples]` on disk."""
 
     @property
     def num_clips(self) -> int: ...
 
-    def read(self, rows: NDArray[np.int64]) -> Clips:
+    @property
+    def clip_samples(self) -> int: ...
+
+    def read(self, rows: NDArray[np.int64]) -> Samples:
         """Clips by row number, which the caller has checked: int16 [n, clip_samples]."""
         ...
 
 
 class Shards:
-    """The shards of one split, mapped one by one as they are needed."""
+    """The shards of one split, each mapped when it is first read."""
 
     def __init__(self, folder: Path, units: Sequence[Unit], clip_samples: int) -> None:
         """Raises TrainingError when a shard is missing or has another size than its unit says."""
         self._paths = [folder / unit.name for unit in units]
         self._rows = [unit.items for unit in units]
         self._ends = np.cumsum(self._rows)
-        self._clip_samples = clip_samples
+        self.clip_samples = clip_samples
         self._opened: dict[int, _Shard] = {}
         for path, unit in zip(self._paths, units, strict=True):
             wanted = HEADER_BYTES + unit.items * clip_samples * 2
@@ -57,8 +60,8 @@ class Shards:
     def num_clips(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def read(self, rows: NDArray[np.int64]) -> Clips:
-        out = np.empty((len(rows), self._clip_samples), np.int16)
+    def read(self, rows: NDArray[np.int64]) -> Samples:
+        out = np.empty((len(rows), self.clip_samples), np.int16)
         shard_of_row = np.searchsorted(self._ends, rows, side="right")
         for shard in np.unique(shard_of_row).tolist():
             places = np.flatnonzero(shard_of_row == shard)
@@ -70,19 +73,19 @@ class Shards:
         if shard not in self._opened:
             while len(self._opened) >= MAX_OPEN:
                 del self._opened[next(iter(self._opened))]
-            self._opened[shard] = _Shard(self._paths[shard], self._rows[shard], self._clip_samples)
+            self._opened[shard] = _Shard(self._paths[shard], self._rows[shard], self.clip_samples)
         return self._opened[shard]
 
 
 class _Shard:
     """One shard by memory map.
 
-    Left to itself the system fetches a row in many small pieces, and counts all that was ever read to the process. So rows
-    are asked for before they are copied and given back afterwards: a quarter of the time from disk, and no growth.
+    By default the system fetches a row in many small pieces, and counts everything ever read as the process's memory. So
+    rows are requested before they are copied and released afterwards: a quarter of the time from disk, and no growth.
     """
 
     def __init__(self, path: Path, rows: int, clip_samples: int) -> None:
-        """Raises TrainingError when its header is not that of so many rows."""
+        """Raises TrainingError when its header is not that of a shard of `rows`."""
         try:
             with path.open("rb") as file:
                 header = file.read(HEADER_BYTES)
@@ -91,10 +94,10 @@ class _Shard:
         except (OSError, ValueError) as error:
             raise TrainingError(f"{path} cannot be read: {error}", value=str(path)) from error
         if header != shard_header(rows, clip_samples):
-            raise TrainingError(f"{path} does not say that it holds {rows} rows", value=str(path))
+            raise TrainingError(f"{path} has no header of a shard of {rows} rows", value=str(path))
         self._clips = samples.reshape(rows, clip_samples)
 
-    def read(self, rows: Sequence[int], out: Clips, places: Sequence[int]) -> None:
+    def read(self, rows: Sequence[int], out: Samples, places: Sequence[int]) -> None:
         """Copy `rows` to the rows `places` of `out` [n, clip_samples]."""
         spans = [self._pages(row) for row in rows]
         for span in spans:
@@ -105,49 +108,102 @@ class _Shard:
             self._map.madvise(mmap.MADV_DONTNEED, *span)
 
     def _pages(self, row: int) -> tuple[int, int]:
-        """Where the whole pages of a row begin, and how many bytes they are."""
+        """The offset and the length in bytes of the whole pages that hold a row."""
         begin = HEADER_BYTES + row * self._clips.strides[0]
         start = begin - begin % mmap.PAGESIZE
         return start, begin + self._clips.strides[0] - start
 
 
-class WavFiles:
-    """One WAV file a clip: file `names[row]` of `folders[folder_of_row[row]]`."""
+@dataclass(frozen=True)
+class NumberedFolder:
+    """A numbered folder of a published layout, and its numbered WAV files."""
 
-    def __init__(
-        self,
-        folders: Sequence[Path],
-        folder_of_row: NDArray[np.int64],
-        names: Sequence[str],
-        clip_samples: int,
-    ) -> None:
-        self._folders, self._folder_of_row, self._names = folders, folder_of_row, names
-        self._clip_samples = clip_samples
+    number: int
+    path: Path
+    files: tuple[tuple[int, str], ...]  # (number, file name), by number
+    has_mix: bool
+    others: tuple[str, ...] = ()  # names of the other files
+
+
+class WavFiles:
+    """One WAV file a clip: the files of numbered folders, by folder and number. `sample_rate` is the first file's."""
+
+    def __init__(self, folders: Sequence[NumberedFolder]) -> None:
+        """Raises TrainingError when the first file cannot be read; its length is that of every clip."""
+        self._paths = [found.path for found in folders]
+        self._names = [name for found in folders for _, name in found.files]
+        self._folder_of_row = np.repeat(np.arange(len(folders)), [len(found.files) for found in folders])
+        first, self.sample_rate = read_wav(self._path(0))
+        self.clip_samples = len(first)
 
     @property
     def num_clips(self) -> int:
         return len(self._names)
 
-    def read(self, rows: NDArray[np.int64]) -> Clips:
-        out = np.empty((len(rows), self._clip_samples), np.int16)
+    def read(self, rows: NDArray[np.int64]) -> Samples:
+        out = np.empty((len(rows), self.clip_samples), np.int16)
         for place, row in enumerate(rows.tolist()):
-            path = self._folders[self._folder_of_row[row]] / self._names[row]
-            out[place], _ = read_wav(path, self._clip_samples)
+            out[place], _ = read_wav(self._path(row), self.clip_samples)
         return out
 
-
-def take_rows(files: ClipFiles, indices: Indices) -> Clips:
-    """Clips by row number, int16 [n, clip_samples]. Raises IndexError outside 0…num_clips - 1."""
-    rows = np.asarray(indices, dtype=np.int64)
-    if rows.size and (rows.min() < 0 or rows.max() >= files.num_clips):
-        raise IndexError(f"clips {rows.min()}..{rows.max()} of {files.num_clips}")
-    return files.read(rows)
+    def _path(self, row: int) -> Path:
+        return self._paths[self._folder_of_row[row]] / self._names[row]
 
 
-def to_tensor(files: ClipFiles, clip_samples: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """All clips, int16 [num_clips, clip_samples], on the device; copied a thousand at a time."""
-    whole = torch.empty((files.num_clips, clip_samples), dtype=torch.int16, device=device)
-    for begin in range(0, files.num_clips, 1_024):
-        rows = np.arange(begin, min(begin + 1_024, files.num_clips))
-        whole[begin : begin + len(rows)] = torch.from_numpy(files.read(rows))
-    return whole
+def numbered_folders(folder: Path) -> Iterator[NumberedFolder]:
+    """The numbered folders below `folder`, by number; other names are skipped.
+
+    Raises TrainingError when one of them cannot be listed.
+    """
+    for number, name in sorted((int(name), name) for name in list_folder(folder) if name.isdecimal()):
+        yield read_folder(folder / name, number)
+
+
+def read_folder(folder: Path, number: int) -> NumberedFolder:
+    """One numbered folder. Raises TrainingError when it cannot be listed."""
+    names = set(list_folder(folder))
+    files = {name: int(name[:-4]) for name in names if name.endswith(".wav") and name[:-4].isdecimal()}
+    by_number = tuple(sorted((number, name) for name, number in files.items()))
+    others = tuple(sorted(names - files.keys() - {MIX_FILE}))
+    return NumberedFolder(number, folder, by_number, MIX_FILE in names, others)
+
+
+def list_folder(folder: Path) -> list[str]:
+    """The names in a folder, sorted. Raises TrainingError when it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names, a million of them
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be listed: {error.strerror}", value=str(folder)) from error
+
+
+def read_wav(path: Path, clip_samples: int | None = None) -> tuple[Samples, int]:
+    """int16 samples `[clip_samples]` and their rate. Raises TrainingError, naming the file, if it is anything else."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.channels != 1 or (clip_samples is not None and file.frames != clip_samples):
+                found = f"{file.frames} samples, {file.channels} channels"
+                wanted = f"{clip_samples} samples, 1 channel"
+                raise TrainingError(f"{path} holds {found}, not {wanted}", value=found, limit=wanted)
+            samples: Samples = file.read(dtype="int16")
+            if len(samples) != file.frames:
+                raise TrainingError(f"{path} is cut short", value=len(samples), limit=file.frames)
+            return samples, file.samplerate
+    except (OSError, soundfile.SoundFileError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}", value=str(path)) from error
+
+
+def read_tables(folder: Path, stems: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The tables of a compact split: instrument numbers [stems] and first rows [mixtures + 1], by memory map.
+
+    Raises TrainingError when they cannot be read, or do not divide `stems` rows into mixtures, none of them empty.
+    """
+    try:
+        numbers = np.load(folder / STEMS_FILE, mmap_mode="r", allow_pickle=False)
+        offsets = np.load(folder / MIXTURES_FILE, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise TrainingError(f"the tables of {folder} cannot be read: {error}", value=str(folder)) from error
+    is_sound = numbers.shape == (stems,) and offsets.ndim == 1 and len(offsets) > 1
+    if not (is_sound and offsets[0] == 0 and offsets[-1] == stems and (np.diff(offsets) > 0).all()):
+        message = f"{folder} has {stems} stems, {numbers.size} in their tables"
+        raise TrainingError(message, value=numbers.size, limit=stems)
+    return numbers, offsets

@@ -1,7 +1,7 @@
-"""What `dataset.json` says: the file that makes a folder a finished data set, written last.
+"""The contents of `dataset.json`, the file that makes a folder a finished data set; rendering writes it last.
 
 Section 4 of Kim et al. 2022 publishes the audio alone; names, families, splits, seed and checksums are ours. Nothing in it
-depends on when, where or by how many workers the data were rendered.
+depends on the time, the place or the number of workers of the rendering.
 """
 
 import json
@@ -14,12 +14,13 @@ from models.atomic import write_atomically
 from models.errors import TrainingError
 
 DATASET_FILE = "dataset.json"
-WORK_FOLDER = ".rendering"  # what is remembered while a data set is rendered
+WORK_FOLDER = ".rendering"  # the state of a run, beside its units
 FORMAT = 1
 TRAIN, VALID = "train", "valid"  # the published names of the two splits
 
 Kind = Literal["single", "multi"]
 Layout = Literal["folders", "compact"]
+Fault = tuple[str, str]  # what cannot be used, and why
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class DatasetInstrument:
 
 @dataclass(frozen=True)
 class Unit:
-    """What is rendered, resumed and checked as one: a shard, an instrument's folder, or a run of mixtures.
+    """A shard, an instrument's folder, or a run of mixtures: rendered, resumed and checked as one.
 
-    `items` counts clips or stems; `sha256` is of their int16 samples in order, and of who plays in each mixture, so it
-    does not depend on the layout.
+    `items` counts clips or stems. `sha256` is of their int16 samples in order, and of the instruments of each mixture, so
+    it does not depend on the layout.
     """
 
     name: str
@@ -80,7 +81,7 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All that `dataset.json` says."""
+    """The whole of `dataset.json`."""
 
     kind: Kind
     layout: Layout
@@ -94,8 +95,8 @@ class Dataset:
     instruments_per_mixture: dict[str, int]
     sources: tuple[SourceInfo, ...]
     midi: dict[str, Any]
-    faults: tuple[tuple[str, str], ...]
-    request: str  # digest of everything that decides the bytes
+    faults: tuple[Fault, ...]
+    request: str  # `RenderSpec.digest`
     format: int = FORMAT
 
     def of_split(self, split: str) -> tuple[DatasetInstrument, ...]:
@@ -103,12 +104,12 @@ class Dataset:
         return tuple(instrument for instrument in self.instruments if instrument.split == split)
 
     def clips_per_instrument(self, split: str) -> int:
-        """Of a split of Nlakh-single."""
+        """The number of clips of each instrument in a split of Nlakh-single."""
         return int(self.parameters["clips"][split])
 
     @property
     def max_instruments(self) -> int:
-        """The most in a mixture of Nlakh-multi; where it is not said, all."""
+        """The limit of a mixture of Nlakh-multi; all instruments where none is given."""
         return int(self.parameters.get("max_instruments", len(self.instruments)))
 
 
@@ -118,7 +119,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Raises TrainingError when the folder holds no finished data set of this format."""
+    """The description of a data set. Raises TrainingError when the folder holds no finished one of this format."""
     path = folder / DATASET_FILE
     try:
         raw = json.loads(path.read_text())
@@ -139,7 +140,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
-    """The description of a data set that is to be read; None for a published copy, which has folders only.
+    """The description of a data set to be read; None for a published copy, which has folders only.
 
     Raises TrainingError when it is of the other kind, has no such split, or is neither a data set nor a published copy.
     """
@@ -159,7 +160,7 @@ def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
 
 
 def _checked(dataset: Dataset) -> Dataset:
-    """Raises ValueError, KeyError or TypeError for a description that cannot be worked with."""
+    """The description itself. Raises ValueError, KeyError or TypeError when its parts contradict each other."""
     if dataset.kind not in get_args(Kind) or dataset.layout not in get_args(Layout):
         raise ValueError(f"{dataset.kind!r} in {dataset.layout!r} is unknown")
     counts = dataset.parameters["clips" if dataset.kind == "single" else "mixtures"]
@@ -168,9 +169,9 @@ def _checked(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def hours_of(takes: int, clip_samples: int, sample_rate: int) -> float:
-    """How long so many clips or mixtures are."""
-    return round(takes * clip_samples / sample_rate / 3600, 4)
+def hours_of(items: int, clip_samples: int, sample_rate: int) -> float:
+    """The duration of `items` clips or mixtures in hours."""
+    return round(items * clip_samples / sample_rate / 3600, 4)
 
 
 def _split(row: dict[str, Any]) -> SplitInfo:
@@ -181,7 +182,7 @@ def _split(row: dict[str, Any]) -> SplitInfo:
 def count_families(
     instruments: Iterable[DatasetInstrument], clips: Mapping[int, int]
 ) -> dict[str, dict[str, int]]:
-    """Instruments and clips of each family by name ("unknown" where there is none); `clips` by instrument number."""
+    """Count the instruments and clips of each family ("unknown" where there is none); `clips` by instrument number."""
     counts: dict[str, dict[str, int]] = {}
     for instrument in instruments:
         row = counts.setdefault(instrument.family or "unknown", {"instruments": 0, "clips": 0})

@@ -1,14 +1,13 @@
-"""How takes lie on disk: the published folders of WAV files, or shards of int16 rows for training.
+"""Writes rendered items to disk: the published folders of WAV files, or shards of int16 rows for training.
 
 Section 4 of Kim et al. 2022 publishes `train/001/0001.wav` (Nlakh-single) and `train/000001/124.wav … mix.wav` (Nlakh-multi).
-The compact form holds the same samples as `train/shard_00000.npy`; a mixture is its stems, so it is not stored.
+The compact layout holds the same samples as `train/shard_00000.npy`; it stores a mixture's stems alone, with two tables that
+say whose they are and where each mixture begins.
 """
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -17,74 +16,33 @@ import numpy as np
 import soundfile
 
 from models.atomic import PARTIAL, atomic_file
-from training.nlakh.dataset import Unit
-from training.nlakh.plan import Job, Request
-from training.nlakh.takes import Samples, Take, mix
+from training.nlakh.rendered import RenderedItem, Samples, UnitRecord, UnitTally, mix
+from training.nlakh.spec import PlannedUnit, RenderSpec
 
 MIX_FILE = "mix.wav"
+STEMS_FILE = "stems.npy"  # int32 [stems]: the instrument number of each row of a split's shards
+MIXTURES_FILE = "mixtures.npy"  # int64 [mixtures + 1]: the rows of mixture m run from its entry to the next
 HEADER_BYTES = 128  # of a shard: numpy leaves room for the number of rows to grow
 
 
-@dataclass(frozen=True)
-class Written:
-    """A finished unit, the instruments of each of its mixtures (Nlakh-multi only), and what was found damaged."""
-
-    unit: Unit
-    mixtures: tuple[tuple[int, ...], ...] = ()
-    faults: tuple[tuple[str, str], ...] = ()
-
-
-class Checksum:
-    """The sha256 of a unit: its samples in order, and before those of a mixture who plays in it."""
-
-    def __init__(self, is_multi: bool) -> None:
-        self._is_multi, self._digest = is_multi, hashlib.sha256()
-
-    def begin(self, players: Sequence[int]) -> None:
-        """The next take, by the numbers of its instruments."""
-        if self._is_multi:
-            self._digest.update(np.array([len(players), *players], "<i4").data)
-
-    def add(self, samples: Samples) -> None:
-        """The next samples, int16 of any shape."""
-        self._digest.update(samples.astype("<i2", copy=False).data)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
-class _Tally:
-    """What is remembered of a unit while it is written."""
-
-    def __init__(self, place: str, is_multi: bool) -> None:
-        self._place, self._is_multi = place, is_multi
-        self._checksum, self.items = Checksum(is_multi), 0
-        self._mixtures: list[tuple[int, ...]] = []
-
-    def add(self, take: Take) -> None:
-        players = tuple(part.instrument for part in take.parts)
-        self._checksum.begin(players)
-        for part in take.parts:
-            self._checksum.add(part.samples)
-        self.items += len(take.parts)
-        if self._is_multi:
-            self._mixtures.append(players)
-
-    def written(self) -> Written:
-        return Written(Unit(self._place, self.items, self._checksum.hexdigest()), tuple(self._mixtures))
-
-
 def write_unit(
-    request: Request, folder: Path, job: Job, takes: Iterator[Take], done: Callable[[], None]
-) -> Written:
-    """Render a unit into its place; it appears whole or not at all. `done` hears of each take."""
-    tally = _Tally(job.place, request.kind == "multi")
-    if request.layout == "compact":
-        with atomic_file(folder / job.place) as file:
-            _write_shard(file, request, takes, tally, done)
+    spec: RenderSpec, folder: Path, unit: PlannedUnit, items: Iterator[RenderedItem], done: Callable[[], None]
+) -> UnitRecord:
+    """Render a unit into its place; it appears whole or not at all. `done` is called after each item."""
+    tally = UnitTally(unit.place, spec.is_multi)
+
+    def counted() -> Iterator[RenderedItem]:
+        for item in items:
+            tally.add(item)
+            yield item
+            done()
+
+    if spec.layout == "compact":
+        with atomic_file(folder / unit.place) as file:
+            _write_shard(file, spec.clip_samples, counted())
     else:
-        _write_folders(folder, request, job, takes, tally, done)
-    return tally.written()
+        _write_folders(folder, spec, unit, counted())
+    return tally.record()
 
 
 def shard_header(rows: int, clip_samples: int) -> bytes:
@@ -94,63 +52,62 @@ def shard_header(rows: int, clip_samples: int) -> bytes:
     return start + about.encode().ljust(HEADER_BYTES - 11) + b"\n"
 
 
-def _write_shard(
-    file: BinaryIO, request: Request, takes: Iterator[Take], tally: _Tally, done: Callable[[], None]
-) -> None:
-    file.write(shard_header(0, request.clip_samples))
-    for take in takes:
-        tally.add(take)
-        for part in take.parts:
-            file.write(part.samples.astype("<i2", copy=False).data)
-        done()
+def _write_shard(file: BinaryIO, clip_samples: int, items: Iterator[RenderedItem]) -> None:
+    rows = 0
+    file.write(shard_header(rows, clip_samples))
+    for item in items:
+        for stem in item.stems:
+            file.write(stem.samples.astype("<i2", copy=False).data)
+        rows += len(item.stems)
     file.seek(0)
-    file.write(shard_header(tally.items, request.clip_samples))
+    file.write(shard_header(rows, clip_samples))
 
 
-def _write_folders(
-    folder: Path,
-    request: Request,
-    job: Job,
-    takes: Iterator[Take],
-    tally: _Tally,
-    done: Callable[[], None],
-) -> None:
-    """WAV files, made beside their place and moved there when the unit is whole."""
-    split = folder / job.split
-    partial = split / f".{job.record}{PARTIAL}"
+def _write_folders(folder: Path, spec: RenderSpec, unit: PlannedUnit, items: Iterator[RenderedItem]) -> None:
+    """Write WAV files beside their place, and move them there once the unit is whole."""
+    split = folder / unit.split
+    partial = split / f".{unit.record_name}{PARTIAL}"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        for take in takes:
-            tally.add(take)
-            for path, samples in _files(partial, request.kind == "multi", take):
-                _write_wav(path, samples, request.sample_rate)
-            done()
-        made = [partial] if request.kind == "single" else sorted(partial.iterdir())
+        for item in items:
+            for path, samples in _wav_files(partial, spec.is_multi, item):
+                _write_wav(path, samples, spec.sample_rate)
+        made = sorted(partial.iterdir()) if spec.is_multi else [partial]
         for path in made:
-            target = folder / job.place if request.kind == "single" else split / path.name
-            shutil.rmtree(
-                target, ignore_errors=True
-            )  # of a run that was killed between moving and remembering
+            target = split / path.name if spec.is_multi else folder / unit.place
+            # A run that was killed after moving the files and before recording the unit left them there.
+            shutil.rmtree(target, ignore_errors=True)
             path.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _files(partial: Path, is_multi: bool, take: Take) -> Iterator[tuple[Path, Samples]]:
+def _wav_files(partial: Path, is_multi: bool, item: RenderedItem) -> Iterator[tuple[Path, Samples]]:
     if not is_multi:
-        yield partial / f"{take.number:04d}.wav", take.parts[0].samples
+        yield partial / f"{item.number:04d}.wav", item.stems[0].samples
         return
-    mixture = partial / f"{take.number:06d}"
-    for part in take.parts:
-        yield mixture / f"{part.instrument:03d}.wav", part.samples
-    yield mixture / MIX_FILE, mix(take.parts)
+    mixture = partial / f"{item.number:06d}"
+    for stem in item.stems:
+        yield mixture / f"{stem.instrument:03d}.wav", stem.samples
+    yield mixture / MIX_FILE, mix(item.stems)
 
 
 def _write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
-    encoded = BytesIO()  # soundfile swallows what goes wrong in writing to a file of ours
+    encoded = BytesIO()  # soundfile hides errors of writing to a file object of ours
     soundfile.write(encoded, samples, sample_rate, format="WAV", subtype="PCM_16")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(encoded.getbuffer())
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_tables(folder: Path, mixtures: list[tuple[int, ...]]) -> None:
+    """Write the two tables of a compact split; `mixtures` are the instrument numbers of each mixture, in order."""
+    tables = {
+        STEMS_FILE: np.concatenate([np.array(row, np.int32) for row in mixtures]),
+        MIXTURES_FILE: np.cumsum([0, *(len(row) for row in mixtures)], dtype=np.int64),
+    }
+    for name, table in tables.items():
+        with atomic_file(folder / name) as file:
+            np.save(file, table, allow_pickle=False)

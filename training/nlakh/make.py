@@ -1,13 +1,13 @@
-"""Makes a data set from start to end: hash the sources, read the MIDI, check the instruments, render, describe.
+"""Makes a data set: read the inputs, select the instruments, render the missing units, write `dataset.json`.
 
-Section 4 of Kim et al. 2022. Every step either is repeated exactly or was remembered, so an interrupted run carries on.
+Section 4 of Kim et al. 2022. Each step is either repeatable or recorded, so an interrupted run resumes.
 """
 
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,206 +21,224 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from index.sources.default import default_soundfont
-from index.sources.nsynth import Missing
 from models.errors import TrainingError
 from training.midi import MidiCollection
-from training.nlakh.casting import Checked, Library, cast, hash_source
-from training.nlakh.dataset import WORK_FOLDER, Dataset, Kind, Layout, read_dataset
-from training.nlakh.finishing import finish
-from training.nlakh.plan import MIN_PARTS, Phrases, Plan, Request
-from training.nlakh.rendering import check_instruments, render_missing
-from training.nlakh.work_folder import (
-    check_is_ours,
-    is_finished,
-    keep_plan,
-    kept_plan,
-    only_run,
-    recall,
-    stops_in_words,
-    tidy,
+from training.nlakh.dataset import (
+    WORK_FOLDER,
+    Dataset,
+    Fault,
+    SplitInfo,
+    count_families,
+    hours_of,
+    read_dataset,
+    write_dataset,
 )
-from training.nlakh.workshop import Materials
-from training.splits import MANIFEST, Row, probes_only, read_manifest
-
-DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
-MAX_COUNT = 1_000_000  # clips of an instrument, or mixtures, of a split: a thousand and ten times the paper's
-LIMITS = {  # lowest and highest value of what is asked for
-    "seed": (0, 2**63 - 1),
-    "workers": (1, 256),
-    "max_instruments": (MIN_PARTS, 100),
-    "level_range_db": (0.0, 30.0),  # beyond, the quietest stems vanish in rounding
-    "valid_share": (0.0, 1.0),
-}
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the user asks for; `counts` are clips per instrument, or mixtures, of each split."""
-
-    kind: Kind
-    layout: Layout
-    notes: tuple[str, ...]
-    midi: Path | None
-    out: Path
-    counts: tuple[tuple[str, int], ...]
-    seed: int = 1
-    workers: int = 1
-    max_instruments: int = 9
-    level_range_db: float = 6.0
-    drums: bool = False
-    phrases: Phrases = "midi"
-    manifest: Path = MANIFEST
-    probes: bool = False  # of the manifest's instruments only those that form the sides' retrieval libraries
-    valid_share: float = 0.05
-    midi_cache: Path | None = None
-    missing: Missing = "nearest"
-
-    def __post_init__(self) -> None:
-        """Raises TrainingError for what cannot be rendered, before anything is read."""
-        for name, (low, high) in LIMITS.items():
-            check_within(name, getattr(self, name), low, high)
-        if not self.counts:
-            raise TrainingError("at least one split is needed", value=self.counts, limit=1)
-        for split, count in self.counts:
-            check_within(f"the count of {split}", count, 1, MAX_COUNT)
-        if self.kind == "multi" and self.midi is None:
-            raise TrainingError("Nlakh-multi needs MIDI files", value=None, limit="a folder of MIDI files")
-
-    def read_manifest(self) -> dict[str, Row]:
-        """The sides of the instruments, as far as they take part."""
-        rows = read_manifest(self.manifest)
-        return probes_only(rows) if self.probes else rows
-
-    @property
-    def materials(self) -> Materials:
-        notes = tuple(default_soundfont() if name == DEFAULT_NOTES else Path(name) for name in self.notes)
-        cache = self.midi_cache or self.out / WORK_FOLDER / "midi"
-        return Materials(notes, self.midi, cache, self.missing)
+from training.nlakh.instrument_selection import InstrumentCheck, InstrumentCollection, select_instruments
+from training.nlakh.layouts import write_tables
+from training.nlakh.rendered import UnitRecord
+from training.nlakh.resume import (
+    check_folder,
+    explain_os_errors,
+    is_finished,
+    load_plan,
+    load_unit,
+    lock_folder,
+    remove_work_dir,
+    save_plan,
+)
+from training.nlakh.spec import InputPaths, RenderPlan, RenderSpec, check_limits
+from training.nlakh.worker import check_instruments, render_missing
 
 
-def check_within(name: str, value: float, low: float, high: float) -> None:
-    """Raises TrainingError for a value outside its limits, or none at all (NaN)."""
-    if not low <= value <= high:
-        limit = f"{low:,} to {high:,}"
-        raise TrainingError(f"{name} is {value:,}, {limit} is allowed", value=value, limit=limit)
+def make(spec: RenderSpec, inputs: InputPaths, out: Path, console: Console, *, workers: int = 1) -> Dataset:
+    """Render a data set into `out`, or its missing units, and return its description.
+
+    Raises TrainingError or SourceError; the folder is then either untouched or can be resumed.
+    """
+    check_limits(workers=workers)
+    if spec.is_multi and inputs.midi is None:
+        raise TrainingError("Nlakh-multi needs MIDI files", value=None, limit="a folder of MIDI files")
+    check_folder(out)
+    run = RenderRun(spec, inputs, out, console, workers)
+    if is_finished(out):
+        return run.existing()
+    with lock_folder(out), explain_os_errors(out):
+        if is_finished(out):  # by the run that held the lock until now
+            return run.existing()
+        return run.render()
 
 
 class SpeedColumn(ProgressColumn):
-    """Takes a second since this run began."""
+    """Items a second since this run began."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.fields['unit']}/s {task.speed or 0:,.0f}" if task.speed else "")
 
 
-def make(order: Order, console: Console) -> Dataset:
-    """Render what is ordered, or what is left of it, and return its description.
+@dataclass(frozen=True)
+class RenderRun:
+    """One call of `make`."""
 
-    Raises TrainingError or SourceError; the folder is then either untouched or can be carried on with.
-    """
-    check_is_ours(order.out)
-    if is_finished(order.out):
-        return _finished(order, console)
-    with only_run(order.out), stops_in_words(order.out):
-        if is_finished(order.out):  # by the run that was at work until now
-            return _finished(order, console)
-        return _carry_on(order, console)
+    spec: RenderSpec
+    inputs: InputPaths
+    out: Path
+    console: Console
+    workers: int
+
+    def existing(self) -> Dataset:
+        """The finished data set in the folder. Raises TrainingError when it has another specification."""
+        dataset = read_dataset(self.out)
+        _, _, spec = self._read_inputs(self.inputs)
+        if dataset.request != spec.digest:
+            raise TrainingError(f"{self.out} holds another finished data set", value=str(self.out))
+        remove_work_dir(self.out)  # a run that was killed in its last step left it
+        return dataset
+
+    def render(self) -> Dataset:
+        """Render the missing units into a folder that no other run uses."""
+        cache = self.inputs.midi_cache or self.out / WORK_FOLDER / "midi"
+        inputs = replace(self.inputs, midi_cache=cache)
+        collection, midi, spec = self._read_inputs(inputs)
+        with self._progress() as bar:
+            plan = load_plan(self.out, spec)
+            if plan is None:
+                plan = self._plan(spec, collection, bar)
+                save_plan(self.out, plan)
+            self._render_units(plan, inputs, bar)
+        return finish(plan, midi, self.out)
+
+    def _read_inputs(
+        self, inputs: InputPaths
+    ) -> tuple[InstrumentCollection, MidiCollection | None, RenderSpec]:
+        """The instruments, the MIDI files, and the specification with the hashes of both."""
+        with self.console.status("reading the notes and the MIDI files"):
+            collection = InstrumentCollection(inputs.notes, self.spec.missing)
+            midi = None
+            if inputs.midi is not None:
+                midi = MidiCollection.read(inputs.midi, workers=self.workers, cache=inputs.midi_cache)
+            fingerprint = midi.fingerprint if midi else None
+            return (
+                collection,
+                midi,
+                self.spec.with_inputs(collection.hashes(), inputs.read_manifest(), fingerprint),
+            )
+
+    def _plan(self, spec: RenderSpec, collection: InstrumentCollection, bar: Progress) -> RenderPlan:
+        def check(ids: Sequence[str]) -> Iterator[InstrumentCheck]:
+            task = bar.add_task("checking", total=len(ids), unit="instruments")
+            yield from check_instruments(
+                spec,
+                self.inputs,
+                ids,
+                workers=self.workers,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+
+        return RenderPlan(spec, *select_instruments(spec, collection, self.inputs.read_manifest(), check))
+
+    def _render_units(self, plan: RenderPlan, inputs: InputPaths, bar: Progress) -> None:
+        units = list(plan.units())
+        total = sum(unit.count for unit in units)
+        there = sum(unit.count for unit in units if load_unit(self.out, unit) is not None)
+        noun = "mixtures" if plan.spec.is_multi else "clips"
+        task = bar.add_task("rendering", total=total, completed=there, unit=noun)
+        render_missing(
+            plan,
+            inputs,
+            self.out,
+            workers=self.workers,
+            progress=lambda done: bar.update(task, completed=there + done),
+        )
+
+    def _progress(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            SpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        return Progress(*columns, console=self.console, speed_estimate_period=60)
 
 
-def _carry_on(order: Order, console: Console) -> Dataset:
-    """Render what is not there yet, in a folder that is ours alone."""
-    library, midi, request = _open(order, console)
-    with _progress(console) as bar:
-        plan = kept_plan(request, order.out)
-        if plan is None:
-            plan = _new_plan(order, request, library, bar)
-            keep_plan(plan, order.out)
-        _render(order, plan, order.materials, bar)
-    return finish(plan, midi, order.out)
+Records = dict[str, list[UnitRecord]]  # of each split, in order
 
 
-def _open(order: Order, console: Console) -> tuple[Library, MidiCollection | None, Request]:
-    with console.status("reading the notes and the MIDI files"):
-        library = Library(order.materials.notes, order.missing)
-        midi = _read_midi(order, order.materials)
-        return library, midi, _request(order, library, midi)
-
-
-def _read_midi(order: Order, materials: Materials) -> MidiCollection | None:
-    if materials.midi is None:
-        return None
-    cache = order.midi_cache if is_finished(order.out) else materials.midi_cache
-    return MidiCollection.read(materials.midi, workers=order.workers, cache=cache)
-
-
-def _request(order: Order, library: Library, midi: MidiCollection | None) -> Request:
-    return Request(
-        kind=order.kind,
-        layout=order.layout,
-        seed=order.seed,
-        counts=order.counts,
-        max_instruments=order.max_instruments,
-        level_range_db=order.level_range_db,
-        drums=order.drums,
-        phrases=order.phrases,
-        sources=tuple(hash_source(source.name, source.files) for source in library.sources),
-        manifest=hashlib.sha256(json.dumps(order.read_manifest()).encode()).hexdigest(),
-        midi=midi.fingerprint if midi else None,
-        valid_share=order.valid_share,
-        missing=order.missing,
-    )
-
-
-def _finished(order: Order, console: Console) -> Dataset:
-    """The data set that is there. Raises TrainingError when it is another than is ordered."""
-    dataset = read_dataset(order.out)
-    _, _, request = _open(order, console)
-    if dataset.request != request.digest:
-        raise TrainingError(f"{order.out} holds another finished data set", value=str(order.out))
-    tidy(order.out)  # of a run that was killed after its last step
+def finish(plan: RenderPlan, midi: MidiCollection | None, folder: Path) -> Dataset:
+    """Write the tables and `dataset.json` of a folder whose units are all there, and remove the work folder."""
+    records: Records = {split: [] for split in plan.spec.splits}
+    for unit in plan.units():
+        record = load_unit(folder, unit)
+        assert record is not None, f"{unit.place} was not rendered"
+        records[unit.split].append(record)
+    if plan.spec.is_multi and plan.spec.layout == "compact":
+        for split, found in records.items():
+            write_tables(folder / split, _mixtures(found))
+    dataset = describe(plan, midi, records)
+    write_dataset(folder, dataset)
+    remove_work_dir(folder)
     return dataset
 
 
-def _new_plan(order: Order, request: Request, library: Library, bar: Progress) -> Plan:
-    def check(ids: Sequence[str]) -> Iterator[Checked]:
-        task = bar.add_task("checking", total=len(ids), unit="instruments")
-        yield from check_instruments(
-            order.materials, ids, workers=order.workers, heard=lambda done: bar.update(task, completed=done)
-        )
-
-    instruments, faults = cast(
-        library,
-        order.read_manifest(),
-        request.splits,
-        check,
-        seed=request.seed,
-        valid_share=request.valid_share,
-        drums=request.drums,
-    )
-    return Plan(request, instruments, faults)
-
-
-def _render(order: Order, plan: Plan, materials: Materials, bar: Progress) -> None:
-    jobs = list(plan.jobs())
-    total = sum(job.count for job in jobs)
-    there = sum(job.count for job in jobs if recall(order.out, job) is not None)
-    unit = "clips" if order.kind == "single" else "mixtures"
-    task = bar.add_task("rendering", total=total, completed=there, unit=unit)
-    render_missing(
-        plan,
-        materials,
-        order.out,
-        workers=order.workers,
-        progress=lambda done: bar.update(task, completed=there + done),
+def describe(plan: RenderPlan, midi: MidiCollection | None, records: Records) -> Dataset:
+    """The description of a rendered plan; it follows from the plan and the unit records alone."""
+    spec = plan.spec
+    mixtures = [row for found in records.values() for row in _mixtures(found)]
+    sizes = Counter(map(len, mixtures))
+    counts = dict(spec.counts)
+    clips = {row.number: counts[row.split] for row in plan.instruments}
+    if spec.is_multi:
+        clips = dict(Counter(number for row in mixtures for number in row))
+    return Dataset(
+        kind=spec.kind,
+        layout=spec.layout,
+        sample_rate=spec.sample_rate,
+        clip_samples=spec.clip_samples,
+        seed=spec.seed,
+        parameters=_parameters(spec),
+        splits={split: _split_info(plan, split, found) for split, found in records.items()},
+        instruments=plan.instruments,
+        families=count_families(plan.instruments, clips),
+        instruments_per_mixture={str(size): sizes[size] for size in sorted(sizes)},
+        sources=spec.sources,
+        midi=_midi_info(midi),
+        faults=_faults(plan, midi, records),
+        request=spec.digest,
     )
 
 
-def _progress(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        SpeedColumn(),
-        TimeRemainingColumn(),
+def _mixtures(records: list[UnitRecord]) -> list[tuple[int, ...]]:
+    """The instrument numbers of each mixture of a split."""
+    return [row for record in records for row in record.mixtures]
+
+
+def _faults(plan: RenderPlan, midi: MidiCollection | None, records: Records) -> tuple[Fault, ...]:
+    """All faults, each once: those found in planning, those found in playing, those of the MIDI files."""
+    played = {fault for found in records.values() for record in found for fault in record.faults}
+    return (*plan.faults, *sorted(played - set(plan.faults)), *(midi.faults if midi else ()))
+
+
+def _parameters(spec: RenderSpec) -> dict[str, Any]:
+    """The settings that have no field of their own in `dataset.json`."""
+    settings = asdict(spec)
+    names = ("max_instruments", "level_range_db") if spec.is_multi else ("phrases",)
+    count = "mixtures" if spec.is_multi else "clips"
+    return {count: dict(spec.counts), "valid_share": spec.valid_share} | {
+        name: settings[name] for name in (*names, "drums", "missing")
+    }
+
+
+def _split_info(plan: RenderPlan, split: str, records: list[UnitRecord]) -> SplitInfo:
+    return SplitInfo(
+        instruments=len(plan.of_split(split)),
+        clips=sum(record.unit.items for record in records),
+        mixtures=len(_mixtures(records)),
+        hours=hours_of(plan.num_items(split), plan.spec.clip_samples, plan.spec.sample_rate),
+        units=tuple(record.unit for record in records),
     )
-    return Progress(*columns, console=console, speed_estimate_period=60)
+
+
+def _midi_info(midi: MidiCollection | None) -> dict[str, Any]:
+    if midi is None:
+        return {}
+    return {"sha256": midi.fingerprint, "files": len(midi.files), "left_out": len(midi.faults)}

@@ -16,69 +16,73 @@ from index.sources.playing import fit_range
 from models.errors import TrainingError
 from training.midi import OTHER
 from training.mixing import active_rms
-from training.nlakh.casting import Fault, Library, is_heard, parts_left_out
-from training.nlakh.plan import BLOCK_MIXTURES, MIN_PARTS, Job, Plan
+from training.nlakh.dataset import Fault
+from training.nlakh.instrument_selection import InstrumentCollection, instrument_faults, is_audible
+from training.nlakh.rendered import RenderedItem, Stem
 from training.nlakh.single import MAX_DRAWS, musical_range
-from training.nlakh.takes import Part, Take
-from training.sections import Part as MidiPart
-from training.sections import SectionBook
+from training.nlakh.spec import BLOCK_MIXTURES, MIN_STEMS, PlannedUnit, RenderPlan
+from training.sections import SectionBook, SectionTrack
 
 PEAK_DB = -1.0  # of the mixture, or of its loudest stem
-CAST_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
+POOL_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
 MAX_SECTIONS = 2_000  # drawn for a mixture until two of the instruments can play one
 
-Player = tuple[int, PlayableInstrument, MidiPart]  # an instrument's number, itself, what it plays
+Assignment = tuple[int, PlayableInstrument, SectionTrack]  # an instrument's number, itself, what it plays
 
 
 class MultiRenderer:
-    """Renders units of Nlakh-multi. `books` holds each split's sections."""
+    """Renders units of Nlakh-multi. `books` holds each split's sections.
 
-    def __init__(self, plan: Plan, library: Library, books: dict[str, SectionBook]) -> None:
-        self._plan, self._library, self._books = plan, library, books
-        self._seconds = plan.request.clip_samples / plan.request.sample_rate
-        self.faults: set[Fault] = set()  # of the instruments of the last unit, as far as they were played
+    `faults` are those of the last unit's instruments, as far as they were played.
+    """
 
-    def takes(self, job: Job) -> Iterator[Take]:
-        """The mixtures of a unit, in order, played by one cast of instruments."""
-        cast = Cast(self._plan, self._library, job.split, job.first // BLOCK_MIXTURES)
-        for number in range(job.first + 1, job.first + job.count + 1):
-            yield Take(number, self._parts(job.split, number, cast))
-        self.faults = {fault for instrument in cast.opened() for fault in parts_left_out(instrument)}
+    def __init__(
+        self, plan: RenderPlan, collection: InstrumentCollection, books: dict[str, SectionBook]
+    ) -> None:
+        self._plan, self._collection, self._books = plan, collection, books
+        self.faults: set[Fault] = set()
 
-    def _parts(self, split: str, number: int, cast: "Cast") -> tuple[Part, ...]:
-        """The stems of a mixture; sections that leave fewer than two are drawn again."""
-        generator = np.random.default_rng([self._plan.request.seed, zlib.crc32(split.encode()), number])
+    def render(self, unit: PlannedUnit) -> Iterator[RenderedItem]:
+        """The mixtures of a unit, in order, played by one pool of instruments."""
+        pool = InstrumentPool(self._plan, self._collection, unit.split, unit.first // BLOCK_MIXTURES)
+        for number in range(unit.first + 1, unit.first + unit.count + 1):
+            yield RenderedItem(number, self._stems(unit.split, number, pool))
+        self.faults = {fault for instrument in pool.opened() for fault in instrument_faults(instrument)}
+
+    def _stems(self, split: str, number: int, pool: "InstrumentPool") -> tuple[Stem, ...]:
+        """The stems of a mixture; sections with fewer than two audible ones are drawn again."""
+        generator = np.random.default_rng([self._plan.spec.seed, zlib.crc32(split.encode()), number])
         for _ in range(MAX_DRAWS):
-            players = self._players(generator, split, cast)
-            stems = [(key, self._play(instrument, part)) for key, instrument, part in players]
-            heard = sorted((key, stem) for key, stem in stems if is_heard(stem))
-            if len(heard) >= MIN_PARTS:
-                levelled = self._level(generator, np.stack([stem for _, stem in heard]))
-                return tuple(Part(key, stem) for (key, _), stem in zip(heard, levelled, strict=True))
+            assigned = self._assign(generator, split, pool)
+            played = [(key, self._play(instrument, track)) for key, instrument, track in assigned]
+            audible = sorted((key, samples) for key, samples in played if is_audible(samples))
+            if len(audible) >= MIN_STEMS:
+                levelled = self._level(generator, np.stack([samples for _, samples in audible]))
+                return tuple(Stem(key, samples) for (key, _), samples in zip(audible, levelled, strict=True))
         raise TrainingError(
             f"mixture {number} of {split} stayed silent in {MAX_DRAWS} sections", value=number
         )
 
-    def _players(self, generator: np.random.Generator, split: str, cast: "Cast") -> list[Player]:
-        """Who plays what in a random section that two of the instruments can play. Raises TrainingError if none is found."""
+    def _assign(self, generator: np.random.Generator, split: str, pool: "InstrumentPool") -> list[Assignment]:
+        """Instruments for a random section that two of them can play. Raises TrainingError when none is found."""
         for _ in range(MAX_SECTIONS):
-            players = cast.assign(generator, self._books[split].section(generator))
-            if len(players) >= MIN_PARTS:
-                return players
-        families = ", ".join(cast.families)
+            assigned = pool.assign(generator, self._books[split].section(generator))
+            if len(assigned) >= MIN_STEMS:
+                return assigned
+        families = ", ".join(pool.families)
         message = (
             f"no section of {MAX_SECTIONS} of the MIDI files of {split} has tracks for two of its instruments "
             f"(families: {families}): give more of either"
         )
-        raise TrainingError(message, value=families, limit=MIN_PARTS)
+        raise TrainingError(message, value=families, limit=MIN_STEMS)
 
-    def _play(self, instrument: PlayableInstrument, part: MidiPart) -> NDArray[np.float32]:
-        notes = part.notes if part.is_drum else fit_range(part.notes, *musical_range(instrument))
-        return instrument.play(notes, self._seconds, self._plan.request.sample_rate)
+    def _play(self, instrument: PlayableInstrument, track: SectionTrack) -> NDArray[np.float32]:
+        notes = track.notes if track.is_drum else fit_range(track.notes, *musical_range(instrument))
+        return instrument.play(notes, self._plan.spec.clip_seconds, self._plan.spec.sample_rate)
 
     def _level(self, generator: np.random.Generator, stems: NDArray[np.float32]) -> NDArray[np.int16]:
-        """Bring `stems [parts, samples]` to one level, then random gains, then the whole to full scale, rounded."""
-        spread = self._plan.request.level_range_db
+        """Bring `stems [stems, samples]` to one level, then random gains, then the whole to full scale, rounded."""
+        spread = self._plan.spec.level_range_db
         gain = 10 ** (generator.uniform(-spread, spread, size=(len(stems), 1)) / 20)
         level = active_rms(torch.from_numpy(stems)).numpy()
         stems = stems * (gain / np.maximum(level, 1e-6)).astype(np.float32)
@@ -88,19 +92,19 @@ class MultiRenderer:
         return np.rint(stems, out=stems).astype(np.int16)
 
 
-class Cast:
-    """The instruments that one block of mixtures is played by: some of each family, opened once.
+class InstrumentPool:
+    """The instruments that play one block of mixtures: some of each family, each opened once.
 
-    Which they are depends on (seed, split, block), so that all instruments get their turn.
+    The choice depends on (seed, split, block), so that all instruments take part in turn.
     """
 
-    def __init__(self, plan: Plan, library: Library, split: str, block: int) -> None:
-        self._library, self._most = library, plan.request.max_instruments
-        generator = np.random.default_rng([plan.request.seed, zlib.crc32(split.encode()), block, CAST_SIZE])
+    def __init__(self, plan: RenderPlan, collection: InstrumentCollection, split: str, block: int) -> None:
+        self._collection, self._max_instruments = collection, plan.spec.max_instruments
+        generator = np.random.default_rng([plan.spec.seed, zlib.crc32(split.encode()), block, POOL_SIZE])
         of_family: dict[str, list[tuple[int, str]]] = {}
         for row in plan.of_split(split):
             of_family.setdefault(row.family or OTHER, []).append((row.number, row.id))
-        share = -(-CAST_SIZE // len(of_family))
+        share = -(-POOL_SIZE // len(of_family))
         self._of_family = {}
         for family, rows in sorted(of_family.items()):
             chosen = generator.permutation(len(rows))[:share]
@@ -115,21 +119,24 @@ class Cast:
         """The instruments that have played."""
         return self._opened.values()
 
-    def assign(self, generator: np.random.Generator, parts: tuple[MidiPart, ...]) -> list[Player]:
-        """A different instrument of its family for each part, at most the plan's number; parts without one are left out."""
+    def assign(self, generator: np.random.Generator, tracks: tuple[SectionTrack, ...]) -> list[Assignment]:
+        """Give each track a different instrument of its family, up to the plan's number of instruments.
+
+        Tracks for which no instrument is free are left out.
+        """
         taken: set[int] = set()
-        players: list[Player] = []
-        for place in generator.permutation(len(parts)):
-            part = parts[place]
-            free = [row for row in self._of_family.get(part.family, ()) if row[0] not in taken]
-            if not free or len(players) == self._most:
+        assigned: list[Assignment] = []
+        for place in generator.permutation(len(tracks)):
+            track = tracks[place]
+            free = [row for row in self._of_family.get(track.family, ()) if row[0] not in taken]
+            if not free or len(assigned) == self._max_instruments:
                 continue
             number, key = free[int(generator.integers(len(free)))]
             taken.add(number)
-            players.append((number, self._open(key), part))
-        return players
+            assigned.append((number, self._open(key), track))
+        return assigned
 
     def _open(self, key: str) -> PlayableInstrument:
         if key not in self._opened:
-            self._opened[key] = self._library.playable(key)
+            self._opened[key] = self._collection.playable(key)
         return self._opened[key]

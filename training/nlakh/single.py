@@ -1,7 +1,7 @@
 """Renders Nlakh-single: every instrument plays five-second excerpts of MIDI tracks of its family.
 
 Section 4 of Kim et al. 2022, figure 3a. A clip depends on (seed, instrument, clip number) alone. `varied` phrases are ours:
-composed phrases and single notes beside the excerpts, so that registers, tempi and one-shots are heard too.
+composed phrases and single notes besides the excerpts, for more registers, tempi and one-shots.
 """
 
 import zlib
@@ -15,12 +15,18 @@ from index.sources.base import PlayableInstrument
 from index.sources.playing import fit_range
 from models.errors import TrainingError
 from training.compose import compose, single_notes
-from training.nlakh.casting import Fault, Library, held_notes, is_heard, parts_left_out
-from training.nlakh.plan import Job, Plan
-from training.nlakh.takes import Part, Samples, Take
+from training.nlakh.dataset import Fault
+from training.nlakh.instrument_selection import (
+    InstrumentCollection,
+    held_notes,
+    instrument_faults,
+    is_audible,
+)
+from training.nlakh.rendered import RenderedItem, Samples, Stem
+from training.nlakh.spec import PlannedUnit, RenderPlan
 from training.phrases import Phrase, PhraseBook
 
-MUSICAL_LOW, MUSICAL_HIGH = 28, 96  # a preset answers every key; these are the ones that music uses
+MUSICAL_LOW, MUSICAL_HIGH = 28, 96  # a preset answers every key; music uses these
 OWN_FAMILY_PROBABILITY = 0.6  # of a varied phrase from MIDI; else any family's
 MIDI_SHARE, COMPOSED_SHARE = 0.70, 0.15  # of varied phrases; the rest are single notes
 OCTAVE_PROBABILITY = 0.3  # of moving a varied phrase an octave up or down before it is fitted
@@ -30,47 +36,51 @@ MAX_DRAWS = 50
 
 
 def musical_range(instrument: PlayableInstrument) -> tuple[int, int]:
-    """Lowest and highest MIDI pitch to be used, as far as the instrument has them."""
+    """Lowest and highest MIDI pitch to use: the musical keys that the instrument has, else all it has."""
     low, high = instrument.playable_range
     kept = max(low, MUSICAL_LOW), min(high, MUSICAL_HIGH)
     return kept if kept[0] <= kept[1] else (low, high)
 
 
 class SingleRenderer:
-    """Renders units of Nlakh-single. `books` holds each split's phrases, None where they are composed."""
+    """Renders units of Nlakh-single. `books` holds each split's phrases, None where they are composed.
 
-    def __init__(self, plan: Plan, library: Library, books: dict[str, PhraseBook | None]) -> None:
-        self._plan, self._library, self._books = plan, library, books
-        self._seconds = plan.request.clip_samples / plan.request.sample_rate
-        self.faults: set[Fault] = set()  # of the instruments of the last unit, as far as they were played
+    `faults` are those of the last unit's instruments, as far as they were played.
+    """
 
-    def takes(self, job: Job) -> Iterator[Take]:
-        """The clips of a unit, one after the other: row r of a split is clip `r mod clips` of instrument `r div clips`."""
-        rows, clips = self._plan.of_split(job.split), dict(self._plan.request.counts)[job.split]
+    def __init__(
+        self, plan: RenderPlan, collection: InstrumentCollection, books: dict[str, PhraseBook | None]
+    ) -> None:
+        self._plan, self._collection, self._books = plan, collection, books
+        self.faults: set[Fault] = set()
+
+    def render(self, unit: PlannedUnit) -> Iterator[RenderedItem]:
+        """The clips of a unit, in order: row r of a split is clip `r mod clips` of instrument `r div clips`."""
+        rows, clips = self._plan.of_split(unit.split), dict(self._plan.spec.counts)[unit.split]
         self.faults = set()
-        last = job.first + job.count
-        for place in range(job.first // clips, -(-last // clips)):
+        last = unit.first + unit.count
+        for place in range(unit.first // clips, -(-last // clips)):
             wanted, first = rows[place], place * clips
-            instrument = self._library.playable(wanted.id)
-            for row in range(max(first, job.first), min(first + clips, last)):
+            instrument = self._collection.playable(wanted.id)
+            for row in range(max(first, unit.first), min(first + clips, last)):
                 clip = row - first
-                samples = self.clip(instrument, clip, self._books[job.split])
-                yield Take(clip + 1, (Part(wanted.number, samples),))
-            self.faults.update(parts_left_out(instrument))
+                samples = self.clip(instrument, clip, self._books[unit.split])
+                yield RenderedItem(clip + 1, (Stem(wanted.number, samples),))
+            self.faults.update(instrument_faults(instrument))
 
     def clip(self, instrument: PlayableInstrument, number: int, book: PhraseBook | None) -> Samples:
-        """Clip `number` of an instrument, [clip_samples]; silent phrases are drawn again.
+        """Clip `number` of an instrument, [clip_samples].
 
-        What is silent in them all, such as a pad that swells slower than they go, holds a note. Raises TrainingError when
-        that is silent too.
+        Silent phrases are drawn again; an instrument that is silent in all of them, such as a pad that swells slowly, holds a
+        note. Raises TrainingError when that is silent too.
         """
-        request = self._plan.request
-        generator = np.random.default_rng([request.seed, zlib.crc32(instrument.id.encode()), number])
+        spec = self._plan.spec
+        generator = np.random.default_rng([spec.seed, zlib.crc32(instrument.id.encode()), number])
         drawn = (self._phrase(generator, instrument, book) for _ in range(MAX_DRAWS))
-        held = ((note,) for note in held_notes(*instrument.playable_range, self._seconds))
+        held = ((note,) for note in held_notes(*instrument.playable_range, spec.clip_seconds))
         for notes in chain(drawn, held):
-            samples = instrument.play(notes, self._seconds, request.sample_rate)
-            if is_heard(samples):
+            samples = instrument.play(notes, spec.clip_seconds, spec.sample_rate)
+            if is_audible(samples):
                 level = 10 ** ((PEAK_DB - generator.uniform(0, LEVEL_RANGE_DB)) / 20)
                 return np.round(samples * (32767 * level / np.abs(samples).max())).astype(np.int16)
         raise TrainingError(f"{instrument.id} stayed silent in {MAX_DRAWS} phrases", value=instrument.id)
@@ -79,7 +89,7 @@ class SingleRenderer:
         self, generator: np.random.Generator, instrument: PlayableInstrument, book: PhraseBook | None
     ) -> Phrase:
         low, high = musical_range(instrument)
-        if self._plan.request.phrases == "midi" and book is not None:
+        if self._plan.spec.phrases == "midi" and book is not None:
             return fit_range(book.excerpt(generator, instrument.family), low, high)
         kind = generator.random()
         if kind < MIDI_SHARE and book is not None:

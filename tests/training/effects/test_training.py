@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from models.errors import TrainingError
 from tests.training.nlakh.written import instruments, write_multi
 from tests.training.tiny_runs import CPU, recipe, train_tiny_multi, train_tiny_single
+from training.bank import Bank
 from training.clip_store import ClipStore
-from training.stem_bank import StemBank
 from training.train_multi import open_mixer
 
 ON = [
@@ -40,6 +40,6 @@ def test_effects_change_what_is_learned_if_they_can_occur(tmp_path: Path, single
 def test_rendered_mixtures_are_given_no_effects(tmp_path: Path) -> None:
     stems = [[(1, np.ones(80, np.int16)), (2, np.ones(80, np.int16))]]
     write_multi(tmp_path, stems, instruments(2))
-    bank = StemBank.open(tmp_path)
+    bank = Bank.open(tmp_path, kind="multi")
     with pytest.raises(TrainingError, match="random mixtures only"):
         open_mixer(recipe("multi", *ON), bank, ClipStore(bank, CPU), tmp_path / "mel.pt")

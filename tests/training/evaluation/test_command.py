@@ -134,7 +134,10 @@ def test_cells_are_short() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--protocol", "guess"], "no protocol guess; known are served, lanes, paper, library, three, verify, real"),
+        (
+            ["--protocol", "guess"],
+            "no protocol guess; known are served, lanes, paper, library, three, verify, real",
+        ),
         (["--protocol", "real", "--split", "valid"], "real needs the split test-recorded, given are valid"),
         (["--split", "test-same"], "not Nlakh-single with test-same"),
         (["--num-mixtures", "1"], "1 mixtures cannot be measured, 2 to 100,000 can"),

@@ -12,12 +12,12 @@ from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
+from training.bank import Bank
 from training.evaluation import lanes, library, paper, real, served, three, verification
 from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.mixtures import part_mixtures
 from training.evaluation.report import Table
-from training.stem_bank import StemBank
 
 SPLITS = {"train": (4, 8), "test-same": (10, 8)}
 
@@ -50,7 +50,7 @@ def test_paper_measures_random_and_rendered_mixtures(context: EvaluationContext,
         [(rows[place].number, samples[2 * place]) for place in played] for played in ((0, 3), (2, 4, 9))
     ]
     write_multi(tmp_path, mixtures, rows)
-    found = list(paper.tables(replace(context, rendered=StemBank.open(tmp_path, "test-same"))))
+    found = list(paper.tables(replace(context, rendered=Bank.open(tmp_path, "test-same", "multi"))))
     assert [table.kind for table in found] == ["random-1", "random-5", "rendered-1", "rendered-5"]
     for table in found:
         check(table)
@@ -76,7 +76,7 @@ def test_rendered_mixtures_of_strangers_are_refused(context: EvaluationContext, 
     strangers = [replace(rows[0], id="stranger"), *rows[1:]]
     write_multi(tmp_path, [[(strangers[0].number, silence), (strangers[1].number, silence)]], strangers)
     with pytest.raises(TrainingError, match=r"1 of 10 instruments .* stranger .* --probes"):
-        list(paper.tables(replace(context, rendered=StemBank.open(tmp_path, "test-same"))))
+        list(paper.tables(replace(context, rendered=Bank.open(tmp_path, "test-same", "multi"))))
 
 
 def test_library_grows_and_tells_its_distractors(context: EvaluationContext) -> None:

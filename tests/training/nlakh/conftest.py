@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.nlakh.orders import QUIET, order
+from tests.training.nlakh.tiny_sets import render
 from tests.training.tiny_notes import slots, write_instrument, write_midi
-from training.nlakh.make import make
 
 FAMILIES = ("bass", "flute", "organ", "string")
 PROGRAMS = {"bass": 33, "flute": 73, "organ": 19, "string": 48}
@@ -39,5 +38,5 @@ def midi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def single(notes: Path, midi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "single"
-    make(order(notes, midi, out, layout="folders"), QUIET)
+    render(notes, midi, out, layout="folders")
     return out

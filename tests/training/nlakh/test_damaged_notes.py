@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from rich.console import Console
 
+from tests.training.nlakh.tiny_sets import contents, render
 from tests.training.tiny_notes import tone
 from training.bank import Bank
-from training.nlakh.casting import Library
-from training.nlakh.dataset import Kind, Layout
-from training.nlakh.make import Order, make
+from training.nlakh.dataset import Kind
+from training.nlakh.instrument_selection import InstrumentCollection
 
 RATE = 16_000
+COUNTS = (("train", 8),)
 PITCHES = range(36, 97, 5)
 INSTRUMENTS = {
     f"{family}_acoustic_{number:03d}" for family in ("bass", "flute", "organ") for number in (1, 2)
@@ -43,27 +43,29 @@ def nsynth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def faults(nsynth: Path, midi: Path, out: Path, kind: Kind, layout: Layout, workers: int) -> dict[str, str]:
-    order = Order(kind, layout, (str(nsynth),), midi, out, (("train", 8),), workers=workers)
-    return dict(make(order, Console(quiet=True)).faults)
-
-
 @pytest.mark.parametrize("kind", ["single", "multi"])
 def test_notes_found_damaged_while_they_are_played_are_named(
     kind: Kind, nsynth: Path, midi: Path, tmp_path: Path
 ) -> None:
-    found = faults(nsynth, midi, tmp_path / "one", kind, "compact", 1)
+    found = dict(render(nsynth, midi, tmp_path, kind, counts=COUNTS, valid_share=0.0).faults)
     assert found
     assert {int(name.split("-")[1]) for name in found} <= {41, 51, 56}
     assert all("cut short" in why for why in found.values())
     assert {name.split("/")[0] for name in found} <= INSTRUMENTS
-    assert faults(nsynth, midi, tmp_path / "two", kind, "folders", 2) == found
+
+
+def test_the_number_of_workers_changes_neither_samples_nor_faults(
+    nsynth: Path, midi: Path, tmp_path: Path
+) -> None:
+    for workers in (1, 2):
+        render(nsynth, midi, tmp_path / str(workers), layout="folders", counts=COUNTS, workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_damaged_notes_do_not_keep_a_data_set_from_being_whole(
     nsynth: Path, midi: Path, tmp_path: Path
 ) -> None:
-    faults(nsynth, midi, tmp_path / "out", "single", "compact", 1)
+    render(nsynth, midi, tmp_path / "out", counts=COUNTS)
     clips = np.load(tmp_path / "out/train/shard_00000.npy")
     assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()
 
@@ -73,7 +75,7 @@ def test_an_instrument_that_two_sources_have_is_named_once_left_out(nsynth: Path
     write_notes(
         another, {f"{name}-060-100": tone(60, 1.0) for name in ("bass_acoustic_001", "new_acoustic_001")}
     )
-    library = Library([nsynth, another])
+    library = InstrumentCollection([nsynth, another])
     assert library.faults == (("nsynth-valid/bass_acoustic_001", "nsynth-train has this id too"),)
     assert {item.id for item in library} == {*INSTRUMENTS, "new_acoustic_001"}
 
@@ -85,7 +87,7 @@ def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp
         tmp_path / "nsynth-train", {f"organ_electronic_001-{pitch:03d}-100": late for pitch in PITCHES}
     )
     out = tmp_path / "out"
-    assert not faults(tmp_path / "nsynth-train", midi, out, "single", "compact", 1)
+    assert not render(tmp_path / "nsynth-train", midi, out, counts=COUNTS).faults
     clips = np.load(out / "train/shard_00000.npy")
     assert len(clips) == 8
     assert (np.abs(clips.astype(int)).max(axis=1) > 1_000).all()
@@ -98,8 +100,7 @@ def test_notes_that_nsynth_lacks_are_the_nearest_or_left_out(
     sounding = {}
     for missing in ("nearest", "leave out"):
         out = tmp_path / missing
-        order = Order("single", "compact", (str(nsynth.parent),), midi, out, (("train", 2),), missing=missing)
-        make(order, Console(quiet=True))
+        render(nsynth.parent, midi, out, counts=(("train", 2),), missing=missing)
         bank = Bank.open(out)
         sounding[missing] = np.count_nonzero(np.abs(bank.rows(range(bank.num_clips)).astype(int)) > 300)
     assert sounding["leave out"] < sounding["nearest"]

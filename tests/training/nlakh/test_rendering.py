@@ -1,9 +1,8 @@
-"""Rendering is one function of what is asked for: the same bytes whatever the workers, the kills and the restarts."""
+"""Rendering is a function of its specification and inputs: the same bytes with any workers, kills and restarts."""
 
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,19 @@ import pytest
 
 from models.errors import TrainingError
 from tests.training.nlakh.conftest import FAMILIES
-from tests.training.nlakh.orders import CLIPS, MIXTURES, QUIET, arguments, contents, order
+from tests.training.nlakh.tiny_sets import CLIPS, MIXTURES, arguments, render
 from tests.training.tiny_notes import write_midi
 from training.bank import Bank
 from training.nlakh.command import main
 from training.nlakh.dataset import Dataset, Kind, read_dataset
-from training.nlakh.make import Order, make
-from training.nlakh.verify import verify
-from training.splits import Row, write_manifest
-from training.stem_bank import StemBank
+from training.nlakh.dataset_check import check_dataset
+from training.splits import SplitRow, write_manifest
 
 
 @pytest.fixture(scope="module")
 def multi(notes: Path, midi: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "multi"
-    make(order(notes, midi, out, "multi", "folders"), QUIET)
+    render(notes, midi, out, "multi", "folders")
     return out
 
 
@@ -38,15 +35,15 @@ def test_clips_are_whole_audible_level_and_different(single: Path) -> None:
         peak_db = 20 * np.log10(np.abs(clips.astype(np.float64)).max(axis=1) / 32767)
         assert clips.shape == (dataset.splits[split].instruments * CLIPS, 80_000)
         assert -9.01 <= peak_db.min() <= peak_db.max() <= -2.99
-        assert len(np.unique(clips, axis=0)) == len(clips)
+        assert len({clip.tobytes() for clip in clips}) == len(clips)
     assert sum(info.instruments for info in dataset.splits.values()) == 12
     assert dataset.splits["train"].hours == round(len(dataset.of_split("train")) * CLIPS * 5 / 3600, 4)
     assert dataset.families["flute"] == {"instruments": 3, "clips": 9}
 
 
 def test_stems_sum_to_their_mixture_and_are_of_different_instruments(multi: Path) -> None:
-    assert not list(verify(multi))
-    bank, dataset = StemBank.open(multi), read_dataset(multi)
+    assert not list(check_dataset(multi))
+    bank, dataset = Bank.open(multi, kind="multi"), read_dataset(multi)
     assert bank.num_mixtures == MIXTURES
     for mixture in range(MIXTURES):
         players = bank.instrument_of_clip[bank.offsets[mixture] : bank.offsets[mixture + 1]]
@@ -62,42 +59,36 @@ def test_stems_sum_to_their_mixture_and_are_of_different_instruments(multi: Path
 def test_both_layouts_hold_the_same_samples(
     kind: Kind, single: Path, multi: Path, notes: Path, midi: Path, tmp_path: Path
 ) -> None:
-    make(order(notes, midi, tmp_path / "compact", kind), QUIET)
-    banks = (Bank, single) if kind == "single" else (StemBank, multi)
-    one, other = banks[0].open(banks[1]), banks[0].open(tmp_path / "compact")
+    render(notes, midi, tmp_path / "compact", kind)
+    one = Bank.open(single if kind == "single" else multi, kind=kind)
+    other = Bank.open(tmp_path / "compact", kind=kind)
     assert one.instruments == other.instruments
     np.testing.assert_array_equal(one.rows(range(one.num_clips)), other.rows(range(other.num_clips)))
     np.testing.assert_array_equal(one.instrument_of_clip, other.instrument_of_clip)
-
-
-def test_the_number_of_workers_changes_nothing(multi: Path, notes: Path, midi: Path, tmp_path: Path) -> None:
-    again = Order(**{**vars(order(notes, midi, tmp_path / "two", "multi", "folders")), "workers": 2})
-    make(again, QUIET)
-    assert contents(tmp_path / "two") == contents(multi)
+    np.testing.assert_array_equal(one.offsets, other.offsets)
 
 
 def test_a_finished_folder_is_left_alone_and_another_is_refused(
     single: Path, notes: Path, midi: Path, tmp_path: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in single.rglob("*")}
-    assert isinstance(make(order(notes, midi, single, layout="folders"), QUIET), Dataset)
+    assert isinstance(render(notes, midi, single, layout="folders"), Dataset)
     assert {path: path.stat().st_mtime_ns for path in single.rglob("*")} == before
     with pytest.raises(TrainingError, match="another finished data set"):
-        make(order(notes, None, single, layout="folders"), QUIET)
+        render(notes, None, single, layout="folders")
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(TrainingError, match=r"mine\.txt"):
-        make(order(notes, midi, tmp_path), QUIET)
+        render(notes, midi, tmp_path)
     assert os.listdir(tmp_path) == ["mine.txt"]  # noqa: PTH208
 
 
 def test_the_probes_alone_can_be_mixed(notes: Path, midi: Path, tmp_path: Path) -> None:
     keys = [f"{family}_{number}" for family in ("bass", "flute", "organ", "string") for number in range(3)]
-    rows: dict[str, Row] = {key: {"split": "train", "group": place} for place, key in enumerate(keys)}
+    rows: dict[str, SplitRow] = {key: {"split": "train", "group": place} for place, key in enumerate(keys)}
     for key in keys[::3]:
         rows[key]["probe"] = True
     write_manifest(tmp_path / "splits.json", rows)
-    asked = order(notes, midi, tmp_path / "out", "multi")
-    made = make(replace(asked, manifest=tmp_path / "splits.json", probes=True), QUIET)
+    made = render(notes, midi, tmp_path / "out", "multi", manifest=tmp_path / "splits.json")
     assert [row.id for row in made.instruments] == keys[::3]
     assert all(row.probe for row in made.instruments)
 
@@ -106,10 +97,10 @@ def test_a_half_rendered_folder_belongs_to_its_settings(notes: Path, midi: Path,
     (tmp_path / ".rendering").mkdir()
     (tmp_path / ".rendering/plan.json").write_text(json.dumps({"digest": "another"}))
     with pytest.raises(TrainingError, match="other settings"):
-        make(order(notes, midi, tmp_path), QUIET)
+        render(notes, midi, tmp_path)
     (tmp_path / ".rendering/plan.json").write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
-        make(order(notes, midi, tmp_path), QUIET)
+        render(notes, midi, tmp_path)
 
 
 def test_what_cannot_be_used_is_named_and_the_rest_rendered(
@@ -117,7 +108,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_rendered(
 ) -> None:
     loops = tmp_path / "loops"
     loops.mkdir()
-    (loops / "noise.wav").write_bytes(next(notes.rglob("*.ogg")).read_bytes())
+    (loops / "noise.wav").write_bytes(next(notes.rglob("*.wav")).read_bytes())
     (tmp_path / "midi").mkdir()
     (tmp_path / "midi/good.mid").write_bytes((midi / "0.mid").read_bytes())
     (tmp_path / "midi/broken.mid").write_bytes(b"MThd, but no more")
@@ -136,7 +127,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_rendered(
     [
         (["--clips", "none"], "'none'"),
         (["--clips", "0"], "'0'"),
-        (["--clips", "test-same=2"], "no instrument of the split test-same"),
+        (["--clips", "test-same=2"], "no audible instrument of the split test-same"),
         (["--clips", "1000000000000"], "1 to 1,000,000"),
         (["--clips", "1000001"], "1 to 1,000,000"),
         (["--valid-share", "2"], "valid_share is 2.0, 0.0 to 1.0"),
@@ -160,7 +151,6 @@ def test_mistakes_are_one_line_and_leave_nothing(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"midi": None}, "needs MIDI"),
         ({"max_instruments": 1}, "max_instruments is 1, 2 to 100"),
         ({"level_range_db": float("nan")}, "level_range_db is nan"),
         ({"level_range_db": -3.0}, r"level_range_db is -3\.0"),
@@ -172,7 +162,10 @@ def test_what_cannot_be_rendered_is_refused_before_anything_is_read(
 ) -> None:
     nowhere = tmp_path / "nowhere"
     with pytest.raises(TrainingError, match=told):
-        Order(**{**vars(order(nowhere, nowhere, tmp_path / "out", "multi")), **more})
+        render(nowhere, nowhere, tmp_path / "out", "multi", **more)
+    with pytest.raises(TrainingError, match="needs MIDI"):
+        render(nowhere, None, tmp_path / "out", "multi")
+    assert not list(tmp_path.iterdir())
 
 
 def test_options_of_the_other_kind_are_refused(notes: Path, midi: Path, tmp_path: Path) -> None:
@@ -192,7 +185,7 @@ def test_midi_that_the_instruments_cannot_play_together_is_said(
     with pytest.raises(
         TrainingError, match=r"of train has tracks for two of its instruments \(families: organ\)"
     ):
-        make(replace(order(tmp_path, midi, tmp_path / "out", "multi"), valid_share=0.0), QUIET)
+        render(tmp_path, midi, tmp_path / "out", "multi", valid_share=0.0)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -201,13 +194,12 @@ def test_midi_without_sections_is_said_before_anything_is_rendered(
 ) -> None:
     alone = [(0, 33, [(45, 0.4 * i, 0.4 * i + 0.5) for i in range(40)])]
     write_midi(tmp_path / "midi/alone.mid", alone)
-    given = replace(order(notes, tmp_path / "midi", tmp_path / "out", "multi"), workers=workers)
-    given = replace(given, counts=(("train", 1_000),))
+    out, counts = tmp_path / "out", (("train", 1_000),)
     with pytest.raises(TrainingError, match="split train hold no section of two tracks"):
-        make(given, QUIET)
+        render(notes, tmp_path / "midi", out, "multi", counts=counts, workers=workers)
 
 
 def test_without_midi_phrases_are_composed(notes: Path, tmp_path: Path) -> None:
-    dataset = make(order(notes, None, tmp_path / "out"), QUIET)
+    dataset = render(notes, None, tmp_path / "out")
     assert dataset.midi == {}
-    assert not list(verify(tmp_path / "out"))
+    assert not list(check_dataset(tmp_path / "out"))

@@ -1,5 +1,7 @@
 """A run that is stopped, by a signal or a full disk, says so and carries on to the same bytes."""
 
+import contextlib
+import os
 import resource
 import signal
 import subprocess
@@ -11,10 +13,11 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingError
-from tests.training.nlakh.orders import CLIPS, arguments, contents
+from tests.training.nlakh.tiny_sets import CLIPS, arguments, contents
 from training.bank import Bank
 from training.nlakh.command import main
-from training.nlakh.verify import verify
+from training.nlakh.dataset_check import check_dataset
+from training.processes import CONTEXT
 
 
 def hears_ctrl_c() -> None:
@@ -22,16 +25,26 @@ def hears_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def stopped_by(how: signal.Signals, out: Path, command: list[str]) -> tuple[int, str]:
-    """Send the signal to a run as soon as it has finished a unit; its exit status and what it said."""
-    line = [sys.executable, "-m", "training.nlakh.command", *command]
-    process = subprocess.Popen(line, stderr=subprocess.PIPE, preexec_fn=hears_ctrl_c)
+def run_command(command: list[str], said: Path) -> None:
+    """In a child: run the command, its standard error in the file `said`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with said.open("w") as sys.stderr:
+        sys.exit(main(command))
+
+
+def stopped_by(how: signal.Signals, out: Path, command: list[str]) -> tuple[int | None, str]:
+    """Send the signal to a run as soon as it has finished a unit; its exit status and standard error."""
+    said = out.with_suffix(".txt")
+    process = CONTEXT.Process(target=run_command, args=(command, said))
+    process.start()
+    assert process.pid is not None
     deadline = time.monotonic() + 60
     while not list(out.glob(".rendering/*-0*.json")) and time.monotonic() < deadline:
         time.sleep(0.002)
-    process.send_signal(how)
-    told = process.communicate()[1].decode()
-    return process.returncode, told
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, how)
+    process.join()
+    return process.exitcode, said.read_text()
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
@@ -46,7 +59,7 @@ def test_a_stopped_run_carries_on_to_the_same_bytes(
             break
     assert ended == code
     assert how != signal.SIGINT or "the same command carries on" in told
-    assert [what for what, _ in verify(out)] == ["dataset.json"]
+    assert [what for what, _ in check_dataset(out)] == ["dataset.json"]
     with pytest.raises(TrainingError, match="to its end"):
         Bank.open(out)
     assert main(command) == 0

@@ -16,10 +16,9 @@ from training.nlakh.dataset import (
     hours_of,
     write_dataset,
 )
-from training.nlakh.layouts import write_unit
-from training.nlakh.plan import Job, Request
-from training.nlakh.tables import write_tables
-from training.nlakh.takes import Part, Take
+from training.nlakh.layouts import write_tables, write_unit
+from training.nlakh.rendered import RenderedItem, Stem
+from training.nlakh.spec import PlannedUnit, RenderSpec
 
 SAMPLE_RATE = 16_000
 
@@ -42,19 +41,19 @@ def write_single(
 ) -> Dataset:
     """Nlakh-single of one split: int16 `clips [instruments · clips, samples]`, in the order of `rows`."""
     each, split = len(clips) // len(rows), rows[0].split
-    request = _request("single", layout, split, each, clips.shape[1])
+    spec = _spec("single", layout, split, each, clips.shape[1])
     size = each if layout == "folders" else unit_clips
     units = []
     for number, first in enumerate(range(0, len(clips), size)):
         count = min(size, len(clips) - first)
         name = f"{rows[number].number:03d}" if layout == "folders" else f"shard_{number:05d}.npy"
-        job = Job(split, number, first, count, f"{split}/{name}")
-        takes = (
-            Take(row % each + 1, (Part(rows[row // each].number, clips[row]),))
+        planned = PlannedUnit(split, number, first, count, f"{split}/{name}")
+        items = (
+            RenderedItem(row % each + 1, (Stem(rows[row // each].number, clips[row]),))
             for row in range(first, first + count)
         )
-        units.append(_written(request, folder, job, takes))
-    return _finish(folder, request, rows, units, [])
+        units.append(_written(spec, folder, planned, items))
+    return _finish(folder, spec, rows, units, [])
 
 
 def write_multi(
@@ -67,64 +66,60 @@ def write_multi(
 ) -> Dataset:
     """Nlakh-multi of one split: each mixture its (instrument number, int16 stem) by number."""
     split, samples = rows[0].split, len(mixtures[0][0][1])
-    request = _request("multi", layout, split, len(mixtures), samples)
+    spec = _spec("multi", layout, split, len(mixtures), samples)
     units = []
     for number, first in enumerate(range(0, len(mixtures), unit_mixtures)):
         count = min(unit_mixtures, len(mixtures) - first)
         name = f"shard_{number:05d}.npy" if layout == "compact" else f"{first + 1:06d}-{first + count:06d}"
-        takes = (
-            Take(place + 1, tuple(Part(*stem) for stem in mixtures[place]))
+        items = (
+            RenderedItem(place + 1, tuple(Stem(*stem) for stem in mixtures[place]))
             for place in range(first, first + count)
         )
-        units.append(_written(request, folder, Job(split, number, first, count, f"{split}/{name}"), takes))
+        units.append(
+            _written(spec, folder, PlannedUnit(split, number, first, count, f"{split}/{name}"), items)
+        )
     played = [tuple(key for key, _ in mixture) for mixture in mixtures]
     if layout == "compact":
         write_tables(folder / split, played)
-    return _finish(folder, request, rows, units, played)
+    return _finish(folder, spec, rows, units, played)
 
 
-def _request(kind: str, layout: Layout, split: str, count: int, clip_samples: int) -> Request:
-    return Request(
+def _spec(kind: str, layout: Layout, split: str, count: int, clip_samples: int) -> RenderSpec:
+    return RenderSpec(
         kind=kind,  # type: ignore[arg-type]
         layout=layout,
         seed=1,
         counts=((split, count),),
-        max_instruments=9,
-        level_range_db=6.0,
-        drums=False,
-        phrases="midi",
-        sources=(),
-        manifest="",
         midi="",
         sample_rate=SAMPLE_RATE,
         clip_samples=clip_samples,
     )
 
 
-def _written(request: Request, folder: Path, job: Job, takes: Iterator[Take]) -> Unit:
-    return write_unit(request, folder, job, takes, lambda: None).unit
+def _written(spec: RenderSpec, folder: Path, planned: PlannedUnit, items: Iterator[RenderedItem]) -> Unit:
+    return write_unit(spec, folder, planned, items, lambda: None).unit
 
 
 def _finish(
     folder: Path,
-    request: Request,
+    spec: RenderSpec,
     rows: Sequence[DatasetInstrument],
     units: list[Unit],
     played: list[tuple[int, ...]],
 ) -> Dataset:
-    split, count = request.counts[0]
+    split, count = spec.counts[0]
     clips = sum(unit.items for unit in units)
-    hours = hours_of(len(played) or clips, request.clip_samples, request.sample_rate)
+    hours = hours_of(len(played) or clips, spec.clip_samples, spec.sample_rate)
     info = SplitInfo(len(rows), clips, len(played), hours, tuple(units))
     parameters = {"mixtures" if played else "clips": {split: count}, "max_instruments": 9}
     stems = Counter(number for row in played for number in row) or {row.number: count for row in rows}
     sizes = Counter(len(row) for row in played)
     dataset = Dataset(
-        request.kind,
-        request.layout,
-        request.sample_rate,
-        request.clip_samples,
-        request.seed,
+        spec.kind,
+        spec.layout,
+        spec.sample_rate,
+        spec.clip_samples,
+        spec.seed,
         parameters,
         {split: info},
         tuple(rows),
@@ -133,7 +128,7 @@ def _finish(
         (),
         {},
         (),
-        request.digest,
+        spec.digest,
     )
     write_dataset(folder, dataset)
     return dataset

@@ -1,4 +1,4 @@
-"""Verification: a data set as it was written has no fault, and every kind of damage is named."""
+"""Checking: an untouched data set has no fault, and every kind of damage is named."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ import soundfile
 from models.errors import TrainingError
 from tests.training.nlakh.written import SAMPLE_RATE, instruments, write_multi, write_single
 from training.nlakh.dataset import Layout
-from training.nlakh.verify import verify
+from training.nlakh.dataset_check import check_dataset
 
 SAMPLES = 40
 PLAYED = [(1, 3), (2, 3, 5), (1, 2, 4, 5), (4, 5)]
@@ -36,7 +36,7 @@ def multi(folder: Path, rng: np.random.Generator, layout: Layout) -> Path:
 
 
 def faults(folder: Path) -> str:
-    return "\n".join(f"{what}: {why}" for what, why in verify(folder))
+    return "\n".join(f"{what}: {why}" for what, why in check_dataset(folder))
 
 
 @pytest.mark.parametrize("make", [single, multi])
@@ -104,7 +104,7 @@ def test_shards_that_are_missing_or_relabelled_are_named(tmp_path: Path, rng: np
     (folder / "train/shard_00009.npy").write_bytes(b"")
     told = faults(folder)
     assert "shard_00000.npy" in told
-    assert "shard_00001.npy does not say" in told
+    assert "shard_00001.npy has no header" in told
     assert "shard_00009.npy: belongs to no unit" in told
 
 
@@ -186,7 +186,7 @@ def test_families_and_sizes_that_are_not_those_of_the_mixtures_are_found(
     folder = multi(tmp_path, rng, "compact")
     raw = json.loads((folder / "dataset.json").read_text()) | {field: value}
     (folder / "dataset.json").write_text(json.dumps(raw))
-    assert "are said" in faults(folder)
+    assert ": it says" in faults(folder)
 
 
 @pytest.mark.parametrize("change", [{"kind": "triple"}, {"layout": None}, {"parameters": {}}, {"splits": {}}])

@@ -1,6 +1,6 @@
-"""The work folder `.rendering`: what is remembered while a data set is rendered, by one run at a time.
+"""The work folder `.rendering`: the state of a run, from which an interrupted one resumes; one run at a time.
 
-Section 4 of Kim et al. 2022; `dataset.json` is written when all units are there, and only then is the folder a data set.
+Section 4 of Kim et al. 2022. `dataset.json` is written once all units are there, and only then is the folder a data set.
 """
 
 import errno
@@ -15,20 +15,21 @@ from pathlib import Path
 from models.atomic import write_atomically
 from models.errors import TrainingError
 from training.nlakh.dataset import DATASET_FILE, WORK_FOLDER, Unit
-from training.nlakh.layouts import Written
-from training.nlakh.plan import Job, Plan, Request
+from training.nlakh.rendered import UnitRecord
+from training.nlakh.spec import PlannedUnit, RenderPlan, RenderSpec
 
 PLAN_FILE = "plan.json"
 LOCK_FILE = "lock"
-RECORDS = "*-*.json"  # the names of `Job.record`
+RECORDS = "*-*.json"  # matches `PlannedUnit.record_name`
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_finished(folder: Path) -> bool:
+    """Whether the folder holds a finished data set."""
     return (folder / DATASET_FILE).exists()
 
 
-def check_is_ours(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raises TrainingError for a file, and for a folder that holds anything but a data set, finished or begun."""
     if not folder.exists() or is_finished(folder) or (folder / WORK_FOLDER / PLAN_FILE).exists():
         return
@@ -40,10 +41,10 @@ def check_is_ours(folder: Path) -> None:
 
 
 @contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Keep every other run out of `folder`; the system lets go of it when this process ends, however it ends.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep every other run out of `folder`; the system releases the lock when this process ends, however it ends.
 
-    Raises TrainingError when another run is at work in it, or it cannot be written.
+    Raises TrainingError when another run holds it, or the folder cannot be written.
     """
     work = folder / WORK_FOLDER
     try:
@@ -61,63 +62,63 @@ def only_run(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def stops_in_words(folder: Path) -> Iterator[None]:
-    """Raises TrainingError for what the system refuses while rendering into `folder`, a full disk for one."""
+def explain_os_errors(folder: Path) -> Iterator[None]:
+    """Raises TrainingError, with the number of finished units, for an OSError such as a full disk."""
     try:
         yield
     except OSError as error:
         kept = len(list((folder / WORK_FOLDER).glob(RECORDS)))
         about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        what = "the disk is full" if error.errno in DISK_FULL else about
+        reason = "the disk is full" if error.errno in DISK_FULL else about
         message = (
-            f"rendering into {folder} stopped: {what}; {kept} units are kept, the same command carries on"
+            f"rendering into {folder} stopped: {reason}; {kept} units are kept, the same command carries on"
         )
         raise TrainingError(message, value=error.errno) from error
 
 
-def kept_plan(request: Request, folder: Path) -> Plan | None:
-    """The plan that an interrupted run of the same request left in `folder`, or None when there is none.
+def load_plan(folder: Path, spec: RenderSpec) -> RenderPlan | None:
+    """The plan of an interrupted run of the same specification, or None when there is none.
 
-    Raises TrainingError when it is another request's.
+    Raises TrainingError when it belongs to another specification, or cannot be read.
     """
     path = folder / WORK_FOLDER / PLAN_FILE
     if not path.exists():
         return None
     try:
-        plan = Plan.from_json(path.read_text(), request)
+        plan = RenderPlan.from_json(path.read_text(), spec)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} cannot be read: remove {folder} or choose another") from error
     if plan is None:
         raise TrainingError(
             f"{folder} was begun with other settings, notes or MIDI: remove it or choose another",
-            value=request.digest,
+            value=spec.digest,
         )
     return plan
 
 
-def keep_plan(plan: Plan, folder: Path) -> None:
-    """Remember the plan before the first unit is rendered."""
+def save_plan(folder: Path, plan: RenderPlan) -> None:
+    """Keep the plan, before the first unit is rendered."""
     write_atomically(folder / WORK_FOLDER / PLAN_FILE, plan.to_json().encode())
 
 
-def remember(folder: Path, job: Job, written: Written) -> None:
-    """Note a finished unit."""
-    write_atomically(folder / WORK_FOLDER / job.record, json.dumps(asdict(written)).encode())
+def save_unit(folder: Path, unit: PlannedUnit, record: UnitRecord) -> None:
+    """Keep the record of a finished unit."""
+    write_atomically(folder / WORK_FOLDER / unit.record_name, json.dumps(asdict(record)).encode())
 
 
-def recall(folder: Path, job: Job) -> Written | None:
-    """What was noted of a unit; None when it is still to be rendered."""
+def load_unit(folder: Path, unit: PlannedUnit) -> UnitRecord | None:
+    """The record of a unit; None when it is still to be rendered."""
     try:
-        raw = json.loads((folder / WORK_FOLDER / job.record).read_text())
+        raw = json.loads((folder / WORK_FOLDER / unit.record_name).read_text())
     except FileNotFoundError:
         return None
-    return Written(
+    return UnitRecord(
         Unit(**raw["unit"]),
         tuple(tuple(numbers) for numbers in raw["mixtures"]),
         tuple((what, why) for what, why in raw["faults"]),
     )
 
 
-def tidy(folder: Path) -> None:
-    """Forget how the data set was rendered, once `dataset.json` is there."""
+def remove_work_dir(folder: Path) -> None:
+    """Remove the work folder, once `dataset.json` is there."""
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
