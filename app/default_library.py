@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.instrument_index import MAX_NAME_LENGTH, InstrumentIndex, LibraryInfo
-from index.sources import SoundFontSource, open_source
 from index.sources.base import InstrumentSource
 from index.sources.default import default_soundfont
+from index.sources.opening import open_source
+from index.sources.soundfont import SoundFontSource
 from models.errors import InvalidRequest, LibraryNotFound
 
 DISABLED = "none"

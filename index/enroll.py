@@ -20,7 +20,7 @@ from index.instrument_index import InstrumentIndex
 from index.lookups import instrument_info, instruments_of
 from index.maps import Draft
 from index.records import InstrumentInfo
-from index.sources.base import Floats, Instrument, InstrumentSource
+from index.sources.base import Floats, InstrumentSource, SourceInstrument
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, EncoderMismatch, LibraryNotFound, SourceError
@@ -46,7 +46,7 @@ class _Prepared:
     """An instrument that is ready to be stored under `id`; its preview, if it has one, waits in a temporary folder."""
 
     id: str
-    instrument: Instrument
+    instrument: SourceInstrument
     clips: Floats  # [clips, dim]
     mean: Floats  # [dim], unit norm
     preview: Path | None
@@ -147,7 +147,7 @@ def _prepare_all(
 
 
 def _prepare(
-    pair: EncoderPair, instrument: Instrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
+    pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
 ) -> _Prepared:
     """Render or decode, embed, and have the preview written; an instrument may do without one."""
     clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))

@@ -14,7 +14,7 @@ from app.cli.terminal import err, out
 from app.default_library import check_default_keeps_its_name
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex, InstrumentInfo, LibraryInfo
-from index.sources import open_source
+from index.sources.opening import open_source
 from models.errors import InstrumentNotFound, LibraryNotFound
 
 FAULTS_FOUND = 1

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.sources import open_source
-from index.sources.base import Instrument, InstrumentSource, Note, PlayableInstrument, is_playable
+from index.sources.base import InstrumentSource, Note, PlayableInstrument, SourceInstrument, is_playable
 from index.sources.default import DEFAULT_SOUNDFONT
 from index.sources.nsynth import Missing
+from index.sources.opening import open_source
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, SourceInfo
 from training.splits import Row
@@ -46,11 +46,11 @@ class Library:
                 if first is not source:
                     self._doubles.append((f"{source.name}/{instrument.id}", f"{first.name} has this id too"))
 
-    def __iter__(self) -> Iterator[Instrument]:
+    def __iter__(self) -> Iterator[SourceInstrument]:
         """Every instrument, by id."""
         return map(self.load, sorted(self._source_of))
 
-    def load(self, key: str) -> Instrument:
+    def load(self, key: str) -> SourceInstrument:
         """The instrument, with no audio decoded yet. Raises TrainingError when there is none of this id."""
         if key not in self._source_of:
             raise TrainingError(f"no source holds the instrument {key}", value=key)
@@ -86,7 +86,7 @@ def _hash_file(path: Path) -> str:
 
 
 def place(
-    instrument: Instrument, manifest: dict[str, Row], *, seed: int, valid_share: float
+    instrument: SourceInstrument, manifest: dict[str, Row], *, seed: int, valid_share: float
 ) -> Placed | None:
     """The side of an instrument; None when it takes no part."""
     row = manifest.get(instrument.id)
@@ -119,7 +119,7 @@ def held_notes(low: int, high: int, seconds: float) -> Iterator[Note]:
         yield Note(round(low + share * (high - low)), 100, 0.0, 0.8 * seconds)
 
 
-def why_mute(instrument: Instrument) -> str | None:
+def why_mute(instrument: SourceInstrument) -> str | None:
     """Why an instrument cannot be rendered, or None when one of three notes of its range sounds."""
     if not is_playable(instrument) or instrument.playable_range is None:
         return "made of recordings: no MIDI can play it"
@@ -134,7 +134,7 @@ def why_mute(instrument: Instrument) -> str | None:
     return "no note of it sounds"
 
 
-def parts_left_out(instrument: Instrument) -> tuple[Fault, ...]:
+def parts_left_out(instrument: SourceInstrument) -> tuple[Fault, ...]:
     """What of an instrument cannot be used, as far as it was played."""
     return tuple((f"{instrument.id}/{part}", why) for part, why in instrument.faults)
 
