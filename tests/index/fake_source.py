@@ -1,4 +1,4 @@
-"""A source of instruments made on the spot, with short clips and previews, for tests that enrol often.
+"""A source of synthetic instruments with short clips and previews, for tests that enrol often.
 
 It implements the protocols of `index.sources.base`.
 """

@@ -1,4 +1,4 @@
-"""What a path is opened as, several sources as one, and paths that are nothing of the kind."""
+"""Opening a path by its kind, combining sources, and refusing every other path."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""The player of sampled notes: which sample is chosen, how it sounds, and that nothing played before changes it."""
+"""The player of sampled notes: the choice of a sample, its sound, and independence of earlier phrases."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""SFZ instruments as regions: inheritance, keys and values, samples found below the root, and what is left out and why."""
+"""SFZ instruments as regions: inheritance, keys and values, samples below the root, and the reasons for regions left out."""
 
 from pathlib import Path
 

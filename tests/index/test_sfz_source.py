@@ -1,4 +1,4 @@
-"""SFZ instruments as a source: one file or a folder of them, what they are called, what of them is read, and enrollment."""
+"""SFZ instruments as a source: one file or a folder of them, their names, the files they read, and enrollment."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ ONE = "<region> sample=c4.wav loop_mode=loop_continuous"
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Path:
-    """A folder as banks are: programs beside samples, some text shared, some files broken."""
+    """A folder laid out like published banks: programs beside samples, some text shared, some files broken."""
     root = tmp_path / "My Bank"
     write_sfz(root, "<group> ampeg_release=0.1\n", name="Programs/common.sfz")
     include = '#include "common.sfz"\n<region> sample=..\\Samples\\'

@@ -12,7 +12,7 @@ from index.sources.soundfont_keys import key_ranges
 
 
 class Zone(NamedTuple):
-    """What a zone says: its keys if it does, and what it plays (None: nothing, as a global zone)."""
+    """A zone with its keys (None: not stated) and the item that it plays (None: a global zone)."""
 
     keys: tuple[int, int] | None
     plays: int | None

@@ -1,4 +1,4 @@
-"""A pair of encoders that hears sines and nothing else, so that a whole query has an answer known beforehand.
+"""A pair of encoders for sines, so that the answer to a whole query is known beforehand.
 
 The real interface of `EncoderPair`: an embedding is the energy in sixteen bands, a slot is one band that sounds.
 """
