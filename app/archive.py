@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from index.sources.sfz import SUFFIXES as SFZ_SUFFIXES
 from index.sources.sfz.paths import portable_name
+from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
 from models.errors import AudioTooLarge, SourceError
 
 CHUNK_BYTES = 1 << 20

@@ -10,9 +10,10 @@ from pathlib import Path
 from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
 from index.records import LibraryInfo
-from index.sources import SoundFontSource, open_source
 from index.sources.base import InstrumentSource
 from index.sources.default import default_soundfont
+from index.sources.opening import open_source
+from index.sources.soundfont import SoundFontSource
 from models.errors import InvalidRequest, LibraryNotFound
 
 DISABLED = "none"

@@ -25,7 +25,7 @@ from app.uploads import upload_name
 from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
-from index.sources import open_source
+from index.sources.opening import open_source
 from models.encoder_pair import EncoderPair
 from models.errors import LibraryNotFound
 

@@ -10,12 +10,13 @@ from typing import BinaryIO, NamedTuple
 
 from app.archive import clean_name, free_path, unpack
 from app.settings import Settings
-from index.sources import FolderSource, SeveralSources, SfzSource, SoundFontSource
 from index.sources.base import InstrumentSource
-from index.sources.folder import AUDIO_SUFFIXES
-from index.sources.sfz import SUFFIXES as SFZ_SUFFIXES
-from index.sources.sfz import sfz_files
+from index.sources.folder import AUDIO_SUFFIXES, FolderSource
+from index.sources.opening import CombinedSource
+from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
+from index.sources.sfz.source import SfzSource, sfz_files
 from index.sources.soundfont import SUFFIXES as SOUNDFONT_SUFFIXES
+from index.sources.soundfont import SoundFontSource
 from models.audio_tracks import open_track
 from models.errors import InvalidRequest, SourceError, UnsupportedAudio
 
@@ -77,7 +78,7 @@ def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Instru
             )
     if any(loose.iterdir()):
         sources.insert(0, FolderSource(loose))
-    return SeveralSources(uploads[0].name, sources)
+    return CombinedSource(uploads[0].name, sources)
 
 
 def _open_soundfont(path: Path, settings: Settings) -> InstrumentSource:

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.orm import Session
 
-from index.catalog import Clip, Library, new_id, to_bytes
-from index.catalog import Instrument as InstrumentRow
+from index.catalog import Clip, Instrument, Library, new_id, to_bytes
 from index.instrument_index import InstrumentIndex
 from index.instruments import Corrections
 from index.maps import MapDraft
 from index.records import InstrumentInfo, instrument_info, instruments_of
-from index.sources.base import Floats, Instrument, InstrumentSource
+from index.sources.base import Floats, InstrumentSource, SourceInstrument
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, EncoderMismatch, LibraryNotFound, SourceError
@@ -46,7 +45,7 @@ class _EmbeddedInstrument:
     """An instrument that is ready to be stored under `id`; its preview, if any, is in a temporary folder."""
 
     id: str
-    instrument: Instrument
+    instrument: SourceInstrument
     clips: Floats  # [clips, dim]
     mean: Floats  # [dim], unit norm
     preview: Path | None
@@ -148,7 +147,7 @@ def _embed_all(
 
 
 def _embed(
-    pair: EncoderPair, instrument: Instrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
+    pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
 ) -> _EmbeddedInstrument:
     """Embed an instrument's clips and start writing its preview; a preview that fails is skipped."""
     clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
@@ -177,7 +176,7 @@ def _store(
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            names = instruments_of(library_id).with_only_columns(InstrumentRow.name)
+            names = instruments_of(library_id).with_only_columns(Instrument.name)
             taken = set(session.scalars(names))
             if taken:  # another process may have enrolled meanwhile
                 index.check_encoder(library.name, library.encoder_hash)
@@ -199,7 +198,7 @@ def _store(
 
 def _insert(
     session: Session, library: Library, embedded: list[_EmbeddedInstrument], taken: set[str]
-) -> list[InstrumentRow]:
+) -> list[Instrument]:
     """Insert the instruments and their clips; names in `taken` are in use."""
     corrections = Corrections(session, library.id)
     rows = [_new_row(item, library, taken, corrections) for item in embedded]
@@ -215,7 +214,7 @@ def _insert(
 
 def _new_row(
     item: _EmbeddedInstrument, library: Library, taken: set[str], corrections: Corrections
-) -> InstrumentRow:
+) -> Instrument:
     """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
     lowest, highest = item.instrument.playable_range or (None, None)
     name, family = item.instrument.name, item.instrument.family
@@ -224,7 +223,7 @@ def _new_row(
         bool(earlier and earlier.name_corrected),
         bool(earlier and earlier.family_corrected),
     )
-    return InstrumentRow(
+    return Instrument(
         id=item.id,
         library_id=library.id,
         name=_free_name(earlier.name if earlier and name_corrected else name, taken),

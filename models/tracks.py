@@ -15,7 +15,9 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Span = tuple[float, float]  # start and end in seconds
 Curve = tuple[tuple[float, float], ...]  # (centre of a window in seconds, presence) of every window
-TopHits = Callable[[Floats], Sequence[Hashable]]  # embeddings [n, dim] → the library's best instrument for each
+TopHits = Callable[
+    [Floats], Sequence[Hashable]
+]  # embeddings [n, dim] → the library's best instrument for each
 
 # Cosines, chosen on the validation instruments (docs/EXPERIMENTS.md, "How tracks come about").
 MERGE_SIMILARITY = 0.75  # slots of one window at least this similar are one instrument

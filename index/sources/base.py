@@ -1,7 +1,7 @@
-"""What every source of instruments gives: an instrument with a name, a family, clips to embed and a preview to hear.
+"""Protocols of sources and their instruments, and the enrollment phrases.
 
-The enrollment phrases stand in for the five enrollment samples of section 5.1 of Kim et al. 2022: the same eight for
-every instrument, over low to high registers, single notes to chords, soft to loud.
+The phrases replace the five enrollment samples of section 5.1 of Kim et al. 2022: the same eight for every instrument,
+from low to high registers, single notes to chords, soft to loud.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-SILENCE_DBFS = -70.0  # RMS of a clip below which nothing is said to sound
+SILENCE_DBFS = -70.0  # a clip with a lower RMS counts as silent
 PREVIEW_PEAK_DBFS = -3.0
 PREVIEW_FADE_SECONDS = 0.25
 MAX_PREVIEW_SECONDS = 6.0
@@ -31,12 +31,12 @@ class Note:
     end_seconds: float
 
 
-class Instrument(Protocol):
+class SourceInstrument(Protocol):
     """One instrument of a source."""
 
     @property
     def id(self) -> str:
-        """Stable and unique inside its source, and safe in file names: manifests and seeds use it."""
+        """Stable, unique within its source and safe in file names; manifests and seeds use it."""
         ...
 
     @property
@@ -44,61 +44,61 @@ class Instrument(Protocol):
 
     @property
     def family(self) -> str | None:
-        """One of `index.families.FAMILIES`, or None when nothing tells."""
+        """One of `index.families.FAMILIES`, or None if unknown."""
         ...
 
     @property
     def source(self) -> str:
-        """Where it comes from, for example `TimGM6mb.sf2#0:25`."""
+        """Its origin, for example `TimGM6mb.sf2#0:25`."""
         ...
 
     @property
     def licence(self) -> str | None:
-        """A short note, for example "CC-BY-4.0" or what a SoundFont says of its copyright; None when unknown."""
+        """A short note, for example "CC-BY-4.0" or a SoundFont's copyright line; None if unknown."""
         ...
 
     @property
     def playable_range(self) -> tuple[int, int] | None:
-        """Lowest and highest MIDI pitch, fixed from the start; None for recordings that cannot be played."""
+        """Lowest and highest MIDI pitch, constant; None for recordings, which play no notes."""
         ...
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """Parts that could not be used though others could, as (what, reason); complete once `clips` has run."""
+        """Unusable parts of a usable instrument, as (what, reason); complete once `clips` has run."""
         ...
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
-        """Sounding clips `[n ≥ 1, clip_samples]`. Raises SourceError when there is none."""
+        """Return sounding clips `[n ≥ 1, clip_samples]`. Raises SourceError if there is none."""
         ...
 
     def preview(self) -> tuple[Floats, int]:
-        """At most 6 s to listen to: samples `[n]` or `[n, 2]`, and their sample rate. Raises SourceError if silent."""
+        """Return at most 6 s of samples `[n]` or `[n, 2]`, and their sample rate. Raises SourceError if silent."""
         ...
 
 
-class PlayableInstrument(Instrument, Protocol):
+class PlayableInstrument(SourceInstrument, Protocol):
     """An instrument that turns notes into sound."""
 
     @property
     def playable_range(self) -> tuple[int, int]: ...
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
-        """Mono samples `[round(seconds · sample_rate)]`, the same ones whatever was played before.
+        """Render mono samples `[round(seconds · sample_rate)]`, independent of earlier calls.
 
-        Raises SourceError when the instrument turns out to hold nothing that sounds.
+        Raises SourceError if nothing of the instrument sounds.
         """
         ...
 
 
-def is_playable(instrument: Instrument) -> TypeGuard[PlayableInstrument]:
-    """Whether notes can be played on it."""
+def is_playable(instrument: SourceInstrument) -> TypeGuard[PlayableInstrument]:
+    """Return whether the instrument plays notes."""
     return instrument.playable_range is not None
 
 
 class InstrumentSource(Protocol):
-    """A finite collection of instruments, each yielded in a fixed order.
+    """A finite collection of instruments in a fixed order.
 
-    Opening one is cheap: audio is decoded when an instrument is played, and freed with the instrument.
+    Opening a source is cheap: audio is decoded when an instrument is played and freed with the instrument.
     """
 
     @property
@@ -106,25 +106,25 @@ class InstrumentSource(Protocol):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that instruments are read from, sorted: data sets hash them."""
+        """Every file that instruments are read from, sorted; data sets hash them."""
         ...
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """Instruments or files that cannot be used at all, as (what, reason)."""
+        """Unusable instruments and files, as (what, reason)."""
         ...
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Instrument]: ...
+    def __iter__(self) -> Iterator[SourceInstrument]: ...
 
-    def get(self, key: str) -> Instrument:
-        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+    def get(self, key: str) -> SourceInstrument:
+        """Return the instrument of an id, not yet decoded. Raises SourceError if there is none."""
         ...
 
 
 def is_silent(samples: Floats) -> bool:
-    """Whether the RMS of `samples` (any shape, full scale 1.0) lies below −70 dBFS."""
+    """Return whether the RMS of `samples` (any shape, full scale 1.0) is below −70 dBFS."""
     if not samples.size:
         return True
     flat = samples.ravel()
@@ -132,7 +132,7 @@ def is_silent(samples: Floats) -> bool:
 
 
 def finish_preview(samples: Floats, sample_rate: int) -> Floats:
-    """Cut to 6 s, bring the peak to −3 dBFS and fade the end out; `samples` is `[n]` or `[n, channels]`."""
+    """Cut to 6 s, normalise the peak to −3 dBFS and fade out; `samples` is `[n]` or `[n, channels]`."""
     cut = samples[: int(MAX_PREVIEW_SECONDS * sample_rate)].astype(np.float32)
     peak = float(np.abs(cut).max(initial=0.0))
     if peak > 0.0:
@@ -140,7 +140,7 @@ def finish_preview(samples: Floats, sample_rate: int) -> Floats:
     fade_samples = min(len(cut), int(PREVIEW_FADE_SECONDS * sample_rate))
     if fade_samples:
         ramp = np.linspace(1.0, 0.0, fade_samples, dtype=np.float32)
-        ramp[-1] = 0.0  # of one sample too
+        ramp[-1] = 0.0  # also for a ramp of one sample
         cut[-fade_samples:] *= ramp if cut.ndim == 1 else ramp[:, None]
     return cut
 
@@ -150,7 +150,7 @@ _Phrase = tuple[int, list[tuple[tuple[int, ...], float, float]]]
 
 
 def _line(pitches: list[int], *, hold: float) -> list[tuple[tuple[int, ...], float, float]]:
-    """One note after another over the whole clip, each held for the share `hold` of its step."""
+    """Return consecutive notes over the whole clip, each held for the share `hold` of its step."""
     step = 1.0 / len(pitches)
     return [((pitch,), i * step, (i + hold) * step) for i, pitch in enumerate(pitches)]
 
@@ -171,7 +171,7 @@ def _phrase_table() -> list[_Phrase]:
 
 @lru_cache(maxsize=8)
 def enrollment_phrases(clip_seconds: float) -> tuple[tuple[Note, ...], ...]:
-    """The eight phrases every playable instrument is enrolled with, each `clip_seconds` long (5 s as trained)."""
+    """Return the eight phrases that enrol every playable instrument, each `clip_seconds` long (5 s in training)."""
     return tuple(
         tuple(
             Note(pitch, velocity, start * clip_seconds, end * clip_seconds)

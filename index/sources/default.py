@@ -1,6 +1,6 @@
 """The default library's SoundFont: TimGM6mb (Tim Brechbill, GPL-2), which ships inside the pretty_midi wheel.
 
-DESIGN.md, decision 8: it is what the service starts with, and no encoder is ever trained on it.
+The service starts with it, and no encoder is trained on it (docs/ARCHITECTURE.md, decision 8).
 """
 
 from importlib.util import find_spec
@@ -12,10 +12,10 @@ DEFAULT_SOUNDFONT = "TimGM6mb.sf2"
 
 
 def default_soundfont() -> Path:
-    """Where the SoundFont lies on disk, found without importing pretty_midi. Raises SourceError if it is not there."""
+    """Return the SoundFont's path without importing pretty_midi. Raises SourceError if it is missing."""
     spec = find_spec("pretty_midi")
     for folder in spec.submodule_search_locations or () if spec else ():
         path = Path(folder) / DEFAULT_SOUNDFONT
         if path.is_file():
             return path
-    raise SourceError(f"{DEFAULT_SOUNDFONT} is not there: install pretty_midi", value=DEFAULT_SOUNDFONT)
+    raise SourceError(f"{DEFAULT_SOUNDFONT} is missing: install pretty_midi", value=DEFAULT_SOUNDFONT)

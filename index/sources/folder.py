@@ -1,6 +1,6 @@
-"""A folder of recordings as a source: each sub-folder is one instrument, and each audio file beside them is one.
+"""A folder of recordings as a source: each sub-folder and each audio file beside them is one instrument.
 
-Enrollment takes the first windows of each file, spread over the files, as section 5.1 of Kim et al. 2022 takes several
+Enrollment takes the first windows of files spread over the instrument, as section 5.1 of Kim et al. 2022 takes several
 samples of an instrument.
 """
 
@@ -20,16 +20,16 @@ from models.audio import decode, split_windows
 from models.errors import AudioError, SourceError
 
 AUDIO_SUFFIXES = (".wav", ".aif", ".aiff", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4")
-MAX_CLIPS = 16  # an instrument
+MAX_CLIPS = 16  # per instrument
 PREVIEW_SAMPLE_RATE = 44_100
 
-_SPARE_WINDOWS = 2  # windows decoded for one wanted, since some are silent
+_SPARE_WINDOWS = 2  # windows decoded for each one needed, since some are silent
 _PREVIEW_FILES = 4
 _PREVIEW_GAP_SECONDS = 0.05
 
 
 class FolderInstrument:
-    """One instrument: the audio files that make it up, in order. It is recordings only and plays no notes."""
+    """One instrument made of audio files in order; it plays no notes."""
 
     playable_range: tuple[int, int] | None = None
 
@@ -47,9 +47,9 @@ class FolderInstrument:
         return tuple(self._faults.items())
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
-        """Up to 16 sounding windows `[n, clip_samples]`, the first of each file before the second of any.
+        """Return up to 16 sounding windows `[n, clip_samples]`, the first of each file before the second of any.
 
-        Raises SourceError when no file gives one, with the reason of each; files that fail beside others are `faults`.
+        Raises SourceError with each file's reason if none has one; files that fail beside others become `faults`.
         """
         wanted = -(-MAX_CLIPS // len(self._files))
         windows_of_file: list[list[Floats]] = []
@@ -63,11 +63,11 @@ class FolderInstrument:
         by_round = [window for row in zip_longest(*windows_of_file) for window in row if window is not None]
         if not by_round:
             reasons = "; ".join(f"{file}: {reason}" for file, reason in self.faults[:3])
-            raise SourceError(f"{self.name} has no audio that can be used ({reasons})", value=self.source)
+            raise SourceError(f"{self.name} has no usable audio ({reasons})", value=self.source)
         return np.stack(by_round[:MAX_CLIPS])
 
     def preview(self) -> tuple[Floats, int]:
-        """The beginnings of the first files that sound, mono `[n]` at 44.1 kHz, at most 6 s."""
+        """Join the beginnings of the first sounding files: mono `[n]` at 44.1 kHz, at most 6 s."""
         parts: list[Floats] = []
         left = MAX_PREVIEW_SECONDS
         for path in self._files:
@@ -83,7 +83,7 @@ class FolderInstrument:
         return finish_preview(np.concatenate(parts[:-1]), PREVIEW_SAMPLE_RATE), PREVIEW_SAMPLE_RATE
 
     def _windows(self, path: Path, sample_rate: int, clip_samples: int, limit: int) -> list[Floats]:
-        """The sounding ones of the file's first `limit` windows, side by side."""
+        """Return the sounding windows among the file's first `limit`, without overlap."""
         samples = self._decode(path, sample_rate, limit * clip_samples / sample_rate)
         if samples is None:
             return []
@@ -101,8 +101,8 @@ class FolderInstrument:
             return None
 
 
-class _Entry(NamedTuple):
-    """What becomes an instrument: a sub-folder with audio files or one audio file."""
+class _FolderEntry(NamedTuple):
+    """The path, name and audio files of one instrument: a sub-folder or a single file."""
 
     path: Path
     name: str
@@ -110,10 +110,10 @@ class _Entry(NamedTuple):
 
 
 class FolderSource:
-    """The instruments of a folder, or the one instrument that a single audio file is."""
+    """The instruments of a folder, or the one instrument of a single audio file."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SourceError if there is no audio file in `path`, or it cannot be read."""
+        """Raises SourceError if `path` holds no audio file or cannot be read."""
         self.name = path.stem if path.is_file() else path.resolve().name
         self._path = path
         faults: list[tuple[str, str]] = []
@@ -138,7 +138,7 @@ class FolderSource:
         return map(self.get, self._entries)
 
     def get(self, key: str) -> FolderInstrument:
-        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        """Return the instrument of an id, not yet decoded. Raises SourceError if there is none."""
         if key not in self._entries:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         path, name, files = self._entries[key]
@@ -147,7 +147,7 @@ class FolderSource:
 
 
 def is_audio_file(path: Path) -> bool:
-    """Whether the name is that of an audio file; hidden files and what archivers leave behind are none."""
+    """Return whether the path is a file with an audio suffix; hidden files are not."""
     return _is_named_as_audio(path) and path.is_file()
 
 
@@ -155,9 +155,9 @@ def _is_named_as_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
 
 
-def _entries(path: Path, faults: list[tuple[str, str]]) -> Iterator[_Entry]:
+def _entries(path: Path, faults: list[tuple[str, str]]) -> Iterator[_FolderEntry]:
     if path.is_file():
-        yield _Entry(path, path.stem, [path])
+        yield _FolderEntry(path, path.stem, [path])
         return
     try:
         entries = sorted(path.iterdir())
@@ -165,16 +165,16 @@ def _entries(path: Path, faults: list[tuple[str, str]]) -> Iterator[_Entry]:
         raise SourceError(f"{path.name} cannot be read: {error.strerror}", value=path.name) from error
     for entry in entries:
         if is_audio_file(entry):
-            yield _Entry(entry, entry.stem, [entry])
+            yield _FolderEntry(entry, entry.stem, [entry])
         elif entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
             if files := audio_files(entry, faults):
-                yield _Entry(entry, entry.name, files)
+                yield _FolderEntry(entry, entry.name, files)
         elif _is_named_as_audio(entry):
-            faults.append((entry.name, "cannot be read: a broken link, or no file"))
+            faults.append((entry.name, "cannot be read: a broken link or not a file"))
 
 
 def audio_files(folder: Path, faults: list[tuple[str, str]]) -> list[Path]:
-    """Audio files in a folder and below, sorted; what cannot be read is added to `faults`."""
+    """Return the audio files in a folder and below, sorted; unreadable ones are added to `faults`."""
 
     def note(error: OSError) -> None:
         faults.append((Path(error.filename).name, f"cannot be read: {error.strerror}"))
@@ -190,7 +190,7 @@ def audio_files(folder: Path, faults: list[tuple[str, str]]) -> list[Path]:
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:
-    """All files, sixteen that are spread evenly first, so that a sampled instrument shows its whole range."""
+    """Return all files, sixteen evenly spread ones first, so that enrollment covers a sampled instrument's range."""
     if len(files) <= MAX_CLIPS:
         return list(files)
     chosen = np.linspace(0, len(files) - 1, MAX_CLIPS).round().astype(int).tolist()

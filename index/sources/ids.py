@@ -1,6 +1,6 @@
-"""Ids of instruments that have a name only: readable, safe in file names, unique within their source.
+"""Makes ids of instruments from their names: readable, safe in file names, unique within their source.
 
-DESIGN.md, decision 5: an instrument is an identity; manifests, seeds and file names refer to it by its id.
+Manifests, seeds and file names refer to an instrument by its id (docs/ARCHITECTURE.md, decision 5).
 """
 
 import re
@@ -13,14 +13,14 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,119}")
 
 
 def is_safe(key: str) -> bool:
-    """Whether `key` may be an id as it is: a plain file name without spaces."""
+    """Return whether `key` can be an id unchanged: a plain file name without spaces."""
     return _SAFE.fullmatch(key) is not None
 
 
 def slug(text: str) -> str:
-    """`text` in lower-case ASCII letters, digits and underscores; accents and other scripts are lost.
+    """Return `text` in lower-case ASCII letters, digits and underscores, without accents and other scripts.
 
-    A checksum follows what is longer than 50 characters, and stands for a text of which nothing is left.
+    A checksum replaces the end of more than 50 characters and a text of which nothing is left.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     words = "_".join(re.findall(r"[a-z0-9]+", plain))
@@ -30,9 +30,9 @@ def slug(text: str) -> str:
 
 
 def instrument_ids(source: str, named: Iterable[tuple[str, str]]) -> list[str]:
-    """An id `<source>_<name>` for each (name, key), in their order; keys differ where names may not.
+    """Return an id `<source>_<name>` for each (name, key) in order; keys are unique, names need not be.
 
-    An id that is taken already, or would be empty, gets a checksum of its key.
+    An id that is empty or already taken gets a checksum of its key.
     """
     ids: dict[str, None] = {}
     for name, key in named:

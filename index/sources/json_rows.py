@@ -1,6 +1,6 @@
-"""Reads the entries of a large JSON object one after the other, so that the whole text is never held in memory.
+"""Reads the entries of a large JSON object one by one, so that the whole text is never in memory.
 
-Form after RFC 8259; NSynth's largest `examples.json` holds 289,205 entries in more than 200 MB.
+Follows RFC 8259; NSynth's largest `examples.json` holds 289,205 entries in more than 200 MB.
 """
 
 import json
@@ -11,12 +11,12 @@ from typing import Any, TextIO
 from models.errors import SourceError
 
 BLOCK_CHARACTERS = 1 << 20
-MAX_ENTRY_CHARACTERS = 1 << 22  # an entry that is longer is not what we read
+MAX_ENTRY_CHARACTERS = 1 << 22  # a longer entry is refused
 _SPACE = " \t\n\r"
 
 
-class _Text:
-    """The part of a file that has been read and not been used; `position` is where to go on."""
+class _TextWindow:
+    """The part of a file that is read but not yet parsed; parsing goes on at `position`."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -25,7 +25,7 @@ class _Text:
         self.position = 0
 
     def more(self) -> bool:
-        """Read on; False at the end of the file."""
+        """Read another block; return False at the end of the file."""
         block = self._file.read(BLOCK_CHARACTERS)
         self._before += self.position
         self.text = self.text[self.position :] + block
@@ -33,7 +33,7 @@ class _Text:
         return bool(block)
 
     def next(self) -> str:
-        """The next character that is no space, "" at the end of the file; `position` stands on it."""
+        """Move `position` to the next non-space character and return it; "" at the end of the file."""
         while True:
             while self.position < len(self.text) and self.text[self.position] in _SPACE:
                 self.position += 1
@@ -47,15 +47,15 @@ class _Text:
 
 
 def object_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """(name, value) of each entry of the JSON object that `path` holds.
+    """Yield (name, value) of each entry of the JSON object in `path`.
 
-    Raises SourceError when it cannot be read or, on the way, where it is no JSON object.
+    Raises SourceError if the file cannot be read, or at the place where it is not valid JSON.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            text = _Text(file)
+            text = _TextWindow(file)
             if text.next() != "{":
-                raise _damaged(path, "no object begins", 0)
+                raise _damaged(path, "no object starts", 0)
             text.position += 1
             if text.next() == "}":
                 return
@@ -67,14 +67,14 @@ def object_entries(path: Path) -> Iterator[tuple[str, Any]]:
     except OSError as error:
         raise SourceError(f"{path.name} cannot be read: {error.strerror}", value=path.name) from error
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path.name} is no JSON: not UTF-8", value=path.name) from error
+        raise SourceError(f"{path.name} is not JSON: it is not UTF-8", value=path.name) from error
 
 
 _decode = json.JSONDecoder().raw_decode
 
 
-def _entry(text: _Text, path: Path) -> tuple[str, Any]:
-    """The entry at the text's position, which moves to the comma or brace behind it."""
+def _entry(text: _TextWindow, path: Path) -> tuple[str, Any]:
+    """Parse the entry at the text's position and move to the comma or brace after it."""
     text.next()
     while True:
         try:
@@ -100,5 +100,5 @@ def _skip(text: str, position: int) -> int:
 
 
 def _damaged(path: Path, what: str, where: int) -> SourceError:
-    message = f"{path.name} is no JSON object: {what} at character {where}"
+    message = f"{path.name} is not a JSON object: {what} at character {where}"
     return SourceError(message, value=path.name, limit="a JSON object")

@@ -1,6 +1,6 @@
-"""What a folder of sounds says about its licence: the file that states it, found beside the sounds or above them.
+"""Finds the licence file of a folder of sounds, beside the sounds or above them.
 
-Banks are published with a LICENSE or COPYING file in some folder of theirs (GNU's convention, kept by SFZ authors).
+Banks are published with a LICENSE or COPYING file in one of their folders (GNU's convention, kept by SFZ authors).
 """
 
 import re
@@ -11,9 +11,9 @@ _LICENCE_FILE = re.compile(r"(licen[sc]e|copying)[^.]*(\.(txt|md))?", re.IGNOREC
 
 
 def licence_beside(path: Path, root: Path) -> str | None:
-    """A note such as "see LICENSE.txt": the nearest licence file in the folder of `path`, then in those up to `root`.
+    """Return a note such as "see LICENSE.txt", of the nearest licence file from the folder of `path` up to `root`.
 
-    `path` and `root` are files or folders. None when there is no such file, or a folder cannot be read.
+    `path` and `root` are files or folders. None if there is no such file or a folder cannot be read.
     """
     folder = path if path.is_dir() else path.parent
     top = root if root.is_dir() else root.parent
@@ -34,6 +34,6 @@ def _licence_file(folder: Path) -> str | None:
 
 @lru_cache(maxsize=1024)  # a thousand instruments of a source ask for the same folders
 def _listed(folder: Path, changed: int) -> str | None:
-    """The first licence file of a folder as it was when it `changed` last."""
+    """Return the first licence file of a folder whose last change was at `changed` (part of the cache's key)."""
     names = sorted(entry.name for entry in folder.iterdir() if _LICENCE_FILE.fullmatch(entry.name))
     return names[0] if names else None

@@ -1,7 +1,7 @@
-"""A folder of sampled notes with an `index.jsonl`: eight notes of an instrument in one file, or one file a recorded note.
+"""Note banks: a folder of sampled notes with an `index.jsonl`, an instrument's eight notes in one file or one file each.
 
-The form is the project's own, DATA.md describes it: slots of three seconds, the key held for 2.2 s. Section 4 of Kim et
-al. 2022 renders from NSynth's notes in the same way.
+The format is the project's own (docs/DATA.md): slots of three seconds, the key held for 2.2 s. Section 4 of Kim et al.
+2022 renders from NSynth's notes in the same way.
 """
 
 import json
@@ -15,13 +15,19 @@ from index.families import FAMILIES, family_of_name, family_of_program
 from index.sources.base import Floats
 from index.sources.ids import is_safe
 from index.sources.note_files import SOUNDING_PEAK, check_sounds, read_note
-from index.sources.sampled import MAX_SHIFT, Identity, Reach, SampledInstrument, SampledNote
+from index.sources.sampled import (
+    MAX_SHIFT,
+    InstrumentIdentity,
+    SampledInstrument,
+    SampledNote,
+    TranspositionLimits,
+)
 from models.errors import SourceError
 
 INDEX = "index.jsonl"
 SLOT_SECONDS = 3.0
 SLOT_NOTES = ((36, 100), (43, 100), (50, 100), (57, 100), (64, 100), (71, 100), (78, 100), (57, 50))
-REACH = Reach(edge=MAX_SHIFT, gap=math.inf, velocity_cost=0.03)
+LIMITS = TranspositionLimits(range_margin=MAX_SHIFT, max_distance=math.inf, velocity_cost=0.03)
 RECORDED_VELOCITY = {
     "pianissimo": 40,
     "pp": 40,
@@ -50,16 +56,16 @@ LICENCES = {
     "yoshimi": "GPL-2.0-or-later or GPL-3.0",
     "amsynth": "GPL-2.0-or-later",
 }
-MT32_BANK = ("csound_gmbank", "127")  # numbered as Roland's MT-32 is: its programs are not General MIDI's
+MT32_BANK = ("csound_gmbank", "127")  # its programs follow Roland's MT-32, not General MIDI
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """An instrument of the index. `slots` are the places of its notes in its one file; None: a file for each note."""
+class _BankEntry:
+    """An instrument of the index. `slots` are the slots of its notes in its one file; None: one file a note."""
 
-    identity: Identity
+    identity: InstrumentIdentity
     folder: str
     bank: str | None
     gm_program: int | None
@@ -69,10 +75,10 @@ class _Entry:
     faults: tuple[tuple[str, str], ...] = ()
 
 
-class _Files:
-    """Reads the notes of an instrument; a file that holds all of them is decoded once."""
+class _BankNoteReader:
+    """Reads the notes of an instrument by index; a file that holds all notes is decoded once."""
 
-    def __init__(self, entry: _Entry) -> None:
+    def __init__(self, entry: _BankEntry) -> None:
         self._entry = entry
         self._whole: tuple[Floats, int] | None = None
 
@@ -86,10 +92,10 @@ class _Files:
 
 
 class NoteBankInstrument(SampledInstrument):
-    """One instrument of a bank. `folder` is the part of the bank it lies in, `bank` the patch bank it comes from."""
+    """One instrument of a note bank; `folder` is its folder there, `bank` the patch bank it was rendered from."""
 
-    def __init__(self, entry: _Entry) -> None:
-        super().__init__(entry.identity, entry.notes, _Files(entry), REACH, entry.faults)
+    def __init__(self, entry: _BankEntry) -> None:
+        super().__init__(entry.identity, entry.notes, _BankNoteReader(entry), LIMITS, entry.faults)
         self.folder = entry.folder
         self.bank = entry.bank
         self.gm_program = entry.gm_program
@@ -97,7 +103,7 @@ class NoteBankInstrument(SampledInstrument):
         self._entry = entry
 
     def slots(self) -> list[Floats | None]:
-        """The notes of `SLOT_NOTES` as they are, each `[3 s · 16 kHz]`, None where the instrument does not sound.
+        """Return the notes of `SLOT_NOTES` as stored, each `[3 s · 16 kHz]`, None where the instrument is silent.
 
         Raises SourceError for recorded notes, which have no slots, and for a file that cannot be decoded.
         """
@@ -119,12 +125,12 @@ class NoteBankSource:
     """The instruments of a folder, by id."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises SourceError when the folder has no index, or the index no instrument that can be used."""
+        """Raises SourceError if the folder has no index or the index no usable instrument."""
         self.name = folder.resolve().name
         self._index = folder / INDEX
         faults: list[tuple[str, str]] = []
         rows = _rows(self._index, faults)
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _BankEntry] = {}
         for key, group in sorted(rows.items()):
             try:
                 self._entries[key] = _entry(folder, key, group)
@@ -150,7 +156,7 @@ class NoteBankSource:
         return key in self._entries
 
     def get(self, key: str) -> NoteBankInstrument:
-        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        """Return the instrument of an id, not yet decoded. Raises SourceError if there is none."""
         if key not in self._entries:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         return NoteBankInstrument(self._entries[key])
@@ -162,7 +168,7 @@ def _piece(samples: Floats, sample_rate: int, slot: int) -> Floats:
 
 
 def _rows(path: Path, faults: list[tuple[str, str]]) -> dict[str, list[Row]]:
-    """Rows by instrument; lines that cannot be used become `faults`, by their number."""
+    """Return rows by instrument; unusable lines become `faults`, named by their number."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -180,12 +186,12 @@ def _rows(path: Path, faults: list[tuple[str, str]]) -> dict[str, list[Row]]:
 
 
 def _checked(row: object) -> Row:
-    """The row, if its fields are of the kinds they should be. Raises SourceError naming the first that is not."""
+    """Return the row if its fields are valid. Raises SourceError naming the first that is not."""
     if not isinstance(row, dict):
-        raise SourceError("is no object", value=type(row).__name__)
+        raise SourceError("is not a JSON object", value=type(row).__name__)
     file = row.get("file")
     peaks = row.get("peaks")
-    right = {
+    is_valid = {
         "id": isinstance(row.get("id"), str) and is_safe(row["id"]),
         "file": isinstance(file, str) and _is_inside(file),
         "source": isinstance(row.get("source"), str),
@@ -195,15 +201,15 @@ def _checked(row: object) -> Row:
         "licence": isinstance(row.get("licence"), str | None),
     }
     if "midi_measured" in row:
-        right["midi_measured"] = _is_number(row["midi_measured"], 0, 127)
+        is_valid["midi_measured"] = _is_number(row["midi_measured"], 0, 127)
     else:
-        right["peaks"] = (
+        is_valid["peaks"] = (
             isinstance(peaks, list)
             and len(peaks) == len(SLOT_NOTES)
             and all(_is_number(peak, 0, math.inf) for peak in peaks)
         )
-    for name, is_right in right.items():
-        if not is_right:
+    for name, valid in is_valid.items():
+        if not valid:
             raise SourceError(f"{name} is {str(row.get(name))[:80]!r}", value=row.get(name))
     return row
 
@@ -217,39 +223,39 @@ def _is_number(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _entry(folder: Path, key: str, rows: list[Row]) -> _Entry:
-    """The entry of the rows of one id. Raises SourceError when no note of it is there."""
+def _entry(folder: Path, key: str, rows: list[Row]) -> _BankEntry:
+    """Build the entry of one id's rows. Raises SourceError if it has no usable note."""
     first = rows[0]
     is_recorded = "midi_measured" in first
     if any(("midi_measured" in row) != is_recorded for row in rows) or (len(rows) > 1 and not is_recorded):
-        raise SourceError(f"{len(rows)} rows are of one id", value=len(rows), limit=1)
+        raise SourceError(f"{len(rows)} rows share one id", value=len(rows), limit=1)
     rows = sorted(rows, key=lambda row: row["file"])
-    there = [row for row in rows if (folder / row["file"]).is_file()]
+    existing = [row for row in rows if (folder / row["file"]).is_file()]
     slots = (
         None if is_recorded else tuple(s for s, peak in enumerate(first["peaks"]) if peak >= SOUNDING_PEAK)
     )
-    if not there:
-        raise SourceError(f"{first['file']} is not there", value=first["file"])
+    if not existing:
+        raise SourceError(f"{first['file']} does not exist", value=first["file"])
     if slots == ():
-        raise SourceError("no note of it sounds", value=max(first["peaks"]), limit=SOUNDING_PEAK)
+        raise SourceError("all its notes are silent", value=max(first["peaks"]), limit=SOUNDING_PEAK)
     bank = None if first.get("bank") is None else str(first["bank"])
     is_mt32 = (first["source"], bank) == MT32_BANK
     name = first.get("name") or (key.replace("_", " ") if is_recorded else key)
     licence = first.get("licence") or LICENCES.get(first["source"])
-    return _Entry(
-        identity=Identity(key, name, _family(first, bank, name, is_mt32), first["source"], licence),
+    return _BankEntry(
+        identity=InstrumentIdentity(key, name, _family(first, bank, name, is_mt32), first["source"], licence),
         folder=PurePosixPath(first["file"]).parts[0],
         bank=bank,
         gm_program=first.get("gm_program"),
-        files=tuple(folder / row["file"] for row in there),
-        notes=tuple(_notes(there) if slots is None else _slot_notes(slots)),
+        files=tuple(folder / row["file"] for row in existing),
+        notes=tuple(_notes(existing) if slots is None else _slot_notes(slots)),
         slots=slots,
-        faults=tuple((row["file"], "is not there") for row in rows if row not in there),
+        faults=tuple((row["file"], "does not exist") for row in rows if row not in existing),
     )
 
 
 def _family(row: Row, bank: str | None, name: str, is_mt32: bool) -> str | None:
-    """By label or program, unless both follow another order; else by the words of the bank and the name."""
+    """Return the family by label or program (not for MT-32 numbering), else by words in the bank's or its own name."""
     if is_mt32:
         return family_of_name(name)
     if row.get("family") in FAMILIES:
@@ -260,7 +266,7 @@ def _family(row: Row, bank: str | None, name: str, is_mt32: bool) -> str | None:
 
 
 def _notes(rows: list[Row]) -> Iterator[SampledNote]:
-    """One note a file; measured pitches, since labels are sometimes a semitone off."""
+    """Yield one note per file at its measured pitch; labels are sometimes a semitone off."""
     for row in rows:
         velocity = RECORDED_VELOCITY.get(str(row.get("dynamic")), UNKNOWN_VELOCITY)
         yield SampledNote(row["midi_measured"], velocity, row["file"])

@@ -1,7 +1,7 @@
-"""Reads a file that holds a sampled note: short, mono, and refused when its header promises more than is there.
+"""Reads the file of a sampled note as mono and refuses a file that is cut short.
 
-The length of a wav file is checked against its data chunk (RIFF form, Multimedia Programming Interface 1.0, 1991): a note
-that is cut short would end with a click, and libsndfile reads it without a word.
+The length of a wav file is checked against its data chunk (RIFF form, Multimedia Programming Interface 1.0, 1991): a
+truncated note would end with a click, and libsndfile reads it without an error.
 """
 
 import struct
@@ -19,12 +19,12 @@ from models.errors import AudioError, SourceError
 Samples = Floats | NDArray[np.int16]
 
 USUAL_RATES = (8_000, 192_000)
-MAX_NOTE_SECONDS = 30.0  # what a file holds beyond is not read
-SOUNDING_PEAK = 0.003  # a note whose peak lies below does not sound: it is out of its instrument's range
+MAX_NOTE_SECONDS = 30.0  # the rest of a file is not read
+SOUNDING_PEAK = 0.003  # a note with a lower peak is silent: out of its instrument's range
 
 
 def read_note(path: Path) -> tuple[Floats, int]:
-    """Mono samples `[n]` and their rate. Raises SourceError for a file that cannot be decoded or is cut short."""
+    """Return mono samples `[n]` and their rate. Raises SourceError for a file that is cut short or not decodable."""
     samples, sample_rate = read_stored_note(path)
     if samples.dtype == np.int16:
         return np.multiply(samples, full_scale(samples), dtype=np.float32), sample_rate
@@ -32,12 +32,12 @@ def read_note(path: Path) -> tuple[Floats, int]:
 
 
 def read_stored_note(path: Path) -> tuple[Samples, int]:
-    """The same, but int16 where the file is a mono wav of 16 bits: half the memory, full scale 32768."""
+    """Like `read_note`, but int16 (full scale 32768) for a mono wav of 16 bits, which halves the memory."""
     try:
         with path.open("rb") as file:
             is_wav = _check_length(file, path.name)
-            if is_wav and (usual := _read_usual(path)) is not None:
-                return usual
+            if is_wav and (wav := _read_mono_wav(path)) is not None:
+                return wav
             track = open_track(file, path.name)
             blocks = list(track.blocks(0, round(MAX_NOTE_SECONDS * track.sample_rate)))
     except AudioError as error:
@@ -48,8 +48,8 @@ def read_stored_note(path: Path) -> tuple[Samples, int]:
     return (np.concatenate(mono) if mono else np.zeros(0, np.float32)), track.sample_rate
 
 
-def _read_usual(path: Path) -> tuple[Samples, int] | None:
-    """A mono wav of a usual rate read in one go, which takes half the time of reading tracks; None for any other."""
+def _read_mono_wav(path: Path) -> tuple[Samples, int] | None:
+    """Read a mono wav of a usual rate in one go, in half the time of `open_track`; None for any other file."""
     try:
         with soundfile.SoundFile(path) as file:
             if file.channels != 1 or not USUAL_RATES[0] <= file.samplerate <= USUAL_RATES[1]:
@@ -62,12 +62,12 @@ def _read_usual(path: Path) -> tuple[Samples, int] | None:
 
 
 def full_scale(samples: Samples) -> np.float32:
-    """What a sample's unit is worth, 1 being full scale."""
+    """Return the factor that scales samples to a full scale of 1."""
     return np.float32(1 / 32768 if samples.dtype == np.int16 else 1)
 
 
 def check_sounds(samples: Samples) -> None:
-    """Raises SourceError for samples that are none, hold NaN or infinity, or are silent."""
+    """Raise SourceError for samples that are empty, silent or not finite."""
     low, high = float(samples.min(initial=0.0)), float(samples.max(initial=0.0))  # NaN if any is
     peak = max(high, -low) * float(full_scale(samples))
     if not np.isfinite(peak):
@@ -79,7 +79,7 @@ def check_sounds(samples: Samples) -> None:
 
 
 def _check_length(file: BinaryIO, name: str) -> bool:
-    """Whether `file` is a wav. Raises SourceError if its data chunk says more bytes than follow it."""
+    """Return whether `file` is a wav. Raises SourceError if its data chunk states more bytes than follow."""
     end = file.seek(0, 2)
     file.seek(0)
     header = file.read(12)
@@ -93,7 +93,7 @@ def _check_length(file: BinaryIO, name: str) -> bool:
         position += 8
         if kind == b"data":
             if position + size > end:
-                message = f"{name} is cut short: its header says {size} bytes of samples, {end - position} are there"
+                message = f"{name} is cut short: its header states {size} bytes of samples, the file has {end - position}"
                 raise SourceError(message, value=end - position, limit=size)
             break
         position += size + size % 2

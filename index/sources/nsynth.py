@@ -16,35 +16,39 @@ from index.families import FAMILIES, family_of_name
 from index.sources.ids import is_safe
 from index.sources.json_rows import object_entries
 from index.sources.note_files import Samples, read_stored_note
-from index.sources.sampled import MAX_SHIFT, Identity, Reach, SampledInstrument, SampledNote
+from index.sources.sampled import (
+    MAX_SHIFT,
+    InstrumentIdentity,
+    SampledInstrument,
+    SampledNote,
+    TranspositionLimits,
+)
 from models.errors import SourceError
 
 EXAMPLES = "examples.json"
 AUDIO = "audio"
 LICENCE = "CC-BY-4.0"
-NUM_FAMILIES = 11  # NSynth's, in the order of its numbers and of FAMILIES
+NUM_FAMILIES = 11  # of NSynth, numbered in the order of FAMILIES
 
-Part = Literal["train", "valid", "test"]
+NSynthSplit = Literal["train", "valid", "test"]
 Missing = Literal["nearest", "leave out"]
 
-_NEAREST_PITCH_FIRST = 1e-4  # velocity decides between equal pitches only
-_REACH: dict[Missing, Reach] = {
-    "nearest": Reach(edge=MAX_SHIFT, gap=MAX_SHIFT, velocity_cost=_NEAREST_PITCH_FIRST),
-    "leave out": Reach(edge=0.0, gap=0.0, velocity_cost=_NEAREST_PITCH_FIRST),
+_VELOCITY_COST = 1e-4  # velocity decides between equal pitches only
+_LIMITS: dict[Missing, TranspositionLimits] = {
+    "nearest": TranspositionLimits(MAX_SHIFT, MAX_SHIFT, _VELOCITY_COST),
+    "leave out": TranspositionLimits(0.0, 0.0, _VELOCITY_COST),
 }
 
 
 @dataclass(slots=True)
-class _Notes:
-    """The notes of an instrument in one folder, as compact as 300,000 of them ask for."""
+class _NoteTable:
+    """The notes of an instrument in one folder, stored compactly since NSynth has 300,000."""
 
     folder: Path
     pitches: array = field(default_factory=lambda: array("B"))
     velocities: array = field(default_factory=lambda: array("B"))
-    sample_rates: array = field(default_factory=lambda: array("I"))  # 0: not said
-    names: dict[int, str] = field(
-        default_factory=dict
-    )  # of notes that are not called after pitch and velocity
+    sample_rates: array = field(default_factory=lambda: array("I"))  # 0: not stated
+    names: dict[int, str] = field(default_factory=dict)  # of notes not named after pitch and velocity
     missing: list[str] = field(default_factory=list)
 
     def name(self, instrument: str, number: int) -> str:
@@ -53,14 +57,14 @@ class _Notes:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _NSynthEntry:
     """An instrument: its family and its notes by folder."""
 
     family: str | None
-    notes: list[_Notes] = field(default_factory=list)
+    notes: list[_NoteTable] = field(default_factory=list)
 
 
-class _Row(NamedTuple):
+class _NoteRow(NamedTuple):
     instrument: str
     family: str | None
     pitch: int
@@ -68,29 +72,35 @@ class _Row(NamedTuple):
     sample_rate: int
 
 
-class _Wavs:
-    """Reads the notes of an instrument by their places."""
+class _NSynthNoteReader:
+    """Reads the notes of an instrument by index."""
 
-    def __init__(self, instrument: str, places: list[tuple[_Notes, int]]) -> None:
+    def __init__(self, instrument: str, places: list[tuple[_NoteTable, int]]) -> None:
         self._instrument = instrument
         self._places = places
 
     def __call__(self, number: int) -> tuple[Samples, int]:
         notes, place = self._places[number]
         samples, sample_rate = read_stored_note(_wav(notes.folder, notes.name(self._instrument, place)))
-        said = notes.sample_rates[place]
-        if said and said != sample_rate:
-            message = f"its header says {sample_rate} Hz, {EXAMPLES} {said} Hz"
-            raise SourceError(message, value=sample_rate, limit=said)
+        stated = notes.sample_rates[place]
+        if stated and stated != sample_rate:
+            message = f"its header states {sample_rate} Hz, {EXAMPLES} {stated} Hz"
+            raise SourceError(message, value=sample_rate, limit=stated)
         return samples, sample_rate
 
 
 class NSynthInstrument(SampledInstrument):
-    """One instrument of NSynth; `part` is the side of NSynth's own split that it is on, if the folders tell."""
+    """One instrument of NSynth; `part` is its side of NSynth's own split, if the folder names tell."""
 
-    def __init__(self, identity: Identity, part: Part | None, notes: list[_Notes], reach: Reach) -> None:
+    def __init__(
+        self,
+        identity: InstrumentIdentity,
+        part: NSynthSplit | None,
+        notes: list[_NoteTable],
+        limits: TranspositionLimits,
+    ) -> None:
         self.part = part
-        places: dict[tuple[int, int], tuple[_Notes, int]] = {}
+        places: dict[tuple[int, int], tuple[_NoteTable, int]] = {}
         for group in notes:
             for number, key in enumerate(zip(group.pitches, group.velocities, strict=True)):
                 places.setdefault(key, (group, number))
@@ -99,42 +109,44 @@ class NSynthInstrument(SampledInstrument):
             for (pitch, velocity), (group, number) in places.items()
         ]
         faults = [(name, "its file is missing") for group in notes for name in group.missing]
-        super().__init__(identity, sampled, _Wavs(identity.id, list(places.values())), reach, faults)
+        super().__init__(
+            identity, sampled, _NSynthNoteReader(identity.id, list(places.values())), limits, faults
+        )
 
 
 class NSynthSource:
     """The instruments of one folder of NSynth, or of a root that holds several, by name.
 
-    In the published data valid and test hold different notes of the same 53 instruments: opened together these are one
-    instrument each, of part "test". An instrument that has notes in train counts as train.
+    The published valid and test hold different notes of the same 53 instruments: opened together, each is one
+    instrument of part "test". An instrument with notes in train counts as train.
     """
 
     def __init__(self, folder: Path, missing: Missing = "nearest") -> None:
-        """With `missing="nearest"` a note that NSynth lacks falls to the nearest pitch, then velocity, within 3.5
-        semitones; with "leave out" it is silent unless its very pitch is there.
+        """With `missing="nearest"`, a note that NSynth lacks plays the nearest pitch, then velocity, within 3.5
+        semitones; with "leave out" it is silent.
 
-        Raises SourceError when no `examples.json` can be read or no instrument has a note.
+        Raises SourceError if no `examples.json` can be read or no instrument has a note.
         """
         if missing not in get_args(Missing):
             raise SourceError(f"missing notes cannot be {missing!r}", value=missing, limit=get_args(Missing))
         self.name = folder.resolve().name
-        self._reach = _REACH[missing]
+        self._limits = _LIMITS[missing]
         self._folders: list[Path] = []
         faults: list[tuple[str, str]] = []
-        entries: dict[str, _Entry] = {}
+        entries: dict[str, _NSynthEntry] = {}
         for part in nsynth_folders(folder):
             try:
                 _read(part, entries, faults)
                 self._folders.append(part)
             except SourceError as error:
                 faults.append((part.name, error.message))
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _NSynthEntry] = {}
         for key, entry in sorted(entries.items()):
             if any(notes.pitches for notes in entry.notes):
                 self._entries[key] = entry
             else:
                 lost = sum(len(notes.missing) for notes in entry.notes)
-                faults.append((key, f"none of its {lost} notes is there"))
+                faults.append((key, f"none of its {lost} notes exists"))
         self.faults = tuple(faults)
         if not self._entries:
             reasons = "".join(f"; {what}: {reason}" for what, reason in faults[:3])
@@ -159,16 +171,16 @@ class NSynthSource:
         return map(self.get, self._entries)
 
     def get(self, key: str) -> NSynthInstrument:
-        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        """Return the instrument of an id, not yet decoded. Raises SourceError if there is none."""
         if key not in self._entries:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         entry = self._entries[key]
-        identity = Identity(key, key, entry.family, f"{self.name}/{key}", LICENCE)
-        return NSynthInstrument(identity, _part(entry), entry.notes, self._reach)
+        identity = InstrumentIdentity(key, key, entry.family, f"{self.name}/{key}", LICENCE)
+        return NSynthInstrument(identity, _part(entry), entry.notes, self._limits)
 
 
 def nsynth_folders(folder: Path) -> list[Path]:
-    """`folder` if it is one of NSynth's, else those of its sub-folders that are; none if it cannot be read."""
+    """Return `folder` if it is an NSynth folder, else its NSynth sub-folders; empty if it cannot be read."""
     if (folder / EXAMPLES).is_file():
         return [folder]
     try:
@@ -177,8 +189,8 @@ def nsynth_folders(folder: Path) -> list[Path]:
         return []
 
 
-def _read(folder: Path, entries: dict[str, _Entry], faults: list[tuple[str, str]]) -> None:
-    """Add the notes of a folder. Raises SourceError when its `examples.json` or its audio cannot be read."""
+def _read(folder: Path, entries: dict[str, _NSynthEntry], faults: list[tuple[str, str]]) -> None:
+    """Add the notes of a folder to `entries`. Raises SourceError if `examples.json` or the audio cannot be read."""
     try:
         with os.scandir(folder / AUDIO) as files:
             wavs = {file.name for file in files}
@@ -190,9 +202,9 @@ def _read(folder: Path, entries: dict[str, _Entry], faults: list[tuple[str, str]
         except SourceError as error:
             faults.append((f"{folder.name}/{EXAMPLES}: {name[:80]}", error.message))
             continue
-        entry = entries.setdefault(row.instrument, _Entry(row.family))
+        entry = entries.setdefault(row.instrument, _NSynthEntry(row.family))
         if not entry.notes or entry.notes[-1].folder != folder:
-            entry.notes.append(_Notes(folder))
+            entry.notes.append(_NoteTable(folder))
         notes = entry.notes[-1]
         if f"{name}.wav" not in wavs:
             notes.missing.append(name)
@@ -204,16 +216,16 @@ def _read(folder: Path, entries: dict[str, _Entry], faults: list[tuple[str, str]
             notes.names[len(notes.pitches) - 1] = name
 
 
-def _row(name: str, fields: object) -> _Row:
-    """A row of `examples.json`; what it does not say is in its name. Raises SourceError for what cannot be used."""
+def _row(name: str, fields: object) -> _NoteRow:
+    """Read a row of `examples.json`, absent fields from its name. Raises SourceError for an unusable row."""
     if not isinstance(fields, dict):
-        raise SourceError("its value is no object", value=type(fields).__name__)
+        raise SourceError("its value is not a JSON object", value=type(fields).__name__)
     parts = name.rsplit("-", 2)
     pitch, velocity = (parts[1], parts[2]) if len(parts) == 3 else ("", "")
     instrument = fields.get("instrument_str", parts[0] if len(parts) == 3 else None)
     if not isinstance(instrument, str) or not is_safe(instrument):
         raise SourceError("instrument_str names no instrument", value=instrument)
-    return _Row(
+    return _NoteRow(
         instrument,
         _family(instrument, fields),
         _number(fields.get("pitch", _digits(pitch)), "pitch", 0, 127),
@@ -233,7 +245,7 @@ def _number(value: object, name: str, low: int, high: int) -> int:
 
 
 def _family(instrument: str, fields: dict) -> str | None:
-    """By its label, else by its number, else by the instrument's name."""
+    """Return the family by its label, else by its number, else by the instrument's name."""
     label, number = fields.get("instrument_family_str"), fields.get("instrument_family")
     if label in FAMILIES[:NUM_FAMILIES]:
         return str(label)
@@ -242,11 +254,11 @@ def _family(instrument: str, fields: dict) -> str | None:
     return family_of_name(instrument)
 
 
-def _part(entry: _Entry) -> Part | None:
+def _part(entry: _NSynthEntry) -> NSynthSplit | None:
     names = {
         word for notes in entry.notes for word in re.findall("[a-z]+", notes.folder.resolve().name.lower())
     }
-    order: tuple[Part, ...] = ("train", "test", "valid")
+    order: tuple[NSynthSplit, ...] = ("train", "test", "valid")
     return next((part for part in order if part in names), None)
 
 

@@ -1,6 +1,6 @@
 """SoundFonts as a source: one instrument per preset, rendered with TinySoundFont.
 
-Enrollment plays the fixed phrases of `base`, moved into the keys that the preset answers.
+Enrollment plays the phrases of `base`, moved into the keys that the preset answers.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -22,14 +22,14 @@ DRUM_BANK = 128
 SUFFIXES = (".sf2", ".sf3")
 
 _GAIN_DB = 0.0
-_GENERAL_MIDI_PRESETS = 100  # a bank 0 with this many of the 128 programs follows General MIDI
+_GENERAL_MIDI_PRESETS = 100  # of 128; a bank 0 with this many follows General MIDI
 
 
 class SoundFontPlayer:
-    """Renders presets of one SoundFont at one sample rate. Safe to share between threads, which take turns."""
+    """Renders presets of one SoundFont at one sample rate. Thread-safe; threads take turns."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
-        """Raises SourceError for a file that is not a whole SoundFont."""
+        """Raises SourceError for a file that is not a complete SoundFont."""
         font = read_soundfont(path)
         self.presets = list(font.presets)
         self.sample_rate = sample_rate
@@ -39,20 +39,20 @@ class SoundFontPlayer:
             raise SourceError(f"{path.name} cannot be loaded: {error}", value=path.name) from error
 
     def at(self, sample_rate: int) -> "SoundFontPlayer":
-        """A player of the same SoundFont at another rate, which shares the loaded samples."""
+        """Return a player at another rate that shares the loaded samples."""
         twin = copy(self)
         twin.sample_rate = sample_rate
         return twin
 
     def play(self, bank: int, program: int, notes: Sequence[Note], seconds: float) -> Floats:
-        """Mono samples `[seconds · sample_rate]`, the mean of both channels of `render`."""
+        """Render mono samples `[seconds · sample_rate]`, the mean of both channels of `render`."""
         stereo = self.render(bank, program, notes, seconds)
         return (stereo[:, 0] + stereo[:, 1]) * np.float32(0.5)
 
     def render(self, bank: int, program: int, notes: Sequence[Note], seconds: float) -> Floats:
-        """Stereo samples `[seconds · sample_rate, 2]`; nothing of an earlier call is heard in it.
+        """Render stereo samples `[seconds · sample_rate, 2]`, independent of earlier calls.
 
-        Raises SourceError if the SoundFont has no such preset, or its numbers make the synthesiser run away.
+        Raises SourceError if the SoundFont has no such preset or the output is not finite.
         """
         preset = self._samples.get_preset_index(bank, program)
         if preset < 0:
@@ -77,7 +77,7 @@ class SoundFontPlayer:
         return output
 
     def _events(self, notes: Sequence[Note], total: int) -> list[tuple[int, int, int]]:
-        """(sample, pitch, velocity) in time order, velocity 0 for a key let go; keys are let go before others go down."""
+        """Return (sample, pitch, velocity) in time order; velocity 0 releases a key, before other keys are pressed."""
         events = []
         for note in notes:
             start = round(note.start_seconds * self.sample_rate)
@@ -89,7 +89,7 @@ class SoundFontPlayer:
 
 
 def _generate(voices: SoundFont, output: Floats) -> None:
-    """Fill `output [samples, 2]` with what sounds next."""
+    """Render the next samples into `output [samples, 2]`."""
     if len(output):
         voices.render(output.data.cast("B"))
 
@@ -110,16 +110,16 @@ class SoundFontInstrument:
         self.playable_range = keys
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
-        """Mono samples `[seconds · sample_rate]`, the mean of both channels."""
+        """Render mono samples `[seconds · sample_rate]`, the mean of both channels."""
         player = self._font.player(sample_rate)
         return player.play(self._preset.bank, self._preset.program, notes, seconds)
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
-        """The enrollment phrases that sound, `[1…8, clip_samples]`. Raises SourceError if none does."""
+        """Render the enrollment phrases that sound: `[1…8, clip_samples]`. Raises SourceError if none does."""
         return enrollment_clips(self, sample_rate, clip_samples)
 
     def preview(self) -> tuple[Floats, int]:
-        """Three to four seconds of stereo `[n, 2]` at 44.1 kHz: a phrase in a register where the preset sounds."""
+        """Render three to four seconds of stereo `[n, 2]` at 44.1 kHz, in a register where the preset sounds."""
         return phrase_preview(self, self._render)
 
     def _render(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
@@ -128,14 +128,14 @@ class SoundFontInstrument:
 
 
 def follows_general_midi(presets: Sequence[Preset]) -> bool:
-    """Whether bank 0 is full enough to be a General MIDI set."""
+    """Return whether bank 0 has enough presets for a General MIDI set."""
     return sum(preset.bank == 0 for preset in presets) >= _GENERAL_MIDI_PRESETS
 
 
 def family_of_preset(preset: Preset, general_midi: bool) -> str | None:
-    """Bank 128 is drums; bank 0 of a General MIDI set goes by program; everything else by the preset's name.
+    """Return the family: drum for bank 128, by program for bank 0 of a General MIDI set, else by the preset's name.
 
-    Variation banks and other makers' sets are ordered as they please.
+    Variation banks and other sets have no common order.
     """
     if preset.bank == DRUM_BANK:
         return "drum"
@@ -145,10 +145,10 @@ def family_of_preset(preset: Preset, general_midi: bool) -> str | None:
 
 
 class SoundFontSource:
-    """The presets of a SoundFont, all of them or those of some banks, ordered by bank and program."""
+    """The presets of a SoundFont, of all banks or some, ordered by bank and program."""
 
     def __init__(self, path: Path, banks: Collection[int] | None = None) -> None:
-        """Raises SourceError if the file is damaged or holds no preset in `banks`."""
+        """Raises SourceError if the file is damaged or has no preset in `banks`."""
         font = read_soundfont(path)
         self.path = path
         self.name = path.stem
@@ -179,7 +179,7 @@ class SoundFontSource:
         return map(self.get, self._presets)
 
     def get(self, key: str) -> SoundFontInstrument:
-        """The preset of an id, `<file>_<bank>_<program>`. Raises SourceError when there is none."""
+        """Return the preset of an id, `<file>_<bank>_<program>`. Raises SourceError if there is none."""
         if key not in self._presets:
             raise SourceError(f"no preset {key} in {self.path.name}", value=key)
         return SoundFontInstrument(self, key, *self._presets[key])
@@ -188,7 +188,7 @@ class SoundFontSource:
         return f"{self.path.stem.lower()}_{preset.bank:03d}_{preset.program:03d}"
 
     def player(self, sample_rate: int) -> SoundFontPlayer:
-        """A player at this rate; the file is loaded once for all."""
+        """Return a player at this rate; the file is loaded once for all rates."""
         if self._player is None:
             self._player = SoundFontPlayer(self.path, sample_rate)
         return self._player if self._player.sample_rate == sample_rate else self._player.at(sample_rate)

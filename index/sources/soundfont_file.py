@@ -1,7 +1,7 @@
-"""Reads what a SoundFont holds and refuses a damaged one before the synthesiser sees it.
+"""Reads the tables of a SoundFont and refuses a damaged file before the synthesiser loads it.
 
 Follows the SoundFont 2.04 specification (sections 3, 4 and 7: RIFF form, INFO/sdta/pdta, the nine "hydra" tables). The
-synthesiser follows every link in those tables without looking, so a wrong one would end the process.
+synthesiser follows every link in those tables unchecked, so a wrong one would crash the process.
 """
 
 import struct
@@ -60,7 +60,7 @@ Tables = dict[bytes, NDArray[np.void]]
 
 
 class _Chunk(NamedTuple):
-    """A RIFF chunk: its data begin at byte `start` of the file."""
+    """A RIFF chunk whose data start at byte `start` of the file."""
 
     kind: bytes
     start: int
@@ -69,7 +69,7 @@ class _Chunk(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Preset:
-    """A preset of a SoundFont; bank 128 holds drum kits, and programs count from 0."""
+    """A preset of a SoundFont; bank 128 holds drum kits, programs count from 0."""
 
     bank: int
     program: int
@@ -78,18 +78,18 @@ class Preset:
 
 @dataclass(frozen=True)
 class SoundFontFile:
-    """A SoundFont whose tables have been checked; its sample data begins at byte `smpl_start` of the file."""
+    """A SoundFont with validated tables; its sample data starts at byte `smpl_start` of the file."""
 
     path: Path
-    presets: tuple[Preset, ...]  # in the order of bank and program, one per pair
+    presets: tuple[Preset, ...]  # ordered by bank and program, one per pair
     tables: Tables
     smpl_start: int
     is_compressed: bool
-    copyright: str | None = None  # what INFO's ICOP says
+    copyright: str | None = None  # INFO's ICOP
 
 
 def read_soundfont(path: Path) -> SoundFontFile:
-    """Raises SourceError if `path` is no SoundFont, is cut short, or holds tables that do not fit together."""
+    """Read and validate a SoundFont. Raises SourceError if it is none, is cut short or has inconsistent tables."""
     name = path.name
     try:
         with path.open("rb") as file:
@@ -115,19 +115,19 @@ def _presets(headers: NDArray[np.void], name: str) -> tuple[Preset, ...]:
     for row in headers:
         bank, program = int(row["bank"]), int(row["program"])
         text = bytes(row["name"]).split(b"\0")[0].decode("latin-1").strip()
-        if program < 128 and bank <= MAX_BANK:  # MIDI cannot select others
+        if program < 128 and bank <= MAX_BANK:  # MIDI can select no others
             found.setdefault((bank, program), Preset(bank, program, text or f"Preset {bank}:{program}"))
     if not found:
-        raise _damaged(name, "it holds no presets")
+        raise _damaged(name, "it has no presets")
     return tuple(sorted(found.values()))
 
 
 def _damaged(name: str, reason: str) -> SourceError:
-    return SourceError(f"{name} is not a whole SoundFont: {reason}", value=name, limit=ACCEPTED)
+    return SourceError(f"{name} is not a complete SoundFont: {reason}", value=name, limit=ACCEPTED)
 
 
 def _chunks(file: BinaryIO, position: int, end: int, name: str) -> Iterator[_Chunk]:
-    """The chunks between two positions of the file."""
+    """Yield the chunks between two positions of the file."""
     while position < end:
         file.seek(position)
         header = file.read(8)
@@ -136,27 +136,29 @@ def _chunks(file: BinaryIO, position: int, end: int, name: str) -> Iterator[_Chu
         kind, size = struct.unpack("<4sI", header)
         if position + 8 + size > end:
             there = end - position - 8
-            raise _damaged(name, f"chunk {kind!r} at byte {position} says {size} bytes, {there} are there")
+            raise _damaged(
+                name, f"chunk {kind!r} at byte {position} states {size} bytes, the file has {there}"
+            )
         yield _Chunk(kind, position + 8, size)
         position += 8 + size
         file.seek(position)
-        if size % 2 and file.read(1) == b"\0":  # MuseScore's converter leaves the padding out
+        if size % 2 and file.read(1) == b"\0":  # MuseScore's converter omits the padding
             position += 1
 
 
 def _read_chunks(file: BinaryIO, name: str) -> tuple[dict[bytes, _Chunk], bool]:
-    """The chunks of sample data and tables by kind, and whether all chunks of the file have even sizes.
+    """Return the chunks of sample data and tables by kind, and whether all chunks have even sizes.
 
-    A synthesiser that reads on without the padding of odd sizes would see other chunks than these.
+    A synthesiser that ignores the padding of odd sizes would find other chunks.
     """
     file_bytes = file.seek(0, 2)
     file.seek(0)
     header = file.read(12)
     if len(header) < 12 or header[:4] != b"RIFF" or header[8:] != b"sfbk":
-        raise _damaged(name, f"it does not begin with RIFF…sfbk but with {header[:12]!r}")
+        raise _damaged(name, f"it starts with {header[:12]!r}, not with RIFF…sfbk")
     end = 8 + struct.unpack("<I", header[4:8])[0]
     if end > file_bytes:
-        raise _damaged(name, f"its header says {end} bytes, {file_bytes} are there")
+        raise _damaged(name, f"its header states {end} bytes, the file has {file_bytes}")
     found: dict[bytes, _Chunk] = {}
     is_even = True
     for outer in list(_chunks(file, 12, end, name)):
@@ -171,14 +173,14 @@ def _read_chunks(file: BinaryIO, name: str) -> tuple[dict[bytes, _Chunk], bool]:
             raise _damaged(name, f"{content.decode()} is not a list")
         for inner in list(_chunks(file, outer.start + 4, outer.start + outer.size, name)):
             if inner.kind not in _CONTENT[content] or inner.kind in found:
-                raise _damaged(name, f"chunk {inner.kind!r} comes twice or does not belong there")
+                raise _damaged(name, f"chunk {inner.kind!r} is repeated or misplaced")
             is_even &= inner.size % 2 == 0
             found[inner.kind] = inner
     return found, is_even
 
 
 def _find_copyright(file: BinaryIO, information: _Chunk, name: str) -> dict[bytes, _Chunk]:
-    """The chunk that states the copyright, if it can be found: nothing else hangs on this list."""
+    """Return the copyright chunk if the list is readable; nothing else depends on this list."""
     with suppress(SourceError):
         for inner in _chunks(file, information.start + 4, information.start + information.size, name):
             if inner.kind == _COPYRIGHT:
@@ -187,7 +189,7 @@ def _find_copyright(file: BinaryIO, information: _Chunk, name: str) -> dict[byte
 
 
 def _read_copyright(file: BinaryIO, chunk: _Chunk | None) -> str | None:
-    """Its text in one line, cut to `MAX_COPYRIGHT` characters; None when there is none."""
+    """Return the copyright in one line, cut to `MAX_COPYRIGHT` characters; None if there is none."""
     if chunk is None:
         return None
     file.seek(chunk.start)
@@ -197,7 +199,7 @@ def _read_copyright(file: BinaryIO, chunk: _Chunk | None) -> str | None:
 
 
 def _decoded(text: bytes) -> str:
-    """UTF-8 where it is that, else Latin-1, which older editors write."""
+    """Decode as UTF-8, else as Latin-1, which older editors write."""
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -205,7 +207,7 @@ def _decoded(text: bytes) -> str:
 
 
 def _read_tables(file: BinaryIO, chunks: dict[bytes, _Chunk], name: str) -> Tables:
-    """The nine tables, each with at least its closing record."""
+    """Read the nine tables, each with at least its closing record."""
     tables: Tables = {}
     for kind, dtype in _TABLES.items():
         chunk = chunks.get(kind)
@@ -217,7 +219,7 @@ def _read_tables(file: BinaryIO, chunks: dict[bytes, _Chunk], name: str) -> Tabl
 
 
 def _check_links(tables: Tables, name: str) -> None:
-    """Each record owns what lies between its own `first` and the next record's: these must rise and stay inside."""
+    """Check that `first` rises and stays inside the owned table: a record owns the rows up to the next `first`."""
     for owner, owned, spare in (
         (b"phdr", b"pbag", 1),
         (b"inst", b"ibag", 1),
@@ -230,13 +232,13 @@ def _check_links(tables: Tables, name: str) -> None:
 
 
 def _check_references(tables: Tables, name: str) -> None:
-    """Generators name instruments and samples that are there, and regions stay countable."""
+    """Check that generators name existing instruments and samples, and that regions do not exceed the limit."""
     pgen, igen = tables[b"pgen"], tables[b"igen"]
     instruments = pgen["amount"][pgen["operator"] == _GENERATOR_INSTRUMENT].astype(np.int64)
     is_sample = igen["operator"] == _GENERATOR_SAMPLE
     samples = igen["amount"][is_sample]
     if (instruments >= len(tables[b"inst"]) - 1).any() or (samples >= len(tables[b"shdr"]) - 1).any():
-        raise _damaged(name, "a zone names an instrument or a sample that is not there")
+        raise _damaged(name, "a zone names a missing instrument or sample")
     samples_before = np.concatenate([[0], np.cumsum(is_sample)])  # [igen + 1]
     bounds = tables[b"ibag"]["first"][tables[b"inst"]["first"]]  # [inst], into igen
     per_instrument = np.diff(samples_before[bounds])
@@ -245,7 +247,7 @@ def _check_references(tables: Tables, name: str) -> None:
 
 
 def _check_samples(headers: NDArray[np.void], smpl_bytes: int, name: str) -> bool:
-    """Whether the samples are compressed: all of them, each inside the data, or none."""
+    """Return whether the samples are compressed; checks that all or none are, each inside the data."""
     is_compressed = (headers["type"][:-1] & COMPRESSED) != 0
     if not is_compressed.any():
         return False

@@ -1,4 +1,4 @@
-"""Which keys of each preset of a SoundFont play a sample: its zones' key ranges met with those of their instruments.
+"""Finds the keys of each preset of a SoundFont that play a sample, where preset zones and instrument zones overlap.
 
 Follows the SoundFont 2.04 specification, sections 7.3, 7.7 and 8.5 (generator 43, global zones), for all presets at once.
 """
@@ -17,16 +17,16 @@ Integers = NDArray[np.int64]
 
 
 class _Zones(NamedTuple):
-    """The zones of one level that play something, all owners' after one another, with global zones applied."""
+    """The zones of one level that play something, ordered by owner, with global zones applied."""
 
-    first: Integers  # [owners + 1]: owner o has the zones first[o]:first[o + 1]
+    first: Integers  # [owners + 1]: owner o has zones first[o]:first[o + 1]
     low: Integers  # [zones] keys
     high: Integers  # [zones]
     plays: Integers  # [zones] number of the instrument or sample
 
 
 def key_ranges(font: SoundFontFile) -> dict[Preset, tuple[int, int]]:
-    """Lowest and highest key of each preset (0…127); presets without any key that plays a sample are left out."""
+    """Return the lowest and highest key of each preset (0…127), without presets that play no sample."""
     headers = font.tables[b"phdr"][:-1]
     presets = _zones(font.tables, b"phdr", b"pbag", b"pgen", GENERATOR_INSTRUMENT)
     instruments = _zones(font.tables, b"inst", b"ibag", b"igen", GENERATOR_SAMPLE)
@@ -45,7 +45,9 @@ def key_ranges(font: SoundFontFile) -> dict[Preset, tuple[int, int]]:
     for row, (bank, program) in enumerate(
         zip(headers["bank"].tolist(), headers["program"].tolist(), strict=True)
     ):
-        rows.setdefault((bank, program), row)  # as everywhere, the first of several under one number
+        rows.setdefault(
+            (bank, program), row
+        )  # the first of several presets of one number wins, as everywhere
     return {
         preset: (int(lowest[row]), int(highest[row]))
         for preset in font.presets
@@ -54,7 +56,7 @@ def key_ranges(font: SoundFontFile) -> dict[Preset, tuple[int, int]]:
 
 
 def _zones(tables: Tables, owners: bytes, bags: bytes, generators: bytes, terminal: int) -> _Zones:
-    """`terminal` is the generator that says what a zone plays; the first zone of an owner may be global, without it."""
+    """Read the zones of a level. Generator `terminal` names what a zone plays; an owner's global first zone lacks it."""
     first = tables[owners]["first"].astype(np.int64)
     bounds = tables[bags]["first"].astype(np.int64)
     num_zones = len(bounds) - 1

@@ -1,6 +1,6 @@
-"""Turns a compressed SoundFont (.sf3: each sample an Ogg stream) into a plain one in memory, decoded by `models.audio`.
+"""Unpacks a compressed SoundFont (.sf3: each sample is an Ogg stream) into a plain one in memory.
 
-The synthesiser could decode it too, but its decoder crashes on damaged streams; libsndfile's raises an error.
+The synthesiser could decode it too, but its decoder crashes on damaged streams; libsndfile raises an error.
 """
 
 import io
@@ -13,14 +13,14 @@ from index.sources.soundfont_file import COMPRESSED, SoundFontFile
 from models.audio_tracks import open_track
 from models.errors import AudioError, SourceError
 
-MAX_SAMPLES = 256 * 1024**2  # of all samples together; large General MIDI sets have a third of that
-_GAP_SAMPLES = 46  # zeros after each sample, which the specification asks for
+MAX_SAMPLES = 256 * 1024**2  # of all samples together; large General MIDI sets have a third of it
+_GAP_SAMPLES = 46  # zeros after each sample, as the specification requires
 
 
 def unpack(font: SoundFontFile) -> bytes:
-    """The same SoundFont with 16-bit samples, as the bytes of an .sf2 file.
+    """Return the same SoundFont with 16-bit samples, as the bytes of an .sf2 file.
 
-    Raises SourceError if a sample cannot be decoded, or all together are too long.
+    Raises SourceError if a sample cannot be decoded or all together are too long.
     """
     headers = font.tables[b"shdr"].copy()
     parts: list[bytes] = []
@@ -48,7 +48,7 @@ def unpack(font: SoundFontFile) -> bytes:
 
 
 def _decode(stream: bytes, name: str, limit: int) -> NDArray[np.int16]:
-    """One sample `[samples]`, at the rate it was recorded with; an empty stream is an empty sample."""
+    """Decode one sample `[samples]` at its own rate; an empty stream is an empty sample."""
     if not stream:
         return np.zeros(0, "<i2")
     try:

@@ -144,20 +144,18 @@ def test_sfz_in_a_zip_and_by_itself(client: httpx.Client, fresh: str) -> None:
         "Bank/index.jsonl": b"{}",  # not taken for a note bank, nor the samples for instruments
         "Bank/examples.json": b"{}",
     }
-    job = enrolled(client, fresh, ("my bank.zip", zipped(files)), ("Saw Lead.SFZ", b"<region> sample=*saw"))
-    assert (job["state"], job["done"], job["total"]) == ("done", 2, 2)
+    job = enrolled(client, fresh, ("my bank.zip", zipped(files)))
+    assert (job["state"], job["done"], job["total"]) == ("done", 1, 1)
     assert "Broken.sfz" in job["message"]
     items = client.get(f"/v1/libraries/{fresh}/instruments").json()["items"]
     assert [(item["name"], item["family"], item["source"]) for item in items] == [
         ("Soft Flute", "flute", "my bank/Bank/Programs/Soft_Flute.sfz"),
-        ("Saw Lead", "synth_lead", "Saw Lead.SFZ"),
     ]
-    assert [(item["licence"], item["playable_range"]) for item in items] == [
-        ("see LICENSE.txt", [0, 120]),
-        (None, [0, 127]),
-    ]
+    assert [(item["licence"], item["playable_range"]) for item in items] == [("see LICENSE.txt", [0, 120])]
     assert client.get(f"/v1/instruments/{items[0]['id']}").json() == items[0]
     assert client.get(f"/v1/instruments/{items[0]['id']}/preview").status_code == 200
+    alone = problem(send(client, fresh, ("Soft Flute.SFZ", SFZ)), 422, "source")
+    assert "send a zip that holds the .sfz and its samples" in alone["detail"]
 
 
 def test_files_are_needed_and_so_is_a_library(client: httpx.Client, fresh: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from index.catalog import Clip, Instrument
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
-from index.sources import SoundFontSource
+from index.sources.soundfont import SoundFontSource
 from models.encoder_pair import EncoderPair
 from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import write_soundfont

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from index.catalog import Clip, Instrument, from_bytes
 from index.enroll import _free_name, enroll
 from index.instrument_index import InstrumentIndex
-from index.sources import FolderSource, SoundFontSource
 from index.sources.base import Floats
+from index.sources.folder import FolderSource
+from index.sources.soundfont import SoundFontSource
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound, SourceError

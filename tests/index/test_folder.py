@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from index.sources import FolderSource, is_playable
-from index.sources.base import is_silent
-from index.sources.folder import MAX_CLIPS
+from index.sources.base import is_playable, is_silent
+from index.sources.folder import MAX_CLIPS, FolderSource
 from index.sources.ids import is_safe
 from models.errors import SourceError
 from tests.index.conftest import write_tone
@@ -97,7 +96,7 @@ def test_files_that_cannot_be_used_beside_others_are_faults(tmp_path: Path) -> N
 def test_an_instrument_with_nothing_to_hear_is_refused_with_the_reasons(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"this is no wave file at all")
     (bad,) = FolderSource(tmp_path)
-    with pytest.raises(SourceError, match=r"bad has no audio .*bad\.wav: .*not an audio file"):
+    with pytest.raises(SourceError, match=r"bad has no usable audio .*bad\.wav: .*not an audio file"):
         bad.clips(RATE, CLIP)
     with pytest.raises(SourceError, match="silent or cannot be decoded"):
         bad.preview()
@@ -163,5 +162,5 @@ def test_a_header_that_lies_gives_what_is_there(tmp_path: Path) -> None:
     lie_about_rate(write_tone(tmp_path / "fast.wav", 300), 4_000_000_000)
     fast, long = FolderSource(tmp_path)
     assert long.clips(RATE, CLIP).shape == (1, CLIP)
-    with pytest.raises(SourceError, match=r"fast has no audio"):
+    with pytest.raises(SourceError, match=r"fast has no usable audio"):
         fast.clips(RATE, CLIP)

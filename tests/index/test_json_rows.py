@@ -47,7 +47,7 @@ def test_an_object_cut_short_is_refused(
     path.write_text(whole[: min(kept, len(whole) - 1)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_rows, "BLOCK_CHARACTERS", block)
-        with pytest.raises(SourceError, match=r"rows\.json is no JSON object"):
+        with pytest.raises(SourceError, match=r"rows\.json is not a JSON object"):
             list(object_entries(path))
 
 

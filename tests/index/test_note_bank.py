@@ -142,7 +142,7 @@ def test_recorded_notes_use_the_measured_pitch(tmp_path: Path) -> None:
     (horn,) = NoteBankSource(tmp_path)
     assert (horn.name, horn.family, horn.is_recorded) == ("tenor horn", "brass", True)
     assert horn.playable_range == (58, 70)
-    assert horn.faults == (("recorded/tenor_horn/90.ogg", "is not there"),)
+    assert horn.faults == (("recorded/tenor_horn/90.ogg", "does not exist"),)
     hz = loudest_hz(play(horn, Note(60, 100, 0.0, 2.0))[:24_000])
     assert abs(1200 * np.log2(hz / 261.6256)) < 8
     with pytest.raises(SourceError, match="not slots"):
@@ -164,7 +164,10 @@ def test_damaged_silent_and_missing_instruments_are_named(bank: Path) -> None:
     (bank / "soundfont/low_1.ogg").write_bytes(b"OggS nothing of the kind")
     source = NoteBankSource(bank)
     assert [one.id for one in source] == ["low_1", "pad_1"]
-    assert dict(source.faults) == {"none_1": "no note of it sounds", "gone_1": "zyn/gone_1.ogg is not there"}
+    assert dict(source.faults) == {
+        "none_1": "all its notes are silent",
+        "gone_1": "zyn/gone_1.ogg does not exist",
+    }
     low = source.get("low_1")
     for act in (lambda: play(low, Note(36, 100, 0.0, 1.0)), low.slots, low.preview):
         with pytest.raises(SourceError, match=r"low_1"):
@@ -220,7 +223,7 @@ def test_lines_that_are_no_rows_are_named(bank: Path, line: str) -> None:
 
 def test_two_rows_of_one_id_are_a_fault(bank: Path) -> None:
     write_slots(bank, "pad_1", "zyn", slots())
-    assert dict(NoteBankSource(bank).faults) == {"pad_1": "2 rows are of one id"}
+    assert dict(NoteBankSource(bank).faults) == {"pad_1": "2 rows share one id"}
 
 
 def test_a_folder_without_a_usable_index_is_refused(tmp_path: Path) -> None:

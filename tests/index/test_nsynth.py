@@ -96,7 +96,7 @@ def test_missing_files_are_faults_and_holes(tmp_path: Path) -> None:
     (folder / "audio/bass_electronic_018-040-075.wav").unlink()
     source = NSynthSource(folder, "leave out")
     (reed,) = source
-    assert dict(source.faults) == {"bass_electronic_018": "none of its 1 notes is there"}
+    assert dict(source.faults) == {"bass_electronic_018": "none of its 1 notes exists"}
     assert [what for what, _ in reed.faults] == ["reed_acoustic_001-060-025", "reed_acoustic_001-060-100"]
     assert not play(reed, 60).any()
     assert not any("060" in path.name for path in source.files)
@@ -144,7 +144,7 @@ def test_an_instrument_of_damaged_notes_only_is_refused(tmp_path: Path) -> None:
 
 
 BROKEN_ROWS: dict[str, tuple[object, str]] = {
-    "x": (17, "no object"),
+    "x": (17, "not a JSON object"),
     "a_b_001-060-100": (nsynth_row("a_b_001-060-100", pitch="sixty"), "pitch"),
     "a_b_001-060-101": (nsynth_row("a_b_001-060-101", pitch=True), "pitch"),
     "a_b_001-060-102": (nsynth_row("a_b_001-060-102", pitch=200), "pitch"),

@@ -1,4 +1,4 @@
-"""What a path is opened as, several sources as one, and paths that are nothing of the kind."""
+"""Opening a path by its kind, combining sources, and refusing every other path."""
 
 import gc
 import weakref
@@ -10,18 +10,13 @@ import soundfile as sf
 
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
-from index.sources import (
-    FolderSource,
-    InstrumentSource,
-    NoteBankSource,
-    NSynthSource,
-    SeveralSources,
-    SfzSource,
-    SoundFontSource,
-    is_playable,
-    open_source,
-)
-from index.sources.base import Note
+from index.sources.base import InstrumentSource, Note, is_playable
+from index.sources.folder import FolderSource
+from index.sources.note_bank import NoteBankSource
+from index.sources.nsynth import NSynthSource
+from index.sources.opening import CombinedSource, open_source
+from index.sources.sfz.source import SfzSource
+from index.sources.soundfont import SoundFontSource
 from models.encoder_pair import EncoderPair
 from models.errors import SourceError
 from tests.index.conftest import write_tone
@@ -61,7 +56,7 @@ KINDS: dict[str, tuple[type, int, bool]] = {
     "bank": (NoteBankSource, 1, True),
     "one.SF2": (SoundFontSource, 1, True),
     "one.sf3": (SoundFontSource, 1, True),
-    "fonts": (SeveralSources, 4, True),
+    "fonts": (CombinedSource, 4, True),
     "sfz": (SfzSource, 1, True),
     "sfz/Oboe.sfz": (SfzSource, 1, True),
     "folder": (FolderSource, 1, False),
@@ -138,7 +133,7 @@ def test_a_damaged_soundfont_among_others_is_a_fault(shelf: Path) -> None:
     assert len(source) == 4
     faults = dict(source.faults)
     assert sorted(faults) == ["a.sf3", "cut.sf2", "lost.sf2"]
-    assert "not a whole SoundFont" in faults["cut.sf2"]
+    assert "not a complete SoundFont" in faults["cut.sf2"]
     assert "same name as a.sf2" in faults["a.sf3"]
     for name in ("a.sf2", "a.sf3", "b.sf2"):
         (fonts / name).unlink()
@@ -155,7 +150,7 @@ def test_soundfonts_and_sfz_stand_side_by_side(shelf: Path) -> None:
 
 def test_several_sources_are_one_after_the_other(font: Path, few: FakeSource) -> None:
     fakes = FakeSource(FakeInstrument("Last"), faults=(("x.wav", "is broken"),))
-    both: InstrumentSource = SeveralSources(
+    both: InstrumentSource = CombinedSource(
         "both", [few, SoundFontSource(font), fakes], [("y.sf2", "is cut")]
     )
     assert len(both) == 3 + 7 + 1
@@ -191,7 +186,11 @@ def test_damaged_sources_are_refused_in_words(tmp_path: Path) -> None:
     write_nsynth(tmp_path / "nsynth-train", [])
     (tmp_path / "silent").mkdir()
     sf.write(tmp_path / "silent" / "a.wav", np.zeros(100), 16_000)
-    for name, words in {"cut.sf2": "whole SoundFont", "bank": "line 1", "nsynth-train": "no NSynth"}.items():
+    for name, words in {
+        "cut.sf2": "complete SoundFont",
+        "bank": "line 1",
+        "nsynth-train": "no NSynth",
+    }.items():
         with pytest.raises(SourceError, match=words):
             open_source(tmp_path / name)
     (silent,) = open_source(tmp_path / "silent")

@@ -1,4 +1,4 @@
-"""The player of sampled notes: which sample is chosen, how it sounds, and that nothing played before changes it."""
+"""The player of sampled notes: the choice of a sample, its sound, and independence of earlier phrases."""
 
 from collections import Counter
 
@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 
 from index.sources import sampled
 from index.sources.base import Floats, Note, is_playable
-from index.sources.sampled import MAX_SHIFT, Identity, Reach, SampledInstrument, SampledNote
+from index.sources.sampled import (
+    MAX_SHIFT,
+    InstrumentIdentity,
+    SampledInstrument,
+    SampledNote,
+    TranspositionLimits,
+)
 from models.errors import SourceError
 from tests.index.tiny_banks import SAMPLE_RATE, loudest_hz, tone
 
 RATE = 4_000  # keeps these tests quick
-BANK = Reach(edge=MAX_SHIFT, gap=np.inf, velocity_cost=0.03)
-NEAREST = Reach(edge=MAX_SHIFT, gap=MAX_SHIFT, velocity_cost=1e-4)
-EXACT = Reach(edge=0.0, gap=0.0, velocity_cost=1e-4)
+BANK = TranspositionLimits(range_margin=MAX_SHIFT, max_distance=np.inf, velocity_cost=0.03)
+NEAREST = TranspositionLimits(range_margin=MAX_SHIFT, max_distance=MAX_SHIFT, velocity_cost=1e-4)
+EXACT = TranspositionLimits(range_margin=0.0, max_distance=0.0, velocity_cost=1e-4)
 
 SAMPLED = st.lists(st.tuples(st.integers(30, 60), st.integers(1, 127)), min_size=1, max_size=6, unique=True)
 PLAYED = st.tuples(st.integers(20, 70), st.integers(1, 127))
@@ -39,9 +45,11 @@ class Shelf:
             raise SourceError("is broken")
         return tone(self.notes[number][0], self.seconds, sample_rate=RATE), RATE
 
-    def instrument(self, reach: Reach = BANK) -> SampledInstrument:
+    def instrument(self, limits: TranspositionLimits = BANK) -> SampledInstrument:
         notes = [SampledNote(pitch, velocity, f"{pitch}@{velocity}") for pitch, velocity in self.notes]
-        return SampledInstrument(Identity("one", "One", None, "shelf", None), notes, self.read, reach)
+        return SampledInstrument(
+            InstrumentIdentity("one", "One", None, "shelf", None), notes, self.read, limits
+        )
 
 
 def play(instrument: SampledInstrument, *notes: Note, seconds: float = 0.3, rate: int = RATE) -> Floats:
@@ -49,27 +57,27 @@ def play(instrument: SampledInstrument, *notes: Note, seconds: float = 0.3, rate
 
 
 def nearest(
-    notes: list[tuple[int, int]], usable: set[int], pitch: int, velocity: int, reach: Reach
+    notes: list[tuple[int, int]], usable: set[int], pitch: int, velocity: int, limits: TranspositionLimits
 ) -> int | None:
     """The slow twin of the choice: the first of the cheapest."""
     costs = {}
     for number in sorted(usable):
         distance = abs(notes[number][0] - pitch)
-        near = reach.velocity_cost * abs(notes[number][1] - velocity) if distance <= MAX_SHIFT else 0.0
-        if distance <= reach.gap:
+        near = limits.velocity_cost * abs(notes[number][1] - velocity) if distance <= MAX_SHIFT else 0.0
+        if distance <= limits.max_distance:
             costs[number] = distance + near
     return min(costs, key=lambda number: costs[number]) if costs else None
 
 
 @settings(deadline=None)
-@given(notes=SAMPLED, wanted=PLAYED, reach=REACHES, data=st.data())
+@given(notes=SAMPLED, wanted=PLAYED, limits=REACHES, data=st.data())
 def test_the_nearest_usable_note_is_played(
-    notes: list[tuple[int, int]], wanted: tuple[int, int], reach: Reach, data: st.DataObject
+    notes: list[tuple[int, int]], wanted: tuple[int, int], limits: TranspositionLimits, data: st.DataObject
 ) -> None:
     broken = data.draw(st.sets(st.integers(0, len(notes) - 1), max_size=len(notes) - 1))
     shelf = Shelf(notes, broken)
-    samples = play(shelf.instrument(reach), Note(*wanted, 0.0, 0.3))
-    expected = nearest(notes, set(range(len(notes))) - broken, *wanted, reach)
+    samples = play(shelf.instrument(limits), Note(*wanted, 0.0, 0.3))
+    expected = nearest(notes, set(range(len(notes))) - broken, *wanted, limits)
     if expected is None:
         assert not samples.any()
     else:
@@ -78,17 +86,17 @@ def test_the_nearest_usable_note_is_played(
 
 
 @settings(deadline=None, max_examples=40)
-@given(notes=SAMPLED, before=st.lists(PLAYED, max_size=4), wanted=PLAYED, reach=REACHES, data=st.data())
+@given(notes=SAMPLED, before=st.lists(PLAYED, max_size=4), wanted=PLAYED, limits=REACHES, data=st.data())
 def test_what_was_played_before_changes_nothing(
     notes: list[tuple[int, int]],
     before: list[tuple[int, int]],
     wanted: tuple[int, int],
-    reach: Reach,
+    limits: TranspositionLimits,
     data: st.DataObject,
 ) -> None:
     broken = data.draw(st.sets(st.integers(0, len(notes) - 1), max_size=len(notes) - 1))
-    instrument = Shelf(notes, broken).instrument(reach)
-    fresh = Shelf(notes, broken).instrument(reach)
+    instrument = Shelf(notes, broken).instrument(limits)
+    fresh = Shelf(notes, broken).instrument(limits)
     first_range = instrument.playable_range
     for number, key in enumerate(before):
         play(instrument, Note(*key, 0.0, 0.3), rate=(RATE, 8_000)[number % 2])
@@ -123,10 +131,10 @@ def test_the_range_is_what_the_notes_reach() -> None:
     assert Shelf([(0, 1), (127, 1)]).instrument(NEAREST).playable_range == (0, 127)
 
 
-def test_a_gap_is_bridged_as_far_as_the_reach_goes() -> None:
+def test_a_gap_is_bridged_within_max_distance() -> None:
     notes = [(40, 100), (50, 100)]
-    for reach, sounding in ((BANK, {41, 43, 44, 45}), (NEAREST, {41, 43}), (EXACT, set[int]())):
-        instrument = Shelf(notes).instrument(reach)
+    for limits, sounding in ((BANK, {41, 43, 44, 45}), (NEAREST, {41, 43}), (EXACT, set[int]())):
+        instrument = Shelf(notes).instrument(limits)
         found = {pitch for pitch in (41, 43, 44, 45) if play(instrument, Note(pitch, 90, 0.0, 0.3)).any()}
         assert found == sounding
 
@@ -146,9 +154,9 @@ def test_broken_notes_are_faults_and_all_broken_is_an_error() -> None:
     assert not play(instrument, Note(40, 100, 0.0, 0.3)).any()  # 60 is too far
     assert dict(instrument.faults) == {"40@100": "is broken", "41@100": "is broken"}
     assert play(instrument, Note(60, 100, 0.0, 0.3)).any()
-    for reach in (BANK, NEAREST, EXACT):
+    for limits in (BANK, NEAREST, EXACT):
         with pytest.raises(SourceError, match=r"no note of one .*40@100: is broken"):
-            play(Shelf([(40, 100), (90, 100)], broken={0, 1}).instrument(reach), Note(40, 100, 0.0, 0.3))
+            play(Shelf([(40, 100), (90, 100)], broken={0, 1}).instrument(limits), Note(40, 100, 0.0, 0.3))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_broken_notes_are_faults_and_all_broken_is_an_error() -> None:
     ],
 )
 def test_samples_that_are_none_silent_or_not_finite_are_faults(samples: Floats, reason: str) -> None:
-    identity = Identity("one", "One", None, "shelf", None)
+    identity = InstrumentIdentity("one", "One", None, "shelf", None)
     shelf = Shelf([(40, 100), (41, 100)])
     instrument = SampledInstrument(
         identity,
@@ -231,7 +239,7 @@ def test_notes_at_the_edges_and_beyond_are_harmless() -> None:
 def test_resampling_upward_does_not_alias() -> None:
     high = (0.5 * np.sin(2 * np.pi * 7_400 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
     instrument = SampledInstrument(
-        Identity("one", "One", None, "shelf", None),
+        InstrumentIdentity("one", "One", None, "shelf", None),
         [SampledNote(60, 100, "high")],
         lambda number: (high.copy(), SAMPLE_RATE),
         BANK,

@@ -1,4 +1,4 @@
-"""SFZ instruments as a source: one file or a folder of them, what they are called, what of them is read, and enrollment."""
+"""SFZ instruments as a source: one file or a folder of them, their names, the files they read, and enrollment."""
 
 import time
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
-from index.sources import SfzSource, is_playable, open_source
-from index.sources.base import Note, is_silent
+from index.sources.base import Note, is_playable, is_silent
+from index.sources.opening import open_source
+from index.sources.sfz.source import SfzSource
 from models.encoder_pair import EncoderPair
 from models.errors import SourceError
 from tests.index.tiny_sfz import C4_HZ, RATE, hz_of, instrument, sine, write_sfz
@@ -19,7 +20,7 @@ ONE = "<region> sample=c4.wav loop_mode=loop_continuous"
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Path:
-    """A folder as banks are: programs beside samples, some text shared, some files broken."""
+    """A folder laid out like published banks: programs beside samples, some text shared, some files broken."""
     root = tmp_path / "My Bank"
     write_sfz(root, "<group> ampeg_release=0.1\n", name="Programs/common.sfz")
     include = '#include "common.sfz"\n<region> sample=..\\Samples\\'
@@ -27,7 +28,7 @@ def bank(tmp_path: Path) -> Path:
     write_sfz(
         root, "<region> sample=../../Samples/c4.wav lokey=40 hikey=80", {}, "Programs/Strings/patch 1.sfz"
     )
-    write_sfz(root, "<region> sample=*saw", {}, "Programs/Strings/patch-1.sfz")
+    write_sfz(root, "<region> sample=../../Samples/c4.wav", {}, "Programs/Strings/patch-1.sfz")
     write_sfz(root, "<region> sample=gone.wav", {}, "Programs/broken.sfz")
     write_sfz(root, ONE, {}, "Programs/.hidden.sfz")
     write_sfz(root, ONE, {}, "__MACOSX/Programs/._x.sfz")
@@ -42,7 +43,7 @@ def test_each_sfz_of_a_folder_is_an_instrument(bank: Path) -> None:
     assert [(one.name, one.family, one.source, one.playable_range) for one in source] == [
         ("Flute Solo v2", "flute", "My Bank/Programs/Flute_Solo__v2.sfz", (0, 120)),
         ("patch 1", "string", "My Bank/Programs/Strings/patch 1.sfz", (40, 80)),
-        ("patch-1", "string", "My Bank/Programs/Strings/patch-1.sfz", (0, 127)),
+        ("patch-1", "string", "My Bank/Programs/Strings/patch-1.sfz", (0, 120)),
     ]
     ids = [one.id for one in source]
     assert ids[:2] == ["my_bank_programs_flute_solo_v2", "my_bank_programs_strings_patch_1"]
@@ -55,8 +56,8 @@ def test_each_sfz_of_a_folder_is_an_instrument(bank: Path) -> None:
 
 
 def test_an_include_that_is_not_there_is_a_fault_of_its_instrument(tmp_path: Path) -> None:
-    path = write_sfz(tmp_path, '#include "gone.txt"\n<region> sample=*sine')
-    assert instrument(path).faults == (("a.sfz:1", "#include gone.txt: it is not there"),)
+    path = write_sfz(tmp_path, '#include "gone.txt"\n<region> sample=c4.wav')
+    assert instrument(path).faults == (("a.sfz:1", "#include gone.txt: it does not exist"),)
 
 
 def test_files_are_all_that_is_read(bank: Path) -> None:
@@ -86,7 +87,7 @@ def test_what_is_no_sfz_is_refused(tmp_path: Path) -> None:
         SfzSource(write_sfz(tmp_path, "<region> sample=gone.wav"))
     (tmp_path / "link.sfz").symlink_to(tmp_path / "nowhere.sfz")
     (tmp_path / "binary.sfz").write_bytes(bytes(range(256)))
-    with pytest.raises(SourceError, match=r"is not text|has no region"):
+    with pytest.raises(SourceError, match=r"is not text|has no playable region"):
         SfzSource(tmp_path)
 
 
@@ -108,7 +109,7 @@ def test_clips_and_previews_sound(tmp_path: Path) -> None:
     samples, sample_rate = low.preview()
     assert (samples.ndim, sample_rate) == (1, 44_100)
     assert 3.0 <= len(samples) / sample_rate <= 4.5
-    silent = instrument(write_sfz(tmp_path, "<region> sample=*silence"))
+    silent = instrument(write_sfz(tmp_path, "<region> sample=none.wav", {"none.wav": np.zeros(100)}))
     for act in (lambda: silent.clips(RATE, 5 * RATE), silent.preview):
         with pytest.raises(SourceError, match="silent in every register"):
             act()

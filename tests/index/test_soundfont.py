@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.sources import SoundFontSource, is_playable
-from index.sources.base import Note, is_silent
+from index.sources.base import Note, is_playable, is_silent
 from index.sources.default import default_soundfont
-from index.sources.soundfont import SoundFontPlayer
+from index.sources.soundfont import SoundFontPlayer, SoundFontSource
 from models.errors import SourceError
 from tests.index.tiny_soundfont import (
     MIDDLE_C,

@@ -79,15 +79,15 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "nothing": (lambda _: b"", "RIFF"),
     "a wave file": (lambda whole: whole.replace(b"sfbk", b"WAVE"), "RIFF"),
     "text": (lambda _: b"not a sound font at all, and long enough to hold a header", "RIFF"),
-    "no sample data": (_without(b"smpl"), "does not belong there"),
+    "no sample data": (_without(b"smpl"), "misplaced"),
     "no sdta": (_without(b"sdta"), "missing"),
-    "no igen": (_without(b"igen"), "does not belong there"),
+    "no igen": (_without(b"igen"), "misplaced"),
     "preset bags beyond the table": (_with_table_entry(b"phdr", 24, 900), "points outside"),
     "preset bags going back": (_with_table_entry(b"pbag", 4, 0xFFFF), "points outside"),
-    "an unknown instrument": (_with_table_entry(b"pgen", 2, 900), "not there"),
-    "the closing instrument": (_with_table_entry(b"pgen", 2, 3), "not there"),
-    "an unknown sample": (_with_table_entry(b"igen", 10, 900), "not there"),
-    "the closing sample": (_with_table_entry(b"igen", 10, 3), "not there"),
+    "an unknown instrument": (_with_table_entry(b"pgen", 2, 900), "missing instrument or sample"),
+    "the closing instrument": (_with_table_entry(b"pgen", 2, 3), "missing instrument or sample"),
+    "an unknown sample": (_with_table_entry(b"igen", 10, 900), "missing instrument or sample"),
+    "the closing sample": (_with_table_entry(b"igen", 10, 3), "missing instrument or sample"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Writes small SFZ instruments for the tests: a text beside its samples, which are sines unless told otherwise.
+"""Writes small SFZ instruments for the tests: a text beside its samples, sines by default.
 
 The `smpl` chunk of `write_looped_wav` follows Microsoft's description of the RIFF WAVE sampler chunk.
 """
@@ -12,9 +12,9 @@ import soundfile as sf
 from numpy.typing import ArrayLike
 
 from index.sources.base import Floats, Note
-from index.sources.sfz import SfzInstrument, SfzSource
 from index.sources.sfz.paths import SfzTree
 from index.sources.sfz.reader import SfzFile, read_sfz
+from index.sources.sfz.source import SfzInstrument, SfzSource
 
 RATE = 16_000  # hz
 C4_HZ = 261.6256
@@ -66,13 +66,13 @@ def played(path: Path, *notes: Note, seconds: float = 1.0) -> Floats:
 
 
 def one_region(folder: Path, opcodes: str, *notes: Note, seconds: float = 1.0) -> Floats:
-    """What a region of `c4.wav` with these opcodes plays: middle C at full velocity, unless told otherwise."""
+    """Play a region of `c4.wav` with these opcodes: middle C at full velocity unless notes are given."""
     path = write_sfz(folder, f"<region> sample=c4.wav {opcodes}")
     return played(path, *(notes or (Note(60, 127, 0.0, 1.0),)), seconds=seconds)
 
 
 def hz_of(samples: Floats, sample_rate: int = RATE) -> float:
-    """The strongest frequency, by parabolic interpolation between the bins of a windowed spectrum."""
+    """Return the strongest frequency by parabolic interpolation between the bins of a windowed spectrum."""
     spectrum = np.log(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) + 1e-9)
     peak = int(spectrum[1:-1].argmax()) + 1
     left, middle, right = spectrum[peak - 1 : peak + 2]

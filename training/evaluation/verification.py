@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from index.sources import open_source
+from index.sources.opening import open_source
 from index.sources.sampled import SampledInstrument
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError

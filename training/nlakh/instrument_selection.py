@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.sources import open_source
-from index.sources.base import Instrument, InstrumentSource, Note, PlayableInstrument, is_playable
+from index.sources.base import InstrumentSource, Note, PlayableInstrument, SourceInstrument, is_playable
 from index.sources.default import DEFAULT_SOUNDFONT
 from index.sources.nsynth import Missing
+from index.sources.opening import open_source
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, Fault, SourceInfo
 from training.nlakh.spec import RenderSpec
@@ -55,11 +55,11 @@ class InstrumentCollection:
                     fault = f"{source.name}/{instrument.id}", f"{first.name} has this id too"
                     self._duplicates.append(fault)
 
-    def __iter__(self) -> Iterator[Instrument]:
+    def __iter__(self) -> Iterator[SourceInstrument]:
         """Every instrument, by id."""
         return map(self.load, sorted(self._source_of))
 
-    def load(self, key: str) -> Instrument:
+    def load(self, key: str) -> SourceInstrument:
         """The instrument, with no audio decoded yet. Raises TrainingError when no source has this id."""
         if key not in self._source_of:
             raise TrainingError(f"no source holds the instrument {key}", value=key)
@@ -98,7 +98,7 @@ def _hash_file(path: Path) -> str:
 
 
 def place_in_split(
-    instrument: Instrument, manifest: dict[str, SplitRow], *, seed: int, valid_share: float
+    instrument: SourceInstrument, manifest: dict[str, SplitRow], *, seed: int, valid_share: float
 ) -> SplitPlace | None:
     """The split of an instrument; None when it takes no part."""
     row = manifest.get(instrument.id)
@@ -130,7 +130,7 @@ def held_notes(low: int, high: int, seconds: float) -> Iterator[Note]:
         yield Note(round(low + share * (high - low)), 100, 0.0, 0.8 * seconds)
 
 
-def silence_reason(instrument: Instrument) -> str | None:
+def silence_reason(instrument: SourceInstrument) -> str | None:
     """Why an instrument cannot be rendered; None when one of three notes of its range sounds."""
     if not is_playable(instrument) or instrument.playable_range is None:
         return UNPLAYABLE
@@ -145,7 +145,7 @@ def silence_reason(instrument: Instrument) -> str | None:
     return SILENT
 
 
-def instrument_faults(instrument: Instrument) -> tuple[Fault, ...]:
+def instrument_faults(instrument: SourceInstrument) -> tuple[Fault, ...]:
     """The parts of an instrument that cannot be used, as far as it was played."""
     return tuple((f"{instrument.id}/{part}", why) for part, why in instrument.faults)
 
@@ -159,7 +159,7 @@ class InstrumentCheck:
     faults: tuple[Fault, ...]
 
 
-def check_instrument(instrument: Instrument) -> InstrumentCheck:
+def check_instrument(instrument: SourceInstrument) -> InstrumentCheck:
     """Play a few notes of an instrument and say whether it can be rendered."""
     return InstrumentCheck(instrument.id, silence_reason(instrument), instrument_faults(instrument))
 
@@ -201,7 +201,7 @@ def select_instruments(
     return tuple(rows), tuple(faults)
 
 
-def _row(number: int, instrument: Instrument, place: SplitPlace) -> DatasetInstrument:
+def _row(number: int, instrument: SourceInstrument, place: SplitPlace) -> DatasetInstrument:
     return DatasetInstrument(
         number=number,
         id=instrument.id,

@@ -1,6 +1,6 @@
-"""The opcodes of SFZ that are played: their names, the numbers they take, and how their values are read.
+"""SFZ opcodes that the player uses: their names, ranges and how their values are read.
 
-SFZ version 1 and what is common of version 2 and ARIA, as described on sfzformat.com.
+Names and ranges follow sfzformat.com: version 1 and the common part of version 2 and ARIA.
 """
 
 import math
@@ -12,51 +12,43 @@ Values = dict[str, Value]
 PITCH_OF_LETTER = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 LOOP_MODES = ("no_loop", "one_shot", "loop_continuous", "loop_sustain")
 TRIGGERS = ("attack", "first", "legato", "release", "release_key")
-LARGEST = 1e13
 FILTERS = ("lpf_1p", "lpf_2p", "hpf_1p", "hpf_2p")
+LARGEST = 1e13
+FULL_CONTROLLER = 127.0  # `hdcc` values count from 0 to 1, `cc` values from 0 to this
 
 
-def _each(names: str, limits: tuple[float, float]) -> dict[str, tuple[float, float]]:
-    return dict.fromkeys(names.split(), limits)
+def _ranges(names: str, low: float, high: float) -> dict[str, tuple[float, float]]:
+    return dict.fromkeys(names.split(), (low, high))
 
 
-_KEYS = _each(
-    "key lokey hikey pitch_keycenter fil_keycenter sw_last sw_lolast sw_hilast sw_default sw_down "
+_KEYS = _ranges(
+    "key lokey hikey pitch_keycenter sw_last sw_lolast sw_hilast sw_default sw_down "
     "xfin_lokey xfin_hikey xfout_lokey xfout_hikey",
-    (-1, 127),
+    -1,
+    127,
 )
-LIMITS: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {
     **_KEYS,
-    **_each("lovel hivel xfin_lovel xfin_hivel xfout_lovel xfout_hivel", (0, 127)),
-    **_each("volume group_volume master_volume global_volume gain resonance", (-1000, 200)),  # dB
-    **_each("amplitude group_amplitude master_amplitude global_amplitude", (0, 10_000)),  # percent
-    **_each("delay ampeg_delay ampeg_attack ampeg_hold ampeg_decay ampeg_release", (0, 3600)),  # seconds
-    **_each("tune group_tune master_tune global_tune fil_veltrack fileg_depth", (-12_700, 12_700)),  # cents
-    **_each("pitch_keytrack fil_keytrack", (-1200, 1200)),  # cents per key
-    **_each("offset loop_start loop_end count", (0, 2**40)),  # samples; rounds
-    **_each("pan ampeg_sustain amp_veltrack", (-200, 200)),  # percent
-    **_each("seq_length seq_position", (1, 10_000)),
-    **_each("lorand hirand", (0, 1)),
-    **_each("transpose", (-127, 127)),  # semitones
-    **_each("cutoff", (0, 200_000)),  # hz
-    **_each("end", (-1, 2**40)),
-    # What nothing moves while a phrase is played: it stands at its default.
-    **_each("lobend hibend", (-9600, 9600)),
-    **_each("lochanaft hichanaft lopolyaft hipolyaft", (0, 127)),
-    **_each("lobpm hibpm", (0, 1000)),
+    **_ranges("lovel hivel xfin_lovel xfin_hivel xfout_lovel xfout_hivel", 0, 127),
+    **_ranges("volume group_volume master_volume global_volume gain resonance", -1000, 200),  # dB
+    **_ranges("amplitude group_amplitude master_amplitude global_amplitude", 0, 10_000),  # percent
+    **_ranges("delay ampeg_delay ampeg_attack ampeg_hold ampeg_decay ampeg_release", 0, 3600),  # seconds
+    **_ranges("tune group_tune master_tune global_tune fil_veltrack fileg_depth", -12_700, 12_700),  # cents
+    **_ranges("pitch_keytrack", -1200, 1200),  # cents per key
+    **_ranges("offset loop_start loop_end", 0, 2**40),  # samples
+    **_ranges("end", -1, 2**40),  # samples
+    **_ranges("ampeg_sustain amp_veltrack", -200, 200),  # percent
+    **_ranges("seq_position", 1, 10_000),
+    **_ranges("lorand", 0, 1),
+    **_ranges("transpose", -127, 127),  # semitones
+    **_ranges("cutoff", 0, 200_000),  # hz
 }
-# Where what a controller may move stands when the file does not say.
-MODULATED = {name: 0.0 for name in LIMITS if name not in _KEYS} | {
+# Defaults of the opcodes that a controller may move.
+MODULATION_DEFAULTS = {name: 0.0 for name in RANGES if name not in _KEYS} | {
     **dict.fromkeys(["ampeg_sustain", "amp_veltrack", "pitch_keytrack"], 100.0),
-    **dict.fromkeys(["seq_length", "seq_position", "hirand"], 1.0),
+    "seq_position": 1.0,
 }
-WORDS: dict[str, tuple[str, ...]] = {
-    "loop_mode": LOOP_MODES,
-    "trigger": TRIGGERS,
-    "xf_keycurve": ("gain", "power"),
-    "xf_velcurve": ("gain", "power"),
-    "xf_cccurve": ("gain", "power"),
-}
+WORDS: dict[str, tuple[str, ...]] = {"loop_mode": LOOP_MODES, "trigger": TRIGGERS}
 ALIASES = {
     "pitch": "tune",
     "group_pitch": "group_tune",
@@ -66,39 +58,41 @@ ALIASES = {
     "filtype": "fil_type",
 }
 
-CONTROLLER = re.compile(r"(?:(on|start|xfin|xfout)_)?(lo|hi)(hd)?cc(\d{1,3})")
+CONDITION = re.compile(r"(on_|start_)?(lo|hi)cc(\d{1,3})")
+CROSSFADE = re.compile(r"xf(in|out)_(lo|hi)(key|vel|cc\d{1,3})")
 MODULATION = re.compile(r"([a-z]\w*?)_?(?:on)?cc(\d{1,3})")
-CURVE = re.compile(r"([a-z]\w*?)_?curvecc(\d{1,3})")
-VELOCITY_POINT = re.compile(r"amp_velcurve_(\d{1,3})")
-# Names, pictures, voices let go, pedals, bends and release samples: nothing of them is heard in a phrase.
+CURVE = re.compile(r"[a-z]\w*?_?curvecc\d{1,3}")
+# Labels, pictures, polyphony, pedals, bends and release samples are not heard in a phrase. Panning, velocity curves, the
+# shape of crossfades, round robins and filter key tracking move no embedding measurably (cosine .98 or more).
 _WITHOUT_EFFECT = re.compile(
     r"\w*label\w*|hint_\w+|image\w*|group|off_\w+|offby|\w*polyphony\w*|note_selfmask|sw_(lokey|hikey|vel|up|note_offset"
     r"|octave_offset)|sustain_\w+|sostenuto_\w+|bend\w*|rt_\w+|\w+_(smooth|step)cc\d+|\w+_dynamic"
+    r"|pan\w*|amp_velcurve_\d+|xf_\w+curve|seq_length|hirand|fil_key(track|center)"
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
 _NAMED_KEY = re.compile(r"([a-g])([#♯b♭]?)(-?\d{1,2})", re.IGNORECASE)
 
 
 class BadValue(ValueError):
-    """A value that its opcode does not take; the message says which and why."""
+    """An opcode's value cannot be used; the message says which and why."""
 
 
-def has_effect(name: str) -> bool:
-    """Whether an opcode that is not read would be heard (or is not known at all)."""
+def is_audible(name: str) -> bool:
+    """Return whether ignoring the opcode changes the sound; unknown opcodes count as audible."""
     return _WITHOUT_EFFECT.fullmatch(name) is None
 
 
 def read_number(name: str, text: str) -> float:
-    """The number that `text` begins with. Raises BadValue if there is none."""
+    """Return the number at the start of `text`. Raises BadValue if there is none."""
     found = _NUMBER.match(text)
     number = float(found[0]) if found else math.inf
     if abs(number) > LARGEST:
-        raise BadValue(f"{name}={text[:40]} is no number that can be used")
+        raise BadValue(f"{name}={text[:40]} is not a usable number")
     return number
 
 
 def read_key(name: str, text: str) -> float:
-    """A MIDI pitch from its number or its name, middle C being c4; `-1` is no key. Raises BadValue."""
+    """Return a MIDI pitch from its number or its name (c4 is 60); `-1` means no key. Raises BadValue."""
     found = _NAMED_KEY.match(text)
     if found is None:
         return read_number(name, text)
@@ -108,31 +102,29 @@ def read_key(name: str, text: str) -> float:
 
 
 def read_opcode(name: str, text: str, key_shift: int = 0) -> Value | None:
-    """The value of an opcode that is played, None for others; keys are moved by `key_shift` semitones.
+    """Return the value of an opcode that is played, None for others. Keys move by `key_shift` semitones.
 
-    Raises BadValue for what is no number, no known word, or outside the opcode's limits.
+    Raises BadValue for a malformed number, an unknown word or a value outside the opcode's range.
     """
     if name in _KEYS:
         if name == "pitch_keycenter" and text.lower() == "sample":
             return "sample"
         key = read_key(name, text)
         value = key if key == -1 else key + key_shift
-    elif name in LIMITS:
+    elif name in RANGES:
         value = read_number(name, text)
     elif name in WORDS:
         word = text.lower()
         if word not in WORDS[name]:
-            raise BadValue(f"{name}={text[:40]} is none of {', '.join(WORDS[name])}")
+            raise BadValue(f"{name}={text[:40]} is not one of {', '.join(WORDS[name])}")
         return word
     elif name == "fil_type":
         return text.lower()
-    elif CONTROLLER.fullmatch(name) or CURVE.fullmatch(name):
+    elif CONDITION.fullmatch(name) or CROSSFADE.fullmatch(name) or CURVE.fullmatch(name):
         return read_number(name, text)
-    elif VELOCITY_POINT.fullmatch(name):
-        value = read_number(name, text)
     else:
         return None
-    low, high = LIMITS.get(name, (0, 1))
+    low, high = RANGES[name]
     if not low <= value <= high:
         raise BadValue(f"{name}={text[:40]} is not within {low:g} to {high:g}")
     return value

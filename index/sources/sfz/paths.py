@@ -1,6 +1,6 @@
-"""The files that SFZ instruments name, found whatever the case and the slashes, and never outside a root folder.
+"""Finds the files that SFZ instruments name, whatever their case and slashes, and never outside a root folder.
 
-SFZ files are written on systems that do not tell `Piano C4.WAV` from `piano c4.wav`; they are read on others.
+Most SFZ files are written on systems that treat `Piano C4.WAV` and `piano c4.wav` as one name.
 """
 
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from models.errors import SourceError
 
-FORBIDDEN = '/\\:*?"<>|'  # characters that some system does not take in a name
+FORBIDDEN = '/\\:*?"<>|'  # characters that some system forbids in a name
 MAX_REFERENCE = 2000  # characters
 MAX_TEXTS = 64 * 1024**2  # characters of all SFZ texts of a source
-MAX_OPCODES = 5_000_000  # of all regions of a source, those that they inherit counted for each
+MAX_OPCODES = 5_000_000  # of all regions of a source, inherited ones included
 
 
 def portable_name(name: str) -> str:
-    """`name` as every system takes it: composed Unicode, no separators or control characters, no dots or spaces around."""
+    """Return `name` as every system accepts it: composed Unicode, no separators, control characters or outer dots."""
     text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     return "".join("_" if char in FORBIDDEN or not char.isprintable() else char for char in text).strip(" .")
 
@@ -26,9 +26,9 @@ def _folded(name: str) -> str:
 
 
 class SfzTree:
-    """The files below `root`, and how much of them may still be read: many files together are bounded as one is.
+    """The files below `root`, and a budget of text and opcodes that all SFZ files of a source share.
 
-    Folders are listed once; files that appear later are not seen.
+    Each folder is listed once; files that appear later are not seen.
     """
 
     def __init__(self, root: Path) -> None:
@@ -39,23 +39,23 @@ class SfzTree:
 
     @property
     def is_spent(self) -> bool:
-        """Whether more was asked for than may be read."""
+        """Return whether the budget is exceeded."""
         return min(self._characters_left, self._opcodes_left) < 0
 
     def spend(self, *, characters: int = 0, opcodes: int = 0) -> None:
-        """Count what is read. Raises SourceError when it is more than may be."""
+        """Spend from the budget. Raises SourceError when it is exceeded."""
         self._characters_left -= characters
         self._opcodes_left -= opcodes
         if self.is_spent:
             limit = f"{MAX_TEXTS} characters, {MAX_OPCODES} opcodes"
-            message = f"the SFZ texts of {self.root.name} are too long to be read together"
+            message = f"the SFZ texts of {self.root.name} are too long together"
             raise SourceError(message, value="more than the limit", limit=limit)
 
     def find(self, folder: Path, reference: str) -> Path | None:
-        """The file that `reference` names, seen from `folder` (resolved, inside the root); None if it is not there.
+        """Find the file that `reference` names, relative to `folder` (resolved, inside the root); None if missing.
 
-        The exact name wins; else any that differs in case, in composition or in characters that not every system takes.
-        Raises SourceError for a reference that leaves the root, by its words or by a link.
+        The exact name wins over names that differ in case, Unicode composition or forbidden characters. Raises
+        SourceError for a reference that leaves the root, directly or by a link.
         """
         key = (folder, reference)
         if key not in self._found:
@@ -106,7 +106,7 @@ class SfzTree:
 
 
 def _is_there(entry: os.DirEntry[str], as_file: bool) -> bool:
-    """Whether it is a file, or else a folder; a link that leads nowhere or round in circles is neither."""
+    """Return whether it is a file (or a folder); a broken or circular link is neither."""
     try:
         return entry.is_file() if as_file else entry.is_dir()
     except OSError:

@@ -1,6 +1,7 @@
-"""An SFZ instrument as regions: headers inherit from each other, samples are found, and what cannot be played is named.
+"""Reads an SFZ instrument into regions: headers inherit from each other, samples are found, faults are listed.
 
-The structure follows sfzformat.com: <control> speaks to all, <region> inherits from <group>, <master> and <global>.
+The structure follows sfzformat.com: <control> applies to everything, <region> inherits from <group>, <master> and
+<global>.
 """
 
 from collections import Counter
@@ -8,60 +9,58 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.sources.sfz.conditions import NotPlayed, check_trigger, get, stated
 from index.sources.sfz.opcodes import (
     ALIASES,
     FILTERS,
-    MODULATED,
+    FULL_CONTROLLER,
     MODULATION,
+    MODULATION_DEFAULTS,
     BadValue,
     Value,
     Values,
-    has_effect,
+    is_audible,
     read_number,
     read_opcode,
 )
 from index.sources.sfz.paths import SfzTree
-from index.sources.sfz.region import Region, region_of
-from index.sources.sfz.text import Header, SfzText
+from index.sources.sfz.region import NotPlayed, Region, check_trigger, number, optional_number, region_of
+from index.sources.sfz.text import SfzHeader, SfzText
 from models.errors import SourceError
 
 MAX_REGIONS = 50_000
-GENERATORS = ("*sine", "*saw", "*square", "*triangle", "*tri", "*noise", "*silence")
 LEVELS = ("global", "master", "group", "region")  # from the outermost
-WITHOUT_SOUND = ("curve", "effect", "midi", "sample")  # headers that are passed over
+SILENT_HEADERS = ("curve", "effect", "midi", "sample")  # skipped without a fault
 
-_SHOWN = 5  # faults of one kind that are told one by one
-_MAX_NAMES = 1000  # unknown opcodes that are remembered
+_SHOWN = 5  # faults of one kind that are listed one by one
+_MAX_NAMES = 1000  # unknown opcodes that are collected
 _SHOWN_NAMES = 40
 _FAULT = "fault"  # the key under which a bad value is inherited
 
 
 @dataclass(frozen=True)
 class SfzFile:
-    """One .sfz: regions that can be played, and what could not be used, as (what, reason)."""
+    """One parsed .sfz: its playable regions and its faults as (what, reason)."""
 
     path: Path
     regions: tuple[Region, ...]
     faults: tuple[tuple[str, str], ...]
-    texts: tuple[Path, ...]  # the .sfz itself and what it includes
+    texts: tuple[Path, ...]  # the .sfz itself and its includes
 
     @property
     def samples(self) -> tuple[Path, ...]:
-        """The files its regions play, sorted."""
-        return tuple(sorted({region.sample for region in self.regions if isinstance(region.sample, Path)}))
+        """The files that its regions play, sorted."""
+        return tuple(sorted({region.sample for region in self.regions}))
 
     @property
     def playable_range(self) -> tuple[int, int]:
-        """The lowest and the highest key that some region answers."""
-        keys = [region.reachable_keys for region in self.regions]
-        return min(low for low, _ in keys), max(high for _, high in keys)
+        """The lowest and the highest key that a region answers."""
+        return min(region.keys[0] for region in self.regions), max(region.keys[1] for region in self.regions)
 
 
 def read_sfz(path: Path, tree: SfzTree) -> SfzFile:
-    """Read `path`, whose samples and includes lie in `tree`. No audio is decoded.
+    """Read `path`, whose samples and includes lie in `tree`. Decodes no audio.
 
-    Raises SourceError for a file that cannot be read, runs away or has no region that can be played.
+    Raises SourceError for a file that cannot be read, exceeds a limit or has no playable region.
     """
     place = path.parent.resolve()
     if not place.is_relative_to(tree.root) or not path.resolve().is_relative_to(tree.root):
@@ -70,7 +69,7 @@ def read_sfz(path: Path, tree: SfzTree) -> SfzFile:
 
 
 class _Reader:
-    """Collects the regions of one file, one header after the other."""
+    """Collects the regions of one file, header by header."""
 
     def __init__(self, path: Path, tree: SfzTree) -> None:
         self._path = path
@@ -95,47 +94,47 @@ class _Reader:
                 self._control(header)
             elif header.name in LEVELS:
                 self._level(header)
-            elif header.name not in WITHOUT_SOUND:
+            elif header.name not in SILENT_HEADERS:
                 self._note_unknown(f"<{header.name}>")
         regions = tuple(self._of_default_articulation())
         if not regions:
             raise SourceError(
-                f"{self._path.name} has no region that can be played: {'; '.join(self._reasons())}",
+                f"{self._path.name} has no playable region: {'; '.join(self._reasons())}",
                 value=self._path.name,
-                limit="at least one <region> whose sample is there",
+                limit="at least one <region> whose sample exists",
             )
         return SfzFile(self._path, regions, tuple(self._faults()), tuple(self._text.files))
 
-    def _control(self, header: Header) -> None:
-        """What holds for everything that follows."""
+    def _control(self, header: SfzHeader) -> None:
+        """Apply opcodes that hold for everything below them."""
         for name, text in header.opcodes:
-            number = name.removeprefix("set_hdcc").removeprefix("set_cc")
+            controller = name.removeprefix("set_hdcc").removeprefix("set_cc")
             try:
                 if name == "default_path":
                     self._sample_prefix = text
                 elif name in self._key_shift:
                     self._key_shift[name] = max(-127, min(127, round(read_number(name, text))))
-                elif number != name and number.isdecimal() and len(number) <= 3:
-                    full = 127.0 if name.startswith("set_hd") else 1.0
-                    self._controllers[int(number)] = max(0.0, min(127.0, read_number(name, text) * full))
-                elif has_effect(name):
+                elif controller != name and controller.isdecimal() and len(controller) <= 3:
+                    full = FULL_CONTROLLER if name.startswith("set_hd") else 1.0
+                    value = read_number(name, text) * full
+                    self._controllers[int(controller)] = max(0.0, min(FULL_CONTROLLER, value))
+                elif is_audible(name):
                     self._note_unknown(name)
             except BadValue as bad:
                 self._note_bad(header.place, str(bad))
 
-    def _level(self, header: Header) -> None:
-        """A header that is inherited from, or the region that inherits."""
+    def _level(self, header: SfzHeader) -> None:
+        """Store the opcodes of a level for those below it, or build the region that inherits them."""
         values = self._values(header)
         if header.name == "region":
             self._region(header.place, {**self._inherited, **values})
             return
-        self._levels = {name: self._levels.get(name, {}) for name in LEVELS[: LEVELS.index(header.name)]} | {
-            header.name: values
-        }
+        outer = LEVELS[: LEVELS.index(header.name)]
+        self._levels = {name: self._levels.get(name, {}) for name in outer} | {header.name: values}
         self._inherited = {key: value for level in self._levels.values() for key, value in level.items()}
 
-    def _values(self, header: Header) -> Values:
-        """The opcodes that are played; the first one that cannot be read is kept as the fault of all who inherit it."""
+    def _values(self, header: SfzHeader) -> Values:
+        """Read the opcodes that are played. The first unreadable one becomes the fault of every heir."""
         shift = self._key_shift["note_offset"] + 12 * self._key_shift["octave_offset"]
         values: Values = {}
         for name, text in header.opcodes:
@@ -146,7 +145,7 @@ class _Reader:
                 values.setdefault(_FAULT, str(bad))
                 continue
             if value is not None:
-                values[name] = value
+                values[name.replace("hdcc", "cc")] = value
         if (key := values.pop("key", None)) is not None:
             centre = {} if key == -1 else {"pitch_keycenter": key}
             values = {"lokey": key, "hikey": key, **centre, **values}
@@ -157,14 +156,16 @@ class _Reader:
     def _value(self, name: str, text: str, shift: int) -> Value | None:
         if name == "sample":
             return text if text.startswith("*") else self._sample_prefix + text
+        if "hdcc" in name and read_opcode(name.replace("hdcc", "cc"), text) is not None:
+            return read_number(name, text) * FULL_CONTROLLER
         if (value := read_opcode(name, text, shift)) is not None:
             if name == "fileg_depth" or (name == "fil_type" and value not in FILTERS):
                 self._note_unknown(name)
             return value
         modulation = MODULATION.fullmatch(name)
-        if modulation is not None and modulation[1] in MODULATED:
+        if modulation is not None and modulation[1] in MODULATION_DEFAULTS:
             return read_number(name, text)
-        if has_effect(name) and (modulation is None or self._controllers.get(int(modulation[2]))):
+        if is_audible(name) and (modulation is None or self._controllers.get(int(modulation[2]))):
             self._note_unknown(name)  # a controller at zero moves nothing
         return None
 
@@ -177,7 +178,7 @@ class _Reader:
         try:
             if _FAULT in values:
                 raise BadValue(str(values[_FAULT]))
-            check_trigger(values)  # first, since nobody misses the sample of a region that is not played
+            check_trigger(values)  # before the sample: one that is never played may be missing
             sample = self._sample(values)
             if sample is not None:
                 self._regions.append((region_of(values, sample, self._controllers), _switch(values)))
@@ -186,15 +187,13 @@ class _Reader:
         except BadValue as bad:
             self._note_bad(place, str(bad))
 
-    def _sample(self, values: Values) -> Path | str | None:
-        """The file or the generator; None for a file that is not there, which is noted."""
+    def _sample(self, values: Values) -> Path | None:
+        """Find the region's file; None, and noted, if it does not exist."""
         named = str(values.get("sample", ""))
         if not named:
             raise BadValue("it names no sample")
         if named.startswith("*"):
-            if named.lower() not in GENERATORS:
-                raise BadValue(f"sample={named[:40]} is none of {', '.join(GENERATORS)}")
-            return named.lower()
+            raise NotPlayed(f"play a generated wave ({named[:40]})")
         try:
             found = self._tree.find(self._path.parent, named)
         except SourceError as outside:
@@ -204,7 +203,7 @@ class _Reader:
         return found
 
     def _of_default_articulation(self) -> Iterable[Region]:
-        """The regions that play before any key switch is pressed: those of sw_default, else of the lowest switch."""
+        """Yield the regions that play before any key switch: those of sw_default, else of the lowest switch."""
         lowest = min((switch[0] for _, switch in self._regions if switch), default=0.0)
         pressed = lowest if self._default_switch is None else self._default_switch
         for region, switch in self._regions:
@@ -226,16 +225,16 @@ class _Reader:
         yield from self._text.faults
         yield from self._bad
         if self._num_bad > _SHOWN:
-            yield "regions", f"{self._num_bad - _SHOWN} more are left out for such reasons"
+            yield "regions", f"{self._num_bad - _SHOWN} more are left out for similar reasons"
         if self._missing:
-            yield "samples", self._missing_in_words()
+            yield "samples", self._missing_samples()
         if self._unknown:
             yield "opcodes", f"not played: {_listed(sorted(self._unknown), _SHOWN_NAMES)}"
 
     def _reasons(self) -> Iterable[str]:
-        """Why nothing is left, the likeliest first."""
+        """Yield why no region is left, the likeliest reason first."""
         if self._missing:
-            yield self._missing_in_words()
+            yield self._missing_samples()
         for place, reason in (*self._bad, *self._text.faults):
             yield f"{place}: {reason}"
         for reason, count in self._not_played.items():
@@ -243,16 +242,16 @@ class _Reader:
         if not self._num_regions:
             yield "it has no <region>"
 
-    def _missing_in_words(self) -> str:
+    def _missing_samples(self) -> str:
         return f"{len(self._missing)} missing: {_listed(list(self._missing), _SHOWN)}"
 
 
 def _switch(values: Values) -> tuple[float, float] | None:
-    """The lowest and the highest key switch that select a region; None if none is needed."""
-    if (last := stated(values, "sw_last")) is not None:
+    """Return the lowest and the highest key switch that select a region; None if it needs none."""
+    if (last := optional_number(values, "sw_last")) is not None:
         return last, last
     if "sw_lolast" in values or "sw_hilast" in values:
-        return get(values, "sw_lolast", 0.0), get(values, "sw_hilast", 127.0)
+        return number(values, "sw_lolast", 0.0), number(values, "sw_hilast", 127.0)
     return None
 
 

@@ -1,7 +1,7 @@
 """SFZ instruments as a source: one .sfz file, or every .sfz below a folder that no other one includes.
 
-Samples and includes are read from below a root only: the folder that was opened; for a file opened by itself the folder
-above its own, since banks keep `Programs/` beside `Samples/` (never a whole disk: then it is its own folder).
+Samples and includes are read from below a root only: the opened folder, or for a single file the folder above its own,
+since banks keep `Programs/` beside `Samples/`. A file directly below the disk's root uses its own folder.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ SUFFIXES = (".sfz",)
 
 @dataclass(frozen=True)
 class SfzEntry:
-    """What is known of an instrument before it is played; `source` is its path as the user sees it."""
+    """Metadata of an instrument before it is played; `source` is its path as the user sees it."""
 
     path: Path
     root: Path
@@ -37,7 +37,7 @@ class SfzEntry:
 
 
 class SfzInstrument:
-    """One .sfz. Its samples are decoded when it is first played, and go when it goes; not for several threads at once."""
+    """One .sfz. Samples are decoded on first use and freed with the instrument. Not for several threads at once."""
 
     def __init__(self, entry: SfzEntry) -> None:
         self._entry = entry
@@ -51,21 +51,21 @@ class SfzInstrument:
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """Regions left out, samples missing or damaged, and one line of opcodes that are not played."""
+        """Regions left out, samples missing or damaged, and one line of unsupported opcodes."""
         return self._entry.faults + (self._loaded.faults if self._loaded else ())
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
-        """The enrollment phrases that sound, `[1…8, clip_samples]`. Raises SourceError if none does."""
+        """Render the enrollment phrases that sound: `[1…8, clip_samples]`. Raises SourceError if none does."""
         return enrollment_clips(self, sample_rate, clip_samples)
 
     def preview(self) -> tuple[Floats, int]:
-        """Three to four seconds, mono `[n]` at 44.1 kHz. Raises SourceError if it is silent."""
+        """Render three to four seconds, mono `[n]` at 44.1 kHz. Raises SourceError if it is silent."""
         return phrase_preview(self)
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
-        """Mono samples `[round(seconds · sample_rate)]`; notes that no region answers are silent.
+        """Render mono samples `[round(seconds · sample_rate)]`; notes that no region answers are silent.
 
-        Raises SourceError if the file has changed for the worse since it was opened.
+        Raises SourceError if the file cannot be read any more.
         """
         if self._loaded is None:
             self._loaded = SfzPlayer(read_sfz(self._entry.path, SfzTree(self._entry.root)).regions)
@@ -76,7 +76,7 @@ class SfzSource:
     """The instruments of one .sfz or of a folder with .sfz files, in the order of their paths."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SourceError if no .sfz of `path` has a region that can be played; single broken ones are `faults`."""
+        """Raises SourceError if no .sfz of `path` has a playable region; broken ones beside others are `faults`."""
         path = path.resolve()
         self._root = _root(path)
         self.name = path.stem if path.is_file() else path.name
@@ -106,7 +106,7 @@ class SfzSource:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every .sfz, what they include and the samples they play, sorted. Reads the .sfz files again."""
+        """Every .sfz, its includes and its samples, sorted. Reads the .sfz files again."""
         found: set[Path] = set()
         tree = SfzTree(self._root)
         for entry in self._entries.values():
@@ -116,7 +116,7 @@ class SfzSource:
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
-        """The .sfz files that cannot be played at all."""
+        """The .sfz files that cannot be played at all, as (path, reason)."""
         return self._faults
 
     def __len__(self) -> int:
@@ -126,14 +126,14 @@ class SfzSource:
         return map(SfzInstrument, self._entries.values())
 
     def get(self, key: str) -> SfzInstrument:
-        """The instrument of an id, nothing of it decoded yet. Raises SourceError when there is none."""
+        """Return the instrument of an id, not yet decoded. Raises SourceError if there is none."""
         if key not in self._entries:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         return SfzInstrument(self._entries[key])
 
 
 def sfz_files(path: Path) -> list[Path]:
-    """`path` itself if it is an .sfz, else those below it, sorted; hidden ones and what archivers leave are left out."""
+    """Return `path` if it is an .sfz, else those below it, sorted, without hidden files and archivers' leftovers."""
     if path.is_file():
         return [path] if path.suffix.lower() in SUFFIXES else []
     return sorted(
@@ -146,7 +146,7 @@ def sfz_files(path: Path) -> list[Path]:
 
 
 def _root(path: Path) -> Path:
-    """What may be read for the sake of `path`."""
+    """Return the folder below which files may be read for `path`."""
     if path.is_dir():
         return path
     above = path.parent.parent
@@ -154,7 +154,7 @@ def _root(path: Path) -> Path:
 
 
 def _entry(read: SfzFile, root: Path, opened: Path) -> SfzEntry:
-    """What `read` is; its id is given when all of the source are known."""
+    """Build the entry of a parsed file; its id is set once the whole source is read."""
     name = " ".join(read.path.stem.replace("_", " ").split()) or read.path.name
     folders = [folder.name for folder in read.path.parents if folder.is_relative_to(root)]
     families = (family_of_name(text) for text in (name, *folders))
@@ -172,7 +172,7 @@ def _entry(read: SfzFile, root: Path, opened: Path) -> SfzEntry:
 
 
 def _below(file: Path, opened: Path) -> str:
-    """The path of an .sfz inside what was opened, without its suffix; empty for the file itself."""
+    """Return the path of an .sfz inside the opened folder, without its suffix; empty for the opened file itself."""
     return "" if file == opened else file.relative_to(opened).with_suffix("").as_posix()
 
 

@@ -1,7 +1,7 @@
-"""The text of an SFZ instrument as headers with opcodes: comments taken out, #define replaced, #include followed.
+"""Reads the text of an SFZ instrument as headers with opcodes: comments removed, #define replaced, #include followed.
 
-Follows the public description of the format (sfzformat.com); an include stays below the root folder, and depth, number
-of files and size of the text are bounded, so that no file makes the reader run away.
+Follows the description of the format on sfzformat.com. Includes stay below the root folder; their depth, their number
+and the size of the text are bounded.
 """
 
 import re
@@ -12,11 +12,11 @@ from pathlib import Path
 from index.sources.sfz.paths import SfzTree
 from models.errors import SourceError
 
-MAX_TEXT = 16 * 1024**2  # characters of one .sfz with its includes, as written and as #define makes them
+MAX_TEXT = 16 * 1024**2  # characters of one .sfz with its includes and expanded #defines
 MAX_INCLUDES = 1000
 MAX_DEPTH = 16  # of includes in includes
-MAX_DEFINED = 1024  # characters that one #define stands for
-MAX_FAULTS = 5  # includes that are told
+MAX_DEFINED = 1024  # characters of a #define's value
+MAX_FAULTS = 5  # failed includes that are listed
 MAX_NAME = 64  # characters of a #define's name
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
@@ -28,8 +28,8 @@ _TOKEN = re.compile(r"<(\w+)>|(?:^|(?<=[\s>]))(\w+)=", re.ASCII)
 
 
 @dataclass(slots=True)
-class Header:
-    """`<name>` and what follows it, as (opcode, value); `place` is its file and line."""
+class SfzHeader:
+    """`<name>` and the (opcode, value) pairs after it; `place` is its file and line."""
 
     name: str
     place: str
@@ -37,7 +37,7 @@ class Header:
 
 
 class SfzText:
-    """Reads one .sfz. `files` are the texts read so far, the .sfz itself first; `faults` are includes that cannot be had."""
+    """Reads one .sfz. `files` are the texts read so far, the .sfz itself first; `faults` are includes that failed."""
 
     def __init__(self, path: Path, tree: SfzTree) -> None:
         self.files: list[Path] = []
@@ -48,24 +48,24 @@ class SfzText:
         self._left = MAX_TEXT
         self._num_includes = 0
 
-    def headers(self) -> Iterator[Header]:
-        """Every header in the order of the text; opcodes before the first belong to none and are left out.
+    def headers(self) -> Iterator[SfzHeader]:
+        """Yield every header in order; opcodes before the first header are skipped.
 
-        Raises SourceError if a file cannot be read, is no text, is too long, or includes itself.
+        Raises SourceError if a file cannot be read, is not text, is too long or includes itself.
         """
-        header: Header | None = None
+        header: SfzHeader | None = None
         for place, name, value in self._tokens(self._path, ()):
             if value is None:
                 if header is not None:
                     yield header
-                header = Header(name, place)
+                header = SfzHeader(name, place)
             elif header is not None:
                 header.opcodes.append((name, value))
         if header is not None:
             yield header
 
     def _tokens(self, path: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, str, str | None]]:
-        """(place, header, None) and (place, opcode, value) of a file and, where they stand, of those it includes."""
+        """Yield (place, header, None) and (place, opcode, value) of a file, its includes in place."""
         inside = (*above, path)
         for number, line in enumerate(self._read(path).split("\n"), 1):
             if not line or line.isspace():
@@ -82,7 +82,7 @@ class SfzText:
             yield from self._line(line[position:], place)
 
     def _read(self, path: Path) -> str:
-        """The file without its comments, lines kept. Bytes that are no UTF-8 are read as Latin-1."""
+        """Return the file without comments, line breaks kept; text that is not UTF-8 is read as Latin-1."""
         self.files.append(path)
         try:
             with path.open("rb") as file:
@@ -120,7 +120,7 @@ class SfzText:
         self._defined[name] = value
 
     def _replacement(self, variable: re.Match[str]) -> str:
-        """What the longest defined beginning of `$word` stands for, then the rest; the word itself if none is."""
+        """Expand the longest defined prefix of `$word` and keep the rest; return the word itself if none is defined."""
         word = variable[1]
         for length in range(min(len(word), MAX_NAME), 0, -1):
             value = self._defined.get(word[:length])
@@ -130,12 +130,12 @@ class SfzText:
         return variable[0]
 
     def _included(self, reference: str, inside: tuple[Path, ...], place: str) -> Path | None:
-        """The file that an #include names: seen from the .sfz's folder, else from that of the including file."""
+        """Find the file of an #include: relative to the .sfz's folder, else to the including file's."""
         self._num_includes += 1
         if self._num_includes > MAX_INCLUDES:
             self._refuse("it includes too many files", self._num_includes, MAX_INCLUDES)
         reference = _VARIABLE.sub(self._replacement, reference)
-        reason = "it is not there"
+        reason = "it does not exist"
         for folder in (self._path.parent, inside[-1].parent):
             try:
                 path = self._tree.find(folder, reference)
@@ -146,7 +146,7 @@ class SfzText:
             if path in inside:
                 self._refuse(f"{path.name}, included at {place}, includes itself", path.name, "no cycles")
             if len(inside) > MAX_DEPTH:
-                self._refuse(f"includes go too deep at {place}", len(inside), MAX_DEPTH)
+                self._refuse(f"includes are nested too deeply at {place}", len(inside), MAX_DEPTH)
             return path
         if len(self.faults) < MAX_FAULTS:
             self.faults.append((place, f"#include {reference[:80]}: {reason[:200]}"))

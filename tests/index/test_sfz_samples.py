@@ -1,4 +1,4 @@
-"""The tones SFZ regions are made of: loops, generators, filters and what WAV headers say, each against its definition."""
+"""Sounds of SFZ regions: loops, filters, WAV headers and the resampler, each against its definition."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.sources.base import Note
-from index.sources.sfz.tones import filtered, generated, resampled
-from index.sources.sfz.wav_loop import NOTHING, read_sampler_info
+from index.sources.sfz.samples import NO_SAMPLER_INFO, filtered, read_sampler_info, resampled
 from tests.index.tiny_sfz import (
     C4_HZ,
     RATE,
@@ -24,7 +23,7 @@ from tests.index.tiny_sfz import (
 
 
 def write_loop(folder: Path, *, chunk: bool = True, opcodes: str = "") -> Path:
-    """A click, forty whole periods of 100 samples, and a fall: the loop is periods 11 to 30."""
+    """Write a click, forty whole periods of 100 samples and a fall; the loop is periods 11 to 30."""
     wave = np.concatenate(
         [np.linspace(0, 0.5, 100), 0.5 * np.sin(2 * np.pi * np.arange(4000) / 100), np.full(400, 0.25)]
     )
@@ -73,60 +72,32 @@ def test_no_loop_is_played_where_there_is_none(tmp_path: Path, chunk: bool, opco
     assert not sound[4500:].any()
 
 
-def test_a_sustain_loop_goes_on_to_the_end_when_the_key_is_let_go(tmp_path: Path) -> None:
-    note = Note(60, 127, 0.0, 0.5)
-    sustain = write_loop(tmp_path, opcodes="loop_mode=loop_sustain ampeg_release=30")
-    after = played(sustain, note)  # let go at sample 8000 = 2000 · 3 + 2000 in the loop: 2100 more to its end
-    level = np.exp(-9.0 * np.arange(2500) / (30 * RATE))
-    assert np.allclose(after[:8000], played(write_loop(tmp_path, opcodes="ampeg_release=30"), note)[:8000])
-    assert np.allclose(after[10_200:10_500] / level[2200:2500], 0.25, atol=1e-3)
-    assert not after[10_500:].any()
-
-
-def test_what_the_header_says_of_key_and_loop(tmp_path: Path) -> None:
+def test_wav_headers_give_key_and_loop(tmp_path: Path) -> None:
     assert read_sampler_info(write_looped_wav(tmp_path / "a.wav", sine(), (10, 19))) == ((10, 20), 60.0)
     assert read_sampler_info(write_looped_wav(tmp_path / "a.wav", sine(), None, unity_note=0)) == (None, None)
     assert read_sampler_info(write_looped_wav(tmp_path / "a.wav", sine(), (20, 10))).loop is None
     (tmp_path / "b.flac").write_bytes(b"fLaC")
-    assert read_sampler_info(tmp_path / "b.flac") == NOTHING
+    assert read_sampler_info(tmp_path / "b.flac") == NO_SAMPLER_INFO
     path = write_sfz(tmp_path, "<region> sample=a.wav pitch_keycenter=sample", {})
     write_looped_wav(tmp_path / "a.wav", sine(), None, unity_note=72)
     assert hz_of(played(path, Note(72, 127, 0.0, 1.0))) == pytest.approx(C4_HZ, rel=1e-3)
 
 
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz") / "a.wav"
+
+
+@pytest.fixture(scope="module")
+def whole_wav(fuzzed: Path) -> bytes:
+    return write_looped_wav(fuzzed, sine(seconds=0.001), (1, 9)).read_bytes()
+
+
 @settings(max_examples=100)
 @given(data=st.binary(max_size=200), cut=st.integers(0, 120))
-def test_damaged_headers_say_nothing_or_something(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, cut: int
-) -> None:
-    path = tmp_path_factory.mktemp("wav") / "a.wav"
-    whole = write_looped_wav(path, sine(seconds=0.001), (1, 9)).read_bytes()
-    path.write_bytes(whole[:cut] + data)
-    read_sampler_info(path)
-
-
-@pytest.mark.parametrize(
-    ("kind", "harmonics"),
-    [
-        ("*sine", [1, 0, 0, 0]),
-        ("*saw", [1, 1 / 2, 1 / 3, 1 / 4]),
-        ("*square", [1, 0, 1 / 3, 0]),
-        ("*triangle", [1, 0, 1 / 9, 0]),
-    ],
-)
-def test_generators_have_the_harmonics_of_their_waves(kind: str, harmonics: list[float]) -> None:
-    spectrum = np.abs(np.fft.rfft(generated(kind, 1000.0, RATE, RATE)))
-    assert spectrum[[1000, 2000, 3000, 4000]] / spectrum[1000] == pytest.approx(harmonics, abs=2e-3)
-    assert spectrum[7500:].max() < 1e-3 * spectrum[1000]  # nothing folds back
-    assert not generated(kind, 9000.0, 100, RATE).any()
-
-
-def test_generators_in_a_file_play_in_tune(tmp_path: Path) -> None:
-    (tmp_path / "synth.sfz").write_text("<region> sample=*SAW transpose=-12\n<region> sample=*silence")
-    assert hz_of(played(tmp_path / "synth.sfz", Note(81, 100, 0.0, 1.0))) == pytest.approx(440.0, rel=1e-3)
-    noise = generated("*noise", 100.0, RATE, RATE)
-    assert np.array_equal(noise, generated("*noise", 200.0, RATE, RATE))
-    assert level_db(noise) == pytest.approx(-4.8, abs=0.2)
+def test_damaged_headers_are_read_or_ignored(fuzzed: Path, whole_wav: bytes, data: bytes, cut: int) -> None:
+    fuzzed.write_bytes(whole_wav[:cut] + data)
+    read_sampler_info(fuzzed)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +120,10 @@ def test_filters_pass_one_side_and_fall_on_the_other(
     assert gain_db(1000.0) == pytest.approx(-3.0, abs=0.1)
 
 
-def test_cutoff_follows_key_and_velocity_and_open_filters_change_nothing(tmp_path: Path) -> None:
+def test_cutoff_follows_velocity_and_open_filters_change_nothing(tmp_path: Path) -> None:
     dark = level_db(one_region(tmp_path, "cutoff=50"))
     assert dark < level_db(one_region(tmp_path, "")) - 25
     assert level_db(one_region(tmp_path, "cutoff=50 fil_veltrack=4800")) > dark + 20
-    assert level_db(one_region(tmp_path, "cutoff=50 fil_keytrack=400 fil_keycenter=48")) > dark + 20
     for opcodes in (
         "cutoff=20000",
         "cutoff=50 fileg_depth=9600",
@@ -161,7 +131,7 @@ def test_cutoff_follows_key_and_velocity_and_open_filters_change_nothing(tmp_pat
         "cutoff=1 fil_type=hpf_1p",
     ):
         assert np.allclose(one_region(tmp_path, opcodes), one_region(tmp_path, ""), atol=0.01)
-    assert np.isfinite(one_region(tmp_path, "cutoff=0 resonance=40 fil_type=hpf_2p fil_keytrack=1200")).all()
+    assert np.isfinite(one_region(tmp_path, "cutoff=0 resonance=40 fil_type=hpf_2p fil_veltrack=12700")).all()
 
 
 def test_resampling_a_loop_is_the_slow_twin_of_a_loop_by_hand() -> None:
