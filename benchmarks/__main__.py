@@ -25,13 +25,13 @@ from benchmarks import (
     startup,
     training,
 )
-from benchmarks.figures import Figure, NotMeasured, as_json, show_table
+from benchmarks.figures import Measurement, NotMeasured, as_json, show_table
 from benchmarks.lab import Lab
 from models.errors import ShowMeError
 
 WIDTH = 150  # of the table in a file or a pipe
 
-MEASUREMENTS: dict[str, Callable[[Lab], list[Figure]]] = {
+MEASUREMENTS: dict[str, Callable[[Lab], list[Measurement]]] = {
     "rendering": rendering.measure,
     "datasets": datasets.measure,
     "effects": effects.measure,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.figures import Figure, NotMeasured, Target
+from benchmarks.figures import Measurement, NotMeasured, Target
 from benchmarks.lab import Lab
 from benchmarks.server import ROOT
 from benchmarks.sparse_datasets import write_sparse_multi, write_sparse_single
@@ -21,7 +21,7 @@ SECONDS, MEMORY_MIB, GROWTH = Target(1.0), Target(200), Target(1.1)
 FEW_CLIPS, FEW_MIXTURES, MORE = 125, 256, 8  # of an instrument, in all; how many times that is rendered too
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     data = lab.data
     single, multi = lab.folder / "sparse-single", lab.folder / "sparse-multi"
     write_sparse_single(single, CLIPS)
@@ -34,18 +34,18 @@ def measure(lab: Lab) -> list[Figure]:
     ]
 
 
-def _opening(name: str, kind: Kind, folder: Path) -> list[Figure]:
+def _opening(name: str, kind: Kind, folder: Path) -> list[Measurement]:
     found = _probe("open", kind, folder)
     clips = f"{found['clips']:,.0f} clips, compact, peak of the process {found['peak_mib']:.0f} MiB"
     reads = f"1,000 random ones in {found['read_seconds']:.2f} s"
     return [
-        Figure(f"opening {name}", found["open_seconds"], "s", SECONDS, clips),
-        Figure(f"memory taken by opening {name}", found["open_mib"], "MiB", MEMORY_MIB),
-        Figure("… and reading 1,000 of its clips", found["read_mib"], "MiB", MEMORY_MIB, reads),
+        Measurement(f"opening {name}", found["open_seconds"], "s", SECONDS, clips),
+        Measurement(f"memory taken by opening {name}", found["open_mib"], "MiB", MEMORY_MIB),
+        Measurement("… and reading 1,000 of its clips", found["read_mib"], "MiB", MEMORY_MIB, reads),
     ]
 
 
-def _growth(name: str, kind: Kind, notes: Path, midi: Path, count: int, out: Path) -> Figure:
+def _growth(name: str, kind: Kind, notes: Path, midi: Path, count: int, out: Path) -> Measurement:
     """How the peak of rendering with one worker grows when eight times as much is rendered."""
     peaks, clips = [], []
     for wanted in (count, MORE * count):
@@ -56,7 +56,9 @@ def _growth(name: str, kind: Kind, notes: Path, midi: Path, count: int, out: Pat
     detail = (
         f"{peaks[0]:.0f} MiB for {clips[0]:,.0f} clips, {peaks[1]:.0f} MiB for {clips[1]:,.0f}, one worker"
     )
-    return Figure(f"peak of {name}, {MORE} times the clips", peaks[1] / peaks[0], "times", GROWTH, detail)
+    return Measurement(
+        f"peak of {name}, {MORE} times the clips", peaks[1] / peaks[0], "times", GROWTH, detail
+    )
 
 
 def _probe(what: str, kind: Kind, folder: Path, **options: object) -> dict[str, float]:

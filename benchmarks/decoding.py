@@ -6,7 +6,7 @@ Processor time of one core; the range should cost what its length costs, not wha
 import time
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from models.audio import decode
 from models.front_end import FrontEndConfig
@@ -14,11 +14,11 @@ from models.front_end import FrontEndConfig
 REPEATS = 3
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     path = lab.song_mp3()
     return [
-        Figure("decoding a 4-minute mp3", _seconds(path, 0.0), "s"),
-        Figure("decoding its last 30 s", _seconds(path, 210.0), "s"),
+        Measurement("decoding a 4-minute mp3", _seconds(path, 0.0), "s"),
+        Measurement("decoding its last 30 s", _seconds(path, 210.0), "s"),
     ]
 
 

@@ -27,7 +27,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One measured number; `detail` says what else was seen, `target` is None where none was set."""
 
     name: str
@@ -43,7 +43,7 @@ class Figure:
         return "met" if self.target.met_by(self.value) else "missed"
 
 
-def show_table(figures: list[Figure], machine: dict[str, str], console: Console) -> None:
+def show_table(figures: list[Measurement], machine: dict[str, str], console: Console) -> None:
     """For people: the machine, then a row per figure."""
     for key, value in machine.items():
         console.print(f"[bold]{key:<8}[/] {value}", highlight=False)
@@ -62,7 +62,7 @@ def show_table(figures: list[Figure], machine: dict[str, str], console: Console)
     console.print(table)
 
 
-def as_json(figures: list[Figure], machine: dict[str, str]) -> str:
+def as_json(figures: list[Measurement], machine: dict[str, str]) -> str:
     """For machines: the same, with the verdicts."""
     rows = [asdict(figure) | {"verdict": figure.verdict} for figure in figures]
     return json.dumps({"machine": machine, "figures": rows}, indent=2)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data_lab import DataLab
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.one_core import one_core
 from benchmarks.renderers import OpenRenderer
 from index.sources.base import Floats, Note, PlayableInstrument
@@ -122,14 +122,14 @@ class PlainRenderer:
         return np.asarray(librosa.power_to_db(power), np.float32)
 
 
-def measure(data: DataLab) -> list[Figure]:
+def measure(data: DataLab) -> list[Measurement]:
     return [
         *_compare(data, "single", "clips", CLIPS, most=INSTRUMENTS),
         *_compare(data, "multi", "mixtures", MIXTURES, most=None),
     ]
 
 
-def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Figure]:
+def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Measurement]:
     library, plain = Overheard(data.nsynth()), PlainRenderer(data.nsynth())
     renderer = OpenRenderer(kind, library, data.midi(), count, most)
     phrases: list[tuple[Played, ...]] = []
@@ -146,21 +146,21 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
     worst = difference(plain, library, [played[0] for played in same[:: max(1, len(same) // COMPARED)]])
     about = f"Nlakh-{kind} and mel"
     return [
-        Figure(
+        Measurement(
             f"{about}, plain twin",
             slow,
             f"{unit}/s",
             None,
             f"{len(same)}, a loop over notes with librosa, one core",
         ),
-        Figure(
+        Measurement(
             f"{about}, ours",
             fast,
             f"{unit}/s",
             None,
             f"{len(phrases)}, these among them, decoded notes kept, one core",
         ),
-        Figure(
+        Measurement(
             f"{about}, ours over plain",
             fast / slow,
             "times",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import plain_rendering
 from benchmarks.data_lab import DataLab
-from benchmarks.figures import Figure, Target
+from benchmarks.figures import Measurement, Target
 from benchmarks.lab import Lab
 from benchmarks.one_core import one_core
 from benchmarks.renderers import OpenRenderer
@@ -23,7 +23,7 @@ NOTE_INSTRUMENTS, GIVEN_INSTRUMENTS = 11, 64
 FROM_SOUNDFONT, FROM_NOTES, MIXTURES = (Target(speed, "at least") for speed in (100, 300, 40))
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     data, preset = lab.data, default_soundfont()
     figures = [
         _enrollment(),
@@ -42,25 +42,29 @@ def measure(lab: Lab) -> list[Figure]:
     return figures + plain_rendering.measure(data)
 
 
-def _enrollment() -> Figure:
+def _enrollment() -> Measurement:
     front_end = FrontEndConfig()
     source = SoundFontSource(default_soundfont(), banks={0})
     source.player(front_end.sample_rate)  # loading the file is not rendering
     with one_core() as watch:
         clips = sum(len(item.clips(front_end.sample_rate, front_end.clip_samples)) for item in source)
     detail = f"{clips} clips, one core"
-    return Figure("rendering, enrollment", clips / watch.seconds, "clips/s", Target(100, "at least"), detail)
+    return Measurement(
+        "rendering, enrollment", clips / watch.seconds, "clips/s", Target(100, "at least"), detail
+    )
 
 
-def _single(name: str, notes: Path, data: DataLab, clips: int, most: int | None, target: Target) -> Figure:
+def _single(
+    name: str, notes: Path, data: DataLab, clips: int, most: int | None, target: Target
+) -> Measurement:
     renderer = OpenRenderer("single", Library((notes,)), data.midi(), clips, most)
     with one_core() as watch:
         count = sum(1 for _ in renderer.takes())
     detail = f"{clips} clips of {len(renderer.plan.instruments)} instruments, {data.midi_name}, one core"
-    return Figure(f"Nlakh-single from {name}", count / watch.seconds, "clips/s", target, detail)
+    return Measurement(f"Nlakh-single from {name}", count / watch.seconds, "clips/s", target, detail)
 
 
-def _multi(name: str, notes: Path, data: DataLab) -> Figure:
+def _multi(name: str, notes: Path, data: DataLab) -> Measurement:
     renderer = OpenRenderer("multi", Library((notes,)), data.midi(), BLOCK_MIXTURES)
     with one_core() as watch:
         parts = [len(take.parts) for take in renderer.takes()]
@@ -68,4 +72,4 @@ def _multi(name: str, notes: Path, data: DataLab) -> Figure:
         f"{len(parts)} of {sum(parts) / len(parts):.1f} stems, {len(renderer.plan.instruments)} instruments, "
         f"{data.midi_name}, one core"
     )
-    return Figure(f"Nlakh-multi from {name}", len(parts) / watch.seconds, "mixtures/s", MIXTURES, detail)
+    return Measurement(f"Nlakh-multi from {name}", len(parts) / watch.seconds, "mixtures/s", MIXTURES, detail)

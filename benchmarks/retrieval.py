@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from index.sources.base import Floats, is_silent
 from index.sources.default import default_soundfont
@@ -41,7 +41,7 @@ class Tally:
         self.named_first.append(len(first) / library_size)
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     server, rng = lab.server(), np.random.default_rng(SEED)
     player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
     names = {preset.program: preset.name for preset in player.presets if preset.bank == 0}
@@ -62,12 +62,16 @@ def measure(lab: Lab) -> list[Figure]:
         ):
             detail = f"chance {100 * np.mean(named):.1f} %: {np.mean(named) * len(names):.1f} of {len(names)} named"
             figures.append(
-                Figure(f"true presets found {what}, {mode}", 100 * float(np.mean(found)), "%", None, detail)
+                Measurement(
+                    f"true presets found {what}, {mode}", 100 * float(np.mean(found)), "%", None, detail
+                )
             )
     detail = f"{NUM_MIXTURES} mixtures of {NUM_PRESETS} presets"
     return [
         *figures,
-        Figure("error in the number of instruments, auto", float(np.mean(count_errors)), "", None, detail),
+        Measurement(
+            "error in the number of instruments, auto", float(np.mean(count_errors)), "", None, detail
+        ),
     ]
 
 

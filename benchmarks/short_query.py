@@ -5,13 +5,13 @@ One client, one request after another, after a warm-up.
 
 from statistics import median, quantiles
 
-from benchmarks.figures import Figure, Target
+from benchmarks.figures import Measurement, Target
 from benchmarks.lab import Lab
 
 WARM_UP, REPEATS = 5, 40
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     server, path = lab.server(), lab.mixture_wav()
     for _ in range(WARM_UP):
         server.query(path)
@@ -20,4 +20,4 @@ def measure(lab: Lab) -> list[Figure]:
     inside = asked[-1][1]["timing_ms"]
     shares = ", ".join(f"{name} {value:.1f}" for name, value in inside.items())
     detail = f"p95 {quantiles(times, n=20)[-1]:.0f} ms of {REPEATS}; inside: {shares}"
-    return [Figure("10 s WAV query, p50", median(times), "ms", Target(300), detail)]
+    return [Measurement("10 s WAV query, p50", median(times), "ms", Target(300), detail)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from benchmarks.noise_bank import NoiseBank
 from benchmarks.one_core import one_core
@@ -89,19 +89,19 @@ class Loop:
         return time.perf_counter() - started
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     loop = Loop(lab.folder / "training")
     where = "one core" if loop.device.type == "cpu" else "one GPU"
     loaded = {name: loop.load(recipe) for name, recipe in LOADERS.items()}
     figures = [
-        Figure(f"loader, {name}", rate, "mixtures/s", detail=f"recipe {LOADERS[name]}, {where}")
+        Measurement(f"loader, {name}", rate, "mixtures/s", detail=f"recipe {LOADERS[name]}, {where}")
         for name, rate in loaded.items()
     ]
     for name, recipe in NETWORKS.items():
         rate = loop.train(recipe)
         ratios = ", ".join(f"{loader} {each / rate:.1f}" for loader, each in loaded.items())
         figures.append(
-            Figure(
+            Measurement(
                 f"training, {name}", rate, "mixtures/s", detail=f"times as fast is the loader of: {ratios}"
             )
         )

@@ -14,7 +14,7 @@ import soundfile as sf
 import soxr
 
 from models.atomic import atomic_path
-from models.audio_tracks import Track, open_track
+from models.audio_tracks import AudioTrack, open_track
 from models.errors import AudioError, AudioTooLarge, EmptyAudio, NonFiniteAudio, RangeOutsideAudio
 
 MAX_SECONDS = 1800.0
@@ -182,7 +182,7 @@ def _mono(block: np.ndarray, seconds: float, name: str) -> np.ndarray:
     raise NonFiniteAudio(message, value="NaN or infinite", limit=f"finite samples within ±{LOUDEST:g}")
 
 
-def _too_large(track: Track, max_seconds: float, name: str) -> AudioTooLarge:
+def _too_large(track: AudioTrack, max_seconds: float, name: str) -> AudioTooLarge:
     declared = (track.declared_frames or 0) / track.sample_rate
     says = f"its header says {declared:.1f} s" if declared > max_seconds else "counted while decoding"
     message = f"{name} is longer than the limit of {max_seconds:g} s ({says}); ask for a shorter range"
@@ -191,7 +191,7 @@ def _too_large(track: Track, max_seconds: float, name: str) -> AudioTooLarge:
     )
 
 
-def _nothing_decoded(track: Track, plan: _Plan, position: int, start: float, name: str) -> AudioError:
+def _nothing_decoded(track: AudioTrack, plan: _Plan, position: int, start: float, name: str) -> AudioError:
     """Why no sample of the range came out: the file has none, or it ends before the range begins."""
     if position == 0 or track.declared_frames == 0:
         message = f"no sample could be decoded from {name}: it has none, or is cut short or damaged"

@@ -45,7 +45,7 @@ RECOGNISED_ONLY = {
 }
 
 
-class Track(Protocol):
+class AudioTrack(Protocol):
     """One file's audio, read once. `declared_frames` is what the header says (None: nothing), true or not."""
 
     sample_rate: int
@@ -57,7 +57,7 @@ class Track(Protocol):
         ...
 
 
-def open_track(file: BinaryIO, name: str) -> Track:
+def open_track(file: BinaryIO, name: str) -> AudioTrack:
     """Find out what `file` holds and open it.
 
     Raises EmptyAudio (no bytes, or nothing decodes), NotAudio, and UnsupportedAudio (a format, codec, sample
@@ -69,7 +69,7 @@ def open_track(file: BinaryIO, name: str) -> Track:
     kind, offset = detect_format(file, name)
     by_ffmpeg = kind in ("m4a", "aac") or (kind == "mp3" and not _mp3_header_covers(file, offset, size))
     try:
-        track: Track = _FfmpegTrack(file, kind, name) if by_ffmpeg else _SoundFileTrack(file)
+        track: AudioTrack = _FfmpegTrack(file, kind, name) if by_ffmpeg else _SoundFileTrack(file)
     except (sf.LibsndfileError, av.FFmpegError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         message = f"{name} starts like {kind} but is damaged or encoded in an unsupported way: {reason}"

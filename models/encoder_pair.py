@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.checkpoint import file_hash, load_multi, load_single
 from models.device import autocast, choose_device
-from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import EncoderMismatch
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -74,22 +74,6 @@ class EncoderPair:
             )
         close = header.metrics.get("close_similarity", CLOSE_SIMILARITY)
         return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, close)
-
-    @classmethod
-    def random(cls, seed: int = 0) -> "EncoderPair":
-        """A tiny pair with random weights: quick, deterministic, good for tests of everything around it."""
-        config = EncoderConfig(
-            backbone="compact",
-            backbone_options={"widths": [4, 8, 8]},
-            embedding_dim=32,
-            num_slots=3,
-            head="attention",
-            head_options={"width": 16, "depth": 1, "num_heads": 2},
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            single, multi = SingleInstrumentEncoder(config), MultiInstrumentEncoder(config)
-        return cls(single, multi, f"sha256:{seed:064x}", torch.device("cpu"))
 
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""

@@ -105,10 +105,10 @@ class AttentionSlots(nn.Module):
             self.look_query(slots), self.look_key(cells + where), cells
         )  # [batch, slots, width]
         embedding = self.local_embedding(collected) + self.slot_embedding(slots)
-        local = self.local_embedding(some_cells(cells, num_cells)) if num_cells else None
+        local = self.local_embedding(sample_cells(cells, num_cells)) if num_cells else None
         return SlotLogits(embedding, self.presence(slots).squeeze(-1), local)
 
 
-def some_cells(cells: Tensor, number: int) -> Tensor:
+def sample_cells(cells: Tensor, number: int) -> Tensor:
     """`number` random cells of `[batch, cells, width]`, the same places throughout the batch."""
     return cells[:, torch.randperm(cells.shape[1], device=cells.device)[:number]]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.encoder_pair import EncoderPair
+from tests.encoders import random_pair
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,4 +21,4 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def pair() -> EncoderPair:
-    return EncoderPair.random()
+    return random_pair()
