@@ -44,6 +44,7 @@ class Golden:
     """The figures that are pinned. The order of hits is the service's; names are those of the presets."""
 
     encoder: str
+    part_dbfs: list[float]  # RMS of each part as rendered
     embedding: Floats  # [dim], of the first part alone
     presence: Floats  # [windows, slots], of the mixture; each window's slots in falling order
     num_instruments: int
@@ -53,6 +54,7 @@ class Golden:
     def to_json(self) -> str:
         values = {
             "encoder": self.encoder,
+            "part_dbfs": [round(level, 4) for level in self.part_dbfs],
             "embedding_float16": base64.b64encode(self.embedding.astype("<f2").tobytes()).decode(),
             "presence": _rounded(self.presence.tolist()),
             "num_instruments": self.num_instruments,
@@ -78,15 +80,14 @@ def _rounded(rows: list[list[float]]) -> list[list[float]]:
 
 
 def render_parts(source: SoundFontSource, sample_rate: int) -> list[Floats]:
-    """Each part `[samples]`, mono, at one RMS."""
+    """Each part `[samples]`, mono."""
     parts = []
     for program, velocity, pitches in PARTS:
         step = MIXTURE_SECONDS / len(pitches)
         notes = [
             Note(pitch, velocity, place * step, (place + 0.9) * step) for place, pitch in enumerate(pitches)
         ]
-        samples = source.player(sample_rate).play(0, program, notes, MIXTURE_SECONDS)
-        parts.append(samples / np.sqrt(np.mean(samples**2)))
+        parts.append(source.player(sample_rate).play(0, program, notes, MIXTURE_SECONDS))
     return parts
 
 
@@ -133,7 +134,9 @@ def measure(folder: Path) -> Golden:
     pair = EncoderPair.load(device="cpu")
     source = SoundFontSource(default_soundfont(), banks={0})
     parts = render_parts(source, pair.sample_rate)
-    mixture = np.asarray(np.sum(parts, axis=0) / 10, np.float32)
+    rms = [float(np.sqrt(np.mean(part**2))) for part in parts]
+    equally_loud = [part / level for part, level in zip(parts, rms, strict=True)]
+    mixture = np.asarray(np.sum(equally_loud, axis=0) / 10, np.float32)
     hop_samples = pair.clip_samples // 2
     windows, _ = split_windows(mixture, clip_samples=pair.clip_samples, hop_samples=hop_samples)
     _, presence = pair.encode(windows)
@@ -146,6 +149,7 @@ def measure(folder: Path) -> Golden:
         index.close()
     return Golden(
         encoder=pair.encoder_hash,
+        part_dbfs=(20 * np.log10(rms)).tolist(),
         embedding=pair.embed(parts[0][None, : pair.clip_samples])[0],
         presence=-np.sort(-presence, axis=1),
         num_instruments=result.num_instruments,

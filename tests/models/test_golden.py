@@ -4,12 +4,12 @@
 builds differ by about 1e-5, while another weight file, DSP number or renderer moves the figures far outside.
 """
 
-
 import numpy as np
 import pytest
 
 from tests.models.make_golden import GOLDEN, Golden, measure
 
+LEVEL_TOLERANCE_DB = 0.01
 MIN_COSINE = 0.9999
 PRESENCE_TOLERANCE = SIMILARITY_TOLERANCE = 0.002
 
@@ -22,6 +22,10 @@ def golden() -> Golden:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Golden:
     return measure(tmp_path_factory.mktemp("golden"))
+
+
+def test_the_parts_have_the_committed_levels(golden: Golden, measured: Golden) -> None:
+    assert np.allclose(measured.part_dbfs, golden.part_dbfs, atol=LEVEL_TOLERANCE_DB)
 
 
 def test_a_phrase_has_the_committed_embedding(golden: Golden, measured: Golden) -> None:
