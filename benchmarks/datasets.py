@@ -1,7 +1,7 @@
-"""Data sets on disk: opening a million clips and a hundred thousand mixtures, and the peak memory of rendering.
+"""Data sets on disk: time and memory to open a million clips and a hundred thousand mixtures, and the peak of rendering.
 
-Each in a process of its own, which has imported torch and all else before it is measured. What opening adds is counted; what
-reading adds on top are pages of the mapped files, which the system takes back when it needs them.
+Each measurement runs in a process of its own, after its imports. Opening counts the memory it adds. The memory that reading
+adds are pages of mapped files, which the system reclaims when it needs them.
 """
 
 import json
@@ -18,7 +18,7 @@ from training.nlakh.dataset import Kind
 
 CLIPS, MIXTURES = 1_000_000, 100_000
 SECONDS, MEMORY_MIB, GROWTH = Target(1.0), Target(200), Target(1.1)
-FEW_CLIPS, FEW_MIXTURES, MORE = 125, 256, 8  # of an instrument, in all; how many times that is rendered too
+FEW_CLIPS, FEW_MIXTURES, MORE = 125, 256, 8  # clips per instrument; mixtures; factor of the second rendering
 
 
 def measure(lab: Lab) -> list[Measurement]:
@@ -46,7 +46,7 @@ def _opening(name: str, kind: Kind, folder: Path) -> list[Measurement]:
 
 
 def _growth(name: str, kind: Kind, notes: Path, midi: Path, count: int, out: Path) -> Measurement:
-    """How the peak of rendering with one worker grows when eight times as much is rendered."""
+    """Ratio of peak memory between rendering `MORE` times `count` and `count`, with one worker."""
     peaks, clips = [], []
     for wanted in (count, MORE * count):
         found = _probe("render", kind, out, notes=notes, midi=midi, count=wanted)
@@ -61,9 +61,9 @@ def _growth(name: str, kind: Kind, notes: Path, midi: Path, count: int, out: Pat
     )
 
 
-def _probe(what: str, kind: Kind, folder: Path, **options: object) -> dict[str, float]:
+def _probe(action: str, kind: Kind, folder: Path, **options: object) -> dict[str, float]:
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.dataset_probe", what, kind, str(folder), *arguments]
+    command = [sys.executable, "-m", "benchmarks.dataset_probe", action, kind, str(folder), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotMeasured(

@@ -1,6 +1,6 @@
-"""Decoding a four-minute mp3 to 16 kHz mono, whole and a range of 30 s from its end.
+"""Decoding a four-minute mp3 to 16 kHz mono: the whole file, and its last 30 s.
 
-Processor time of one core; the range should cost what its length costs, not what lies before it.
+Counts the processor time of one core. The cost of a range should depend on its length, not on its position.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""Effects on five-second clips, per core: milliseconds of each for an item, and how many mixtures are drawn in a second.
+"""Effects on five-second clips, on one core: milliseconds of each effect per item, and mixtures drawn per second.
 
-The mixtures are those of the recipe `ours-multi-effects`, from clips of noise in memory, with its effects and without.
+Mixtures follow the recipe `ours-multi-effects`, with and without its effects, over noise clips in memory.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from training.mixing import Mixer
 
 RECIPE = Path("ours-multi-effects")
 ITEMS = 64  # in a batch, as in training
-RUNS = 5  # the fastest counts: what else the machine does is not the effects' cost
+RUNS = 5  # the fastest counts, so that other programs do not add to the cost
 
 
 def measure(lab: Lab) -> list[Measurement]:

@@ -1,7 +1,7 @@
 """Rendering five-second clips and mixtures on one core: enrollment of the default library, and both kinds of Nlakh.
 
-Section 4 of Kim et al. 2022. Processor time, without writing; notes are decoded within it, each once while its instrument is
-open. A plain implementation of the same method is measured beside it (`plain_rendering`).
+Section 4 of Kim et al. 2022. Processor time includes decoding, once for each note of an open instrument, and no writing.
+`plain_rendering` measures a plain implementation of the same method.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from models.front_end import FrontEndConfig
 from training.nlakh.casting import Library
 from training.nlakh.plan import BLOCK_MIXTURES
 
-PRESET_CLIPS, NOTE_CLIPS, GIVEN_CLIPS = 8, 250, 24  # of an instrument
+PRESET_CLIPS, NOTE_CLIPS, GIVEN_CLIPS = 8, 250, 24  # per instrument
 NOTE_INSTRUMENTS, GIVEN_INSTRUMENTS = 11, 64
 FROM_SOUNDFONT, FROM_NOTES, MIXTURES = (Target(speed, "at least") for speed in (100, 300, 40))
 
@@ -45,7 +45,7 @@ def measure(lab: Lab) -> list[Measurement]:
 def _enrollment() -> Measurement:
     front_end = FrontEndConfig()
     source = SoundFontSource(default_soundfont(), banks={0})
-    source.player(front_end.sample_rate)  # loading the file is not rendering
+    source.player(front_end.sample_rate)  # load the file before the clock starts
     with one_core() as watch:
         clips = sum(len(item.clips(front_end.sample_rate, front_end.clip_samples)) for item in source)
     detail = f"{clips} clips, one core"
