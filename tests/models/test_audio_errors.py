@@ -18,9 +18,8 @@ from models.errors import (
     RangeOutsideAudio,
     UnsupportedAudio,
 )
-from tests.models.test_audio import ALL_FORMATS, RATE, file_of, sine, song
+from tests.models.audio_files import ALL_FORMATS, RATE, file_of, sine
 
-__all__ = ["song"]  # the fixture
 FLAC_TOTAL_BYTE = 8 + 13  # the 36-bit number of samples in STREAMINFO begins in this byte's low half
 
 
