@@ -11,6 +11,8 @@ VARIANT ?= cpu
 # On a machine without a GPU, give PyTorch's own index of CPU wheels.
 TORCH_INDEX ?=
 ARGS ?=
+# Processes that run the Python tests; 0 runs them in one process, for a debugger.
+TEST_WORKERS ?= 2
 # Note banks and MIDI files, and the folder of the training set that `make data` makes from them.
 NOTES ?=
 MIDI ?=
@@ -31,6 +33,7 @@ OTHER_FAISS := $(if $(filter gpu,$(VARIANT)),faiss-cpu,faiss-gpu)
 WEB := app/web
 WEB_INSTALLED := $(WEB)/node_modules/.installed
 PACKAGES := app index models training benchmarks tests
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
 CONSTRAINTS := constraints.txt
 # One version of torch everywhere; its own requirements come from TORCH_INDEX, which may lack the pinned ones.
 TORCH = "$$(grep '^torch==' $(CONSTRAINTS))"
@@ -68,7 +71,7 @@ serve: install ## start the service on http://127.0.0.1:8000 (PORT=… HOST=… 
 	@exec env SHOWME_DATA_DIR="$(SHOWME_DATA_DIR)" SHOWME_HOST="$(HOST)" SHOWME_PORT="$(PORT)" $(BIN)/showme serve
 
 test: install ## run the Python tests (ARGS="-k audio")
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: install web-check ## run all that CI runs: format, lint, types, tests with coverage, and the page in a browser
 	$(BIN)/ruff format --check .
@@ -78,7 +81,7 @@ check: install web-check ## run all that CI runs: format, lint, types, tests wit
 	@$(MAKE) --no-print-directory test-browser
 
 coverage: install ## run the Python tests and print the lines that each file leaves untested (ARGS="-k audio")
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(PYTEST) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report
 
 format: install ## format the code and apply the linter's own fixes

@@ -5,7 +5,7 @@ An import inside a function or under TYPE_CHECKING counts like any other: it tie
 
 import ast
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -19,17 +19,23 @@ def parsed(path: Path) -> ast.Module:
 
 
 @cache
-def imported(path: Path) -> tuple[str, ...]:
-    """Full names that a file imports; `from a import b` gives both `a` and `a.b`."""
-    names: list[str] = []
+def import_statements(path: Path) -> tuple[tuple[str, str | None], ...]:
+    """(module, name) of every `from module import name` in a file; the name is None for `import module`."""
+    found: list[tuple[str, str | None]] = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module is not None
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(names)
+            found += [(node.module, alias.name) for alias in node.names]
+    return tuple(found)
+
+
+def imported(path: Path) -> set[str]:
+    """Full names that a file imports; `from a import b` gives both `a` and `a.b`."""
+    statements = import_statements(path)
+    return {module for module, _ in statements} | {f"{module}.{name}" for module, name in statements if name}
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -45,18 +51,12 @@ def import_graph(files: Iterable[Path], root: Path) -> Graph:
     `a/__init__.py` is not an edge: only what a file names is.
     """
     path_of = {module_name(path, root): path for path in files}
-    return {name: _edges(path, frozenset(path_of)) for name, path in path_of.items()}
+    return {name: _edges(path, path_of.keys()) for name, path in path_of.items()}
 
 
-def _edges(path: Path, modules: frozenset[str]) -> frozenset[str]:
-    found: set[str] = set()
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            full = [f"{node.module}.{alias.name}" for alias in node.names]
-            found |= {name if name in modules else node.module for name in full}
-    return frozenset(found & modules)
+def _edges(path: Path, modules: Set[str]) -> frozenset[str]:
+    full = ((module, f"{module}.{name}") for module, name in import_statements(path))
+    return frozenset(name if name in modules else module for module, name in full) & modules
 
 
 def circles(graph: Graph) -> list[str]:
@@ -89,10 +89,9 @@ def _shortest_way(graph: Graph, start: str, end: str) -> list[str]:
     while queue:
         here = queue.popleft()
         if here == end:
-            way, step = [], end
-            while step is not None:
+            way = [end]
+            while (step := previous[way[-1]]) is not None:
                 way.append(step)
-                step = previous[step]
             return way[::-1]
         for following in sorted(graph[here] - previous.keys()):
             previous[following] = here

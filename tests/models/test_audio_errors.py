@@ -1,4 +1,4 @@
-"""Bad audio: each kind of broken, lying or hostile file gets its own error, or what can be decoded of it."""
+"""Bad audio: each broken, lying or hostile file raises its own error, or gives the part that decodes."""
 
 import io
 import struct
