@@ -1,4 +1,4 @@
-# Show Me the Instruments. `docker build --build-arg VARIANT=gpu .` for NVIDIA GPUs; TORCH_INDEX as in the Makefile.
+# Show Me the Instruments. `docker build --build-arg VARIANT=gpu .` builds for NVIDIA GPUs; TORCH_INDEX as in the Makefile.
 FROM python:3.12-slim
 
 ARG VARIANT=cpu
@@ -9,14 +9,14 @@ ENV PIP_NO_CACHE_DIR=1 \
 
 WORKDIR /srv/showme
 
-# The dependencies, in layers of their own: a change of the source does not install them again.
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch>=2.13,<2.14"
-RUN pip install --no-deps "tinysoundfont>=0.3.7,<0.4"
-COPY pyproject.toml ./
+# Dependencies have layers of their own: a change of the source does not install them again.
+COPY pyproject.toml constraints.txt ./
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' constraints.txt)"
+RUN pip install --no-deps --constraint constraints.txt tinysoundfont
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*project['dependencies'], *project['optional-dependencies']['$VARIANT'], sep='\n')" > requirements.txt \
-    && pip install --requirement requirements.txt
+    && pip install --constraint constraints.txt --requirement requirements.txt
 
-# The source, without asking for any dependency again.
+# The source; its dependencies are installed already.
 COPY . .
 RUN pip install --no-deps .
 

@@ -1,26 +1,28 @@
-# Show Me the Instruments: `make help` lists what there is. Needs Python 3.11 or newer, make and a C compiler.
-# Node is needed only to change the page: what it is built to is committed.
+# Show Me the Instruments: `make help` lists the targets. Needs Python 3.11 or newer, make and a C compiler.
+# Node is needed only to change the page: the built page is committed.
 
 VENV ?= .venv
 PORT ?= 8000
 HOST ?= 127.0.0.1
 SHOWME_DATA_DIR ?= data
-# cpu or gpu: which build of faiss is installed (switching replaces the other one).
+# cpu or gpu: the build of faiss. Changing it replaces the other build.
 VARIANT ?= cpu
-# Where PyTorch comes from, for its own pip call only. Empty: the usual package index, whose Linux wheels bring several
-# gigabytes of CUDA. On a machine without a GPU, give PyTorch's own index of CPU wheels.
+# The package index for PyTorch alone. Empty: the usual one, whose Linux wheels bring several gigabytes of CUDA.
+# On a machine without a GPU, give PyTorch's own index of CPU wheels.
 TORCH_INDEX ?=
 ARGS ?=
-# The note banks, the MIDI files, and where the training set is made from them.
+# Processes that run the Python tests; 0 runs them in one process, for a debugger.
+TEST_WORKERS ?= 2
+# Note banks and MIDI files, and the folder of the training set that `make data` makes from them.
 NOTES ?=
 MIDI ?=
 OUT ?= banks
-# What `make evaluate` measures beside the default library: the built training set, rendered mixtures of its probes, and
-# reports of other encoders (showme evaluate --weights … --json …) to stand beside: the paper's rows, kept in docs/reports.
+# `make evaluate` measures the default library, and these as well: a built training set (BANK), rendered mixtures of its
+# probes (MIXTURES), and reports of other encoders (REPORTS; the paper's rows are kept in docs/reports).
 BANK ?=
 MIXTURES ?=
 REPORTS ?= $(if $(BANK),$(sort $(wildcard docs/reports/*.json)))
-# 1: `make test-browser` writes the pictures of the README.
+# 1: `make test-browser` also writes the pictures of the README.
 SCREENSHOTS ?=
 RESULTS ?= $(if $(BANK),docs,data/evaluation)
 
@@ -31,17 +33,21 @@ OTHER_FAISS := $(if $(filter gpu,$(VARIANT)),faiss-cpu,faiss-gpu)
 WEB := app/web
 WEB_INSTALLED := $(WEB)/node_modules/.installed
 PACKAGES := app index models training benchmarks tests
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+CONSTRAINTS := constraints.txt
+# One version of torch everywhere; its own requirements come from TORCH_INDEX, which may lack the pinned ones.
+TORCH = "$$(grep '^torch==' $(CONSTRAINTS))"
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format web web-check test-browser bench data evaluate compose-check docker-steps clean
+.PHONY: help install constraints serve test check coverage format web web-check test-browser bench data evaluate compose-check docker-steps clean
 
-help: ## show this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: PORT HOST SHOWME_DATA_DIR VARIANT=cpu|gpu TORCH_INDEX VENV ARGS"
 
-install: $(INSTALLED) ## create .venv and install everything, the command showme included
+install: $(INSTALLED) ## create .venv and install everything, the command `showme` too
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	@test "$(VARIANT)" = cpu || test "$(VARIANT)" = gpu || { echo "VARIANT is $(VARIANT); it must be cpu or gpu"; exit 2; }
 	@set -e; test -x $(BIN)/python || { \
 	  for name in python3.12 python3.11 python3.13 python3 python; do \
@@ -51,26 +57,34 @@ $(INSTALLED): pyproject.toml
 	  done; \
 	  test -x $(BIN)/python || { echo "Python 3.11 or newer, with venv, is needed and was not found"; exit 1; }; \
 	}
-	$(BIN)/pip install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch>=2.13,<2.14"
-	$(BIN)/pip install --no-deps "tinysoundfont>=0.3.7,<0.4"
+	$(BIN)/pip install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(BIN)/pip install --no-deps --constraint $(CONSTRAINTS) tinysoundfont
 	$(BIN)/pip uninstall --yes --quiet $(OTHER_FAISS) 2>/dev/null || true
-	$(BIN)/pip install --editable ".[$(VARIANT),dev]"
+	$(BIN)/pip install --constraint $(CONSTRAINTS) --editable ".[$(VARIANT),dev]"
 	@rm -f $(VENV)/.installed-* && touch $@
 
-serve: install ## serve on http://127.0.0.1:8000 (PORT=… HOST=… SHOWME_DATA_DIR=…)
+constraints: install ## write the installed versions into constraints.txt, after `make check` has passed with them
+	$(BIN)/python -m tests.deployment.constraints > $(CONSTRAINTS).tmp
+	@mv $(CONSTRAINTS).tmp $(CONSTRAINTS) && touch $(INSTALLED)
+
+serve: install ## start the service on http://127.0.0.1:8000 (PORT=… HOST=… SHOWME_DATA_DIR=…)
 	@exec env SHOWME_DATA_DIR="$(SHOWME_DATA_DIR)" SHOWME_HOST="$(HOST)" SHOWME_PORT="$(PORT)" $(BIN)/showme serve
 
-test: install ## run the tests (ARGS="-k audio")
-	$(BIN)/python -m pytest $(ARGS)
+test: install ## run the Python tests (ARGS="-k audio")
+	$(PYTEST) $(ARGS)
 
-check: install web-check ## what CI runs: format, lint, types, tests, and the page in a browser
+check: install web-check ## run all that CI runs: format, lint, types, tests with coverage, and the page in a browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(PACKAGES)
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory coverage
 	@$(MAKE) --no-print-directory test-browser
 
-format: install ## format the code and fix what the linter can
+coverage: install ## run the Python tests and print the lines that each file leaves untested (ARGS="-k audio")
+	$(PYTEST) --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report
+
+format: install ## format the code and apply the linter's own fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -100,14 +114,14 @@ $(WEB_INSTALLED): $(WEB)/package-lock.json
 	cd $(WEB) && npm ci
 	@touch $@
 
-bench: $(BENCH_INSTALLED) ## measure speed and memory on this machine (ARGS="--only short-query --json")
+bench: $(BENCH_INSTALLED) ## measure speed and memory of this machine (ARGS="--only short-query --json")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 $(BENCH_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --editable ".[$(VARIANT),bench]"
+	$(BIN)/pip install --constraint $(CONSTRAINTS) --editable ".[$(VARIANT),bench]"
 	@touch $@
 
-data: install ## make the training set (NOTES=… MIDI=… OUT=banks)
+data: install ## render the training set (NOTES=… MIDI=… OUT=banks)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
 	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" --out "$(OUT)" $(ARGS)
 
@@ -130,9 +144,9 @@ evaluate: install ## measure the encoders on held-out instruments; BANK=… MIXT
 compose-check: install ## check docker-compose.yml and the Dockerfile, without a Docker engine
 	$(BIN)/python -m tests.deployment.check_compose
 
-docker-steps: install ## run the Dockerfile's own install steps in a fresh virtual environment
+docker-steps: install ## run the Dockerfile's install steps in a fresh virtual environment
 	$(BIN)/python -m tests.deployment.docker_steps $(VARIANT)
 
-clean: ## remove caches and the virtual environment, not the data
-	rm -rf $(VENV) $(WEB)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+clean: ## remove caches and the virtual environment; keep the data
+	rm -rf $(VENV) $(WEB)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

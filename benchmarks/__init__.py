@@ -1,4 +1,4 @@
-"""Speed and memory of the whole service on one machine, each number in a module of its own; run by `make bench`.
+"""Speed and memory of the whole project on one machine, beside the targets set for two CPU cores (`make bench`).
 
-The targets are those the project set itself for two CPU cores; nothing here is a test, because time is no property.
+Nothing here is a test: time depends on the machine.
 """

@@ -1,6 +1,6 @@
-"""Command `python -m benchmarks` (`make bench`): measure, and print each number beside its target.
+"""Command `python -m benchmarks` (`make bench`): print each measured number beside its target.
 
-Measurements without the server come first, so that nothing runs beside them.
+Measurements that need no server run first, so that the server does not disturb them.
 """
 
 import argparse
@@ -15,50 +15,48 @@ from benchmarks import (
     datasets,
     decoding,
     effects,
-    enrollment,
-    long_query,
     machine,
-    memory,
     rendering,
     retrieval,
-    short_query,
-    startup,
+    service,
     training,
 )
-from benchmarks.figures import Figure, NotMeasured, as_json, show_table
+from benchmarks.figures import Measurement, NotMeasured, as_json, show_table
 from benchmarks.lab import Lab
 from models.errors import ShowMeError
 
-WIDTH = 150  # of the table in a file or a pipe
+WIDTH = 150  # columns of the table, when it goes to a file or a pipe
 
-MEASUREMENTS: dict[str, Callable[[Lab], list[Figure]]] = {
+MEASUREMENTS: dict[str, Callable[[Lab], list[Measurement]]] = {
     "rendering": rendering.measure,
     "datasets": datasets.measure,
     "effects": effects.measure,
     "training": training.measure,
     "decoding": decoding.measure,
-    "enrollment": enrollment.measure,
-    "short-query": short_query.measure,
-    "long-query": long_query.measure,
-    "memory": memory.measure,
+    "enrollment": service.enrollment,
+    "short-query": service.short_query,
+    "long-query": service.long_query,
+    "memory": service.memory,
     "retrieval": retrieval.measure,
-    "startup": startup.measure,
+    "startup": service.startup,
 }
 
 
 def main() -> int:
-    """Exit status 0 when everything could be measured, whether or not the targets were met."""
+    """Returns exit status 0 if every measurement ran, whether or not the targets were met."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure speed and memory on this machine; takes up to 4 GB of temporary space.",
     )
     parser.add_argument(
-        "--only", action="append", choices=MEASUREMENTS, help="measure this alone; may be repeated"
+        "--only", action="append", choices=MEASUREMENTS, help="run this measurement only; may be repeated"
     )
     parser.add_argument(
-        "--notes", type=Path, metavar="DIR", help="also render from these: NSynth or a note bank"
+        "--notes", type=Path, metavar="DIR", help="also render from this folder of NSynth or a note bank"
     )
-    parser.add_argument("--midi", type=Path, metavar="DIR", help="render these MIDI files, not composed ones")
+    parser.add_argument(
+        "--midi", type=Path, metavar="DIR", help="render these MIDI files instead of composed ones"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     progress, figures = Console(stderr=True), []

@@ -1,7 +1,7 @@
-"""What the data tools are measured on: MIDI files of composed phrases, and presets of the default library as sampled notes.
+"""Input for the data benchmarks: MIDI files of composed phrases, and presets of the default library as sampled notes.
 
-The notes have NSynth's form (Engel et al. 2017: pitches 21…108, five velocities, 4 s at 16 kHz), so that nothing comes from
-outside; folders of real notes and MIDI files may be given beside them.
+The notes are stored like NSynth (Engel et al. 2017: pitches 21…108, five velocities, 4 s at 16 kHz), so that the benchmarks
+need no downloads. The user may give folders of real notes and MIDI files in addition.
 """
 
 import json
@@ -26,7 +26,7 @@ from training.phrases import PHRASE_SECONDS
 
 SEED = 0
 SAMPLE_RATE = FrontEndConfig().sample_rate
-# General MIDI, two a family, each with every key
+# General MIDI programs, two per family; each answers every key
 PROGRAMS = (0, 4, 9, 11, 16, 19, 24, 27, 32, 33, 40, 48, 52, 53, 56, 60, 66, 71, 72, 73, 80, 81)
 PITCHES = range(21, 109)
 VELOCITIES = (25, 50, 75, 100, 127)
@@ -37,7 +37,7 @@ TICKS_A_BEAT, TICKS_A_SECOND = 480, 960  # at 120 beats a minute
 
 
 class DataLab:
-    """Makes each material when it is first asked for; `given_…` are the user's own."""
+    """Makes each input on first use; `given_…` are the user's own folders."""
 
     def __init__(self, folder: Path, given_notes: Path | None = None, given_midi: Path | None = None) -> None:
         self.given_notes, self.given_midi = given_notes, given_midi
@@ -45,11 +45,11 @@ class DataLab:
 
     @property
     def midi_name(self) -> str:
-        """What is said of the MIDI beside a figure."""
+        """Describes the MIDI files in the details of a measurement."""
         return "MIDI of --midi" if self.given_midi else "composed MIDI"
 
     def midi(self) -> Path:
-        """The given MIDI files, or sixty files of three to nine tracks of composed phrases, 80 s each."""
+        """Folder of the given MIDI files, or of sixty files with three to nine tracks of composed phrases, 80 s each."""
         if self.given_midi:
             return self.given_midi
         folder = self._folder / "midi"
@@ -61,7 +61,7 @@ class DataLab:
         return folder
 
     def nsynth(self) -> Path:
-        """A folder of NSynth's form: 22 instruments, two of each family, 440 notes each (1.2 GB)."""
+        """Folder in the layout of NSynth: 22 instruments, two per family, 440 notes each (1.2 GB)."""
         folder = self._folder / "nsynth-train"
         if not folder.exists():
             (folder / AUDIO).mkdir(parents=True)
@@ -71,15 +71,15 @@ class DataLab:
         return folder
 
     def nsynth_large(self) -> Path:
-        """The same notes under six names each: 132 instruments, more than a block of mixtures opens at once."""
+        """The notes of `nsynth` under six names each: 132 instruments, more than one block of mixtures opens at once."""
         return self._linked("nsynth-train-large", copies=6, step=1)
 
     def nsynth_small(self) -> Path:
-        """The notes of four of these instruments."""
+        """The notes of four instruments of `nsynth`."""
         return self._linked("nsynth-train-small", copies=1, step=6)
 
     def _linked(self, name: str, *, copies: int, step: int) -> Path:
-        """Every `step`-th instrument under `copies` names, by hard links."""
+        """Hard-links every `step`-th instrument of `nsynth` under `copies` names."""
         source, folder = self.nsynth(), self._folder / name
         if not folder.exists():
             (folder / AUDIO).mkdir(parents=True)
@@ -96,7 +96,7 @@ class DataLab:
         return folder
 
     def note_bank(self) -> Path:
-        """A folder of the note bank's form: the same 22 presets, eight notes each."""
+        """Folder in the layout of a note bank: the presets of `nsynth`, eight notes each."""
         folder = self._folder / "bank"
         if not folder.exists():
             folder.mkdir()
@@ -107,11 +107,11 @@ class DataLab:
 
 
 def _write_song(path: Path, generator: np.random.Generator) -> None:
-    """One track a program, all beginning together; the programs of a song differ."""
+    """Write one track per program; tracks begin together, and no program occurs twice in a song."""
     midi = mido.MidiFile(ticks_per_beat=TICKS_A_BEAT)
     programs = generator.choice(PROGRAMS, generator.integers(*TRACKS), replace=False)
     for number, program in enumerate(programs.tolist()):
-        channel = number if number < 9 else number + 1  # the tenth is the drums'
+        channel = number if number < 9 else number + 1  # the tenth channel plays drums
         track = mido.MidiTrack([mido.Message("program_change", channel=channel, program=program)])
         now = 0
         for tick, pitch, velocity in _events(generator):
@@ -123,7 +123,7 @@ def _write_song(path: Path, generator: np.random.Generator) -> None:
 
 
 def _events(generator: np.random.Generator) -> list[tuple[int, int, int]]:
-    """(tick, pitch, velocity or 0) of phrases one after the other, in order."""
+    """(tick, pitch, velocity) of consecutive phrases in time order; velocity 0 ends a note."""
     events = []
     for number in range(PHRASES_A_TRACK):
         for note in compose(generator):
@@ -139,7 +139,7 @@ def _events(generator: np.random.Generator) -> list[tuple[int, int, int]]:
 def _write_notes(
     folder: Path, player: SoundFontPlayer, program: int
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    """Write the notes of a preset that sound, as NSynth does, and yield their rows by name."""
+    """Write the audible notes of a preset like NSynth; yields each note's name and row."""
     family = family_of_program(program)
     instrument = f"{family}_synthetic_{program:03d}"
     for pitch in PITCHES:
@@ -155,7 +155,7 @@ def _write_notes(
 
 
 def _write_slots(folder: Path, player: SoundFontPlayer, program: int) -> dict[str, object]:
-    """Write the eight slots of a preset into one file, and return its row."""
+    """Write the eight notes of a preset into one file; returns its row of the index."""
     key = f"preset_{program:03d}"
     slots = [
         _fitted(player.play(0, program, (Note(pitch, velocity, 0.0, BANK_HELD_SECONDS),), SLOT_SECONDS))
@@ -169,5 +169,5 @@ def _write_slots(folder: Path, player: SoundFontPlayer, program: int) -> dict[st
 
 
 def _fitted(samples: Floats) -> Floats:
-    """Within full scale, which a few presets leave at high velocities."""
+    """Scale samples beyond full scale down to it; a few presets clip at high velocities."""
     return np.asarray(samples / max(1.0, float(np.abs(samples).max())), np.float32)

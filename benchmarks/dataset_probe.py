@@ -1,6 +1,6 @@
-"""What a process of its own finds: `python -m benchmarks.dataset_probe` opens or renders a data set and prints JSON.
+"""Opens or renders a data set in a process of its own; prints times and memory as JSON (`python -m benchmarks.dataset_probe`).
 
-Memory is what Linux says of the process: VmRSS now and VmHWM at its peak (`ru_maxrss` would count the parent's too), in MiB.
+Memory is read from Linux in MiB: VmRSS is the present, VmHWM the peak (`ru_maxrss` would include the parent's).
 """
 
 import argparse
@@ -22,12 +22,12 @@ SEED = 0
 
 
 def memory_mib(field: str) -> float:
-    """A field of Linux' /proc/self/status. Raises NotMeasured on other systems."""
+    """Read a memory field of /proc/self/status, in MiB. Raises NotMeasured where the system has none."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
-    raise NotMeasured(f"the system does not tell {field}")
+    raise NotMeasured(f"this system does not report {field}")
 
 
 def open_and_read(kind: Kind, folder: Path) -> dict[str, float]:

@@ -1,12 +1,12 @@
-"""Decoding a four-minute mp3 to 16 kHz mono, whole and a range of 30 s from its end.
+"""Decoding a four-minute mp3 to 16 kHz mono: the whole file, and its last 30 s.
 
-Processor time of one core; the range should cost what its length costs, not what lies before it.
+Counts the processor time of one core. The cost of a range should depend on its length, not on its position.
 """
 
 import time
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from models.audio import decode
 from models.front_end import FrontEndConfig
@@ -14,11 +14,11 @@ from models.front_end import FrontEndConfig
 REPEATS = 3
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     path = lab.song_mp3()
     return [
-        Figure("decoding a 4-minute mp3", _seconds(path, 0.0), "s"),
-        Figure("decoding its last 30 s", _seconds(path, 210.0), "s"),
+        Measurement("decoding a 4-minute mp3", _seconds(path, 0.0), "s"),
+        Measurement("decoding its last 30 s", _seconds(path, 210.0), "s"),
     ]
 
 

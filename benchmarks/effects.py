@@ -1,6 +1,6 @@
-"""Effects on five-second clips, per core: milliseconds of each for an item, and how many mixtures are drawn in a second.
+"""Effects on five-second clips, on one core: milliseconds of each effect per item, and mixtures drawn per second.
 
-The mixtures are those of the recipe `ours-multi-effects`, from clips of noise in memory, with its effects and without.
+Mixtures follow the recipe `ours-multi-effects`, with and without its effects, over noise clips in memory.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from benchmarks.noise_bank import NoiseBank
 from benchmarks.one_core import one_core
@@ -22,10 +22,10 @@ from training.mixing import Mixer
 
 RECIPE = Path("ours-multi-effects")
 ITEMS = 64  # in a batch, as in training
-RUNS = 5  # the fastest counts: what else the machine does is not the effects' cost
+RUNS = 5  # the fastest counts, so that other programs do not add to the cost
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     return [*_each_effect(), *_mixtures()]
 
 
@@ -39,7 +39,7 @@ def _fastest_seconds(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def _each_effect() -> list[Figure]:
+def _each_effect() -> list[Measurement]:
     front_end = load_recipe(RECIPE).encoder.front_end
     wave = 0.1 * torch.randn(ITEMS, front_end.clip_samples, generator=torch.Generator().manual_seed(0))
     noise = NoiseStore(front_end.sample_rate)
@@ -50,12 +50,12 @@ def _each_effect() -> list[Figure]:
         drawn = chain.draw(ITEMS, torch.Generator().manual_seed(0))
         seconds = _fastest_seconds(lambda chain=chain, drawn=drawn: chain.apply_(wave.clone(), drawn))  # type: ignore[misc]
         figures.append(
-            Figure(f"effect, {name}", 1000 * seconds / ITEMS, "ms", detail="of a five-second item")
+            Measurement(f"effect, {name}", 1000 * seconds / ITEMS, "ms", detail="of a five-second item")
         )
     return figures
 
 
-def _mixtures() -> list[Figure]:
+def _mixtures() -> list[Measurement]:
     recipe = load_recipe(RECIPE)
     front_end, mixing = recipe.encoder.front_end, recipe.mixing
     store = ClipStore(NoiseBank.make(front_end.clip_samples), torch.device("cpu"))
@@ -69,7 +69,7 @@ def _mixtures() -> list[Figure]:
     dry, wet = seconds
     detail = f"recipe {RECIPE.name}, {mixing.min_instruments}-{mixing.max_instruments} instruments, one core"
     return [
-        Figure("effects, all of a mixture", 1000 * (wet - dry), "ms", None, detail),
-        Figure("mixtures, without effects", 1 / dry, "mixtures/s", detail=detail),
-        Figure("mixtures, with effects", 1 / wet, "mixtures/s", detail=detail),
+        Measurement("effects, all of a mixture", 1000 * (wet - dry), "ms", None, detail),
+        Measurement("mixtures, without effects", 1 / dry, "mixtures/s", detail=detail),
+        Measurement("mixtures, with effects", 1 / wet, "mixtures/s", detail=detail),
     ]

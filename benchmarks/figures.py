@@ -1,7 +1,4 @@
-"""A measured number beside its target, and how a list of them is shown.
-
-Units follow STYLE.md; "at most" and "at least" say on which side of the target a number should be.
-"""
+"""A measured number with its target, and a list of them as a table or as JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,12 +9,12 @@ from rich.table import Table
 
 
 class NotMeasured(Exception):
-    """A process that was to be measured failed; the message holds the end of what it said."""
+    """The measured process failed; the message holds the end of its output."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The number to reach."""
+    """A limit, and the side of it on which a measured value should lie."""
 
     value: float
     side: Literal["at most", "at least"] = "at most"
@@ -27,8 +24,8 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured number; `detail` says what else was seen, `target` is None where none was set."""
+class Measurement:
+    """One measured number; `detail` adds conditions and secondary numbers, `target` is None if none is set."""
 
     name: str
     value: float
@@ -43,8 +40,8 @@ class Figure:
         return "met" if self.target.met_by(self.value) else "missed"
 
 
-def show_table(figures: list[Figure], machine: dict[str, str], console: Console) -> None:
-    """For people: the machine, then a row per figure."""
+def show_table(figures: list[Measurement], machine: dict[str, str], console: Console) -> None:
+    """Print the machine, then one row per measurement."""
     for key, value in machine.items():
         console.print(f"[bold]{key:<8}[/] {value}", highlight=False)
     table = Table(title="speed and memory", title_justify="left")
@@ -62,7 +59,7 @@ def show_table(figures: list[Figure], machine: dict[str, str], console: Console)
     console.print(table)
 
 
-def as_json(figures: list[Figure], machine: dict[str, str]) -> str:
-    """For machines: the same, with the verdicts."""
+def as_json(figures: list[Measurement], machine: dict[str, str]) -> str:
+    """The machine and the measurements with their verdicts, as a JSON document."""
     rows = [asdict(figure) | {"verdict": figure.verdict} for figure in figures]
     return json.dumps({"machine": machine, "figures": rows}, indent=2)

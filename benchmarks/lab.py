@@ -1,6 +1,6 @@
-"""What the measurements share: a temporary data folder, the server over it, and the mixtures they ask about.
+"""Shared state of the measurements: a temporary data folder, a server over it, and the query files.
 
-The mixtures are three presets of the default library playing the enrollment phrases, so that every run asks the same.
+A query is three presets of the default library that play enrollment phrases, so every run sends the same audio.
 """
 
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ PHRASE_SECONDS = 10.0
 
 
 class Lab:
-    """Holds the server between measurements; it is started when the first of them needs it."""
+    """Keeps the server between measurements; starts it on first use."""
 
     def __init__(self, folder: Path, given_notes: Path | None = None, given_midi: Path | None = None) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Lab:
         return self._server
 
     def stop(self) -> None:
-        """Stop the server, keeping its data folder."""
+        """Stop the server; its data folder stays."""
         self._server = None
         self._stack.close()
 

@@ -1,6 +1,6 @@
-"""What the numbers were measured on: a figure without its machine says nothing.
+"""Describes the machine of a measurement: processor, memory, GPU, load and versions.
 
-Read from the operating system and the libraries; no field names the machine itself.
+Values come from the operating system and the libraries; none identifies the machine itself.
 """
 
 import os

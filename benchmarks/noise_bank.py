@@ -1,4 +1,4 @@
-"""Clips to mix that need no rendering: noise in memory, as a clip bank."""
+"""A clip bank of noise in memory: input for mixing that needs no rendering."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ INSTRUMENTS, CLIPS_EACH = 60, 8
 
 @dataclass(frozen=True)
 class NoiseBank:
-    """Clips `[clips, samples]` of noise at -20 dBFS: what they sound like does not matter to the clock."""
+    """Clips `[clips, samples]` of noise at -20 dBFS; the content does not affect the time."""
 
     clips: NDArray[np.int16]
 

@@ -1,6 +1,6 @@
-"""One core's work: every library is kept to one thread, and processor time is counted instead of the clock's.
+"""Measures the processor time of one core: all libraries run on one thread.
 
-Figures "per core" are measured so, and other programs on the machine disturb them less.
+Measurements "per core" use it; other programs disturb processor time less than wall time.
 """
 
 import time
@@ -12,14 +12,14 @@ from threadpoolctl import threadpool_limits
 
 
 class Stopwatch:
-    """Processor seconds of this process, while it is the one that works."""
+    """Processor seconds of this process."""
 
     seconds = 0.0
 
 
 @contextmanager
 def one_core() -> Iterator[Stopwatch]:
-    """Keep to one thread, and tell the processor time of the block at its end."""
+    """Run the block on one thread; the stopwatch holds its processor time afterwards."""
     watch, threads = Stopwatch(), torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,11 +1,11 @@
-"""A benchmark twin: the paper's method as one would write it first, against ours on the same phrases and notes.
+"""Compares our renderer with a plain implementation of the paper's method on the same phrases and notes.
 
-Section 4 of Kim et al. 2022: every note of a phrase is read from NSynth's wav with librosa, cut to its length and added; then
-librosa's mel spectrogram in dB, with the front end's numbers. Ours is the renderer and `LogMel` in batches. Both have the files
-in the page cache; ours keeps the decoded notes of the instruments that are open, the twin keeps nothing.
+The plain twin follows section 4 of Kim et al. 2022: it reads every note of a phrase from NSynth's wav with librosa, cuts it to
+its length, adds it, and takes librosa's mel spectrogram in dB with the front end's numbers. Ours is the renderer and `LogMel`
+in batches. Both find the files in the page cache; ours also keeps the decoded notes of open instruments.
 
-The twin's audio differs from ours in three things: a note stops dead where ours is released, a velocity that NSynth lacks
-sounds as the nearest that is there, unscaled, and a clip keeps the level it has. `difference` shows that nothing else does.
+The twin's audio differs in three ways: notes stop without a release, a missing velocity sounds as the nearest one without
+scaling, and clips keep their level. `difference` checks that nothing else differs.
 """
 
 import json
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data_lab import DataLab
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.one_core import one_core
 from benchmarks.renderers import OpenRenderer
 from index.sources.base import Floats, Note, PlayableInstrument
@@ -30,9 +30,9 @@ from training.nlakh.dataset import Kind
 from training.nlakh.instrument_selection import InstrumentCollection
 from training.nlakh.rendered import RenderedItem, mix
 
-CLIPS, MIXTURES = 250, 512  # of an instrument; in all
+CLIPS, MIXTURES = 250, 512  # clips per instrument; mixtures
 INSTRUMENTS = 11
-PLAIN_SHARE = 5  # the twin renders every fifth
+PLAIN_SHARE = 5  # the twin renders every fifth item
 BATCH = 64
 FRONT_END = FrontEndConfig()
 COMPARED = 40  # phrases rendered both ways
@@ -46,7 +46,7 @@ class Played(NamedTuple):
 
 
 class Overheard(InstrumentCollection):
-    """A library that remembers what its instruments are asked to play."""
+    """A library that records the phrases its instruments play."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__((folder,))
@@ -56,14 +56,14 @@ class Overheard(InstrumentCollection):
         return cast(PlayableInstrument, _Listener(super().playable(key), self.played))
 
     def take_played(self, count: int) -> tuple[Played, ...]:
-        """What was played last on each of `count` instruments; the rest, which was silent, is forgotten."""
+        """Take the last phrase of each of the last `count` instruments; forget the others, which were silent."""
         last = {played.instrument: played for played in self.played}
         self.played.clear()
         return tuple(last.values())[-count:]
 
 
 class _Listener:
-    """An instrument whose phrases are noted in `played`."""
+    """An instrument that appends its phrases to `played`."""
 
     def __init__(self, instrument: PlayableInstrument, played: list[Played]) -> None:
         self._instrument, self._played = instrument, played
@@ -77,7 +77,7 @@ class _Listener:
 
 
 class PlainRenderer:
-    """The twin, over one folder of NSynth's form that has every pitch it is asked for."""
+    """The plain twin over one NSynth folder, which must hold every pitch of the phrases."""
 
     def __init__(self, folder: Path) -> None:
         self._wavs: dict[tuple[str, int], dict[int, Path]] = {}  # (instrument, pitch) → velocity → file
@@ -86,7 +86,7 @@ class PlainRenderer:
             of_pitch[row["velocity"]] = folder / AUDIO / f"{name}.wav"
 
     def velocity(self, instrument: str, note: Note) -> int:
-        """The nearest velocity that this pitch was sampled at."""
+        """The sampled velocity of the note's pitch that is nearest to the note's."""
         return min(self._wavs[instrument, note.pitch], key=lambda velocity: abs(velocity - note.velocity))
 
     def wave(self, played: Played) -> Floats:
@@ -105,7 +105,7 @@ class PlainRenderer:
         return wave
 
     def mel(self, wave: Floats) -> Floats:
-        """Its mel spectrogram in dB, [n_mels, frames]."""
+        """The mel spectrogram of `wave` in dB, [n_mels, frames]."""
         import librosa
 
         power = librosa.feature.melspectrogram(
@@ -122,14 +122,14 @@ class PlainRenderer:
         return np.asarray(librosa.power_to_db(power), np.float32)
 
 
-def measure(data: DataLab) -> list[Figure]:
+def measure(data: DataLab) -> list[Measurement]:
     return [
         *_compare(data, "single", "clips", CLIPS, most=INSTRUMENTS),
         *_compare(data, "multi", "mixtures", MIXTURES, most=None),
     ]
 
 
-def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Figure]:
+def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Measurement]:
     library, plain = Overheard(data.nsynth()), PlainRenderer(data.nsynth())
     renderer = OpenRenderer(kind, library, data.midi(), count, most)
     phrases: list[tuple[Played, ...]] = []
@@ -138,7 +138,7 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
         for batch in _batches(renderer.items(), library, phrases):
             log_mel(torch.from_numpy(batch).float().div_(32768.0))
     same = phrases[::PLAIN_SHARE]
-    plain.mel(plain.wave(same[0][0]))  # librosa loads itself when it is first used
+    plain.mel(plain.wave(same[0][0]))  # librosa imports its parts on first use
     with one_core() as plainly:
         for played in same:
             plain.mel(np.sum([plain.wave(one) for one in played], axis=0))
@@ -146,21 +146,21 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
     worst = difference(plain, library, [played[0] for played in same[:: max(1, len(same) // COMPARED)]])
     about = f"Nlakh-{kind} and mel"
     return [
-        Figure(
+        Measurement(
             f"{about}, plain twin",
             slow,
             f"{unit}/s",
             None,
             f"{len(same)}, a loop over notes with librosa, one core",
         ),
-        Figure(
+        Measurement(
             f"{about}, ours",
             fast,
             f"{unit}/s",
             None,
             f"{len(phrases)}, these among them, decoded notes kept, one core",
         ),
-        Figure(
+        Measurement(
             f"{about}, ours over plain",
             fast / slow,
             "times",
@@ -173,7 +173,7 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
 def _batches(
     items: Iterator[RenderedItem], library: Overheard, phrases: list[tuple[Played, ...]]
 ) -> Iterator[NDArray[np.int16]]:
-    """Mixtures `[BATCH or fewer, clip_samples]`; what was played in each is added to `phrases`."""
+    """Yield mixtures `[BATCH or fewer, clip_samples]`; append the phrases of each mixture to `phrases`."""
     waves = []
     for item in items:
         phrases.append(library.take_played(len(item.stems)))
@@ -186,7 +186,7 @@ def _batches(
 
 
 def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Sequence[Played]) -> float:
-    """The largest difference of a sample between ours and the twin's where no note is being released."""
+    """Largest absolute difference between our samples and the twin's, outside note releases."""
     worst = 0.0
     for played in phrases:
         notes = tuple(
@@ -200,7 +200,7 @@ def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Seq
 
 
 def _is_held(notes: Sequence[Note]) -> NDArray[np.bool_]:
-    """Where neither a note's release nor the faded end of its 4 s sounds, [clip_samples]."""
+    """True where neither a note's release nor the faded end of its 4 s sample sounds, [clip_samples]."""
     held = np.ones(FRONT_END.clip_samples, bool)
     release = round(RELEASE_SECONDS[1] * FRONT_END.sample_rate)
     for note in notes:

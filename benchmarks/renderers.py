@@ -1,6 +1,6 @@
-"""Renderers of both kinds of Nlakh over any notes and MIDI, as `showme data render` opens them, but writing nothing.
+"""Renderers of both kinds of Nlakh over any notes and MIDI, as in `showme data render`, but without writing files.
 
-The instruments stand in no manifest here: all that can be played take part, drum kits aside, since nothing is trained on them.
+No manifest applies: every playable instrument takes part, except drum kits.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class OpenRenderer:
         count: int,
         most_instruments: int | None = None,
     ) -> None:
-        """`count` clips of each of at most so many instruments, spread over the library, or `count` mixtures."""
+        """Plan `count` clips of each of at most `most_instruments`, spread over the library, or `count` mixtures."""
         spec = RenderSpec(
             kind=kind,
             layout="compact",

@@ -1,6 +1,6 @@
-"""The main job end to end: mixtures of three presets of the default library over HTTP, and how many of them are found.
+"""Retrieval over HTTP: the share of true presets found in mixtures of three presets of the default library.
 
-Chance is what as many different instruments, drawn blindly from the library, would find: their share of the library.
+Chance is the share that equally many instruments, drawn at random from the library, would find.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from index.sources.base import Floats, is_silent
 from index.sources.default import default_soundfont
@@ -24,7 +24,7 @@ SEED = 0
 
 @dataclass
 class Tally:
-    """True presets found among all hits and among first hits, and the share of the library each answer named."""
+    """Per answer: the share of true presets among all hits and among first hits, and the share of the library named."""
 
     found: list[float] = field(default_factory=list)
     found_first: list[float] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Tally:
     named_first: list[float] = field(default_factory=list)
 
     def add(self, true: set[str], slots: list[dict[str, list[dict[str, str]]]], library_size: int) -> None:
-        """Count one answer; `true` holds the names of the mixture's presets."""
+        """Add one answer; `true` holds the names of the mixture's presets."""
         hits = {hit["name"] for slot in slots for hit in slot["hits"]}
         first = {slot["hits"][0]["name"] for slot in slots}
         self.found.append(len(true & hits) / len(true))
@@ -41,7 +41,7 @@ class Tally:
         self.named_first.append(len(first) / library_size)
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     server, rng = lab.server(), np.random.default_rng(SEED)
     player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
     names = {preset.program: preset.name for preset in player.presets if preset.bank == 0}
@@ -56,23 +56,27 @@ def measure(lab: Lab) -> list[Figure]:
                 count_errors.append(abs(answer["num_instruments"] - NUM_PRESETS))
     figures = []
     for mode, tally in tallies.items():
-        for what, found, named in (
+        for place, found, named in (
             ("among 5 hits a slot", tally.found, tally.named),
             ("as a first hit", tally.found_first, tally.named_first),
         ):
             detail = f"chance {100 * np.mean(named):.1f} %: {np.mean(named) * len(names):.1f} of {len(names)} named"
             figures.append(
-                Figure(f"true presets found {what}, {mode}", 100 * float(np.mean(found)), "%", None, detail)
+                Measurement(
+                    f"true presets found {place}, {mode}", 100 * float(np.mean(found)), "%", None, detail
+                )
             )
     detail = f"{NUM_MIXTURES} mixtures of {NUM_PRESETS} presets"
     return [
         *figures,
-        Figure("error in the number of instruments, auto", float(np.mean(count_errors)), "", None, detail),
+        Measurement(
+            "error in the number of instruments, auto", float(np.mean(count_errors)), "", None, detail
+        ),
     ]
 
 
 def _mixture(player: SoundFontPlayer, programs: list[int], rng: np.random.Generator) -> Floats:
-    """Stereo samples [samples, 2]: the presets at one RMS, each playing a composed phrase, peak at half of full scale."""
+    """Stereo samples [samples, 2]: each preset plays a composed phrase at equal RMS; the peak is half of full scale."""
     parts = []
     for program in programs:
         part = player.render(0, program, compose(rng), SECONDS)

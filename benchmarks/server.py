@@ -1,6 +1,6 @@
-"""A real server in a process of its own: `showme serve` on a free port of the loopback, over a given data folder.
+"""Runs `showme serve` in a process of its own, on a free loopback port over a given data folder.
 
-Times are counted from the moment the process is started; memory is what Linux says of it.
+Times count from the start of the process; memory is read from Linux.
 """
 
 import os
@@ -23,11 +23,11 @@ POLL_SECONDS = 0.05
 
 
 class ServerFailed(NotMeasured):
-    """The server ended or did not become ready; the message holds the end of its log."""
+    """The server ended, or did not become ready; the message holds the end of its log."""
 
 
 class Server:
-    """Starts on entering, waits until it answers and is ready, stops on leaving."""
+    """A server as a context: entering starts it and waits until it is ready, leaving stops it."""
 
     def __init__(self, data_dir: Path, log: Path) -> None:
         self._log = log
@@ -59,14 +59,14 @@ class Server:
         self._stop()
 
     def memory_mib(self, field: str) -> float:
-        """VmRSS (resident now) or VmHWM (the most it ever was), in MiB; Linux only."""
+        """VmRSS (resident now) or VmHWM (peak), in MiB; Linux only."""
         for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
             if line.startswith(field + ":"):
                 return int(line.split()[1]) / 1024
-        raise ServerFailed(f"the system does not tell {field}")
+        raise ServerFailed(f"this system does not report {field}")
 
     def query(self, path: Path, mode: str = "auto") -> tuple[float, dict[str, Any]]:
-        """Seconds until the whole answer was there, and the answer."""
+        """Seconds until the whole answer arrived, and the answer."""
         data = path.read_bytes()
         begun = time.perf_counter()
         response = self.client.post("/v1/queries", files={"file": (path.name, data)}, data={"mode": mode})
@@ -89,7 +89,7 @@ class Server:
             except httpx.TransportError:
                 pass
             time.sleep(POLL_SECONDS)
-        raise ServerFailed(f"{path} was not there after {START_LIMIT_SECONDS:.0f} s:\n{self._log_end()}")
+        raise ServerFailed(f"{path} did not answer within {START_LIMIT_SECONDS:.0f} s:\n{self._log_end()}")
 
     def _log_end(self) -> str:
         return self._log.read_text(errors="replace")[-3000:]

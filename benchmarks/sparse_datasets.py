@@ -1,6 +1,6 @@
-"""Compact data sets of the paper's size and more that take no room: true indexes, and shards that are holes after their header.
+"""Compact data sets of the paper's size and above that use no disk space: real indexes, and sparse shards behind a header.
 
-Section 4 of Kim et al. 2022 renders 953,000 clips and 100,000 mixtures; every clip here is silence.
+Section 4 of Kim et al. 2022 renders 953,000 clips and 100,000 mixtures. Every clip here is silence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,19 +14,19 @@ from training.nlakh.layouts import HEADER_BYTES, shard_header, write_tables
 from training.nlakh.spec import BLOCK_MIXTURES, SHARD_CLIPS
 
 INSTRUMENTS = 1_000
-PARTS = (2, 9)  # of a mixture
+PARTS = (2, 9)  # fewest and most stems of a mixture
 SEED = 0
 CLIP_SAMPLES = FrontEndConfig().clip_samples
 
 
 def write_sparse_single(folder: Path, clips: int) -> None:
-    """Nlakh-single of a thousand instruments, `clips` in all, a multiple of a thousand."""
+    """Write Nlakh-single with a thousand instruments and `clips` in total, a multiple of a thousand."""
     sizes = [min(SHARD_CLIPS, clips - first) for first in range(0, clips, SHARD_CLIPS)]
     _write(folder, "single", sizes, clips // INSTRUMENTS, {})
 
 
 def write_sparse_multi(folder: Path, mixtures: int) -> None:
-    """Nlakh-multi of a thousand instruments, two to nine in a mixture."""
+    """Write Nlakh-multi with a thousand instruments, two to nine of them in a mixture."""
     generator = np.random.default_rng(SEED)
     counts = generator.integers(PARTS[0], PARTS[1] + 1, mixtures)
     played = [
@@ -45,7 +45,7 @@ def write_sparse_multi(folder: Path, mixtures: int) -> None:
 
 
 def _write(folder: Path, kind: Kind, sizes: Sequence[int], count: int, per_mixture: dict[str, int]) -> None:
-    """`count` are clips per instrument, or mixtures."""
+    """Write shards and index; `count` is the number of clips per instrument, or of mixtures."""
     units = tuple(_shards(folder, sizes))
     mixtures = count if kind == "multi" else 0
     hours = (mixtures or sum(sizes)) * FrontEndConfig().clip_seconds / 3600

@@ -1,7 +1,7 @@
-"""Training: mixtures a second of each loader alone, up to what a network sees, and of training steps that one of them feeds.
+"""Training speed: mixtures per second of each loader alone, front end included, and of training steps fed by a loader.
 
-The clips are noise in memory; the device is the one that training takes, and on a CPU one core of it. What counts is how many
-times faster than a network a loader is.
+Clips are noise in memory. The device is training's own choice; on a CPU one core is counted. The ratio matters: a loader
+should be several times faster than the network it feeds.
 """
 
 import time
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Measurement
 from benchmarks.lab import Lab
 from benchmarks.noise_bank import NoiseBank
 from benchmarks.one_core import one_core
@@ -28,11 +28,11 @@ from training.train_multi import MultiObjective, open_mixer
 
 LOADERS = {"samples": "ours-multi", "samples with effects": "ours-multi-effects", "mel": "ours-multi-mel"}
 NETWORKS = {"ours": "ours-multi-mel", "small": "small-random", "large": "large-random"}  # all fed by mel
-SECONDS = 3.0  # each is measured for, at least
+SECONDS = 3.0  # least duration of each measurement
 
 
 class Loop:
-    """The mixtures and the networks of recipes, over one bank of noise."""
+    """Loaders and networks of the recipes over one bank of noise."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.device = folder, choose_device()
@@ -41,7 +41,7 @@ class Loop:
         self.store = ClipStore(self.bank, self.device)
 
     def load(self, name: str) -> float:
-        """Mixtures a second of a recipe's loader and front end."""
+        """Mixtures per second of a recipe's loader and front end."""
         recipe = load_recipe(Path(name))
         mixer = open_mixer(recipe, self.bank, self.store, self.folder / "mel.pt")
         front_end = FrontEnd(recipe.encoder.front_end).to(self.device)
@@ -55,7 +55,7 @@ class Loop:
         return self._per_second(draw)
 
     def train(self, name: str) -> float:
-        """Mixtures a second that a recipe trains on, its loader included."""
+        """Mixtures per second of a recipe's training steps, loader included."""
         recipe = replace(load_recipe(Path(name)), batch_size=self.batch_size)
         mixer = open_mixer(recipe, self.bank, self.store, self.folder / "mel.pt")
         network = MultiInstrumentEncoder(recipe.encoder)
@@ -89,19 +89,19 @@ class Loop:
         return time.perf_counter() - started
 
 
-def measure(lab: Lab) -> list[Figure]:
+def measure(lab: Lab) -> list[Measurement]:
     loop = Loop(lab.folder / "training")
     where = "one core" if loop.device.type == "cpu" else "one GPU"
     loaded = {name: loop.load(recipe) for name, recipe in LOADERS.items()}
     figures = [
-        Figure(f"loader, {name}", rate, "mixtures/s", detail=f"recipe {LOADERS[name]}, {where}")
+        Measurement(f"loader, {name}", rate, "mixtures/s", detail=f"recipe {LOADERS[name]}, {where}")
         for name, rate in loaded.items()
     ]
     for name, recipe in NETWORKS.items():
         rate = loop.train(recipe)
         ratios = ", ".join(f"{loader} {each / rate:.1f}" for loader, each in loaded.items())
         figures.append(
-            Figure(
+            Measurement(
                 f"training, {name}", rate, "mixtures/s", detail=f"times as fast is the loader of: {ratios}"
             )
         )

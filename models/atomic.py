@@ -1,6 +1,6 @@
-"""Files that are whole or not there: written beside their place, flushed to disk, then renamed.
+"""Atomic files: written beside their place, flushed to disk, then renamed.
 
-STYLE.md: a kill at any moment leaves nothing half-written that could be taken for finished.
+A kill at any moment leaves the old file or the new one, never half of one.
 """
 
 import os
@@ -15,7 +15,7 @@ PARTIAL = ".partial"  # suffix of a file that is being written
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when the block ends and vanishes when it fails."""
+    """Yield a path to write to; it becomes `path` when the block ends, and is deleted when the block fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
     try:
@@ -30,13 +30,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file, which becomes `path` when the block ends and vanishes when it fails."""
+    """Yield a binary file; it becomes `path` when the block ends, and is deleted when the block fails."""
     with atomic_path(path) as partial, partial.open("wb") as file:
         yield file
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """The whole file or none of it."""
+    """Write `data` as a whole, or leave the old file."""
     with atomic_file(path) as file:
         file.write(data)
 

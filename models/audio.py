@@ -1,7 +1,7 @@
-"""From an audio file to the mono waveform an encoder takes: decoding, resampling, windows, and mp3 previews.
+"""Decodes an audio file to the mono waveform of an encoder; cuts windows; writes mp3 previews.
 
-Mono at the encoder's rate in five-second clips, as the audio of Kim et al. 2022 is; only the asked-for range
-is decoded, in blocks, and a header's length is never trusted.
+Kim et al. 2022 use mono clips of five seconds at 16 kHz. Decoding reads only the requested range, in blocks, and never trusts
+the length in a header.
 """
 
 import math
@@ -14,25 +14,24 @@ import soundfile as sf
 import soxr
 
 from models.atomic import atomic_path
-from models.audio_tracks import Track, open_track
+from models.audio_tracks import AudioTrack, open_track
 from models.errors import AudioError, AudioTooLarge, EmptyAudio, NonFiniteAudio, RangeOutsideAudio
 
 MAX_SECONDS = 1800.0
-MARGIN_SECONDS = (
-    0.05  # decoded around a range, so that the resampling filter sees what it would see in the whole file
-)
+# Decoded on both sides of a range, so that the resampling filter sees the same neighbours as in the whole file.
+MARGIN_SECONDS = 0.05
 MP3_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # hz
 LOUDEST = 1e9  # full scale is 1; beyond this, squares leave float32
-LATEST_SECONDS = 1e7  # no recording is that long; beyond it sample numbers lose their meaning
+LATEST_SECONDS = 1e7  # longer than any recording; keeps sample numbers exact
 WRITE_FRAMES = 8192
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded range.
+    """A decoded range of a file.
 
-    `duration_seconds` is the length of the whole file: counted when decoding reached its end, else what the
-    header declares (and never less than was decoded). `range_seconds` is the range that `samples` holds.
+    `duration_seconds` is the length of the whole file: counted if decoding reached its end, else the header's value, but never
+    less than was decoded. `range_seconds` is the range of `samples`.
     """
 
     samples: np.ndarray  # [samples] float32, mono
@@ -50,11 +49,10 @@ def decode(
     max_seconds: float = MAX_SECONDS,
     name: str = "upload",
 ) -> Decoded:
-    """Mono samples of `source` at `sample_rate` Hz from `start_seconds` to `end_seconds` (None: to its end).
+    """Decode `source` to mono at `sample_rate` Hz, from `start_seconds` to `end_seconds` (None: the end of the file).
 
-    A range decodes to the same samples as that slice of the whole file; one that outlasts the file ends with
-    it. A file cut short gives what decodes. `name` is how errors call the file. Binary files are read from
-    their beginning and stay open.
+    A range gives the same samples as that slice of the whole file, and ends where the file ends. A truncated file gives what
+    decodes of it. Errors call the file `name`. Binary files are read from their beginning and stay open.
 
     Raises NotAudio, UnsupportedAudio, EmptyAudio (nothing decodes), NonFiniteAudio, RangeOutsideAudio, and
     AudioTooLarge when the range holds more than `max_seconds` of decoded frames: decoding stops there.
@@ -68,9 +66,9 @@ def decode(
 def split_windows(
     samples: np.ndarray, *, clip_samples: int, hop_samples: int
 ) -> tuple[np.ndarray, list[int]]:
-    """Overlapping windows, float32 [windows, clip_samples], and the sample at which each starts.
+    """Cut overlapping windows: float32 [windows, clip_samples], and the sample at which each starts.
 
-    The last window is aligned to the end of the audio; audio shorter than one window is padded with zeros.
+    The last window ends with the audio. Audio shorter than one window is padded with zeros.
     """
     assert 1 <= hop_samples <= clip_samples
     last = max(0, len(samples) - clip_samples)
@@ -83,9 +81,9 @@ def split_windows(
 
 
 def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write float samples [samples] or [samples, channels] as mp3; the file appears complete or not at all.
+    """Write float samples [samples] or [samples, channels] as mp3, atomically.
 
-    Samples beyond full scale are clipped; a rate that mp3 does not know is resampled to 44.1 kHz.
+    Samples beyond full scale are clipped. A sample rate that mp3 does not support is resampled to 44.1 kHz.
     """
     if sample_rate not in MP3_SAMPLE_RATES:
         samples, sample_rate = soxr.resample(samples, sample_rate, 44_100), 44_100
@@ -100,25 +98,25 @@ def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Which input frames to decode for a range, and where it lies in their resampled output."""
+class _FrameRange:
+    """The input frames to decode for a range of seconds, and their place in the resampled output."""
 
     rate_in: int
     rate_out: int
     start_frame: int
     begin_frame: int  # decoding starts here: a margin earlier, where input and output grids meet
     stop_frame: int  # and stops here: a margin later
-    too_many_frames: (
-        int | None
-    )  # a position that means the range is over the limit (None: it ends before that)
+    too_many_frames: int | None  # reaching this position exceeds the limit; None if the range ends before it
 
     @property
     def output_offset(self) -> int:
-        """The whole file's output sample that `begin_frame` becomes."""
+        """The output sample of the whole file that corresponds to `begin_frame`."""
         return self.begin_frame * self.rate_out // self.rate_in
 
 
-def _plan(rate_in: int, rate_out: int, start: float, end: float | None, max_seconds: float) -> _Plan:
+def _frame_range(
+    rate_in: int, rate_out: int, start: float, end: float | None, max_seconds: float
+) -> _FrameRange:
     margin = math.ceil(MARGIN_SECONDS * rate_in)
     start_frame = round(start * rate_in)
     too_many = start_frame + math.ceil(max_seconds * rate_in) + 1
@@ -126,7 +124,7 @@ def _plan(rate_in: int, rate_out: int, start: float, end: float | None, max_seco
     step = rate_in // math.gcd(rate_in, rate_out)
     begin_frame = max(0, start_frame - margin) // step * step
     limit = too_many if end_frame == too_many else None
-    return _Plan(rate_in, rate_out, start_frame, begin_frame, end_frame + margin, limit)
+    return _FrameRange(rate_in, rate_out, start_frame, begin_frame, end_frame + margin, limit)
 
 
 def _decode_file(
@@ -134,28 +132,28 @@ def _decode_file(
 ) -> Decoded:
     _check_range(start, end)
     track = open_track(file, name)
-    plan = _plan(track.sample_rate, sample_rate, start, end, max_seconds)
+    frames = _frame_range(track.sample_rate, sample_rate, start, end, max_seconds)
     parts: list[np.ndarray] = []
-    position = plan.begin_frame
-    resampler = soxr.ResampleStream(plan.rate_in, sample_rate, 1) if plan.rate_in != sample_rate else None
-    for block in track.blocks(plan.begin_frame, plan.stop_frame):
-        mono = _mono(block, position / plan.rate_in, name)
+    position = frames.begin_frame
+    resampler = soxr.ResampleStream(frames.rate_in, sample_rate, 1) if frames.rate_in != sample_rate else None
+    for block in track.blocks(frames.begin_frame, frames.stop_frame):
+        mono = _mono(block, position / frames.rate_in, name)
         position += len(mono)
-        if plan.too_many_frames is not None and position >= plan.too_many_frames:
+        if frames.too_many_frames is not None and position >= frames.too_many_frames:
             raise _too_large(track, max_seconds, name)
         parts.append(resampler.resample_chunk(mono) if resampler else mono)
-    if position <= plan.start_frame:
-        raise _nothing_decoded(track, plan, position, start, name)
+    if position <= frames.start_frame:
+        raise _nothing_decoded(track, frames, position, start, name)
     if resampler:
         parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
 
-    duration = position / plan.rate_in
-    if position == plan.stop_frame and track.declared_frames:
-        duration = max(duration, track.declared_frames / plan.rate_in)
+    duration = position / frames.rate_in
+    if position == frames.stop_frame and track.declared_frames:
+        duration = max(duration, track.declared_frames / frames.rate_in)
     stop = duration if end is None else min(end, duration)
     first = round(start * sample_rate)
     num_samples = max(1, round(stop * sample_rate) - first)
-    samples = _take(np.concatenate(parts), first - plan.output_offset, num_samples)
+    samples = _take(np.concatenate(parts), first - frames.output_offset, num_samples)
     return Decoded(samples, sample_rate, duration, (float(start), float(stop)))
 
 
@@ -182,24 +180,26 @@ def _mono(block: np.ndarray, seconds: float, name: str) -> np.ndarray:
     raise NonFiniteAudio(message, value="NaN or infinite", limit=f"finite samples within ±{LOUDEST:g}")
 
 
-def _too_large(track: Track, max_seconds: float, name: str) -> AudioTooLarge:
+def _too_large(track: AudioTrack, max_seconds: float, name: str) -> AudioTooLarge:
     declared = (track.declared_frames or 0) / track.sample_rate
-    says = f"its header says {declared:.1f} s" if declared > max_seconds else "counted while decoding"
-    message = f"{name} is longer than the limit of {max_seconds:g} s ({says}); ask for a shorter range"
+    reason = f"its header says {declared:.1f} s" if declared > max_seconds else "counted while decoding"
+    message = f"{name} is longer than the limit of {max_seconds:g} s ({reason}); choose a shorter range"
     return AudioTooLarge(
         message, value=declared if declared > max_seconds else f"more than {max_seconds:g}", limit=max_seconds
     )
 
 
-def _nothing_decoded(track: Track, plan: _Plan, position: int, start: float, name: str) -> AudioError:
-    """Why no sample of the range came out: the file has none, or it ends before the range begins."""
+def _nothing_decoded(
+    track: AudioTrack, frames: _FrameRange, position: int, start: float, name: str
+) -> AudioError:
+    """The error for a range without samples: the file has none, or ends before the range begins."""
     if position == 0 or track.declared_frames == 0:
-        message = f"no sample could be decoded from {name}: it has none, or is cut short or damaged"
+        message = f"{name} contains no audio: it is empty, cut short or damaged"
         return EmptyAudio(message, value=0, limit="at least 1 sample")
-    frames = position if position > plan.begin_frame else track.declared_frames
-    seconds = None if frames is None else round(frames / plan.rate_in, 3)
+    length = position if position > frames.begin_frame else track.declared_frames
+    seconds = None if length is None else round(length / frames.rate_in, 3)
     ends = (
-        "nothing of it decodes there" if seconds is None or seconds > start else f"it is {seconds:g} s long"
+        "no audio can be decoded there" if seconds is None or seconds > start else f"it is {seconds:g} s long"
     )
     return RangeOutsideAudio(
         f"the range of {name} starts at {start:g} s, but {ends}", value=start, limit=seconds
@@ -207,6 +207,6 @@ def _nothing_decoded(track: Track, plan: _Plan, position: int, start: float, nam
 
 
 def _take(samples: np.ndarray, start: int, size: int) -> np.ndarray:
-    """`size` samples from `start`, completed with zeros where the resampler rounds a sample short."""
+    """`size` samples from `start`; zeros fill in where the resampler rounds a sample short."""
     part = samples[start : start + size]
     return np.ascontiguousarray(np.pad(part, (0, size - len(part))), dtype=np.float32)

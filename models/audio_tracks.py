@@ -1,7 +1,7 @@
-"""Audio files as blocks of samples at their own rate: libsndfile and PyAV behind one small interface.
+"""Reads audio files as blocks of samples at their own rate: libsndfile and PyAV behind one interface.
 
-`models/audio.py` decodes through it; a format is chosen by the first bytes, never by a file's name, and is
-opened with exactly that demuxer: FFmpeg left to guess opens playlists that name other files of the machine.
+The first bytes of a file decide its format, never its name, and the file is opened with exactly that demuxer: FFmpeg, left to
+guess, opens playlists that point at other files of the machine.
 """
 
 import struct
@@ -24,12 +24,12 @@ MIN_SAMPLE_RATE = 1_000  # hz
 MAX_SAMPLE_RATE = 384_000  # hz
 MAX_CHANNELS = 32
 BLOCK_FRAMES = 65_536
-MIN_BLOCK_FRAMES = 64  # a damaged file is read to within this many frames of the damage
-UNKNOWN_LENGTH = 2**62  # libsndfile declares more than this when a stream does not know its length
+MIN_BLOCK_FRAMES = 64  # a damaged file is read up to this many frames before the damage
+UNKNOWN_LENGTH = 2**62  # libsndfile declares more than this for streams of unknown length
 
-DEMUXER = {"m4a": "mp4", "aac": "aac", "mp3": "mp3"}  # FFmpeg's, by what the file is
-CODECS = frozenset({"aac", "alac", "mp3", "mp3float", "flac", "opus"})  # FFmpeg's decoders
-SETTLE_SECONDS = 0.5  # decoded and dropped before a cut, for the decoder's state
+DEMUXER = {"m4a": "mp4", "aac": "aac", "mp3": "mp3"}  # format → FFmpeg demuxer
+CODECS = frozenset({"aac", "alac", "mp3", "mp3float", "flac", "opus"})  # FFmpeg decoders that may run
+SETTLE_SECONDS = 0.5  # decoded and dropped before a range, so that the decoder's state settles
 
 RECOGNISED_ONLY = {
     b"\x1aE\xdf\xa3": "Matroska or WebM",
@@ -45,23 +45,23 @@ RECOGNISED_ONLY = {
 }
 
 
-class Track(Protocol):
-    """One file's audio, read once. `declared_frames` is what the header says (None: nothing), true or not."""
+class AudioTrack(Protocol):
+    """The audio of one file, read once. `declared_frames` is the header's value, true or not; None if it has none."""
 
     sample_rate: int
     num_channels: int
     declared_frames: int | None
 
     def blocks(self, start_frame: int, stop_frame: int) -> Iterator[np.ndarray]:
-        """Float32 [frames, channels] from start_frame on, up to stop_frame or to the end of what decodes."""
+        """Yield float32 [frames, channels] from start_frame to stop_frame, or to the last frame that decodes."""
         ...
 
 
-def open_track(file: BinaryIO, name: str) -> Track:
-    """Find out what `file` holds and open it.
+def open_track(file: BinaryIO, name: str) -> AudioTrack:
+    """Detect the format of `file` and open it.
 
-    Raises EmptyAudio (no bytes, or nothing decodes), NotAudio, and UnsupportedAudio (a format, codec, sample
-    rate or number of channels that is not taken).
+    Raises EmptyAudio (no bytes, or nothing decodes), NotAudio, and UnsupportedAudio (format, codec, sample rate or number of
+    channels).
     """
     size = file.seek(0, 2)
     if size == 0:
@@ -69,7 +69,7 @@ def open_track(file: BinaryIO, name: str) -> Track:
     kind, offset = detect_format(file, name)
     by_ffmpeg = kind in ("m4a", "aac") or (kind == "mp3" and not _mp3_header_covers(file, offset, size))
     try:
-        track: Track = _FfmpegTrack(file, kind, name) if by_ffmpeg else _SoundFileTrack(file)
+        track: AudioTrack = _FfmpegTrack(file, kind, name) if by_ffmpeg else _SoundFileTrack(file)
     except (sf.LibsndfileError, av.FFmpegError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         message = f"{name} starts like {kind} but is damaged or encoded in an unsupported way: {reason}"
@@ -88,7 +88,10 @@ def open_track(file: BinaryIO, name: str) -> Track:
 
 
 def detect_format(file: BinaryIO, name: str) -> tuple[str, int]:
-    """The format by its first bytes, and the byte at which it begins (after ID3 tags)."""
+    """The format according to the first bytes, and the byte at which it begins, after ID3 tags.
+
+    Raises NotAudio and UnsupportedAudio.
+    """
     offset = 0
     head = _read_at(file, 0, 64)
     while head[:3] == b"ID3" and len(head) >= 10:
@@ -124,10 +127,10 @@ def _kind_of(head: bytes) -> str | None:
 
 
 def _mp3_header_covers(file: BinaryIO, offset: int, size: int) -> bool:
-    """Whether the first frame's Xing/Info tag speaks of this whole file.
+    """Whether the Xing/Info tag of the first frame describes the whole file.
 
-    libsndfile reads no further than that tag says, or without one than its guess from the first bit rate. A
-    file without the tag, cut short or joined from several goes to FFmpeg, which walks the frames.
+    libsndfile stops where the tag says, or, without a tag, where the first bit rate suggests. A file that has no tag, is
+    truncated or is joined from several goes to FFmpeg, which walks the frames.
     """
     head = _read_at(file, offset, 256)
     at = max(head.find(b"Xing"), head.find(b"Info"))
@@ -147,14 +150,14 @@ def _printable(head: bytes) -> str:
 
 
 class _ForwardFile(sf.SoundFile):
-    """A seek after each read, soundfile's habit, loses the last block of a stream of unknown length."""
+    """A SoundFile that never seeks by itself: soundfile's seek after each read loses the last block of endless streams."""
 
     def seekable(self) -> bool:
         return False
 
 
 class _ClampedSeek:
-    """A damaged file can send libsndfile to before its beginning: such a seek stays where it is."""
+    """A file whose impossible seeks stay in place: damaged files make libsndfile seek to before the beginning."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read, self.tell, self._seek = file.read, file.tell, file.seek
@@ -167,7 +170,7 @@ class _ClampedSeek:
 
 
 class _SoundFileTrack:
-    """wav, aiff, flac, ogg, opus, mp3. Seeking is exact in all of them, once mp3 has settled."""
+    """wav, aiff, flac, ogg, opus and mp3 by libsndfile. Seeking is exact, in mp3 after the decoder has settled."""
 
     def __init__(self, file: BinaryIO) -> None:
         file.seek(0)
@@ -187,10 +190,7 @@ class _SoundFileTrack:
                     self._file.seek(position)
                 block = self._file.read(min(size, stop_frame - position), dtype="float32", always_2d=True)
             except sf.LibsndfileError:
-                size, seek = (
-                    size // 2,
-                    True,
-                )  # an error loses the block it happens in: come closer in smaller ones
+                size, seek = size // 2, True  # an error loses its whole block: approach it in smaller ones
                 continue
             if len(block) == 0:
                 return
@@ -200,10 +200,10 @@ class _SoundFileTrack:
 
 
 class _FfmpegTrack:
-    """m4a and aac, which libsndfile does not read, and mp3 whose header does not cover the file.
+    """m4a and aac, which libsndfile cannot read, and mp3 whose header does not cover the file.
 
-    FFmpeg's own seek is not exact, so packets before the range are read but not decoded, and the first
-    frame's time stamp says where the decoded samples lie.
+    FFmpeg's seek is not exact. So packets before the range are read without decoding, and the time stamp of the first decoded
+    frame gives its position.
     """
 
     def __init__(self, file: BinaryIO, kind: str, name: str) -> None:
@@ -225,11 +225,11 @@ class _FfmpegTrack:
         self._time_base = self._stream.time_base or Fraction(1, 1)
         first = next(self._frames(), None)
         if first is None:
-            message = f"no sample could be decoded from {name}: it has none, or is cut short or damaged"
+            message = f"{name} contains no audio: it is empty, cut short or damaged"
             raise EmptyAudio(message, value=0, limit="at least 1 sample")
         self._first = first
         self._packer_kind: tuple[int, str, str] | None = None
-        self.sample_rate = first.sample_rate  # HE-AAC doubles the header's when it is decoded
+        self.sample_rate = first.sample_rate  # HE-AAC decodes to twice the header's rate
         self.num_channels = first.layout.nb_channels
         duration = self._stream.duration
         self.declared_frames = self._frame_at(self._origin + duration) if duration else None
@@ -249,9 +249,9 @@ class _FfmpegTrack:
                 return
 
     def _samples(self, frame: AudioFrame) -> Iterator[np.ndarray]:
-        """Float32 [frames, channels] at this track's rate, of a frame that may differ in rate and channels.
+        """Convert a frame, whatever its own rate and channels, to float32 [frames, channels] at this track's rate.
 
-        Packed by FFmpeg first: PyAV's planes of a frame with eight channels or more reach beyond its memory.
+        FFmpeg interleaves the channels first: PyAV's planes of frames with eight or more channels exceed the frame's memory.
         """
         kind = (frame.sample_rate, frame.layout.name, frame.format.name)
         if kind != self._packer_kind:
@@ -261,7 +261,7 @@ class _FfmpegTrack:
                 yield part.to_ndarray().reshape(-1, part.layout.nb_channels)
 
     def _frames(self, skip_seconds: float = 0.0) -> Iterator[AudioFrame]:
-        """Decoded frames; packets before `skip_seconds` are dropped, damaged ones are passed over."""
+        """Decode frames; drop packets before `skip_seconds`, skip damaged ones."""
         first_pts = self._origin + int(skip_seconds / self._time_base) if skip_seconds > 0 else None
         with suppress(av.FFmpegError):  # a container cut short ends here
             for packet in self._packets:

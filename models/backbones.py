@@ -1,7 +1,7 @@
-"""Convolutional backbones: log-mel image in, feature map out, and a pooling of that map to one vector.
+"""Convolutional backbones: a log-mel image becomes a feature map, and the map is pooled to one vector.
 
-`HanCNN` is Han et al. 2017 as Kim et al. 2022 use it for their small models, `ConvNeXt` (Liu et al. 2022) stands behind
-their large ones, and `CompactCNN` is ours: a small residual network with strides, quick on a CPU.
+`HanCNN` (Han et al. 2017) is the small model of Kim et al. 2022, `ConvNeXt` (Liu et al. 2022) their large one. `CompactCNN` is
+ours: a small residual network with strides, fast on a CPU.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def grow_from(self, trained: "Backbone") -> None:
-        """Take over a trained network's weights. Raises RuntimeError when it is another network."""
+        """Copy the weights of a trained network. Raises RuntimeError when the networks differ."""
         self.load_state_dict(trained.state_dict())
 
 
@@ -84,9 +84,9 @@ def _conv_bn(channels: int, width: int, kernel: int, stride: tuple[int, int]) ->
 
 
 class CompactCNN(Backbone):
-    """Ours: a strided stem and `depths` residual blocks per stage; 128 x 157 mel frames become an 8 x 20 map.
+    """A strided stem and `depths` residual blocks per stage; 128 x 157 mel frames become an 8 x 20 map.
 
-    The last stage keeps the time resolution (a column is a quarter of a second), so that slots can attend to notes.
+    The last stage keeps the time resolution (a column is a quarter of a second), so that slots can attend to single notes.
     """
 
     def __init__(
@@ -111,21 +111,21 @@ class CompactCNN(Backbone):
         self.pooled_channels = 2 * channels
 
     def grow_from(self, trained: Backbone) -> None:
-        """Take over the weights of a network that has as many blocks or fewer; blocks it lacks stay the identity.
+        """Copy the weights of a network with equally many or fewer blocks; additional blocks stay the identity.
 
-        Raises RuntimeError when stages or widths differ or it is the deeper one somewhere.
+        Raises RuntimeError when stages or widths differ, or when a stage of `trained` is deeper.
         """
         if not isinstance(trained, CompactCNN):
-            raise RuntimeError(f"a CompactCNN cannot take over a {type(trained).__name__}")
+            raise RuntimeError(f"a CompactCNN cannot copy a {type(trained).__name__}")
         groups, theirs = self._groups(), trained._groups()
         if len(groups) != len(theirs) or any(len(a) < len(b) for a, b in zip(groups, theirs, strict=True)):
-            raise RuntimeError(f"depths {self.depths} cannot take over those of {trained.depths}")
+            raise RuntimeError(f"depths {self.depths} cannot hold a network of depths {trained.depths}")
         for ours, trained_group in zip(groups, theirs, strict=True):
             for mine, learnt in zip(ours, trained_group, strict=False):
                 mine.load_state_dict(learnt.state_dict())
 
     def _groups(self) -> list[list[nn.Module]]:
-        """The stem, then each stage: its strided convolution and its blocks."""
+        """Layers with weights: the stem, then the strided convolution and the blocks of each stage."""
         groups: list[list[nn.Module]] = []
         for layer in self.layers:
             if isinstance(layer, ResidualBlock):
@@ -213,7 +213,7 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {"han": HanCNN, "convnext": Conv
 
 
 def build_backbone(name: str, **options: object) -> Backbone:
-    """The backbone of that name; `options` go to its constructor. Raises ValueError for an unknown name."""
+    """Construct the backbone `name` with `options`. Raises ValueError for an unknown name."""
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}; known are {', '.join(BACKBONES)}")
     return BACKBONES[name](**options)

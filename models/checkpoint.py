@@ -1,7 +1,7 @@
-"""Checkpoints: a safetensors file whose header rebuilds the network by itself.
+"""Checkpoints: safetensors files whose header is enough to rebuild the network.
 
-The header names the encoder's kind and config, what it was trained on and by which commit, its measured figures, and for
-a multi encoder the hash of the single encoder whose embeddings it was trained to give.
+The header holds the encoder's kind and config, its training data, commit and measured figures, and in a multi encoder the hash
+of the single encoder whose embeddings it learnt to give.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ ENCODERS: dict[Kind, type[Encoder]] = {"single": SingleInstrumentEncoder, "multi
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """What a checkpoint says of itself."""
+    """The metadata of a checkpoint."""
 
     kind: Kind
     config: dict[str, Any]
@@ -46,19 +46,19 @@ def file_hash(path: Path) -> str:
 def save_checkpoint(
     encoder: Encoder, header: CheckpointHeader, path: Path, *, dtype: torch.dtype = torch.float32
 ) -> str:
-    """Write the encoder atomically, floats as `dtype`; returns the file's hash."""
+    """Write the encoder atomically, with floats as `dtype`; returns the file's hash."""
     tensors = {
         name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in encoder.state_dict().items()
     }
     with atomic_path(path) as partial:
         save_file(tensors, partial, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
-        partial.chmod(0o644)  # safetensors gives it to the owner alone
+        partial.chmod(0o644)  # safetensors makes it readable by the owner only
     return file_hash(path)
 
 
 def load_checkpoint(path: Path) -> tuple[Encoder, CheckpointHeader]:
-    """Rebuild the encoder in float32, in evaluation mode, on the CPU. Raises CheckpointError with what is wrong."""
+    """Rebuild the encoder in float32, in evaluation mode, on the CPU. Raises CheckpointError with the reason."""
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(path, file.metadata() or {})

@@ -1,6 +1,6 @@
-"""Where the networks run: the choice of device and of arithmetic, made once at start.
+"""The choice of device and arithmetic, made once at the start.
 
-bfloat16 autocast is used where the hardware multiplies it natively (CUDA, and CPUs with AVX512-BF16 when training).
+bfloat16 autocast is used where the hardware multiplies it natively: on CUDA, and in training on CPUs with AVX512-BF16 or AMX.
 """
 
 from contextlib import AbstractContextManager
@@ -14,13 +14,11 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` takes CUDA where there is one. Raises InvalidRequest for an unknown name or a GPU that is not there."""
+    """The device of that name; `auto` is CUDA if available. Raises InvalidRequest for an unknown name or a missing GPU."""
     if name not in DEVICES:
         raise InvalidRequest(f"device {name!r} is unknown", value=name, limit=", ".join(DEVICES))
     if name == "cuda" and not torch.cuda.is_available():
-        raise InvalidRequest(
-            "device 'cuda' was asked for, but torch sees no GPU", value=name, limit="auto, cpu"
-        )
+        raise InvalidRequest("device is 'cuda', but torch sees no GPU", value=name, limit="auto, cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -33,12 +31,12 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[None]:
-    """bfloat16 autocast on `device`, or nothing."""
+    """bfloat16 autocast on `device` if `enabled`, else a context without effect."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def attention_kernels(device: torch.device) -> AbstractContextManager[None]:
-    """On a CPU the plain product of matrices, whose backward pass is quicker there than the fused kernel's."""
+    """Choose attention kernels: plain matrix products on a CPU, where their backward pass beats the fused kernel's."""
     on_gpu = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     kernels: AbstractContextManager[None] = sdpa_kernel([SDPBackend.MATH] if device.type == "cpu" else on_gpu)
     return kernels

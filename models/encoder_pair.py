@@ -1,6 +1,6 @@
-"""The two encoders as serving and the index use them: numpy in, numpy out, one lock, batches inside.
+"""The two encoders as serving and the index use them: numpy in, numpy out, in batches, thread-safe.
 
-A multi encoder names the single encoder whose embeddings it was trained to give; a pair that does not match is refused.
+A multi encoder names the single encoder whose embeddings it learnt to give; loading refuses a pair that does not match.
 """
 
 import threading
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from models.checkpoint import file_hash, load_multi, load_single
 from models.device import autocast, choose_device
-from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import EncoderMismatch
 
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 Floats = NDArray[np.float32]
-CLOSE_SIMILARITY = 0.35  # where a checkpoint does not say; `training.release` chooses it on validation
+CLOSE_SIMILARITY = 0.35  # for checkpoints without the value; `training.release` chooses it on validation
 
 
 class EncoderPair:
@@ -29,7 +29,7 @@ class EncoderPair:
     """
 
     batch_size = 32
-    close_similarity = CLOSE_SIMILARITY  # cosine from which a best hit is near enough to be believed
+    close_similarity = CLOSE_SIMILARITY  # cosine from which a slot's best hit counts as close
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class EncoderPair:
 
     @classmethod
     def load(cls, weights_dir: Path | None = None, device: str = "auto") -> "EncoderPair":
-        """Load `single.safetensors` and `multi.safetensors`; None means the shipped weights.
+        """Load `single.safetensors` and `multi.safetensors` from a folder; None means the shipped weights.
 
         Raises CheckpointError if a file is missing or damaged, EncoderMismatch if they were not trained together.
         """
@@ -68,28 +68,12 @@ class EncoderPair:
         if header.target_encoder != encoder_hash:
             raise EncoderMismatch(
                 f"{MULTI_FILE} was trained against {header.target_encoder}, but {SINGLE_FILE} is {encoder_hash}; "
-                "put the pair that belongs together in place",
+                "use two files of one training",
                 value=encoder_hash,
                 limit=header.target_encoder,
             )
         close = header.metrics.get("close_similarity", CLOSE_SIMILARITY)
         return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, close)
-
-    @classmethod
-    def random(cls, seed: int = 0) -> "EncoderPair":
-        """A tiny pair with random weights: quick, deterministic, good for tests of everything around it."""
-        config = EncoderConfig(
-            backbone="compact",
-            backbone_options={"widths": [4, 8, 8]},
-            embedding_dim=32,
-            num_slots=3,
-            head="attention",
-            head_options={"width": 16, "depth": 1, "num_heads": 2},
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            single, multi = SingleInstrumentEncoder(config), MultiInstrumentEncoder(config)
-        return cls(single, multi, f"sha256:{seed:064x}", torch.device("cpu"))
 
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""

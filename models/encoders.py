@@ -1,6 +1,6 @@
-"""The two encoders of Kim et al. 2022 (sections 3.1 and 3.2): one instrument in, one embedding out; a mixture in, M slots out.
+"""The two encoders of Kim et al. 2022, sections 3.1 and 3.2: one instrument → one embedding, a mixture → M slots.
 
-Both take waveforms and own their front end; both are described by a frozen config that a checkpoint carries.
+Both take waveforms and own their front end. A frozen config describes them and is stored in the checkpoint.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ from models.slots import AttentionSlots, PooledSlots, SlotLogits
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Everything needed to rebuild an encoder. `num_slots` and `head` are read by the multi encoder only."""
+    """All that is needed to rebuild an encoder. Only the multi encoder reads `num_slots`, `head` and `head_options`."""
 
     backbone: str = "han"
     backbone_options: dict[str, Any] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class Slots:
 class SingleInstrumentEncoder(nn.Module):
     """`f` of section 3.1: the penultimate activation of an instrument classifier, as a unit vector.
 
-    With the Han CNN the head is the paper's (linear, LeakyReLU .33, dropout .5); elsewhere a linear layer and a BatchNorm,
-    which centres the embedding so that cosines use the whole range.
+    The Han CNN has the paper's head (linear, LeakyReLU .33, dropout .5). Other backbones have a linear layer and a BatchNorm,
+    which centres embeddings so that cosines use their whole range.
     """
 
     def __init__(self, config: EncoderConfig | None = None) -> None:
@@ -74,13 +74,13 @@ class SingleInstrumentEncoder(nn.Module):
         return self.activation_of(self.front_end(wave))
 
     def activation_of(self, image: Tensor) -> Tensor:
-        """The same for what the front end made of it, `[batch, 1, n_mels, frames]`."""
+        """The penultimate activation of a front-end image `[batch, 1, n_mels, frames]`."""
         return self.head(self.backbone.pool(self.backbone(image)))
 
     def grow_from(self, smaller: "SingleInstrumentEncoder") -> None:
-        """Take over the weights of a trained encoder; blocks that it lacks stay the identity they start as.
+        """Copy the weights of a trained encoder; blocks that it lacks stay the identity.
 
-        Raises RuntimeError when the networks differ otherwise.
+        Raises RuntimeError when the networks differ in anything else.
         """
         self.backbone.grow_from(smaller.backbone)
         self.head.load_state_dict(smaller.head.state_dict())
@@ -91,7 +91,7 @@ class SingleInstrumentEncoder(nn.Module):
 
 
 class MultiInstrumentEncoder(nn.Module):
-    """`g` of section 3.2: a mixture's M slot embeddings, and for each the probability that it is used."""
+    """`g` of section 3.2: the M slot embeddings of a mixture, each with the probability that it is used."""
 
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
@@ -116,19 +116,19 @@ class MultiInstrumentEncoder(nn.Module):
         return rows, columns
 
     def grow_from(self, smaller: "MultiInstrumentEncoder") -> None:
-        """Take over the weights of a trained encoder; blocks that it lacks stay the identity they start as.
+        """Copy the weights of a trained encoder; blocks that it lacks stay the identity.
 
-        Raises RuntimeError when the networks differ otherwise.
+        Raises RuntimeError when the networks differ in anything else.
         """
         self.backbone.grow_from(smaller.backbone)
         self.head.load_state_dict(smaller.head.state_dict())
 
     def logits(self, wave: Tensor, *, num_cells: int = 0) -> SlotLogits:
-        """Slots before normalisation, for the losses; `wave [batch, samples]`; and `num_cells` random cells."""
+        """Slots of `wave [batch, samples]` before normalisation, for the losses, with `num_cells` random cells."""
         return self.logits_of(self.front_end(wave), num_cells=num_cells)
 
     def logits_of(self, image: Tensor, *, num_cells: int = 0) -> SlotLogits:
-        """The same for what the front end made of it, `[batch, 1, n_mels, frames]`."""
+        """`logits` of a front-end image `[batch, 1, n_mels, frames]`."""
         feature_map = self.backbone(image)
         out: SlotLogits = self.head(feature_map, self.backbone.pool(feature_map), num_cells)
         return out

@@ -1,26 +1,26 @@
-"""Every error this project raises on purpose, drawn as one tree.
+"""The tree of all errors that this project raises on purpose.
 
-Each class carries a stable `slug` (the problem type of RFC 9457) and a title; HTTP status codes live in `app/errors.py` only.
+Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP status codes are in `app/errors.py` only.
 
     ShowMeError
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · InstrumentNotFound · InstrumentExists
     │                   QueryNotFound · JobNotFound
-    ├── SourceError          a library source that cannot be read
+    ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits
-    ├── JobConflict          the job's state forbids the request
-    ├── Busy                 the queue is full; try again
+    ├── JobConflict          a request that the job's state forbids
+    ├── Busy                 a full queue; try again
     ├── CheckpointError ── EncoderMismatch
     ├── IndexDamaged         vectors that cannot be rebuilt
-    └── TrainingError        a recipe or a data folder that cannot be trained on
+    └── TrainingError        an unusable recipe or data folder
 """
 
 from typing import ClassVar
 
 
 class ShowMeError(Exception):
-    """A mistake worth telling the user about: what was seen (`value`) and what is allowed (`limit`)."""
+    """An error to show to the user; `value` is the value seen, `limit` what is allowed."""
 
     slug: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
@@ -54,12 +54,12 @@ class AudioTooLarge(AudioError):
 
 class EmptyAudio(AudioError):
     slug = "empty-audio"
-    title = "The audio holds no samples"
+    title = "The file contains no audio"
 
 
 class NonFiniteAudio(AudioError):
     slug = "non-finite-audio"
-    title = "The audio holds NaN or infinite samples"
+    title = "The audio contains NaN or infinite samples"
 
 
 class SilentAudio(AudioError):
@@ -89,7 +89,7 @@ class LibraryExists(LibraryError):
 
 class LibraryEmpty(LibraryError):
     slug = "library-empty"
-    title = "The library holds no instruments"
+    title = "The library contains no instruments"
 
 
 class InstrumentNotFound(LibraryError):
@@ -149,4 +149,4 @@ class IndexDamaged(ShowMeError):
 
 class TrainingError(ShowMeError):
     slug = "training"
-    title = "This cannot be trained on"
+    title = "Training cannot use this"

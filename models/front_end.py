@@ -1,7 +1,7 @@
-"""The encoders' front end: every DSP number of the project, and the log-mel spectrogram computed from them.
+"""The encoders' front end: all DSP numbers of the project, and the log-mel spectrogram that they define.
 
-Kim et al. 2022 use a mel spectrogram of 16 kHz, five-second clips; the numbers follow the paper's rendered data set
-(window 1024, hop 512, 128 mels) and the mel filters are torchaudio's defaults (HTK scale, no area normalisation).
+Kim et al. 2022 use mel spectrograms of five-second clips at 16 kHz. The numbers are those of the paper's rendered data set
+(window 1024, hop 512, 128 mels); the filters are torchaudio's defaults (HTK scale, no area normalisation).
 """
 
 from dataclasses import asdict, dataclass
@@ -21,8 +21,8 @@ class FrontEndConfig:
     n_mels: int = 128
     min_hz: float = 0.0
     max_hz: float = 8_000.0
-    target_rms: float = 0.1  # every clip is brought to this level, so that gain does not matter
-    silence_rms: float = 1e-6  # below this the clip is left as silence (-120 dBFS)
+    target_rms: float = 0.1  # level of every clip, so that gain does not matter
+    silence_rms: float = 1e-6  # a clip below this (-120 dBFS) becomes silence
     log_floor: float = 1e-5  # power added before the logarithm
     log_mean: float = -3.0  # ln power, subtracted to centre music-like input
     log_std: float = 4.0
@@ -66,7 +66,7 @@ def mel_filters(config: FrontEndConfig) -> Tensor:
 
 
 class LogMel(nn.Module):
-    """Waveform to log-mel spectrogram, in plain torch so that it runs wherever torch does."""
+    """Waveform → log-mel spectrogram in plain torch, so that it runs wherever torch does."""
 
     window: Tensor
     filters: Tensor
@@ -78,7 +78,7 @@ class LogMel(nn.Module):
         self.register_buffer("filters", mel_filters(self.config), persistent=False)
 
     def power(self, wave: Tensor) -> Tensor:
-        """Mel power of `wave [batch, samples]`: `[batch, n_mels, frames]`, as torchaudio's MelSpectrogram gives it."""
+        """Mel power `[batch, n_mels, frames]` of `wave [batch, samples]`, equal to torchaudio's MelSpectrogram."""
         spectrum = torch.stft(
             wave,
             self.config.n_fft,
@@ -92,16 +92,16 @@ class LogMel(nn.Module):
         return torch.matmul(power.transpose(1, 2), self.filters).transpose(1, 2)
 
     def forward(self, wave: Tensor) -> Tensor:
-        """Natural logarithm of the mel power above the floor: `[batch, samples]` → `[batch, n_mels, frames]`."""
+        """Natural logarithm of mel power plus the floor: `[batch, samples]` → `[batch, n_mels, frames]`."""
         return self.logarithm(self.power(wave))
 
     def logarithm(self, power: Tensor) -> Tensor:
-        """Of mel power, above the floor."""
+        """Natural logarithm of mel power plus the floor; any shape."""
         return torch.log(power + self.config.log_floor)
 
 
 class FrontEnd(nn.Module):
-    """What an encoder sees of a waveform: one fixed length, one level, a standardised log-mel image."""
+    """Waveform → standardised log-mel image, at one length and one level."""
 
     def __init__(self, config: FrontEndConfig | None = None) -> None:
         super().__init__()
@@ -124,11 +124,11 @@ class FrontEnd(nn.Module):
         return wave * gain
 
     def image(self, power: Tensor) -> Tensor:
-        """Mel power `[batch, n_mels, frames]` at `target_rms` → what a backbone sees, `[batch, 1, n_mels, frames]`."""
+        """Mel power `[batch, n_mels, frames]` at `target_rms` → input of a backbone, `[batch, 1, n_mels, frames]`."""
         return ((self.log_mel.logarithm(power) - self.config.log_mean) / self.config.log_std).unsqueeze(1)
 
     def forward(self, wave: Tensor) -> Tensor:
-        """`wave [batch, samples]` float in any level → `[batch, 1, n_mels, frames]` around zero."""
+        """`wave [batch, samples]`, float, at any level → `[batch, 1, n_mels, frames]`, centred at zero."""
         if wave.dim() != 2:
             raise ValueError(f"expected a waveform [batch, samples], got shape {tuple(wave.shape)}")
         with torch.autocast(wave.device.type, enabled=False):

@@ -1,8 +1,8 @@
-"""Slot heads: from a backbone's feature map to M slot embeddings with presence.
+"""Slot heads: a backbone's feature map becomes M slot embeddings with presence.
 
-`PooledSlots` is the head of Kim et al. 2022, section 3.2: one pooled vector, one linear layer to M embeddings.
-`AttentionSlots` is ours: M learned queries attend to the local cells of the map, so that what is local in the mixture
-stays local until a slot collects it (cross-attention as in Carion et al. 2020).
+`PooledSlots` is the head of Kim et al. 2022, section 3.2: one pooled vector and one linear layer to M embeddings.
+`AttentionSlots` is ours: M learned queries attend to the cells of the map by cross-attention (Carion et al. 2020), so that
+local detail of the mixture stays local until a slot collects it.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from models.backbones import Backbone, HanCNN
 
 @dataclass(frozen=True)
 class SlotLogits:
-    """What a slot head gives before normalisation: `embedding [batch, slots, dim]`, `presence_logit [batch, slots]`.
+    """Output of a slot head before normalisation: `embedding [batch, slots, dim]`, `presence_logit [batch, slots]`.
 
-    `cells [batch, cells, dim]` are the local embeddings (attention heads only, as many as asked for).
+    `cells [batch, cells, dim]` are local embeddings; only attention heads give them, and only on request.
     """
 
     embedding: Tensor
@@ -27,7 +27,7 @@ class SlotLogits:
 
 
 class PooledSlots(nn.Module):
-    """The paper's head: pool, (hidden layer for the Han CNN), one linear layer to M·dim; presence from the same vector."""
+    """The paper's head: pooled vector, a hidden layer (Han CNN only), one linear layer to M·dim, one to M presences."""
 
     def __init__(self, backbone: Backbone, num_slots: int, embedding_dim: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class PooledSlots(nn.Module):
 
 
 class SlotLayer(nn.Module):
-    """One round: slots look at each other, then at the cells, then think (pre-norm)."""
+    """One pre-norm layer: self-attention of the slots, cross-attention to the cells, a feed-forward network."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class SlotLayer(nn.Module):
 
 
 class AttentionSlots(nn.Module):
-    """M queries, a few rounds of attention, and a last look whose weights collect the cells' local embeddings."""
+    """M queries pass `depth` layers; a last attention gathers the cells, whose local embedding each slot takes."""
 
     def __init__(
         self,
@@ -105,10 +105,10 @@ class AttentionSlots(nn.Module):
             self.look_query(slots), self.look_key(cells + where), cells
         )  # [batch, slots, width]
         embedding = self.local_embedding(collected) + self.slot_embedding(slots)
-        local = self.local_embedding(some_cells(cells, num_cells)) if num_cells else None
+        local = self.local_embedding(sample_cells(cells, num_cells)) if num_cells else None
         return SlotLogits(embedding, self.presence(slots).squeeze(-1), local)
 
 
-def some_cells(cells: Tensor, number: int) -> Tensor:
-    """`number` random cells of `[batch, cells, width]`, the same places throughout the batch."""
+def sample_cells(cells: Tensor, number: int) -> Tensor:
+    """Choose `number` random cells of `[batch, cells, width]`, at the same places for the whole batch."""
     return cells[:, torch.randperm(cells.shape[1], device=cells.device)[:number]]

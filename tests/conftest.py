@@ -1,10 +1,24 @@
-"""Fixtures for every test: a seeded generator and a tiny pair of encoders with random weights."""
+"""Fixtures for every test: a seeded generator and a tiny pair of encoders with random weights.
+
+Hypothesis sets no deadline here: on a busy machine the time of one example says nothing about the code.
+"""
+
+import os
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from models.encoder_pair import EncoderPair
+from tests.encoders import random_pair
+
+# Readline sets these in the workers of pytest-xdist, and a console would take them for the size of a terminal.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
+settings.register_profile("busy-machine", deadline=None)
+settings.load_profile("busy-machine")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,4 +34,4 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def pair() -> EncoderPair:
-    return EncoderPair.random()
+    return random_pair()

@@ -1,49 +1,90 @@
-"""The shape of the project: which package may import which, how long a file may be, and what must be there.
+"""The shape of the project: imports, names, lengths of files, and the files that must exist.
 
-Follows the arrows of DESIGN.md (app → index → models, training → sources and models), read from the syntax trees.
+Holds what docs/ARCHITECTURE.md draws (app → index → models, training → sources, retrieval and models), read from the
+syntax trees.
 """
 
 import ast
 import os
 import re
 import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import alembic
 import pytest
 
+from tests.import_graph import circles, import_graph, imported, module_name, parsed, reached
+
 ROOT = Path(__file__).parent.parent
 OURS = ("alembic", "app", "benchmarks", "index", "models", "tests", "training")
+SHIPPED = ("app", "benchmarks", "index", "models", "training")  # where a name has one meaning
+PUBLIC_DOOR = "app/__init__.py"  # the one file that offers names of other files: `from app import Engine`
 MAX_LINES = 320
-TEXT = {".cfg", ".css", ".html", ".ini", ".js", ".json", ".mako", ".md", ".py", ".toml", ".yml", ".yaml", ""}
+TEXT = {
+    "",
+    ".cfg",
+    ".css",
+    ".html",
+    ".ini",
+    ".js",
+    ".json",
+    ".mako",
+    ".md",
+    ".py",
+    ".toml",
+    ".ts",
+    ".tsx",
+    ".txt",
+    ".yaml",
+    ".yml",
+}
 
 # Who may import what of ours; a name stands for the module and everything in it.
 ARROWS = {
     "models": ("models",),
     "index": ("index", "models"),
     "app": ("app", "index", "models"),
-    "training": ("training", "models", "index.sources", "index.families"),
+    "training": ("training", "models", "index.sources", "index.retrieval", "index.families"),
     "alembic": ("index.catalog", "index.migrations"),
 }
+# Numpy in, numpy out: neither these nor what they import may reach a database or the web.
+PURE = ("index.retrieval", "models.tracks", "models.posterior")
+IMPURE = ("alembic", "fastapi", "sqlalchemy", "starlette")
 EXPECTED = (
     ".ci/run",
     ".dockerignore",
+    ".editorconfig",
     ".gitignore",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Dockerfile",
+    "LICENSE",
     "Makefile",
     "README.md",
     "alembic.ini",
     "alembic/env.py",
     "app/main.py",
     "benchmarks/__main__.py",
+    "constraints.txt",
     "docker-compose.yml",
+    "docs/ARCHITECTURE.md",
     "index/catalog.py",
+    "index/retrieval.py",
     "models/weights/multi.safetensors",
     "models/weights/single.safetensors",
     "pyproject.toml",
     "training/splits.json",
 )
+
+
+def refuse(faults: Iterable[object]) -> None:
+    """Fail with one line for each fault."""
+    lines = [str(fault) for fault in faults]
+    assert not lines, "\n" + "\n".join(lines)
 
 
 @cache
@@ -60,27 +101,15 @@ def project_files() -> tuple[Path, ...]:
     return tuple(sorted(path for path in paths if path.is_file()))
 
 
-def python_files(package: str) -> list[Path]:
-    return [path for path in project_files() if path.suffix == ".py" and path.is_relative_to(ROOT / package)]
+def python_files(*packages: str) -> list[Path]:
+    files = [path for path in project_files() if path.suffix == ".py"]
+    return [path for path in files if path.relative_to(ROOT).parts[0] in packages]
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@cache
-def imported(path: Path) -> tuple[str, ...]:
-    """Full names of the modules that a file imports, wherever in it."""
-    names: list[str] = []
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            assert node.module is not None
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(names)
+def texts() -> list[tuple[str, str]]:
+    """Name and text of each file that is prose or code and not large."""
+    files = [path for path in project_files() if path.suffix in TEXT and path.stat().st_size < 1_000_000]
+    return [(name_of(path), path.read_bytes().decode("utf-8", "ignore")) for path in files]
 
 
 def name_of(path: Path) -> str:
@@ -93,8 +122,7 @@ def within(module: str, packages: tuple[str, ...]) -> bool:
 
 def users_of(library: str) -> set[str]:
     """Our files, tests aside, that import a library."""
-    packages = [package for package in OURS if package != "tests"]
-    files = [path for package in packages for path in python_files(package)]
+    files = python_files("alembic", *SHIPPED)
     return {name_of(path) for path in files if any(within(module, (library,)) for module in imported(path))}
 
 
@@ -111,7 +139,7 @@ def test_imports_follow_the_arrows(package: str) -> None:
             if not within(module, ours) or within(module, allowed) or parent:
                 continue
             faults.append(f"{name_of(path)} imports {module}")
-    assert not faults
+    refuse(faults)
 
 
 def test_faiss_is_imported_in_one_file() -> None:
@@ -130,19 +158,73 @@ def test_audio_is_decoded_in_one_place() -> None:
     assert users_of("av") == {"models/audio_tracks.py"}
 
 
-def test_files_are_small() -> None:
-    sizes = {
-        name_of(path): len(path.read_text().splitlines())
-        for package in OURS
-        for path in python_files(package)
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_reach_no_database_and_no_web(name: str) -> None:
+    path_of = {module_name(path, ROOT): path for path in python_files(*SHIPPED)}
+    assert name in path_of
+    modules = reached(import_graph(path_of.values(), ROOT), name)
+    faults = [
+        f"{module} imports {library}"
+        for module in modules
+        for library in imported(path_of[module])
+        if within(library, IMPURE)
+    ]
+    refuse(faults)
+
+
+def test_no_modules_import_each_other() -> None:
+    """A circle hidden in a function or under TYPE_CHECKING is one too."""
+    refuse(circles(import_graph(python_files("tests", *SHIPPED), ROOT)))
+
+
+def test_circles_are_found_as_chains() -> None:
+    graph = {
+        name: frozenset(imports.split())
+        for name, imports in {"a": "b d", "b": "c", "c": "a", "d": ""}.items()
     }
-    assert not {name: size for name, size in sizes.items() if size > MAX_LINES}
+    assert circles(graph) == ["a → b → c → a"]
+    assert not circles(graph | {"c": frozenset("d")})
+
+
+def test_a_class_name_exists_once() -> None:
+    files_of: dict[str, list[str]] = defaultdict(list)
+    for path in python_files(*SHIPPED):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                files_of[node.name].append(name_of(path))
+    refuse(f"{name}: {', '.join(files)}" for name, files in files_of.items() if len(files) > 1)
+
+
+def test_no_file_name_exists_three_times() -> None:
+    stems = Counter(path.stem for path in python_files(*SHIPPED) if not path.stem.startswith("__"))
+    refuse(f"{stem}.py: {number} files" for stem, number in stems.items() if number > 2)
+
+
+def test_names_are_imported_from_where_they_are_defined() -> None:
+    """No file but the public door offers the names of another one: by `__all__`, or by `import name as name`."""
+    faults = []
+    for path in python_files(*SHIPPED):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Name) and node.id == "__all__":
+                faults.append(f"{name_of(path)}: __all__")
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                again = [alias.name for alias in node.names if alias.name == alias.asname]
+                faults += [f"{name_of(path)}: {name} as {name}" for name in again]
+    refuse(fault for fault in faults if not fault.startswith(PUBLIC_DOOR))
+
+
+def test_files_are_small() -> None:
+    sizes = {name_of(path): len(path.read_text().splitlines()) for path in python_files(*OURS)}
+    refuse(f"{name}: {size} lines" for name, size in sizes.items() if size > MAX_LINES)
 
 
 def test_files_say_what_they_are() -> None:
-    files = [path for package in OURS for path in python_files(package)]
-    silent = [name_of(path) for path in files if parsed(path).body and not ast.get_docstring(parsed(path))]
-    assert not silent
+    silent = [
+        name_of(path)
+        for path in python_files(*OURS)
+        if parsed(path).body and not ast.get_docstring(parsed(path))
+    ]
+    refuse(silent)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -159,12 +241,30 @@ def test_ci_runs_what_developers_run() -> None:
 def test_no_paths_of_one_machine() -> None:
     """Nothing we commit names a home folder or another place that exists on one machine only."""
     pattern = re.compile(r"(?<![\w.:/-])/(?:" + "|".join(("home", "root", "Users", "work", "mnt")) + r")/\w")
-    faults = []
-    for path in project_files():
-        if path.suffix in TEXT and path.stat().st_size < 1_000_000:
-            text = path.read_bytes().decode("utf-8", "ignore")
-            faults += [f"{name_of(path)}: {match[0]}" for match in pattern.finditer(text)]
-    assert not faults
+    faults = [f"{name}: {match[0]}" for name, text in texts() for match in pattern.finditer(text)]
+    refuse(faults)
+
+
+def test_no_documents_from_outside_are_cited() -> None:
+    """Decisions, contract and vocabulary stand in docs/ARCHITECTURE.md; a reader has no other document."""
+    pattern = re.compile(r"\b(?:DESIGN|STYLE|FACTS|RECOGNISERS)\.md")
+    refuse(f"{name}: {match[0]}" for name, text in texts() for match in pattern.finditer(text))
+
+
+def test_the_map_of_the_project_is_true() -> None:
+    """Every path in docs/ARCHITECTURE.md exists, and every decision that a file cites is there."""
+    document = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    packages = "|".join((*OURS, "docs"))
+    paths = {path.rstrip(".") for path in re.findall(rf"(?<![\w./])(?:{packages})/[\w./-]*", document)}
+    assert paths
+    refuse(sorted(path for path in paths if not (ROOT / path).exists()))
+    decisions = set(re.findall(r"^(\d+)\. \*\*", document, re.MULTILINE))
+    cited = [
+        (name, number)
+        for name, text in texts()
+        for number in re.findall(r"ARCHITECTURE\.md, decision (\d+)", text)
+    ]
+    refuse(f"{name}: decision {number}" for name, number in cited if number not in decisions)
 
 
 def test_the_folder_alembic_does_not_shadow_the_package() -> None:

@@ -1,4 +1,4 @@
-"""What only a GPU can show: CPU and GPU give the same answers. Run with `pytest -m gpu`; skipped where there is no GPU."""
+"""Compares answers of GPU and CPU. Run with `pytest -m gpu`; skipped where there is no GPU."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_images_made_on_the_gpu_equal_those_made_on_the_cpu(tmp_path: Path) -> N
 
 
 def test_loaders_and_networks_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Printed, not judged: what else the GPU does is not known here."""
+    """Prints the rates without judging them: other work on the GPU changes them."""
     figures = training_speed.measure(Lab(tmp_path))
     assert all(figure.value > 0 for figure in figures)
     with capsys.disabled():

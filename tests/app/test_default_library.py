@@ -13,6 +13,7 @@ from models.encoder_pair import EncoderPair, Floats
 from models.errors import SourceError
 from tests.app.serving import problem, running, serving, settings_for, until
 from tests.app.sounds import mixture
+from tests.encoders import random_pair, random_pair_of
 from tests.index.tiny_soundfont import PATCHES, write_soundfont
 
 FILE = {"file": ("mix.wav", mixture())}
@@ -40,7 +41,7 @@ def ready(client: httpx.Client) -> bool:
 def test_first_start_answers_while_it_enrolls(tmp_path: Path, font: Path) -> None:
     heard: list[str] = []
     settings = settings_for(tmp_path / "data", default_library=str(font))
-    app = create_app(settings, pair=GatedPair.random(), listener=lambda view: heard.append(view.state))
+    app = create_app(settings, pair=random_pair_of(GatedPair), listener=lambda view: heard.append(view.state))
     with serving(app) as client:
         assert client.get("/healthz").status_code == 200
         answer = client.get("/readyz")
@@ -73,7 +74,7 @@ def test_another_encoder_enrolls_it_anew(tmp_path: Path, font: Path, pair: Encod
     with running(tmp_path / "data", pair, default_library=str(font)) as client:
         until(lambda: ready(client))
         before = client.get("/v1/libraries").json()["items"][0]
-    with running(tmp_path / "data", EncoderPair.random(seed=1), default_library=str(font)) as client:
+    with running(tmp_path / "data", random_pair(seed=1), default_library=str(font)) as client:
         until(lambda: ready(client))
         after = client.get("/v1/libraries").json()["items"]
         assert [library["num_instruments"] for library in after] == [2]
@@ -90,7 +91,7 @@ def test_another_encoder_leaves_what_somebody_added(tmp_path: Path, font: Path, 
             f"/v1/libraries/{library['id']}/instruments", files={"files": ("mine.wav", mixture())}
         )
         until(lambda: client.get(f"/v1/jobs/{added.json()['id']}").json()["state"] == "done")
-    with running(tmp_path / "data", EncoderPair.random(seed=1), default_library=str(font)) as client:
+    with running(tmp_path / "data", random_pair(seed=1), default_library=str(font)) as client:
         assert client.get("/v1/libraries").json()["items"][0]["num_instruments"] == 3
         problem(client.post("/v1/queries", files=FILE), 409, "encoder-mismatch")
 

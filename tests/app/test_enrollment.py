@@ -16,6 +16,7 @@ from index.catalog import Catalog, Job
 from models.encoder_pair import EncoderPair, Floats
 from tests.app.serving import enrolled, finished_job, problem, running
 from tests.app.sounds import RATE, audio, tone, zipped
+from tests.encoders import random_pair, random_pair_of
 from tests.index.tiny_soundfont import PATCHES, soundfont_bytes
 
 
@@ -195,7 +196,7 @@ class SteppedPair(EncoderPair):
 
 @pytest.fixture
 def stepped() -> SteppedPair:
-    pair = SteppedPair.random()
+    pair = random_pair_of(SteppedPair)
     assert isinstance(pair, SteppedPair)
     pair.pause()
     return pair
@@ -268,7 +269,7 @@ def test_a_library_of_another_encoder_is_refused(tmp_path: Path, pair: EncoderPa
     with running(tmp_path, pair) as client:
         client.post("/v1/libraries", json={"name": "L"})
         enrolled(client, "L", *FILES)
-    with running(tmp_path, EncoderPair.random(seed=1)) as client:
+    with running(tmp_path, random_pair(seed=1)) as client:
         mix = {"file": ("a.wav", io.BytesIO(audio(tone(110.0))))}
         body = problem(client.post("/v1/queries", files=mix), 409, "encoder-mismatch")
         assert body["value"] != body["limit"]

@@ -14,6 +14,7 @@ from app.query_queue import QueryQueue, QueueFull
 from models.encoder_pair import EncoderPair, Floats
 from tests.app.serving import enrolled, problem, running, until
 from tests.app.sounds import audio, mixture, tone
+from tests.encoders import random_pair_of
 
 LIMIT = 50_000
 
@@ -104,7 +105,7 @@ class PausedPair(EncoderPair):
 
 
 def test_full_queue_is_a_503(tmp_path: Path) -> None:
-    with running(tmp_path, PausedPair.random(), max_waiting_queries=1) as client:
+    with running(tmp_path, random_pair_of(PausedPair), max_waiting_queries=1) as client:
         client.post("/v1/libraries", json={"name": "One"})
         enrolled(client, "One", ("Low Bass.wav", audio(tone(110.0))))
         answers: list[httpx.Response] = []

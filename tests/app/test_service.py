@@ -14,6 +14,7 @@ from models import errors
 from models.encoder_pair import EncoderPair, Floats
 from tests.app.serving import enrolled, problem, running, serving, settings_for
 from tests.app.sounds import audio, mixture, tone
+from tests.encoders import random_pair_of
 
 
 def test_alive_and_ready(client: httpx.Client, library: dict[str, Any], pair: EncoderPair) -> None:
@@ -74,7 +75,10 @@ class BrokenPair(EncoderPair):
 
 
 def test_a_bug_is_a_problem_without_details(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with running(tmp_path, BrokenPair.random()) as client, caplog.at_level(logging.ERROR, logger="showme"):
+    with (
+        running(tmp_path, random_pair_of(BrokenPair)) as client,
+        caplog.at_level(logging.ERROR, logger="showme"),
+    ):
         client.post("/v1/libraries", json={"name": "One"})
         enrolled(client, "One", ("Low Bass.wav", audio(tone(110.0))))
         body = problem(

@@ -12,6 +12,7 @@ from models.encoder_pair import EncoderPair
 from tests.app.serving import enrolled, finished_job, problem, running, until
 from tests.app.sounds import TONES, audio, mixture, tone
 from tests.app.test_enrollment import SteppedPair, send
+from tests.encoders import random_pair, random_pair_of
 from tests.index.tiny_soundfont import PATCHES, write_soundfont
 
 FILES = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
@@ -176,7 +177,7 @@ def test_without_time_to_undo_deleting_is_for_good(tmp_path: Path, pair: Encoder
 
 
 def test_an_instrument_can_be_deleted_while_its_library_is_being_added_to(tmp_path: Path) -> None:
-    stepped = SteppedPair.random()
+    stepped = random_pair_of(SteppedPair)
     assert isinstance(stepped, SteppedPair)
     stepped.pause()
     stepped.allowed.set()
@@ -202,7 +203,7 @@ def test_a_refilled_default_library_keeps_corrections(tmp_path: Path, pair: Enco
         item = instruments(client, "Studio")[PATCHES[0].name]
         client.patch(f"/v1/instruments/{item['id']}", json={"name": "Mine", "family": "organ"})
     with running(
-        tmp_path / "data", EncoderPair.random(seed=1), default_library=str(font)
+        tmp_path / "data", random_pair(seed=1), default_library=str(font)
     ) as client:  # as after an upgrade
         until(lambda: client.get("/readyz").status_code == 200)
         found = instruments(client, "Studio")

@@ -1,6 +1,6 @@
 """Checks docker-compose.yml and the Dockerfile without a Docker engine (`make compose-check`).
 
-A compose client, where there is one, resolves both profiles; what the project promises of them is checked from the files.
+If a compose client is installed, it resolves both profiles; without one, the files alone are checked.
 """
 
 import shutil
@@ -17,7 +17,7 @@ PROFILES = ("cpu", "gpu")
 
 
 def client() -> list[str] | None:
-    """The compose client of this machine."""
+    """The command of this machine's compose client; None without one."""
     for command in CLIENTS:
         if shutil.which(command[0]):
             found = subprocess.run([*command, "version"], capture_output=True, check=False)
@@ -27,7 +27,7 @@ def client() -> list[str] | None:
 
 
 def resolved(command: list[str], profile: str) -> dict[str, Any]:
-    """The configuration that the client makes of a profile."""
+    """The configuration of a profile as the client resolves it."""
     arguments = [*command, "--profile", profile, "config"]
     found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     if found.returncode:
@@ -37,7 +37,7 @@ def resolved(command: list[str], profile: str) -> dict[str, Any]:
 
 
 def compose_faults(configuration: dict[str, Any], profile: str) -> list[str]:
-    """What a profile's service lacks."""
+    """The faults of a profile's service, one sentence each."""
     service = configuration["services"].get(profile)
     if service is None:
         return [f"no service {profile}"]
@@ -82,7 +82,7 @@ def dockerfile_faults() -> list[str]:
 
 
 def main() -> int:
-    """Exit status 0 when nothing is at fault."""
+    """Print the faults; returns exit status 0 if there are none."""
     command = client()
     plain: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     print(f"compose client: {' '.join(command) if command else 'none, the files alone are checked'}")

@@ -1,6 +1,6 @@
-"""Runs the Dockerfile's own COPY and pip steps in a fresh virtual environment (`make docker-steps`).
+"""Runs the COPY and pip steps of the Dockerfile in a fresh virtual environment (`make docker-steps`).
 
-For machines without a Docker engine: the base image is replaced by this Python, the image's folders by temporary ones.
+For machines without a Docker engine: this Python replaces the base image, temporary folders replace the image's.
 """
 
 import argparse
@@ -26,7 +26,7 @@ INSTALLED = (
 
 
 def copy(instruction: Instruction, workdir: Path) -> None:
-    """A COPY from the build context into the working directory."""
+    """Carry out a COPY from the build context into the working directory."""
     *sources, _ = instruction.value.split()
     for source in sources:
         root = ROOT / source
@@ -46,7 +46,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def run(variant: str, folder: Path) -> None:
-    """Build in `folder`; raises CalledProcessError at the first step that fails."""
+    """Install in `folder` and check the result. Raises CalledProcessError at the first step that fails."""
     found = instructions()
     arguments = {"VARIANT": variant, "TORCH_INDEX": os.environ.get("TORCH_INDEX", "")}
     venv.create(folder / "venv", with_pip=True)
@@ -69,7 +69,7 @@ def run(variant: str, folder: Path) -> None:
 
 
 def main() -> int:
-    """Exit status 0 when every step succeeds; the environment is removed again unless it is to be kept."""
+    """Returns exit status 0 if every step succeeds; removes the environment unless `--keep` is given."""
     parser = argparse.ArgumentParser(prog="python -m tests.deployment.docker_steps", description=__doc__)
     parser.add_argument("variant", nargs="?", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument(

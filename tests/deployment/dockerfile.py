@@ -1,6 +1,6 @@
-"""Reads the Dockerfile as a list of instructions, for checks on machines without a Docker engine.
+"""Parses the Dockerfile into instructions, for checks on machines without a Docker engine.
 
-Only what our Dockerfile uses: comments, continued lines, and one stage.
+Knows comments, continued lines and one stage, as our Dockerfile has them.
 """
 
 import json
@@ -38,7 +38,7 @@ def instructions(path: Path = ROOT / "Dockerfile") -> list[Instruction]:
 
 
 def environment(found: list[Instruction], build_arguments: dict[str, str]) -> dict[str, str]:
-    """What ARG and ENV set, the build's arguments winning over ARG's defaults."""
+    """The variables that ARG and ENV set; build arguments override the defaults of ARG."""
     values: dict[str, str] = {}
     for instruction in found:
         if instruction.keyword == "ARG":
@@ -50,7 +50,7 @@ def environment(found: list[Instruction], build_arguments: dict[str, str]) -> di
 
 
 def in_context(path: Path, ignore: Path = ROOT / ".dockerignore") -> bool:
-    """Whether a file of ours reaches the build: our .dockerignore drops everything, lets some back in, drops caches."""
+    """Whether a file reaches the build: .dockerignore drops all files, admits some again, and drops caches."""
     name = path.relative_to(ROOT).as_posix()
     rules = [line.strip() for line in ignore.read_text().splitlines() if line.strip()]
     let_in = [rule[1:] for rule in rules if rule.startswith("!")]

@@ -17,6 +17,7 @@ from index.sources.soundfont import SoundFontSource
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound, SourceError
+from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, open_index, state_of, write_tone
 from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import PATCHES
@@ -144,7 +145,7 @@ def test_an_unknown_library_and_a_foreign_encoder_are_refused_before_any_work(
 
     with pytest.raises(LibraryNotFound):
         enroll(enrolled, pair, "nowhere", few, progress=never)
-    other_pair = EncoderPair.random(seed=1)
+    other_pair = random_pair(seed=1)
     with pytest.raises(EncoderMismatch):
         enroll(enrolled, other_pair, LIBRARY, few, progress=never)
     other = open_index(enrolled.folder.root, other_pair)
@@ -157,7 +158,7 @@ def test_an_empty_library_takes_the_encoder_of_its_first_instruments(
     index: InstrumentIndex, few: FakeSource
 ) -> None:
     index.libraries.create("Lib")
-    other_pair = EncoderPair.random(seed=1)
+    other_pair = random_pair(seed=1)
     other = open_index(index.folder.root, other_pair)
     enroll(other, other_pair, "Lib", few)
     assert other.libraries.get("Lib").encoder_hash == other_pair.encoder_hash

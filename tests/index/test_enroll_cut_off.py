@@ -11,6 +11,7 @@ from index.instrument_index import InstrumentIndex
 from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound
+from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, open_index, state_of
 from tests.index.fake_source import FakeSource
 
@@ -120,7 +121,7 @@ def test_a_library_filled_by_another_encoder_meanwhile_is_left_alone(
     index: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
     index.libraries.create("Lib")
-    other_pair = EncoderPair.random(seed=1)
+    other_pair = random_pair(seed=1)
     other = open_index(index.folder.root, other_pair)
     with pytest.raises(EncoderMismatch, match="showme index add"):
         enroll(index, pair, "Lib", few, progress=cut_at(2, lambda: enroll(other, other_pair, "Lib", few)))

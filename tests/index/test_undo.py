@@ -13,6 +13,7 @@ from index.instrument_index import InstrumentIndex
 from index.migrations import CONNECTION, alembic_config, migrating
 from models.encoder_pair import EncoderPair
 from models.errors import LibraryNotFound
+from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, open_index, vector_file
 from tests.index.fake_source import FakeInstrument, FakeSource
 
@@ -82,7 +83,7 @@ def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
     (first, *_) = enroll(index, pair, library.id, few).added
     index.libraries.empty(library.id)
     assert index.libraries.get(library.id).num_instruments == 0
-    other_pair = EncoderPair.random(seed=1)
+    other_pair = random_pair(seed=1)
     other = open_index(index.folder.root, other_pair)
     (added,) = enroll(other, other_pair, library.id, FakeSource(FakeInstrument("Other"))).added
     other.instruments.delete(added.id)

@@ -1,4 +1,4 @@
-"""A file is whole or not there, and what was there before stays until the new one is whole."""
+"""Atomic files appear whole, and the old file stays until the new one is whole."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def break_off(path: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     write_atomically(path, b"old")
     with pytest.raises(KeyboardInterrupt):

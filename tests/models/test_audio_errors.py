@@ -1,4 +1,4 @@
-"""Bad audio: each kind of broken, lying or hostile file gets its own error, or what can be decoded of it."""
+"""Bad audio: each broken, lying or hostile file raises its own error, or gives the part that decodes."""
 
 import io
 import struct
@@ -18,9 +18,8 @@ from models.errors import (
     RangeOutsideAudio,
     UnsupportedAudio,
 )
-from tests.models.test_audio import ALL_FORMATS, RATE, file_of, sine, song
+from tests.models.audio_files import ALL_FORMATS, RATE, file_of, sine
 
-__all__ = ["song"]  # the fixture
 FLAC_TOTAL_BYTE = 8 + 13  # the 36-bit number of samples in STREAMINFO begins in this byte's low half
 
 

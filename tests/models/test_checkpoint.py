@@ -1,4 +1,4 @@
-"""Checkpoints rebuild their network, refuse what is damaged, and a pair that does not belong together is not served."""
+"""Checkpoints rebuild their network; damaged files and pairs that do not belong together are refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The front end: equal to torchaudio's where that imports, level-invariant, finite on silence, one fixed length."""
+"""The front end: equal to torchaudio's if that imports, level-invariant, finite on silence, one fixed length."""
 
 import math
 

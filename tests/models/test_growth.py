@@ -1,4 +1,4 @@
-"""A grown network begins as the trained one it came from: what it has more of starts idle."""
+"""A grown network starts equal to the trained one it copies: its additional blocks are idle."""
 
 from dataclasses import replace
 

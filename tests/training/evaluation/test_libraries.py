@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
+from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import write_splits
 from training.evaluation.embeddings import ClipEmbeddings, unit
 from training.evaluation.libraries import DistractorPool, in_words
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def views(folder: Path, tmp_path: Path) -> dict[str, ClipEmbeddings]:
-    pair = EncoderPair.random()
+    pair = random_pair()
     return {split: ClipEmbeddings.open(pair, folder, split, tmp_path) for split in SIZES}
 
 
@@ -73,25 +73,25 @@ def test_impossible_sizes_are_named(distractors: DistractorPool, size: int) -> N
 
 
 def test_embeddings_are_kept_by_the_encoders_hash(folder: Path, tmp_path: Path) -> None:
-    first = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path)
+    first = ClipEmbeddings.open(random_pair(), folder, "test-b", tmp_path)
     wanted = first.of_rows(np.array([5, 0, 5]))
     np.testing.assert_array_equal(wanted[0], wanted[2])
-    other = ClipEmbeddings.open(EncoderPair.random(1), folder, "test-b", tmp_path)
+    other = ClipEmbeddings.open(random_pair(1), folder, "test-b", tmp_path)
     assert len(list(tmp_path.glob("embeddings-test-b-*.npy"))) == 2
     assert np.abs(other.of_rows(np.array([5])) - wanted[0]).max() > 1e-3
 
 
 def test_kept_embeddings_are_read_again_and_torn_ones_made_again(folder: Path, tmp_path: Path) -> None:
     rows = np.array([0, 5])
-    wanted = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    wanted = ClipEmbeddings.open(random_pair(), folder, "test-b", tmp_path).of_rows(rows)
     (path,) = tmp_path.glob("*.npy")
     kept = np.load(path, mmap_mode="r+")
     assert np.flatnonzero(kept.any(axis=1)).tolist() == [0, 5]
     kept[0] = kept[0, ::-1]  # whole, if wrong: it is not made again
     kept[5, 10:] = 0
-    got = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    got = ClipEmbeddings.open(random_pair(), folder, "test-b", tmp_path).of_rows(rows)
     np.testing.assert_array_equal(got[0], wanted[0, ::-1])
     np.testing.assert_allclose(got[1], wanted[1], atol=1e-6)
     path.write_bytes(path.read_bytes()[:100])
-    again = ClipEmbeddings.open(EncoderPair.random(), folder, "test-b", tmp_path).of_rows(rows)
+    again = ClipEmbeddings.open(random_pair(), folder, "test-b", tmp_path).of_rows(rows)
     np.testing.assert_allclose(again, wanted, atol=1e-6)

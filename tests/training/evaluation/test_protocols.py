@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from index.retrieval import Slots
-from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
+from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
@@ -26,7 +26,7 @@ SPLITS = {"train": (4, 8), "test-same": (10, 8)}
 def context(tmp_path_factory: pytest.TempPathFactory) -> EvaluationContext:
     folder = tmp_path_factory.mktemp("bank")
     write_splits(folder, SPLITS)
-    pair = EncoderPair.random()
+    pair = random_pair()
     own, train = (
         ClipEmbeddings.open(pair, folder, name, folder / "cache") for name in ("test-same", "train")
     )
@@ -127,8 +127,8 @@ def test_the_family_given_only_its_instruments_compete(context: EvaluationContex
 
 def test_three_is_skipped_in_words_where_a_part_is_missing(tmp_path: Path) -> None:
     write_splits(tmp_path, {"test-same": (3, 7)})
-    own = ClipEmbeddings.open(EncoderPair.random(), tmp_path, "test-same", tmp_path)
-    (table,) = three.tables(EvaluationContext(EncoderPair.random(), own, num_mixtures=4))
+    own = ClipEmbeddings.open(random_pair(), tmp_path, "test-same", tmp_path)
+    (table,) = three.tables(EvaluationContext(random_pair(), own, num_mixtures=4))
     assert not table.rows
     assert "skipped: test-same" in table.notes[0]
     assert "bass (bass): 1" in table.notes[0]
