@@ -17,8 +17,8 @@ from index.retrieval import (
     Bools,
     Floats,
     Ints,
+    QuerySlots,
     Retrieval,
-    Slots,
     encode_samples,
     retrieve,
     retrieve_as_published,
@@ -135,7 +135,9 @@ class _Answer:
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
 
-    def of_tracks(self, found: Retrieval, slots: Slots, timeline: Timeline, threshold: float) -> QueryResult:
+    def of_tracks(
+        self, found: Retrieval, slots: QuerySlots, timeline: Timeline, threshold: float
+    ) -> QueryResult:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
         heard = tuple(
@@ -145,7 +147,7 @@ class _Answer:
         return self._result(found, heard, len(tracks))
 
     def as_published(
-        self, found: Retrieval, slots: Slots, timeline: Timeline, start_seconds: float
+        self, found: Retrieval, slots: QuerySlots, timeline: Timeline, start_seconds: float
     ) -> QueryResult:
         """The paper's answer: all M slots over the whole range; as many instruments as are named."""
         spans = ((start_seconds, timeline.end),)

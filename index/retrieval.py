@@ -45,7 +45,7 @@ class WindowEncoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Slots:
+class QuerySlots:
     """The multi encoder's output for a query: `embedding [w, M, dim]` of unit norm, `presence [w, M]` in 0…1.
 
     Windows of silence are not encoded: both arrays are zero there.
@@ -54,10 +54,10 @@ class Slots:
     embedding: Floats
     presence: Floats
 
-    def sounding(self) -> "Slots":
+    def sounding(self) -> "QuerySlots":
         """The windows that were encoded."""
         chosen = self.embedding.any(axis=(1, 2))
-        return Slots(self.embedding[chosen], self.presence[chosen])
+        return QuerySlots(self.embedding[chosen], self.presence[chosen])
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Retrieval:
         return tuple(int(track) for track in np.flatnonzero(share >= min(MIN_SHARE, float(share.max()))))
 
 
-def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[Slots, list[int]]:
+def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[QuerySlots, list[int]]:
     """Encode `samples [n]` in windows that overlap by half; the first sample of each window comes second.
 
     Silent windows are not encoded. Raises SilentAudio if all are silent.
@@ -109,10 +109,10 @@ def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[Slots, list
     embedding = np.zeros((len(windows), encoder.num_slots, encoder.embedding_dim), np.float32)
     presence = np.zeros((len(windows), encoder.num_slots), np.float32)
     embedding[sounding], presence[sounding] = encoder.encode(windows[sounding])
-    return Slots(embedding, presence), starts
+    return QuerySlots(embedding, presence), starts
 
 
-def retrieve(slots: Slots, cosines: Cosines, threshold: float, hidden: Bools | None = None) -> Retrieval:
+def retrieve(slots: QuerySlots, cosines: Cosines, threshold: float, hidden: Bools | None = None) -> Retrieval:
     """Rank a library for a query and name as many instruments as there are tracks.
 
     The ranking is by `sustained_posterior` over all slots, which is better than one over the tracks' embeddings
@@ -135,7 +135,7 @@ def retrieve(slots: Slots, cosines: Cosines, threshold: float, hidden: Bools | N
     return Retrieval(presence, cosine, probability, score, named, tuple(tracks))
 
 
-def sustained_posterior(slots: Slots, cosines: Cosines, hidden: Bools | None = None) -> Floats:
+def sustained_posterior(slots: QuerySlots, cosines: Cosines, hidden: Bools | None = None) -> Floats:
     """The probability of each instrument, `[n]`: its posterior in one window, averaged over fifteen seconds, at its highest.
 
     The average is over `SUSTAINED_WINDOWS` successive windows, or over all where there are fewer. Windows are read in
@@ -161,7 +161,7 @@ def sustained_posterior(slots: Slots, cosines: Cosines, hidden: Bools | None = N
     return best
 
 
-def retrieve_as_published(slots: Slots, cosines: Cosines, hidden: Bools | None = None) -> Retrieval:
+def retrieve_as_published(slots: QuerySlots, cosines: Cosines, hidden: Bools | None = None) -> Retrieval:
     """Rank and name instruments by section 3.3 of Kim et al. 2022: every slot retrieves its most similar instrument.
 
     A slot's cosine with an instrument is its highest over the windows, an instrument's score its highest over slots. The

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from index.retrieval import Slots
+from index.retrieval import QuerySlots
 from models.checkpoint import file_hash, load_multi, load_single, save_checkpoint
 from models.device import DEVICES, choose_device
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
@@ -40,7 +40,7 @@ FAR_SHARE = 0.05  # of the right hits that may be called far
 class Validation:
     """Passages of fifteen seconds of the validation instruments, encoded, and the library that answers them."""
 
-    encoded: list[Slots]
+    encoded: list[QuerySlots]
     playing: list[Places]
     library: Floats
 

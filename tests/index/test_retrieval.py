@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from index import retrieval
 from index.query import SlotResult
 from index.records import Hit
-from index.retrieval import Cosines, Slots, retrieve, retrieve_as_published, sustained_posterior
+from index.retrieval import Cosines, QuerySlots, retrieve, retrieve_as_published, sustained_posterior
 from models.posterior import library_posterior
 
 DIM = 24
@@ -23,13 +23,13 @@ def cosines_with(library: np.ndarray) -> Cosines:
     return lambda queries: np.asarray(queries @ library.T, np.float32)
 
 
-def scene(seed: int, num_windows: int, num_slots: int, num_instruments: int) -> tuple[Slots, np.ndarray]:
+def scene(seed: int, num_windows: int, num_slots: int, num_instruments: int) -> tuple[QuerySlots, np.ndarray]:
     """Random slots, and a library `[num_instruments, DIM]`."""
     rng = np.random.default_rng(seed)
     library = unit(rng.standard_normal((num_instruments, DIM)))
     slots = unit(rng.standard_normal((num_windows, num_slots, DIM)))
     presence = rng.uniform(0, 1, (num_windows, num_slots)).astype(np.float32)
-    return Slots(slots, presence), library
+    return QuerySlots(slots, presence), library
 
 
 @settings(deadline=None)
@@ -51,7 +51,7 @@ def test_the_published_rule_equals_section_3_3_spelled_out(
     assert found.ranking().tolist() == np.argsort(-found.score, kind="stable").tolist()
 
 
-def slow_sustained(slots: Slots, library: np.ndarray) -> np.ndarray:
+def slow_sustained(slots: QuerySlots, library: np.ndarray) -> np.ndarray:
     """The highest mean over five successive windows, of one window's posterior."""
     windows = [
         library_posterior(embedding @ library.T, presence)
@@ -115,7 +115,7 @@ def test_hidden_instruments_are_neither_ranked_nor_named() -> None:
 def test_silent_windows_do_not_lower_a_probability() -> None:
     slots, library = scene(7, 3, 4, 6)
     silence = np.zeros_like(slots.embedding)
-    longer = Slots(
+    longer = QuerySlots(
         np.concatenate([silence, slots.embedding, silence]),
         np.concatenate([np.zeros_like(slots.presence), slots.presence, np.zeros_like(slots.presence)]),
     )
@@ -130,7 +130,7 @@ def test_silent_windows_do_not_lower_a_probability() -> None:
 
 def test_without_a_believed_slot_there_is_a_ranking_and_nothing_is_named() -> None:
     slots, library = scene(11, 2, 3, 5)
-    found = retrieve(Slots(slots.embedding, slots.presence * 0.1), cosines_with(library), THRESHOLD)
+    found = retrieve(QuerySlots(slots.embedding, slots.presence * 0.1), cosines_with(library), THRESHOLD)
     assert (len(found.tracks), len(found.named)) == (0, 0)
     assert len(found.ranking()) == 5
     assert found.tracks_of(0) == ()
@@ -139,7 +139,7 @@ def test_without_a_believed_slot_there_is_a_ranking_and_nothing_is_named() -> No
 def test_an_instrument_was_heard_in_the_tracks_that_give_it_a_share() -> None:
     library = np.eye(DIM, dtype=np.float32)[:3]
     both = unit(library[0] + library[1])
-    slots = Slots(np.stack([library[0], both, library[2]])[None], np.full((1, 3), 0.9, np.float32))
+    slots = QuerySlots(np.stack([library[0], both, library[2]])[None], np.full((1, 3), 0.9, np.float32))
     found = retrieve(slots, cosines_with(library), THRESHOLD)
     track_of = {int(track.embedding.argmax()): place for place, track in enumerate(found.tracks)}
     assert len(found.tracks) in (2, 3)

@@ -12,9 +12,9 @@ from models.encoder_pair import EncoderPair
 from training.bank import Bank
 from training.config import load_recipe
 from training.effects.chain import Effects
+from training.evaluation.distractors import DistractorPool
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
-from training.evaluation.libraries import DistractorPool
 from training.evaluation.mixtures import LabelledMixtures, encode_labelled, random_mixtures, rendered_mixtures
 
 PAPER_LIBRARY = 53

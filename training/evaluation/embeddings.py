@@ -1,6 +1,6 @@
 """Embeddings of a data set's clips, computed when they are first asked for and kept beside the encoder's hash.
 
-Libraries of ten thousand instruments (`training/evaluation/libraries.py`) would take minutes to embed for every table;
+Libraries of ten thousand instruments (`training/evaluation/distractors.py`) would take minutes to embed for every table;
 enrollment is the normalised mean of an instrument's clips (Kim et al. 2022, section 5.1).
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 from index.families import FAMILIES
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
-from training.evaluation.libraries import in_words
+from training.evaluation.distractors import in_words
 from training.evaluation.metrics import Bools, Floats, Values
 from training.evaluation.mixtures import (
     MAX_INSTRUMENTS,

@@ -10,7 +10,7 @@ import numpy as np
 
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
-from training.evaluation.libraries import in_words
+from training.evaluation.distractors import in_words
 from training.evaluation.metrics import Floats, Values
 from training.evaluation.mixtures import (
     MAX_INSTRUMENTS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from index.retrieval import Slots, retrieve
+from index.retrieval import QuerySlots, retrieve
 from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.metrics import Bools, Floats
@@ -72,7 +72,7 @@ def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
     probability = np.zeros((len(encoded), len(library)), np.float32)
     named = np.zeros(probability.shape, dtype=bool)
     for row in range(len(encoded)):
-        slots = Slots(encoded.embedding[row : row + 1], encoded.presence[row : row + 1])
+        slots = QuerySlots(encoded.embedding[row : row + 1], encoded.presence[row : row + 1])
         found = retrieve(slots, lambda embedding: embedding @ library.T, encoded.threshold)
         probability[row] = found.probability
         named[row, found.named] = True

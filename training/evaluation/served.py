@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from index.retrieval import Retrieval, Slots, encode_samples, retrieve
+from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
+from training.evaluation.distractors import in_words
 from training.evaluation.held_out import HeldOut, to_float
-from training.evaluation.libraries import in_words
 from training.evaluation.metrics import Bools, Floats, Values, mean_average_precision, ratio
 from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
 from training.evaluation.report import ReportRow, Table
@@ -64,7 +64,7 @@ def passages(held: HeldOut, numbers: Sequence[int], seed: int) -> Iterator[Passa
         yield Passage(wave, playing)
 
 
-def answer(slots: Slots, library: Floats, threshold: float) -> Retrieval:
+def answer(slots: QuerySlots, library: Floats, threshold: float) -> Retrieval:
     """Answer a query as `POST /v1/queries` does in its default mode, from a library `[instruments, dim]`."""
     return retrieve(slots, lambda embedding: embedding @ library.T, threshold)
 
@@ -130,7 +130,9 @@ def blind(playing: Sequence[Places], num_instruments: int, seed: int) -> Answere
     return Answered(score, rank < count, lanes)
 
 
-def ours(encoded: Sequence[Slots], playing: Sequence[Places], library: Floats, threshold: float) -> Answered:
+def ours(
+    encoded: Sequence[QuerySlots], playing: Sequence[Places], library: Floats, threshold: float
+) -> Answered:
     """The service's answers."""
     found = [answer(slots, library, threshold) for slots in encoded]
     named = np.zeros((len(found), len(library)), dtype=bool)
@@ -167,7 +169,9 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     yield Table(NAME, context.split, NAME, "the answer of the service", tuple(notes), tuple(rows))
 
 
-def encode_passages(context: EvaluationContext, numbers: Sequence[int]) -> tuple[list[Slots], list[Places]]:
+def encode_passages(
+    context: EvaluationContext, numbers: Sequence[int]
+) -> tuple[list[QuerySlots], list[Places]]:
     """The slots of one passage for each of `numbers`, and the instruments that play in it."""
     found = list(passages(context.held, numbers, context.seed))
     return [encode_samples(context.pair, one.wave)[0] for one in found], [one.playing for one in found]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from index.retrieval import Slots
+from index.retrieval import QuerySlots
 from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, save_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
@@ -202,7 +202,7 @@ def validation(
 ) -> release.Validation:
     """Passages of one window with a slot for each of `shown`, embedded as the library has it; `playing` plays."""
     library = np.eye(7, dtype=np.float32)
-    slots = Slots(library[list(shown)][None], np.array([presence], np.float32))
+    slots = QuerySlots(library[list(shown)][None], np.array([presence], np.float32))
     return release.Validation([slots] * num_passages, [np.array(playing)] * num_passages, library)
 
 
@@ -219,7 +219,9 @@ def test_right_first_hits_of_tracks_decide_what_is_close() -> None:
         right = np.array([value, 0, np.sqrt(1 - value**2), 0], np.float32)  # its rest is outside the library
         wrong = np.array([0, 0.9, 0, np.sqrt(1 - 0.81)], np.float32)
         unused = np.array([0.99, 0, 0, np.sqrt(1 - 0.99**2)], np.float32)
-        encoded.append(Slots(np.stack([right, wrong, unused])[None], np.array([[0.9, 0.9, 0.1]], np.float32)))
+        encoded.append(
+            QuerySlots(np.stack([right, wrong, unused])[None], np.array([[0.9, 0.9, 0.1]], np.float32))
+        )
     found = release.Validation(encoded, [np.array([0])] * 41, np.eye(2, 4, dtype=np.float32))
     assert release.close_similarity(found, 0.5) == pytest.approx(0.22)
     nobody = release.Validation(encoded, [np.array([1])] * 41, np.eye(1, 4, dtype=np.float32))

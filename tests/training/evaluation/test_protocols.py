@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.retrieval import Slots
+from index.retrieval import QuerySlots
 from models.errors import TrainingError
 from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
@@ -194,7 +194,7 @@ def test_served_measures_two_libraries_beside_chance(context: EvaluationContext)
 
 
 def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
-    """Slots that are the instruments' own embeddings, in every window."""
+    """QuerySlots that are the instruments' own embeddings, in every window."""
     library = np.eye(8, dtype=np.float32)
     playing = [np.array([0, 3]), np.array([5]), np.array([2, 6, 7])]
     encoded = []
@@ -204,7 +204,7 @@ def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
         embedding[:, : len(places)] = library[places]
         presence = np.zeros((4, 3), np.float32)
         presence[:, : len(places)] = 0.95
-        encoded.append(Slots(embedding, presence))
+        encoded.append(QuerySlots(embedding, presence))
     found = served.figures(served.ours(encoded, playing, library, 0.4), 8, seed=0)
     for name, figure in found.items():
         assert figure.value == (0 if name == "count_error" else 1), name

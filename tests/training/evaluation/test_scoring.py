@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from index.retrieval import Slots, retrieve
+from index.retrieval import QuerySlots, retrieve
 from models.posterior import library_posterior
 from training.evaluation.metrics import unit_weights
 from training.evaluation.paper import table_2
@@ -73,7 +73,7 @@ def test_an_answer_holds_the_papers_score_and_the_served_ranking() -> None:
     assert found.highest[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
     assert found.cosine[4, 1, 2] == pytest.approx(encoded.embedding[4, 1] @ library[2], abs=1e-6)
     for row in range(len(encoded)):
-        slots = Slots(encoded.embedding[row : row + 1], encoded.presence[row : row + 1])
+        slots = QuerySlots(encoded.embedding[row : row + 1], encoded.presence[row : row + 1])
         served = retrieve(slots, lambda embedding: embedding @ library.T, THRESHOLD)
         assert set(np.flatnonzero(found.named[row]).tolist()) == set(served.named.tolist())
         assert np.array_equal(np.argsort(-found.probability[row], kind="stable"), served.ranking())

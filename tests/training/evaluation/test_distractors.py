@@ -8,8 +8,8 @@ import pytest
 from models.errors import TrainingError
 from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import write_splits
+from training.evaluation.distractors import DistractorPool, in_words
 from training.evaluation.embeddings import ClipEmbeddings, unit
-from training.evaluation.libraries import DistractorPool, in_words
 
 SIZES = {"train": (6, 4), "test-a": (5, 3), "test-b": (4, 3)}
 CHOSEN = (0, 1, 4)
