@@ -43,7 +43,7 @@ TORCH = "$$(grep '^torch==' $(CONSTRAINTS))"
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: PORT HOST SHOWME_DATA_DIR VARIANT=cpu|gpu TORCH_INDEX VENV ARGS"
+	@echo "  variables: PORT HOST SHOWME_DATA_DIR VARIANT=cpu|gpu TORCH_INDEX VENV TEST_WORKERS ARGS"
 
 install: $(INSTALLED) ## create .venv and install everything, the command `showme` too
 

@@ -262,7 +262,8 @@ def test_the_map_of_the_project_is_true() -> None:
     cited = [
         (name, number)
         for name, text in texts()
-        for number in re.findall(r"ARCHITECTURE\.md, decision (\d+)", text)
+        for numbers in re.findall(r"ARCHITECTURE\.md, decisions? ([\d, and]+)", text)
+        for number in re.findall(r"\d+", numbers)
     ]
     refuse(f"{name}: decision {number}" for name, number in cited if number not in decisions)
 
