@@ -66,13 +66,11 @@ class LinkedSlots:
 
 
 def believed_slots(presence: Floats, threshold: float) -> Bools:
-    """Mark the slots to believe, `[w, M]`, by their `presence [w, M]`: the presence rule of the whole project.
+    """Mark the slots to believe, `[w, M]`: those whose `presence [w, M]` reaches `threshold`.
 
-    Each window believes its surest slots, as many as its presence sums to (rounded up), and none below `threshold`.
+    This is the presence rule of the whole project; `training/release.py` chooses the threshold on validation.
     """
-    expected = np.ceil(presence.sum(axis=1, dtype=np.float64) - 1e-6)  # [w]
-    rank = np.argsort(np.argsort(-presence, axis=1, kind="stable"), axis=1, kind="stable")
-    believed: Bools = (rank < expected[:, None]) & (presence >= threshold)
+    believed: Bools = presence >= threshold
     return believed
 
 

@@ -31,14 +31,15 @@ from training.evaluation.verification import verification
 from training.nlakh.dataset import VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
-NUM_PASSAGES = 200
+NUM_PASSAGES = 200  # of each length
+LENGTHS = (1, 3)  # clips: five seconds, one window, and fifteen
 F1_COST = 0.02
 FAR_SHARE = 0.05  # of the right hits that may be called far
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Passages of fifteen seconds of the validation instruments, encoded, and the library that answers them."""
+    """Passages of the validation instruments, encoded, and the library that answers them."""
 
     encoded: list[QuerySlots]
     playing: list[Places]
@@ -49,7 +50,12 @@ class Validation:
         most = min(MAX_INSTRUMENTS, len(context.held.chosen))
         numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), NUM_PASSAGES)
         library = context.own.enrolled(context.held.chosen, context.held.num_enrolled)
-        return cls(*encode_passages(context, numbers.tolist()), library)
+        encoded, playing = [], []
+        for clips in LENGTHS:
+            slots, places = encode_passages(context, numbers.tolist(), clips)
+            encoded += slots
+            playing += places
+        return cls(encoded, playing, library)
 
     @property
     def true(self) -> Bools:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tracks import Timeline, Track, believed_slots, link_slots, merge_by_top_hit
+from models.tracks import Timeline, Track, link_slots, merge_by_top_hit
 
 DIM = 24
 WINDOW, HOP = 5.0, 2.5
@@ -208,19 +208,6 @@ def test_a_curve_shows_what_is_too_faint_to_count() -> None:
 
 
 # Which slots are believed, and which tracks the library answers alike
-
-
-@settings(deadline=None)
-@given(st.integers(0, 999), st.floats(0.0, 0.9))
-def test_as_many_slots_are_believed_as_presence_sums_to(seed: int, threshold: float) -> None:
-    presence = np.random.default_rng(seed).uniform(0, 1, (5, 9)).astype(np.float32)
-    used = believed_slots(presence, threshold)
-    for row, believed in zip(presence, used, strict=True):
-        assert believed.sum() <= np.ceil(row.sum())
-        assert not believed[row < threshold].any()
-        if believed.any() and not believed.all():
-            assert row[believed].min() >= row[~believed].max() or believed.sum() == (row >= threshold).sum()
-    assert believed_slots(np.array([[0.5, 0.5, 0.2]], np.float32), 0.0).tolist() == [[True, True, False]]
 
 
 def test_tracks_of_one_answer_become_one() -> None:

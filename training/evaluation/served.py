@@ -51,12 +51,12 @@ class LaneHits:
         return found[0], found[1], len(self.playing), len(self.hits)
 
 
-def passages(held: HeldOut, numbers: Sequence[int], seed: int) -> Iterator[Passage]:
-    """One passage for each of `numbers`: so many instruments within ±6 dB, each playing three clips in a row."""
+def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIPS) -> Iterator[Passage]:
+    """One passage for each of `numbers`: so many instruments within ±6 dB, each playing `clips` clips in a row."""
     for number, rng in zip(numbers, np.random.default_rng(seed).spawn(len(numbers)), strict=True):
         playing = rng.choice(len(held.chosen), number, replace=False)
-        clips = np.tile(np.arange(held.clips_per_instrument), (number, 1))
-        chosen = rng.permuted(clips, axis=1)[:, :CLIPS]
+        every = np.tile(np.arange(held.clips_per_instrument), (number, 1))
+        chosen = rng.permuted(every, axis=1)[:, :clips]
         rows = (playing[:, None] * held.clips_per_instrument + chosen).ravel()
         stems = torch.from_numpy(to_float(held.rows(rows)).reshape(number, -1))
         gain = torch.from_numpy(10 ** (rng.uniform(-GAIN_DB, GAIN_DB, (number, 1)) / 20)).float()
@@ -170,8 +170,8 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
 
 
 def encode_passages(
-    context: EvaluationContext, numbers: Sequence[int]
+    context: EvaluationContext, numbers: Sequence[int], clips: int = CLIPS
 ) -> tuple[list[QuerySlots], list[Places]]:
     """The slots of one passage for each of `numbers`, and the instruments that play in it."""
-    found = list(passages(context.held, numbers, context.seed))
+    found = list(passages(context.held, numbers, context.seed, clips))
     return [encode_samples(context.pair, one.wave)[0] for one in found], [one.playing for one in found]
