@@ -33,7 +33,7 @@ WEB_INSTALLED := $(WEB)/node_modules/.installed
 PACKAGES := app index models training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format web web-check test-browser bench data evaluate compose-check docker-steps clean
+.PHONY: help install serve test check format web types web-check test-browser bench data evaluate compose-check docker-steps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ format: install ## format the code and fix what the linter can
 
 web: $(WEB_INSTALLED) ## build the page into app/web/dist (needs Node 20.19 or newer)
 	cd $(WEB) && npm run --silent build
+
+types: install $(WEB_INSTALLED) ## generate app/web/src/api/openapi.ts from the OpenAPI document
+	cd $(WEB) && SHOWME_BIN="$(abspath $(BIN))" npm run --silent types
 
 web-check: ## the page's own format, lint, types and unit tests; skipped, saying so, without Node
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web-check-run; \

@@ -16,6 +16,7 @@ const hit = (id: string, similarity = 0.8): Hit => ({
   instrument_id: id,
   name: id.toUpperCase(),
   family: "bass",
+  source: null,
   similarity,
   preview_url: `/v1/instruments/${id}/preview`,
 });

@@ -12,6 +12,7 @@ import type {
   Limits,
   Page,
   QueryAnswer,
+  QueryForm,
   QuerySummary,
   Question,
   Readiness,
@@ -52,17 +53,19 @@ export function createQuery(question: Question, options?: UploadOptions): Promis
 
 export function formOf(question: Question): FormData {
   const form = new FormData();
-  if (question.file) form.append("file", question.file, question.fileName ?? "recording");
-  else if (question.query) form.append("query", question.query);
-  if (question.library) form.append("library", question.library);
-  form.append("top_k", String(question.topK));
-  form.append("mode", question.mode);
+  const append = (field: keyof QueryForm, value: string) => form.append(field, value);
+  if (question.file)
+    form.append("file" satisfies keyof QueryForm, question.file, question.fileName ?? "recording");
+  else if (question.query) append("query", question.query);
+  if (question.library) append("library", question.library);
+  append("top_k", String(question.topK));
+  append("mode", question.mode);
   if (question.range) {
-    form.append("start_seconds", question.range[0].toFixed(3));
-    form.append("end_seconds", question.range[1].toFixed(3));
+    append("start_seconds", question.range[0].toFixed(3));
+    append("end_seconds", question.range[1].toFixed(3));
   }
-  if (question.family) form.append("family", question.family);
-  for (const id of question.exclude) form.append("exclude", id);
+  if (question.family) append("family", question.family);
+  for (const id of question.exclude) append("exclude", id);
   return form;
 }
 
