@@ -14,15 +14,16 @@ import soundfile as sf
 from app.service import open_index
 from app.settings import Settings
 from index.catalog import Clip, Instrument, Library, to_bytes
+from index.enroll import enroll
 from index.families import FAMILIES
 from index.sources.base import Floats, enrollment_phrases
 from index.sources.default import default_soundfont
-from index.sources.soundfont import SoundFontPlayer
+from index.sources.soundfont import SoundFontPlayer, SoundFontSource
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from tests.app.sounds import TONES, audio, tone, zipped
 from tests.app.sounds import mixture as two_tones
-from tests.browser.default_library import write_default_library
+from tests.browser.small_default import SmallSource
 from tests.index.tiny_soundfont import write_soundfont
 
 SAMPLE_RATE = 44_100  # hz
@@ -82,8 +83,11 @@ def write_files(folder: Path) -> None:
     write_soundfont(folder / "Small.sf2")
 
 
-def write_large_library(settings: Settings) -> None:
-    """Store a library of random embeddings without previews, like an enrollment would."""
+def write_libraries(settings: Settings, default: bool) -> None:
+    """Store a library of random embeddings without previews, and a small default library if `default`.
+
+    The service enrolls the whole default library itself when it finds none.
+    """
     pair = EncoderPair.load(settings.weights_dir, "cpu")
     index = open_index(settings, pair)
     try:
@@ -111,12 +115,13 @@ def write_large_library(settings: Settings) -> None:
             session.add_all(
                 Clip(vector_id=one.vector_id, position=0, embedding=one.embedding) for one in made
             )
+        if default:
+            font = SoundFontSource(default_soundfont())
+            enroll(index, pair, index.create_library(font.name).id, SmallSource(font))
     finally:
         index.close()
 
 
 if __name__ == "__main__":
     write_files(Path(sys.argv[1]))
-    write_large_library(Settings())
-    if "--whole-default-library" not in sys.argv:
-        write_default_library(Settings())
+    write_libraries(Settings(), default="--whole-default-library" not in sys.argv)

@@ -31,20 +31,25 @@ const slot = (index: number, active: Span[], ids: string[], close = true): Slot 
   close,
 });
 
-const answer = (id: string, slots: Slot[], range: Span = [0, 10]): QueryAnswer => ({
-  id,
+const COMMON = {
   library: { id: "l", name: "L", num_instruments: 9 },
-  mode: "auto",
+  mode: "auto" as const,
   encoder: "sha256:0",
   name: "song.wav",
   duration_seconds: 10,
+  instruments: [],
+  retrieved: [],
+  asked_again: null,
+  timing_ms: {},
+};
+
+const answer = (id: string, slots: Slot[], range: Span = [0, 10]): QueryAnswer => ({
+  ...COMMON,
+  id,
   range_seconds: range,
   num_instruments: slots.length,
   slots,
-  retrieved: [],
   audio_url: `/v1/queries/${id}/audio`,
-  asked_again: null,
-  timing_ms: {},
 });
 
 const bass = slot(0, [[0, 5]], ["a", "b", "c"]);

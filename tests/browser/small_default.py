@@ -1,19 +1,14 @@
-"""A small stand-in for the default library: presets of six families, each embedded from three of its eight phrases.
+"""A small source for the default library: presets of six families, each embedded from three of its eight phrases.
 
-It has the default library's name and encoder, so the service finds its default library filled.
+Enrolling all 128 presets from all phrases takes most of a minute.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.service import open_index
-from app.settings import Settings
-from index.enroll import enroll
 from index.sources.base import Floats
-from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontInstrument, SoundFontSource
-from models.encoder_pair import EncoderPair
 
 PROGRAMS = (*range(8), *range(16, 40), *range(56, 64), *range(72, 80))
 PHRASE_STEP = 3  # takes phrases 0, 3 and 6
@@ -64,14 +59,3 @@ class SmallSource:
 
     def get(self, key: str) -> FewPhrases:
         return self._presets[key]
-
-
-def write_default_library(settings: Settings) -> None:
-    """Enroll the small source under the default library's name."""
-    pair = EncoderPair.load(settings.weights_dir, "cpu")
-    index = open_index(settings, pair)
-    try:
-        library = index.create_library(default_soundfont().stem)
-        enroll(index, pair, library.id, SmallSource(SoundFontSource(default_soundfont())))
-    finally:
-        index.close()
