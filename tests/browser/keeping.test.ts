@@ -1,11 +1,11 @@
 /** Exports, permanent links, earlier queries and recordings. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ask, asking, part, told, type Visit, visit } from "./visit";
+import { asking, part, told, type Visit, visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -38,7 +38,6 @@ function entriesOf(zip: Buffer): string[] {
 
 test("the chosen instruments are exported as JSON, CSV and a zip with previews", async () => {
   const { page } = here;
-  await ask(here);
   const checked = page.locator(".hit input:checked"); // at first, the best hit of every lane
   for (let left = await checked.count(); left > 0; left--) await checked.first().click();
   expect(await checked.count()).toBe(0);
@@ -71,7 +70,6 @@ test("the chosen instruments are exported as JSON, CSV and a zip with previews",
 });
 
 test("a permanent link opens the same answer in another browser, with its track", async () => {
-  await ask(here);
   await part(here.page, "copy-link").click();
   await told(here.page, /Link copied/);
   const link = await here.page.evaluate(() => navigator.clipboard.readText());
@@ -90,7 +88,6 @@ test("a permanent link opens the same answer in another browser, with its track"
 
 test("the first screen lists earlier queries; a link to a missing query says so", async () => {
   const { page } = here;
-  await ask(here);
   await page.locator(".brand").click();
   const row = part(page, "history-row").filter({ hasText: "mixture.mp3" }).first();
   await row.click();

@@ -1,6 +1,6 @@
 /** The keyboard alone: play, seek, move between lanes and instruments, help, undo. */
 import { afterEach, expect, test } from "vitest";
-import { ask, heard, PATIENCE, part, silent, told, type Visit, visit } from "./visit";
+import { heard, PATIENCE, part, silent, told, type Visit, visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -9,9 +9,8 @@ afterEach(async () => {
 });
 
 test("in the query view: space, arrows, numbers, A, L, / and ? work as the help says", async () => {
-  here = await visit();
+  here = await visitAnswer();
   const { page } = here;
-  await ask(here);
   const press = (key: string) => page.keyboard.press(key);
   const clock = async () => Number(/0:(\d+\.\d)/.exec(await part(page, "clock").innerText())?.[1]);
   await page.locator("#main").focus();

@@ -1,11 +1,11 @@
 /** The map: colours by family, hover previews, similar instruments, and the query's slots. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ask, heard, part, silent, type Visit, visit } from "./visit";
+import { heard, part, silent, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -14,7 +14,6 @@ afterEach(async () => {
 
 test("the map shows the query's slots; the keyboard moves, plays and lists similar instruments", async () => {
   const { page } = here;
-  await ask(here);
   const lanes = await part(page, "lane").count();
   await part(page, "tab-map").click();
   await part(page, "map-canvas").waitFor();

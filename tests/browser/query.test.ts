@@ -1,13 +1,12 @@
 /** The main path: a track becomes lanes with hits, to play, compare, filter and refine. */
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ask, asking, file, heard, PATIENCE, part, silent, told, type Visit, visit } from "./visit";
+import { ask, asking, file, heard, PATIENCE, part, silent, told, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
-  await ask(here);
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -21,6 +20,7 @@ const uploads = () =>
 
 test("a mixture gives lanes; previews play, and one key switches to the track and back", async () => {
   const { page } = here;
+  await ask(here);
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
   expect(await lanes().count()).toBeGreaterThanOrEqual(2);
   expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
@@ -44,6 +44,7 @@ test("a mixture gives lanes; previews play, and one key switches to the track an
 
 test("dragging over the waveform queries that part, without a second upload", async () => {
   const { page } = here;
+  await ask(here);
   expect(uploads()).toHaveLength(1);
   const wave = page.locator(".wave-box");
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();

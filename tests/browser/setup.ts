@@ -1,19 +1,31 @@
 /** Global setup: one Chromium, files to drop, and a service over a temporary folder, shared by all tests.
  * Prints its duration, so that a slow suite can be told from a slow setup. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium } from "playwright-core";
 import type { TestProject } from "vitest/node";
+import type { QueryAnswer } from "../../app/web/src/api/types";
 import { python, Service, type Settings } from "./service";
 
 declare module "vitest" {
   export interface ProvidedContext {
     browser: string; // WebSocket address of Chromium
     url: string;
+    query: string; // id of a stored query for mixture.mp3
     files: string; // the folder that fixtures.py fills
     settings: Settings; // of the service, DATA_DIR included
   }
+}
+
+/** Query `path` and return the id of the answer. */
+async function storedQuery(url: string, path: string): Promise<string> {
+  const form = new FormData();
+  form.append("file", new Blob([Uint8Array.from(readFileSync(path))]), basename(path));
+  form.append("top_k", "6"); // the page's default
+  const answer = await fetch(`${url}/v1/queries`, { method: "POST", body: form });
+  if (!answer.ok) throw new Error(await answer.text());
+  return ((await answer.json()) as QueryAnswer).id;
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -33,7 +45,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const browser = await chromium.launchServer({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       ignoreDefaultArgs: ["--hide-scrollbars"], // the page reserves space for one
-      args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+      args: [
+        "--disable-gpu",
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+      ],
     });
     endings.push(() => browser.close());
     // Screenshots show the whole default library, which the service enrolls itself.
@@ -44,6 +61,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.stdout.write(`fixtures and service: ${((Date.now() - began) / 1000).toFixed(0)} s\n`);
     project.provide("browser", browser.wsEndpoint());
     project.provide("url", service.url);
+    project.provide("query", await storedQuery(service.url, join(folder, "mixture.mp3")));
     project.provide("files", folder);
     project.provide("settings", settings);
     return end;

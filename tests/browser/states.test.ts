@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { AxeResults } from "axe-core";
 import { afterEach, expect, test } from "vitest";
 import { ROOT } from "./service";
-import { ask, asking, drop, file, PATIENCE, part, told, type Visit, visit } from "./visit";
+import { ask, asking, drop, file, PATIENCE, part, told, type Visit, visit, visitAnswer } from "./visit";
 
 const require = createRequire(join(ROOT, "app/web/package.json"));
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -86,9 +86,8 @@ test("the first screen, an answer, its menus and dialogs", async () => {
 });
 
 test("an error over an answer", async () => {
-  here = await visit();
+  here = await visitAnswer();
   const { page } = here;
-  await ask(here);
   await part(page, "file").first().setInputFiles(file("lying.mp3"));
   await part(page, "problem").waitFor();
   await page.locator(".lane canvas").first().waitFor();
@@ -128,9 +127,8 @@ test("the library: browsing, reviewing a drop, a running job, duplicates", async
 });
 
 test("the map with a query's slots, as a picture and as a list", async () => {
-  here = await visit();
+  here = await visitAnswer();
   const { page } = here;
-  await ask(here);
   await part(page, "tab-map").click();
   await part(page, "map-slot").first().click();
   await part(page, "similar-row").first().waitFor();
@@ -142,10 +140,9 @@ test("the map with a query's slots, as a picture and as a list", async () => {
 });
 
 test("a phone: everything fits its width, in every view", async () => {
-  here = await visit("#/", { viewport: PHONE, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
+  here = await visitAnswer({ viewport: PHONE, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
   const { page } = here;
   const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
-  await ask(here);
   await page.locator(".lane canvas").first().waitFor();
   expect(await fits()).toBe(true);
   await accessible("answer on a phone", { dark: "phone" });

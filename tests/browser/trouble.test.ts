@@ -11,7 +11,7 @@ import {
   told,
   uploadSlowly,
   type Visit,
-  visit,
+  visitAnswer,
 } from "./visit";
 
 const SLOW = 4000; // bytes per second
@@ -19,7 +19,7 @@ const SLOW = 4000; // bytes per second
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -37,7 +37,6 @@ async function problem(): Promise<string> {
 
 test("a PDF, a large file and a folder are rejected before upload; the answer stays", async () => {
   const { page } = here;
-  await ask(here);
   const before = { hits: await names(), sent: sent() };
   await give("manual.pdf");
   expect(await problem()).toContain("manual.pdf is not an audio file");
@@ -55,7 +54,6 @@ test("a PDF, a large file and a folder are rejected before upload; the answer st
 
 test("errors of the service (413, 415, 422) are shown; the answer and its track return", async () => {
   const { page } = here;
-  await ask(here);
   const hits = await names();
   const statuses: number[] = [];
   page.on("response", (one) => one.request().method() === "POST" && statuses.push(one.status()));
@@ -91,7 +89,6 @@ test("a file dropped during a query is held back: keep the first, or use the new
 
 test("cancel stops an upload; the previous answer can be restored", async () => {
   const { page } = here;
-  await ask(here);
   const hits = await names();
   await uploadSlowly(page, SLOW);
   await give("other.wav");

@@ -70,6 +70,13 @@ export async function visit(
   return { page, url, requests, close };
 }
 
+/** Open the page at the stored answer for mixture.mp3, which spares an upload. */
+export async function visitAnswer(options: BrowserContextOptions = {}): Promise<Visit> {
+  const here = await visit(`#/q/${inject("query")}`, options);
+  await answered(here.page);
+  return here;
+}
+
 function recordSounds(): void {
   window.media = [];
   window.gains = [];

@@ -134,7 +134,9 @@ describe("marks", () => {
     slot: number_,
     presence: 1,
     active: [],
-    hits: name ? [{ instrument_id: `i_${name}`, name, family: null, source: null, similarity: 1, preview_url: "" }] : [],
+    hits: name
+      ? [{ instrument_id: `i_${name}`, name, family: null, source: null, similarity: 1, preview_url: "" }]
+      : [],
     curve: [],
     family: null,
     close: name !== null,
