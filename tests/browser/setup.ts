@@ -45,12 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const browser = await chromium.launchServer({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       ignoreDefaultArgs: ["--hide-scrollbars"], // the page reserves space for one
-      args: [
-        "--disable-gpu",
-        "--no-sandbox",
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-      ],
+      args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
     });
     endings.push(() => browser.close());
     // Screenshots show the whole default library, which the service enrolls itself.

@@ -155,12 +155,12 @@ async function followToEnd(id: number, job: Job, show: Show, stopped: AbortSigna
   }
 }
 
-export function jobShare(job: Job): number {
+function jobShare(job: Job): number {
   return job.total ? Math.min(1, job.done / job.total) : 0;
 }
 
 /** Describe a job's progress: `3 of 128 · Fretless Bass`. */
-export function describeJob(job: Job): string {
+function describeJob(job: Job): string {
   if (job.state === "queued") return "Waiting in the queue…";
   return `${job.done} of ${job.total}${job.message ? ` · ${job.message}` : ""}`;
 }
@@ -176,7 +176,7 @@ function finish(id: number, phase: Phase, results: string[]): void {
 }
 
 /** Show the jobs that an earlier visit started. */
-export function resumeJobs(): void {
+function resumeJobs(): void {
   for (const { job, library, name } of rememberedJobs()) {
     const id = addEnrollment(library, name, []);
     const { signal: stopped } = controls.get(id) ?? new AbortController();

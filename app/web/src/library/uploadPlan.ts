@@ -19,7 +19,6 @@ export interface UploadPlan {
   choices: Choice[]; // the user may choose if there are several
   grouping: Grouping | null;
   skipped: string[]; // sentences that say which files were skipped, and why
-  tooLarge: number; // number of files skipped because of their size
 }
 
 const FORM_BYTES = 2048; // request overhead beside the file
@@ -81,7 +80,6 @@ const EMPTY_PLAN: UploadPlan = {
   choices: [],
   grouping: null,
   skipped: [],
-  tooLarge: 0,
 };
 
 /** An .sfz refers to samples by relative path, so its whole folder is sent in one zip. */
@@ -185,7 +183,6 @@ function fileName(path: string): string {
 
 function skipTooLarge(plan: UploadPlan, name: string, bytes: number, limits: Limits): void {
   const most = formatBytes(limits.max_upload_bytes);
-  plan.tooLarge += 1;
   plan.skipped.push(
     `“${fileName(name)}” is ${formatBytes(bytes)}, but the server accepts at most ${most} per upload. Add it with “showme index add” in a terminal, which has no such limit.`,
   );
