@@ -39,7 +39,7 @@ CONSTRAINTS := constraints.txt
 TORCH = "$$(grep '^torch==' $(CONSTRAINTS))"
 
 .DEFAULT_GOAL := help
-.PHONY: help install constraints serve test check coverage format web web-check test-browser bench data evaluate compose-check docker-steps clean
+.PHONY: help install constraints serve test check coverage format web types web-check test-browser bench data evaluate compose-check docker-steps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,19 +91,22 @@ format: install ## format the code and apply the linter's own fixes
 web: $(WEB_INSTALLED) ## build the page into app/web/dist (needs Node 20.19 or newer)
 	cd $(WEB) && npm run --silent build
 
-web-check: ## the page's own format, lint, types and unit tests; skipped, saying so, without Node
+types: install $(WEB_INSTALLED) ## generate the page's types (app/web/src/api/openapi.ts) from the OpenAPI document
+	cd $(WEB) && SHOWME_BIN="$(abspath $(BIN))" npm run --silent types
+
+web-check: ## check format, lint, types and unit tests of the page (skipped without Node)
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web-check-run; \
-	  else echo "no Node here: the page's own checks are skipped (its bundle is checked by the Python tests)"; fi
+	  else echo "Node was not found: skipping the checks of the page (the Python tests check its bundle)"; fi
 
 .PHONY: web-check-run
 web-check-run: $(WEB_INSTALLED)
 	cd $(WEB) && npm run --silent check && npm test --silent
 
-test-browser: install ## drive the page in Chromium; SCREENSHOTS=1 also writes docs/img; skipped, saying so, without Node or Chromium
+test-browser: install ## test the page in Chromium (skipped without Node or Chromium); SCREENSHOTS=1 also writes docs/img
 	@browser="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser)}"; \
 	if test -n "$$browser" && command -v npm >/dev/null; then \
 	  CHROMIUM="$$browser" $(MAKE) --no-print-directory test-browser-run; \
-	else echo "no Node or no Chromium here: the browser tests are skipped"; fi
+	else echo "Node or Chromium was not found: skipping the browser tests"; fi
 
 .PHONY: test-browser-run
 test-browser-run: $(WEB_INSTALLED)

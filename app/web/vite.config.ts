@@ -1,5 +1,5 @@
-/** How the page is built: into dist/, with hashed names below /web/, for app/routes/page.py to serve.
- * In development `npm run dev` serves the sources and passes API calls on to a service on port 8000. */
+/** Builds the page into dist/, with hashed names below /web/, which app/routes/page.py serves.
+ * In development, `npm run dev` serves the sources and forwards API calls to a service on port 8000. */
 import { defineConfig } from "vite";
 import { stamp } from "./vite.stamp.ts";
 

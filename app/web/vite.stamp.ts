@@ -1,4 +1,4 @@
-/** What a build leaves beside the bundle: gzip copies, the hash of everything it was made from, and its size in words.
+/** A Vite plugin: adds gzip copies and the hash of all inputs to the bundle, and limits its size.
  * tests/web/test_bundle.py computes the same hash in Python, so that a stale bundle is noticed without Node. */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const NOT_INPUTS = new Set(["dist", "node_modules", "tests"]);
 const COMPRESSED = /\.(js|css|html|svg|json)$/;
 const BUDGET_BYTES = 250_000;
 
-/** The files below `folder`, as paths with forward slashes, in the order of their bytes. */
+/** The files below `folder`: paths with forward slashes, sorted by their bytes. */
 function filesBelow(folder: string, root = folder): string[] {
   const found = readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     if (entry.name.startsWith(".") || (folder === root && NOT_INPUTS.has(entry.name))) return [];
@@ -20,7 +20,7 @@ function filesBelow(folder: string, root = folder): string[] {
   return found.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-/** SHA-256 over path, length and bytes of every input of the build. */
+/** SHA-256 over path, length and content of every input of the build. */
 export function sourcesHash(root: string): string {
   const hash = createHash("sha256");
   for (const name of filesBelow(root)) {
@@ -30,7 +30,7 @@ export function sourcesHash(root: string): string {
   return hash.digest("hex");
 }
 
-/** Writes the copies and the hash, prints the sizes, and fails the build that passes its budget. */
+/** Write the copies and the hash, print the size, and fail the build if it exceeds the budget. */
 export function stamp(root: string): Plugin {
   return {
     name: "stamp",

@@ -1,26 +1,28 @@
-/** The service goes away in the middle, is busy, or stands behind a proxy that limits: the page waits and loses nothing. */
+/** The service crashes, is busy, or is behind a proxy with limits: the page waits and loses nothing. */
 import { cpSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { createServer, request as forward, type Server } from "node:http";
 import { join } from "node:path";
+import type { Page, Response } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
 import { Service } from "./service";
-import { answered, ask, drop, file, PATIENCE, part, uploadSlowly, type Visit, visit } from "./visit";
+import { answered, ask, drop, file, PATIENCE, part, told, uploadSlowly, type Visit, visit } from "./visit";
 
-const RESTART = 4 * PATIENCE; // a service needs some seconds to start, on a busy machine many
+const RESTART = 4 * PATIENCE; // a service takes seconds to start, on a busy machine many
 
 let service: Service;
 let here: Visit;
 
 beforeAll(async () => {
   const folder = join(inject("files"), "away");
-  cpSync(inject("settings").DATA_DIR ?? "", folder, { recursive: true }); // the default library, enrolled already
+  cpSync(inject("settings").DATA_DIR ?? "", folder, { recursive: true }); // with the enrolled default library
   service = await Service.started({ ...inject("settings"), DATA_DIR: folder, MAX_WAITING_QUERIES: "1" });
 });
 
 afterAll(() => service?.kill());
 
 beforeEach(async () => {
-  await service.ensure(); // a test that failed may have left it dead
+  await service.ensure(); // a failed test may have killed it
   here = await visit("#/", { url: service.url });
 });
 
@@ -28,97 +30,99 @@ afterEach(async () => {
   await here.close();
 });
 
+const hitNames = (page: Page) => page.locator(".hit-name").allInnerTexts();
 const banner = (state: string) => part(here.page, "banner").and(here.page.locator(`[data-state="${state}"]`));
 
-test("a service that dies during a query is waited for: the answer stays, the question is asked again", async () => {
+test("after a crash, a running query, an upload and an enrollment continue without loss", async () => {
   const { page } = here;
   await ask(here);
-  const before = await page.locator(".hit-name").allInnerTexts();
+  const before = await hitNames(page);
   const address = page.url();
+  const enrolling = await startEnrollment();
+  const uploading = await startUpload();
+
   await service.kill();
   await part(page, "family-select").selectOption("guitar");
-  await part(page, "progress")
-    .filter({ hasText: /server is back/ })
-    .waitFor();
+  await told(page, /server is back/);
+  await told(uploading.page, /server is back/);
   await banner("away").waitFor();
-  expect(await page.locator(".hit-name").allInnerTexts()).toEqual(before);
+  expect(await hitNames(page)).toEqual(before);
+  await uploadSlowly(uploading.page, 0);
   await service.start();
+
   await banner("away").waitFor({ state: "detached", timeout: RESTART });
   await page.locator('.lane .chip[data-family="guitar"]').first().waitFor({ timeout: RESTART });
   await answered(page);
   expect(page.url()).not.toBe(address);
   const earlier = await visit(new URL(address).hash, { url: service.url });
   await part(earlier.page, "lane").first().waitFor(); // the answer from before the crash
-  expect(await earlier.page.locator(".hit-name").allInnerTexts()).toEqual(before);
-  await earlier.close();
+  expect(await hitNames(earlier.page)).toEqual(before);
+
+  await part(uploading.page, "lane").first().waitFor({ timeout: RESTART });
+
+  const job = (state: string) => enrolling.page.locator(`[data-test="job"][data-state="${state}"]`);
+  await job("failed").waitFor({ timeout: RESTART });
+  await part(job("failed"), "try-again").click();
+  await job("done").waitFor({ timeout: RESTART });
+  await part(enrolling.page, "instrument-row").filter({ hasText: "Low Bass" }).waitFor();
+  expect(await part(enrolling.page, "instrument-row").count()).toBe(4);
+
+  for (const visited of [earlier, uploading, enrolling]) await visited.close();
 });
 
-test("an upload that the crash cuts off is sent again when the service is back", async () => {
-  const { page } = here;
-  await uploadSlowly(page, 12_000);
-  await part(page, "file").first().setInputFiles(file("mixture.mp3"));
-  await part(page, "progress")
-    .filter({ hasText: /Sending mixture.mp3: \d+%/ })
-    .waitFor();
-  await service.kill();
-  await part(page, "progress")
-    .filter({ hasText: /server is back/ })
-    .waitFor();
-  await uploadSlowly(page, 0);
-  await service.start();
-  await part(page, "lane").first().waitFor({ timeout: RESTART });
-});
+/** A visit in the middle of an upload. */
+async function startUpload(): Promise<Visit> {
+  const there = await visit("#/", { url: service.url });
+  await uploadSlowly(there.page, 4000);
+  await part(there.page, "file").first().setInputFiles(file("mixture.mp3"));
+  await told(there.page, /Sending mixture.mp3: \d+%/);
+  return there;
+}
 
-test("an enrollment that the crash cuts off tells so, and trying again brings all of it once", async () => {
-  const { page } = here;
-  await part(page, "tab-library").click();
-  await part(page, "instrument-row").first().waitFor();
-  await drop(page, "Kit");
-  await part(page, "add").click();
-  const job = part(page, "job");
-  await job.and(page.locator('[data-state="running"], [data-state="done"]')).waitFor();
-  await service.kill();
-  await banner("away")
-    .or(job.and(page.locator('[data-state="done"]')))
-    .first()
-    .waitFor({ timeout: RESTART });
-  await service.start();
-  const over = job.and(page.locator('[data-state="failed"], [data-state="cancelled"], [data-state="done"]'));
-  await over.waitFor({ timeout: RESTART });
-  if ((await over.getAttribute("data-state")) !== "done") await part(over, "try-again").click();
-  await job.and(page.locator('[data-state="done"]')).waitFor({ timeout: RESTART });
-  await part(page, "instrument-row").filter({ hasText: "Low Bass" }).waitFor();
-  expect(await part(page, "instrument-row").count()).toBe(4);
-});
+/** A visit with a job that waits behind a long one, so that it cannot end before the crash. */
+async function startEnrollment(): Promise<Visit> {
+  const library = await posted<{ id: string }>("/v1/libraries", JSON.stringify({ name: "Many" }), {
+    "Content-Type": "application/json",
+  });
+  const form = new FormData();
+  for (const name of await readdir(file("Many"))) form.append("files", await fixture(`Many/${name}`), name);
+  await posted(`/v1/libraries/${library.id}/instruments`, form);
+  const there = await visit("#/library", { url: service.url });
+  await part(there.page, "instrument-row").first().waitFor();
+  await drop(there.page, "Kit");
+  await part(there.page, "add").click();
+  await told(there.page, /Waiting in the queue/);
+  return there;
+}
 
 test("a busy service (503) is asked again until it has time", async () => {
   const { page } = here;
-  const seen = new Set<number>();
-  page.on("response", (one) => one.request().method() === "POST" && seen.add(one.status()));
   let busy = true;
   const crowd = Array.from({ length: 4 }, async () => {
     const form = new FormData();
-    form.append("file", new Blob([await readFixture("mixture.mp3")]), "mixture.mp3");
+    form.append("file", await fixture("mixture.mp3"), "mixture.mp3");
     form.append("top_k", "100");
     while (busy) await fetch(`${service.url}/v1/queries`, { method: "POST", body: form });
   });
-  await part(page, "file").first().setInputFiles(file("mixture.mp3"));
   try {
-    await expect.poll(() => seen.has(503) || seen.has(200), { timeout: PATIENCE, interval: 20 }).toBe(true);
-    if (seen.has(503))
-      await part(page, "progress")
-        .filter({ hasText: /trying again in/ })
-        .waitFor();
+    while ((await uploaded(page)).status() !== 503) await answered(page); // it found a gap in the crowd
+    await told(page, /trying again in/);
   } finally {
     busy = false;
   }
   await Promise.all(crowd);
+  await answered(page);
   await part(page, "lane").first().waitFor();
-  expect(seen.has(503)).toBe(true);
-  expect(seen.has(200)).toBe(true);
 });
 
-test("a proxy that limits the rate (429) is obeyed, and one that allows less (413) is told in a sentence", async () => {
+/** Give the page a track; returns the response to its query. */
+async function uploaded(page: Page): Promise<Response> {
+  const response = page.waitForResponse((one) => one.request().method() === "POST");
+  await part(page, "file").first().setInputFiles(file("mixture.mp3"));
+  return response;
+}
+
+test("a rate limit (429) is obeyed, and a size limit (413) becomes a sentence", async () => {
   const refusals: number[] = [];
   const proxy = await proxied(service.port, () => refusals.shift());
   const there = await visit("#/", { url: proxy.url });
@@ -126,26 +130,30 @@ test("a proxy that limits the rate (429) is obeyed, and one that allows less (41
   refusals.push(429);
   const limited = there.page.waitForResponse((one) => one.status() === 429);
   await part(there.page, "family-select").selectOption("bass");
-  await part(there.page, "progress")
-    .filter({ hasText: /trying again in/ })
-    .waitFor();
   await limited;
+  await told(there.page, /trying again in/);
   await there.page.locator('.lane .chip[data-family="bass"]').first().waitFor();
-  const before = await there.page.locator(".hit-name").allInnerTexts();
+  const before = await hitNames(there.page);
   refusals.push(413);
   await part(there.page, "file").first().setInputFiles(file("other.wav"));
   await part(there.page, "problem").filter({ hasText: "413" }).waitFor();
-  expect(await there.page.locator(".hit-name").allInnerTexts()).toEqual(before);
+  expect(await hitNames(there.page)).toEqual(before);
   await there.close();
   proxy.server.close();
 });
 
-async function readFixture(name: string): Promise<ArrayBuffer> {
-  const { readFile } = await import("node:fs/promises");
-  return Uint8Array.from(await readFile(file(name))).buffer;
+async function fixture(name: string): Promise<Blob> {
+  return new Blob([Uint8Array.from(await readFile(file(name)))]);
 }
 
-/** A reverse proxy that answers a POST itself, with what `refusal` says, and passes on everything else. */
+/** POST to the service, beside the page. */
+async function posted<T>(path: string, body: BodyInit, headers: Record<string, string> = {}): Promise<T> {
+  const answer = await fetch(service.url + path, { method: "POST", body, headers });
+  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
+/** A reverse proxy that answers a POST with the status that `refusal` returns, and forwards everything else. */
 function proxied(port: number, refusal: () => number | undefined): Promise<{ url: string; server: Server }> {
   const server = createServer((incoming, outgoing) => {
     const status = incoming.method === "POST" ? refusal() : undefined;

@@ -1,9 +1,10 @@
-"""Writes what the browser tests drop on the page, and a library of 5,000 instruments into the service's catalogue.
+"""Writes the files that the browser tests drop on the page, and fills the service's catalogue.
 
-The mixture is of presets of the default library, one of which enters later and one stops; the SoundFont and the tones are
-those of the Python tests.
+The mixture has three presets of the default library: one enters later, one stops early. The SoundFont and the tones come
+from the Python tests.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,14 +14,16 @@ import soundfile as sf
 from app.engine import Engine
 from app.settings import Settings
 from index.catalog import Clip, Instrument, Library, to_bytes
+from index.enroll import enroll
 from index.families import FAMILIES
 from index.sources.base import Floats, enrollment_phrases
 from index.sources.default import default_soundfont
-from index.sources.soundfont import SoundFontPlayer
+from index.sources.soundfont import SoundFontPlayer, SoundFontSource
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from tests.app.sounds import TONES, audio, tone, zipped
 from tests.app.sounds import mixture as two_tones
+from tests.browser.small_default import SmallSource
 from tests.index.tiny_soundfont import write_soundfont
 
 SAMPLE_RATE = 44_100  # hz
@@ -31,8 +34,9 @@ PARTS = (
     (73, 5, 0.0, 13.0),
 )  # program, phrase, from and to in seconds
 LARGE_LIBRARY = 5000  # instruments
-ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts lets the service take two million
-ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts lets the service take sixty
+MANY_INSTRUMENTS = 200  # enough to keep an enrollment job running while a test acts
+ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts sets a limit of two million
+ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts sets a limit of sixty
 
 
 def mixture() -> Floats:
@@ -47,8 +51,13 @@ def mixture() -> Floats:
     return np.asarray(0.5 * total / np.abs(total).max(), np.float32)
 
 
+def spelled(number: int) -> str:
+    """The digits of `number` as letters: names that differ in digits only would be samples of one instrument."""
+    return "".join(chr(ord("h") + int(digit)) for digit in f"{number:03}")
+
+
 def write_files(folder: Path) -> None:
-    """Tracks, instruments, and files that are neither, into `folder`."""
+    """Write tracks, instruments, and files that are neither, into `folder`."""
     samples = mixture()
     write_mp3(folder / "mixture.mp3", samples, SAMPLE_RATE)
     sf.write(folder / "unplayable.aiff", samples[: 6 * SAMPLE_RATE : 2], SAMPLE_RATE // 2, subtype="PCM_16")
@@ -66,11 +75,19 @@ def write_files(folder: Path) -> None:
         place.write_bytes(content)
     (folder / "Kit" / "readme.txt").write_text("Tones of our own.")
     (folder / "Zipped.zip").write_bytes(zipped(kit))
+    (folder / "Many").mkdir()
+    once = folder / "Many" / f"{spelled(0)}.mp3"
+    write_mp3(once, tone(440.0, 0.5), 16_000)
+    for number in range(1, MANY_INSTRUMENTS):
+        shutil.copy(once, folder / "Many" / f"{spelled(number)}.mp3")
     write_soundfont(folder / "Small.sf2")
 
 
-def write_large_library(settings: Settings) -> None:
-    """A library of random embeddings without previews, as an enrollment would have stored it."""
+def write_libraries(settings: Settings, default: bool) -> None:
+    """Store a library of random embeddings without previews, and a small default library if `default`.
+
+    The service enrolls the whole default library itself when it finds none.
+    """
     pair = EncoderPair.load(settings.weights_dir, "cpu")
     index = Engine(settings, pair).index
     try:
@@ -98,10 +115,13 @@ def write_large_library(settings: Settings) -> None:
             session.add_all(
                 Clip(vector_id=one.vector_id, position=0, embedding=one.embedding) for one in made
             )
+        if default:
+            font = SoundFontSource(default_soundfont())
+            enroll(index, pair, index.create_library(font.name).id, SmallSource(font))
     finally:
         index.close()
 
 
 if __name__ == "__main__":
     write_files(Path(sys.argv[1]))
-    write_large_library(Settings())
+    write_libraries(Settings(), default="--whole-default-library" not in sys.argv)

@@ -1,13 +1,11 @@
-/** What is taken away from an answer: exports that parse, a permanent link, the list of earlier queries, a recording. */
-import { readFileSync } from "node:fs";
+/** Exports, permanent links, earlier queries and recordings. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { QueryAnswer } from "../../app/web/src/api/types";
-import { ask, asking, part, type Visit, visit } from "./visit";
+import { asking, part, told, type Visit, visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -26,7 +24,8 @@ async function exported(format: "json" | "csv" | "zip"): Promise<{ name: string;
     page.waitForEvent("download"),
     part(page, `export-${format}`).click(),
   ]);
-  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+  const bytes = Buffer.concat(await (await download.createReadStream()).toArray());
+  return { name: download.suggestedFilename(), bytes };
 }
 
 /** The names in a zip's central directory. */
@@ -37,10 +36,9 @@ function entriesOf(zip: Buffer): string[] {
   return found;
 }
 
-test("the chosen set arrives as JSON, CSV and a zip with previews", async () => {
+test("the chosen instruments are exported as JSON, CSV and a zip with previews", async () => {
   const { page } = here;
-  await ask(here);
-  const checked = page.locator(".hit input:checked"); // the best hit of every lane, to begin with
+  const checked = page.locator(".hit input:checked"); // at first, the best hit of every lane
   for (let left = await checked.count(); left > 0; left--) await checked.first().click();
   expect(await checked.count()).toBe(0);
   expect(await part(page, "export").isDisabled()).toBe(true);
@@ -68,12 +66,12 @@ test("the chosen set arrives as JSON, CSV and a zip with previews", async () => 
   expect(entries).toContain("set.csv");
   expect(entries).toContain("set.json");
   expect(entries.filter((name) => /^previews\/\d\d .*\.mp3$/.test(name))).toHaveLength(2);
-  await part(page, "toast").filter({ hasText: "saved" }).first().waitFor();
+  await told(page, /\.zip saved/);
 });
 
-test("the permanent link opens the same answer in another browser, and the track can be heard there", async () => {
-  await ask(here);
+test("a permanent link opens the same answer in another browser, with its track", async () => {
   await part(here.page, "copy-link").click();
+  await told(here.page, /Link copied/);
   const link = await here.page.evaluate(() => navigator.clipboard.readText());
   expect(link).toMatch(/#\/q\/q_[0-9a-f]+$/);
   const names = await here.page.locator(".hit-name").allInnerTexts();
@@ -83,20 +81,15 @@ test("the permanent link opens the same answer in another browser, and the track
   expect(await part(there.page, "source-name").innerText()).toBe("mixture.mp3");
   await part(there.page, "play-reference").click();
   await there.page.waitForFunction(() => window.media.some((one) => !one.paused && one.currentTime > 0.2));
-  const again = await asking<QueryAnswer>(there.page, () =>
-    part(there.page, "family-select").selectOption("guitar"),
-  );
+  const again = await asking(there.page, () => part(there.page, "family-select").selectOption("guitar"));
   expect(again.got.asked_again).toBe(link.split("/").at(-1));
   await there.close();
 });
 
-test("earlier queries are listed on the first screen and open again; a link to nothing says so", async () => {
+test("the first screen lists earlier queries; a link to a missing query says so", async () => {
   const { page } = here;
-  await ask(here);
   await page.locator(".brand").click();
-  const row = part(page, "history-row").first();
-  await row.waitFor();
-  expect(await row.innerText()).toContain("mixture.mp3");
+  const row = part(page, "history-row").filter({ hasText: "mixture.mp3" }).first();
   await row.click();
   await part(page, "lane").first().waitFor();
   await page.goto(`${here.url}/#/q/q_000000000000`);
@@ -104,7 +97,7 @@ test("earlier queries are listed on the first screen and open again; a link to n
   expect(await part(page, "problem").innerText()).toMatch(/Drop the track again/);
 });
 
-test("a recording from the microphone is asked about like a file", async () => {
+test("a microphone recording is queried like a file", async () => {
   const { page } = here;
   await part(page, "record").first().click();
   const stop = part(page, "record-stop");

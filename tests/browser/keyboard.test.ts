@@ -1,6 +1,6 @@
-/** Everything by keyboard alone: playing, seeking, walking through lanes and instruments, help, undo. */
+/** The keyboard alone: play, seek, move between lanes and instruments, help, undo. */
 import { afterEach, expect, test } from "vitest";
-import { ask, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
+import { heard, PATIENCE, part, silent, told, type Visit, visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -8,10 +8,9 @@ afterEach(async () => {
   await here.close();
 });
 
-test("in the query view: space, arrows, numbers, A, L, / and ? do what the help lists", async () => {
-  here = await visit();
+test("in the query view: space, arrows, numbers, A, L, / and ? work as the help says", async () => {
+  here = await visitAnswer();
   const { page } = here;
-  await ask(here);
   const press = (key: string) => page.keyboard.press(key);
   const clock = async () => Number(/0:(\d+\.\d)/.exec(await part(page, "clock").innerText())?.[1]);
   await page.locator("#main").focus();
@@ -27,7 +26,7 @@ test("in the query view: space, arrows, numbers, A, L, / and ? do what the help 
   await press("ArrowDown");
   await press("ArrowDown");
   const lane = page.locator('.lane[data-current="true"]');
-  expect(await lane.getAttribute("id")).toBe("lane-2");
+  await lane.and(page.locator("#lane-2")).waitFor();
   const second = await lane.locator(".hit").nth(1).getAttribute("data-id");
   await press("2");
   expect((await heard(page, "preview")).src).toContain(second);
@@ -36,11 +35,11 @@ test("in the query view: space, arrows, numbers, A, L, / and ? do what the help 
   await press("a");
   await heard(page, "preview");
   await press("l");
-  expect(await lane.getAttribute("data-locked")).toBe("true");
+  await lane.and(page.locator('[data-locked="true"]')).waitFor();
   await press("Control+z");
-  await expect.poll(() => lane.getAttribute("data-locked"), { timeout: PATIENCE }).toBe("false");
+  await lane.and(page.locator('[data-locked="false"]')).waitFor();
   await press("/");
-  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-test"))).toBe("library-select");
+  await page.locator('[data-test="library-select"]:focus').waitFor();
   await page.locator("#main").focus();
   await press("?");
   await part(page, "help").waitFor();
@@ -49,7 +48,7 @@ test("in the query view: space, arrows, numbers, A, L, / and ? do what the help 
   await part(page, "help").waitFor({ state: "detached" });
 });
 
-test("in the library: arrows walk, F2 renames, Delete deletes, Ctrl+Z brings it back", async () => {
+test("in the library: arrows move, F2 renames, Delete deletes, Ctrl+Z undoes", async () => {
   here = await visit("#/library");
   const { page } = here;
   await part(page, "library-row").filter({ hasText: "TimGM6mb" }).click();
@@ -60,9 +59,7 @@ test("in the library: arrows walk, F2 renames, Delete deletes, Ctrl+Z brings it 
   await part(row(0), "play").focus();
   await page.keyboard.press("ArrowDown");
   await row(1).and(page.locator("[data-current]")).waitFor();
-  await page.waitForFunction(
-    () => document.activeElement?.closest("[data-index]")?.getAttribute("data-index") === "1",
-  );
+  await part(row(1), "play").and(page.locator(":focus")).waitFor();
   await page.keyboard.press("F2");
   await part(page, "name-edit").fill("By keyboard");
   await page.keyboard.press("Enter");
@@ -73,9 +70,9 @@ test("in the library: arrows walk, F2 renames, Delete deletes, Ctrl+Z brings it 
   await part(row(0), "play").focus();
   await page.keyboard.press("Delete");
   await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(second);
-  await part(page, "toast").filter({ hasText: "deleted" }).waitFor();
+  await told(page, /^“.*” was deleted/);
   await page.keyboard.press("Control+z");
   await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(first);
   await page.keyboard.press("/");
-  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-test"))).toBe("search");
+  await page.locator('[data-test="search"]:focus').waitFor();
 });

@@ -1,6 +1,8 @@
-/** The library view: enrol by drop and by picking, with progress to the end; browse, correct, delete, undo, compare. */
+/** The library view: enroll dropped and picked files, browse, correct, delete, undo, find duplicates, cancel. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { drop, file, heard, PATIENCE, part, type Visit, visit } from "./visit";
+import { drop, file, heard, PATIENCE, part, told, type Visit, visit } from "./visit";
+
+const SENT = 0.2; // progress when the upload is complete (enrollments.ts)
 
 let here: Visit;
 
@@ -15,25 +17,26 @@ afterEach(async () => {
 
 const rows = () => part(here.page, "instrument-row");
 const row = (name: string) => rows().filter({ has: here.page.locator(`[title="${name}"]`) });
-const toast = (text: string | RegExp) => part(here.page, "toast").filter({ hasText: text });
+const toast = (text: RegExp) => part(here.page, "toast").filter({ hasText: text });
 const openName = () => part(here.page, "library-name").innerText();
 
-/** Add what was dropped, and see its job through to the end: the words and shares that were shown on the way. */
-async function enrolled(): Promise<void> {
+const job = (state: string) => here.page.locator(`[data-test="job"][data-state="${state}"]`);
+
+/** Add the files under review and wait until they are enrolled. */
+async function enroll(): Promise<void> {
+  await part(here.page, "add").click();
+  await job("done").waitFor({ timeout: 2 * PATIENCE });
+}
+
+/** Delete the open library; its row disappears when the service has deleted it. */
+async function deleteLibrary(): Promise<void> {
   const { page } = here;
-  await part(page, "add").click();
-  const job = part(page, "job").last();
-  await job.and(page.locator('[data-state="running"], [data-state="done"]')).waitFor();
-  await job.and(page.locator('[data-state="done"]')).waitFor({ timeout: 2 * PATIENCE });
+  const id = await part(page, "library").getAttribute("data-id");
+  await part(page, "delete-library").click();
+  await page.locator(`[data-test="library-row"][data-id="${id}"]`).waitFor({ state: "detached" });
 }
 
-/** Remove the library that is open, as a person would. */
-async function tidied(): Promise<void> {
-  await part(here.page, "delete-library").click();
-  await toast("was deleted").waitFor();
-}
-
-test("a SoundFont is enrolled with progress to its end, and is asked at once", async () => {
+test("a SoundFont is enrolled with progress, and can be queried at once", async () => {
   const { page } = here;
   await page.evaluate(() => {
     const shares = new Set<string>();
@@ -46,14 +49,14 @@ test("a SoundFont is enrolled with progress to its end, and is asked at once", a
   await part(page, "files-input").setInputFiles(file("Small.sf2"));
   await part(page, "review").waitFor();
   expect(await part(page, "review").innerText()).toContain("Small.sf2");
-  await enrolled();
+  await enroll();
   expect(await openName()).toContain("Small");
   const shares = await page.evaluate(() =>
     [...(window as unknown as { shares: Set<string> }).shares].map(Number),
   );
-  expect(shares.some((share) => share > 0.5 && share < 1)).toBe(true); // the job itself was seen at work
+  expect(shares.some((share) => share > SENT && share < 1)).toBe(true); // progress of the job, not of the upload
   await row("Hollow Clarinet").waitFor();
-  expect(await part(page, "job").innerText()).toMatch(/7 added/);
+  expect(await job("done").innerText()).toMatch(/7 added/);
   await part(row("Hollow Clarinet"), "play").click();
   await heard(page, "preview");
   await part(page, "tab-query").click();
@@ -61,10 +64,10 @@ test("a SoundFont is enrolled with progress to its end, and is asked at once", a
     .locator("option:checked", { hasText: "Small (7)" })
     .waitFor({ state: "attached" });
   await part(page, "tab-library").click();
-  await tidied();
+  await deleteLibrary();
 });
 
-test("a dropped folder is looked through first: instruments by folder, other files stay out", async () => {
+test("a dropped folder is reviewed first: one instrument per folder, other files are skipped", async () => {
   const { page } = here;
   await drop(page, "Kit");
   await part(page, "review").waitFor();
@@ -72,14 +75,14 @@ test("a dropped folder is looked through first: instruments by folder, other fil
   expect(review).toContain("8 files");
   expect(review).toContain("readme.txt");
   expect(await part(page, "add").innerText()).toContain("4 instruments");
-  await enrolled();
+  await enroll();
   expect(await openName()).toContain("Kit");
   await row("Low Bass").waitFor();
   expect(await rows().count()).toBe(4);
-  await tidied();
+  await deleteLibrary();
 });
 
-test("a dropped zip makes a library too, in one that was made by hand before", async () => {
+test("a dropped zip is added to an existing library; corrections survive a reload", async () => {
   const { page } = here;
   await part(page, "new-library").click();
   await part(page, "new-library-name").fill("By hand");
@@ -87,7 +90,7 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await part(page, "empty").waitFor();
   await drop(page, "Zipped.zip");
   await part(page, "review").waitFor();
-  await enrolled();
+  await enroll();
   expect(await openName()).toContain("By hand");
   await row("Soft Flute").waitFor();
 
@@ -97,9 +100,10 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await part(page, "name-edit").press("Enter");
   await row("Flute of mine").waitFor();
   await part(row("Low Bass"), "family").selectOption("organ");
-  await toast("is now organ").waitFor();
+  await told(page, /“Low Bass” is now organ/);
   await part(row("Grand Piano"), "delete").click();
   await row("Grand Piano").waitFor({ state: "detached" });
+  await told(page, /^“Grand Piano” was deleted/);
   await page.reload();
   await row("Flute of mine").waitFor();
   expect(await part(row("Low Bass"), "family").inputValue()).toBe("organ");
@@ -118,41 +122,41 @@ test("a dropped zip makes a library too, in one that was made by hand before", a
   await part(page, "library-name-edit").fill("Renamed");
   await part(page, "library-name-edit").press("Enter");
   await part(page, "library-row").filter({ hasText: "Renamed" }).waitFor();
-  await tidied();
-  await expect
-    .poll(() => part(page, "library-row").allInnerTexts(), { timeout: PATIENCE })
-    .not.toContain("Renamed");
+  await deleteLibrary();
+  await told(page, /^The library “Renamed” was deleted/);
   await page.keyboard.press("Control+z");
+  await told(page, /^Undone: The library “Renamed” was deleted/);
   await row("Flute of mine").waitFor();
   expect(await openName()).toBe("Renamed");
-  await tidied();
+  await deleteLibrary();
 });
 
-test("deleting an instrument is undone by the toast, and a correction by the keyboard", async () => {
+test("the toast undoes a deletion, and the keyboard a correction", async () => {
   const { page } = here;
   await part(page, "library-row").filter({ hasText: "TimGM6mb" }).click();
   await row("Harpsichord").waitFor();
   const before = await rows().first().innerText();
   await part(rows().first(), "delete").click();
-  await toast("deleted").waitFor();
+  const deleted = toast(/^“.*” was deleted/);
+  await deleted.waitFor();
   expect(await rows().first().innerText()).not.toBe(before);
-  await part(toast("deleted"), "undo").click();
-  await toast("Undone").waitFor();
+  await part(deleted, "undo").click();
+  await told(page, /^Undone: “.*” was deleted/);
   await expect.poll(() => rows().first().innerText(), { timeout: PATIENCE }).toBe(before);
   const family = part(row("Harpsichord"), "family");
   const was = await family.inputValue();
   await family.selectOption("bass");
-  await toast("is now bass").waitFor();
+  await told(page, /“Harpsichord” is now bass/);
   await part(rows().first(), "play").focus();
   await page.keyboard.press("Control+z");
   await expect.poll(() => family.inputValue(), { timeout: PATIENCE }).toBe(was);
 });
 
-test("duplicates are pointed out, heard beside each other, and removed", async () => {
+test("duplicates are listed, played and deleted", async () => {
   const { page } = here;
   await drop(page, "Kit", "Zipped.zip"); // the same tones twice
   await part(page, "review").waitFor();
-  await enrolled();
+  await enroll();
   await part(page, "duplicates-open").click();
   await part(page, "strictness").selectOption("0.995");
   const groups = part(page, "duplicate-group");
@@ -164,23 +168,33 @@ test("duplicates are pointed out, heard beside each other, and removed", async (
   await heard(page, "preview");
   await part(twins.last(), "delete").click();
   await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBe(before - 1);
-  await toast("deleted").waitFor();
-  await part(toast("deleted"), "undo").click();
+  await part(toast(/^“.*” was deleted/), "undo").click();
   await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBe(before);
-  await tidied();
+  await deleteLibrary();
 });
 
-test("an enrollment is cancelled, leaves nothing behind, and can be tried again", async () => {
+test("running and queued enrollments can be cancelled and leave nothing; a cancelled one can be retried", async () => {
   const { page } = here;
-  await drop(page, "Kit");
+  await drop(page, "Many");
   await part(page, "add").click();
-  await part(part(page, "job"), "cancel").click();
-  const over = page.locator('[data-test="job"]:is([data-state="cancelled"], [data-state="done"])');
-  await over.waitFor();
-  expect(await over.getAttribute("data-state")).toBe("cancelled");
+  const running = part(page, "job").filter({ hasText: /Many/ });
+  await running.filter({ hasText: /\d+ of 200/ }).waitFor();
+  await drop(page, "Kit");
+  await part(page, "target").selectOption("new");
+  await part(page, "add").click();
+  const queued = part(page, "job").filter({ hasText: /Kit/ });
+  await queued.filter({ hasText: "Waiting in the queue" }).waitFor();
+  await part(queued, "cancel").click();
+  await queued.and(job("cancelled")).waitFor();
   await part(page, "empty").waitFor();
-  await part(page, "try-again").click();
-  await page.locator('[data-test="job"][data-state="done"]').waitFor({ timeout: 2 * PATIENCE });
+  await part(running, "cancel").click();
+  await running.and(job("cancelled")).waitFor();
+  await part(queued, "try-again").click();
+  await queued.and(job("done")).waitFor({ timeout: 2 * PATIENCE });
   await row("Low Bass").waitFor();
-  await tidied();
+  expect(await openName()).toContain("Kit");
+  await deleteLibrary();
+  await part(page, "library-row").filter({ hasText: "Many" }).click();
+  await part(page, "empty").waitFor();
+  await deleteLibrary();
 });

@@ -1,20 +1,19 @@
-/** The map: points by family, hearing by pointing, what is similar by a click, and the query's slots drawn on it. */
+/** The map: colours by family, hover previews, similar instruments, and the query's slots. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ask, heard, part, silent, type Visit, visit } from "./visit";
+import { heard, part, silent, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
   await here.close();
 });
 
-test("the query's slots are on the map; the keyboard walks, sounds and lists what is similar", async () => {
+test("the map shows the query's slots; the keyboard moves, plays and lists similar instruments", async () => {
   const { page } = here;
-  await ask(here);
   const lanes = await part(page, "lane").count();
   await part(page, "tab-map").click();
   await part(page, "map-canvas").waitFor();
@@ -22,7 +21,7 @@ test("the query's slots are on the map; the keyboard walks, sounds and lists wha
   const slots = part(page, "map-slot");
   await slots.first().waitFor();
   expect(await slots.count()).toBe(lanes);
-  expect(await coloursOn(page)).toBeGreaterThan(8); // family by family
+  expect(await coloursOn(page)).toBeGreaterThan(8); // one per family
   await slots.first().click();
   await part(page, "similar-row").first().waitFor();
   expect(await part(page, "similar-row").count()).toBe(12);
@@ -41,12 +40,12 @@ test("the query's slots are on the map; the keyboard walks, sounds and lists wha
   await part(page, "similar").waitFor({ state: "detached" });
 });
 
-test("pointing sounds, a click shows what is similar and finds it in the library", async () => {
+test("hovering plays, a click lists similar instruments and reveals one in the library", async () => {
   const { page } = here;
   await page.goto(`${here.url}/#/map`);
   const canvas = part(page, "map-canvas");
   await canvas.waitFor();
-  await canvas.click({ position: { x: 3, y: 3 } }); // browsers let a page sound after a first click
+  await canvas.click({ position: { x: 3, y: 3 } }); // browsers allow sound after a first click
   const box = await canvas.boundingBox();
   if (!box) throw new Error("no map");
   const pointed = page.locator(".map-view > .unseen[role=status]");
@@ -71,7 +70,7 @@ test("pointing sounds, a click shows what is similar and finds it in the library
   await part(page, "instrument-row").filter({ hasText: name }).first().waitFor();
 });
 
-test("families are filtered by the legend, and a list says the same as the picture", async () => {
+test("the legend filters by family, and the list has the same content as the map", async () => {
   const { page } = here;
   await page.goto(`${here.url}/#/map`);
   const brass = part(page, "legend-family").filter({ hasText: "brass" });
@@ -85,7 +84,7 @@ test("families are filtered by the legend, and a list says the same as the pictu
   await part(page, "similar-row").first().waitFor();
 });
 
-/** How many different colours the canvas shows, coarsely counted. */
+/** The number of distinct colours on the canvas, coarsely quantized. */
 function coloursOn(page: Visit["page"]): Promise<number> {
   return part(page, "map-canvas").evaluate((canvas) => {
     const { width, height } = canvas as HTMLCanvasElement;

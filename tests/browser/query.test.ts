@@ -1,14 +1,12 @@
-/** The main path: a track in, lanes and hits out, heard beside each other, narrowed, filtered and refined. */
+/** The main path: a track becomes lanes with hits, to play, compare, filter and refine. */
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { QueryAnswer } from "../../app/web/src/api/types";
-import { ask, asking, file, heard, PATIENCE, part, silent, type Visit, visit } from "./visit";
+import { ask, asking, file, heard, PATIENCE, part, silent, told, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
-  await ask(here);
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -20,12 +18,13 @@ const names = async (lane = 0) => lanes().nth(lane).locator(".hit-name").allInne
 const uploads = () =>
   here.requests.filter((one) => one.method() === "POST").map((one) => one.postData() ?? "");
 
-test("a rendered mixture gives lanes, a preview sounds, and one key switches to the track and back", async () => {
+test("a mixture gives lanes; previews play, and one key switches to the track and back", async () => {
   const { page } = here;
+  await ask(here);
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
   expect(await lanes().count()).toBeGreaterThanOrEqual(2);
   expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
-  expect(await part(page, "summary").innerText()).toMatch(/instruments? heard.* in TimGM6mb/);
+  expect(await part(page, "summary").innerText()).toMatch(/instruments? heard, matched with TimGM6mb/);
   expect(await lanes().first().innerText()).toMatch(/\d+% sure/);
   await part(lanes().first(), "play-hit").first().click();
   const preview = await heard(page, "preview");
@@ -43,15 +42,16 @@ test("a rendered mixture gives lanes, a preview sounds, and one key switches to 
   await silent(page);
 });
 
-test("dragging over the waveform asks again about that part, without a second upload", async () => {
+test("dragging over the waveform queries that part, without a second upload", async () => {
   const { page } = here;
+  await ask(here);
   expect(uploads()).toHaveLength(1);
   const wave = page.locator(".wave-box");
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
   const box = await wave.boundingBox();
   if (!box) throw new Error("no waveform");
   const middle = box.y + box.height / 2;
-  const { sent, got } = await asking<QueryAnswer>(page, async () => {
+  const { sent, got } = await asking(page, async () => {
     await page.mouse.move(box.x + 0.2 * box.width, middle);
     await page.mouse.down();
     await page.mouse.move(box.x + 0.4 * box.width, middle, { steps: 8 });
@@ -66,19 +66,17 @@ test("dragging over the waveform asks again about that part, without a second up
   expect(got.asked_again).toMatch(/^q_/);
   expect(page.url()).toContain(got.id);
   await part(page, "to").fill("0:11");
-  const typed = await asking<QueryAnswer>(page, () => part(page, "to").press("Enter"));
+  const typed = await asking(page, () => part(page, "to").press("Enter"));
   expect(typed.got.range_seconds[1]).toBeCloseTo(11, 1);
-  const whole = await asking<QueryAnswer>(page, () => part(page, "whole").click());
+  const whole = await asking(page, () => part(page, "whole").click());
   expect(whole.got.range_seconds).toEqual([0, whole.got.duration_seconds]);
   expect(uploads().filter((body) => body.includes("filename="))).toHaveLength(0);
 });
 
-test("the family filter asks for hits of that family only, and undo brings the others back", async () => {
+test("the family filter gives hits of that family only, and undo restores the others", async () => {
   const { page } = here;
   const before = await names();
-  const { sent, got } = await asking<QueryAnswer>(page, () =>
-    part(page, "family-select").selectOption("brass"),
-  );
+  const { sent, got } = await asking(page, () => part(page, "family-select").selectOption("brass"));
   expect(sent).toContain("brass");
   const families = got.slots.flatMap((slot) => slot.hits.map((hit) => hit.family));
   expect(families.length).toBeGreaterThan(0);
@@ -88,11 +86,11 @@ test("the family filter asks for hits of that family only, and undo brings the o
   await page.keyboard.press("Escape");
   await page.locator("body").click({ position: { x: 5, y: 500 } });
   await page.keyboard.press("Control+z");
-  await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
+  await told(page, /^Undone: family filter/);
   expect(await names()).toEqual(before);
 });
 
-test("more like this, not this, lock: the lane refines and the locked one stays", async () => {
+test("more like this, hide, lock: the lane is refined, and a locked lane stays", async () => {
   const { page } = here;
   const before = await names();
   const first = lanes().first();
@@ -106,30 +104,30 @@ test("more like this, not this, lock: the lane refines and the locked one stays"
   await part(first, "less-like").waitFor({ state: "detached" });
   expect(await names()).toEqual(before);
 
-  const refused = await first.locator(".hit").first().getAttribute("data-id");
-  const { sent, got } = await asking<QueryAnswer>(page, () => part(first, "not-this").first().click());
-  expect(sent).toContain(refused ?? "none");
-  expect(JSON.stringify(got.slots)).not.toContain(refused);
-  expect(await page.locator(`.hit[data-id="${refused}"]`).count()).toBe(0);
-  await part(page, "allow-all").waitFor();
+  const hidden = await first.locator(".hit").first().getAttribute("data-id");
+  const { sent, got } = await asking(page, () => part(first, "not-this").first().click());
+  expect(sent).toContain(hidden ?? "none");
+  expect(JSON.stringify(got.slots)).not.toContain(hidden);
+  expect(await page.locator(`.hit[data-id="${hidden}"]`).count()).toBe(0);
+  await part(page, "allow-all").filter({ hasText: "1 hidden · Show again" }).waitFor();
   await part(page, "undo").click();
-  await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
+  await told(page, /^Undone: .* hidden for this track/);
   expect(await names()).toEqual(before);
 
   await part(first, "lock").click();
-  expect(await first.getAttribute("data-locked")).toBe("true");
+  await first.and(page.locator('[data-locked="true"]')).waitFor();
   await asking(page, () => part(page, "family-select").selectOption("organ"));
   const kept = page.locator('.lane[data-locked="true"]');
   expect(await kept.count()).toBe(1);
   expect(await kept.locator(".hit-name").allInnerTexts()).toEqual(before);
 });
 
-test("nothing close is shown as such", async () => {
+test("an answer without a close match says so", async () => {
   const { page } = here;
   await asking(page, () => part(page, "library-select").selectOption({ label: "Five thousand (5000)" }));
   await part(page, "not-close").first().waitFor();
   expect(await part(page, "not-close").first().innerText()).toContain("Nothing in this library is close");
-  expect(await part(page, "summary").innerText()).toContain("nothing close");
+  expect(await part(page, "summary").innerText()).toContain("no close match in Five thousand");
   await page.reload();
   const chosen = await part(page, "library-select")
     .locator("option", { hasText: "Five thousand" })
@@ -137,7 +135,7 @@ test("nothing close is shown as such", async () => {
   await expect.poll(() => part(page, "library-select").inputValue(), { timeout: PATIENCE }).toBe(chosen);
 });
 
-test("the library that was asked last is remembered, and so are theme and volume", async () => {
+test("theme and volume are remembered", async () => {
   const { page } = here;
   await part(page, "theme").click();
   await page.getByLabel("Volume").fill("0.4");
@@ -146,10 +144,10 @@ test("the library that was asked last is remembered, and so are theme and volume
   expect(await page.getByLabel("Volume").inputValue()).toBe("0.4");
 });
 
-test("a file that is pasted is asked about, and named as it was", async () => {
+test("a pasted file is queried under its name", async () => {
   const { page } = here;
   const bytes = (await readFile(file("other.wav"))).toString("base64");
-  const { got } = await asking<QueryAnswer>(page, () =>
+  const { got } = await asking(page, () =>
     page.evaluate((data) => {
       const raw = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
       const clipboardData = new DataTransfer();

@@ -1,4 +1,4 @@
-/** A real `showme serve` for the tests: on a free port, over a data folder of its own, killed and started at will.
+/** Runs a real `showme serve` on a free port, with its own data folder; tests can kill and restart it.
  * Python and the command come from SHOWME_BIN (the Makefile's virtual environment). */
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync } from "node:fs";
@@ -7,18 +7,19 @@ import { join, resolve } from "node:path";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 const BIN = resolve(ROOT, process.env.SHOWME_BIN ?? ".venv/bin");
-const START_SECONDS = 600; // with the enrollment of the default library, on a busy machine
+const START_SECONDS = 600; // may include the enrollment of the default library
 
 export type Settings = Record<string, string>;
 
-/** What a Python of ours runs with: our sources, and no setting of the developer's own. */
+/** The environment of our Python processes: our sources, none of the developer's settings, and one thread for torch.
+ * On a busy machine, threads that wait for each other make torch several times slower. */
 function environment(settings: Settings): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SHOWME_"));
   const ours = Object.entries(settings).map(([name, value]) => [`SHOWME_${name}`, value]);
-  return Object.fromEntries([...inherited, ...ours, ["PYTHONPATH", ROOT]]);
+  return Object.fromEntries([...inherited, ...ours, ["PYTHONPATH", ROOT], ["OMP_NUM_THREADS", "1"]]);
 }
 
-/** Run one of our Python modules to its end. */
+/** Run one of our Python modules and wait for it. */
 export function python(module: string, args: string[], settings: Settings): Promise<void> {
   return new Promise((done, failed) => {
     const child = spawn(join(BIN, "python"), ["-m", module, ...args], {
@@ -52,7 +53,7 @@ export class Service {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Start on a free port and wait until it is ready. */
+  /** Start a service on a free port and wait until it is ready. */
   static async started(settings: Settings): Promise<Service> {
     const port = await freePort();
     const service = new Service({ ...settings, HOST: "127.0.0.1", PORT: String(port) }, port);
@@ -60,7 +61,7 @@ export class Service {
     return service;
   }
 
-  /** Start (again) on the same port and data folder. */
+  /** Start, or restart, with the same port and data folder. */
   async start(): Promise<void> {
     const log = openSync(join(this.settings.DATA_DIR ?? ".", "..", `serve-${this.port}.log`), "a");
     const child = spawn(join(BIN, "showme"), ["serve"], {
@@ -85,7 +86,7 @@ export class Service {
     }
   }
 
-  /** Start again unless it runs. */
+  /** Start unless it is running. */
   async ensure(): Promise<void> {
     if (!this.runs) await this.start();
   }
@@ -94,7 +95,7 @@ export class Service {
     return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** As if the machine had lost its power. */
+  /** Kill without warning, like a power cut. */
   async kill(): Promise<void> {
     const child = this.child;
     if (!child || !this.runs) return;
@@ -113,11 +114,11 @@ export class Service {
   }
 }
 
-/** Wait for a condition of the outside world; the page's own are waited for by Playwright. */
+/** Wait for a condition outside the page. */
 export async function until(condition: () => boolean | Promise<boolean>, seconds: number): Promise<void> {
   const deadline = Date.now() + 1000 * seconds;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`nothing came within ${seconds} s`);
+    if (Date.now() > deadline) throw new Error(`not true within ${seconds} s`);
     await new Promise((go) => setTimeout(go, 100));
   }
 }

@@ -1,13 +1,25 @@
-/** Bad input: each gives one clear sentence and loses nothing that is already on the page. */
+/** Bad input gives one clear sentence and keeps everything that the page shows. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { answered, ask, drop, file, heard, part, uploadSlowly, type Visit, visit } from "./visit";
+import {
+  answered,
+  ask,
+  drop,
+  file,
+  heard,
+  PATIENCE,
+  part,
+  told,
+  uploadSlowly,
+  type Visit,
+  visitAnswer,
+} from "./visit";
 
-const SLOW = 8000; // bytes a second: the mixture takes half a minute
+const SLOW = 4000; // bytes per second
 
 let here: Visit;
 
 beforeEach(async () => {
-  here = await visit();
+  here = await visitAnswer();
 });
 
 afterEach(async () => {
@@ -23,15 +35,14 @@ async function problem(): Promise<string> {
   return part(here.page, "problem").innerText();
 }
 
-test("a PDF, a file above the limit and a folder are refused before anything is sent; the answer stays", async () => {
+test("a PDF, a large file and a folder are rejected before upload; the answer stays", async () => {
   const { page } = here;
-  await ask(here);
   const before = { hits: await names(), sent: sent() };
   await give("manual.pdf");
   expect(await problem()).toContain("manual.pdf is not an audio file");
   await drop(page, "large.wav");
   await part(page, "problem")
-    .filter({ hasText: "large.wav has 3.0 MB; the server takes at most 2.0 MB" })
+    .filter({ hasText: "large.wav is 3.0 MB; the server accepts at most 2.0 MB" })
     .waitFor();
   await drop(page, "empty");
   await part(page, "problem").filter({ hasText: "That is a folder, not a track" }).waitFor();
@@ -41,9 +52,8 @@ test("a PDF, a file above the limit and a folder are refused before anything is 
   expect(sent()).toBe(before.sent);
 });
 
-test("what the service refuses (413, 415, 422) is told in its words; the answer and its track come back", async () => {
+test("errors of the service (413, 415, 422) are shown; the answer and its track return", async () => {
   const { page } = here;
-  await ask(here);
   const hits = await names();
   const statuses: number[] = [];
   page.on("response", (one) => one.request().method() === "POST" && statuses.push(one.status()));
@@ -54,19 +64,17 @@ test("what the service refuses (413, 415, 422) is told in its words; the answer 
   await give("silent.wav");
   await part(page, "problem").filter({ hasText: /silen/i }).waitFor();
   expect(statuses).toEqual([413, 415, 422]);
-  await expect.poll(names).toEqual(hits);
+  await expect.poll(names, { timeout: PATIENCE }).toEqual(hits);
   expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
   await part(page, "play-reference").click();
   await heard(page, "reference");
 });
 
-test("a file that comes while a query runs is held back: keep the first, or listen to the other", async () => {
+test("a file dropped during a query is held back: keep the first, or use the new one", async () => {
   const { page } = here;
   await uploadSlowly(page, SLOW);
   await give("mixture.mp3");
-  await part(page, "progress")
-    .filter({ hasText: /Sending mixture.mp3/ })
-    .waitFor();
+  await told(page, /Sending mixture.mp3/);
   await drop(page, "other.wav");
   await part(page, "which-track").waitFor();
   await part(page, "keep").click();
@@ -79,27 +87,23 @@ test("a file that comes while a query runs is held back: keep the first, or list
   expect(await part(page, "source-name").innerText()).toBe("other.wav");
 });
 
-test("cancel stops an upload and keeps what was shown", async () => {
+test("cancel stops an upload; the previous answer can be restored", async () => {
   const { page } = here;
-  await ask(here);
   const hits = await names();
   await uploadSlowly(page, SLOW);
   await give("other.wav");
-  await part(page, "progress")
-    .filter({ hasText: /Sending other.wav: \d+%/ })
-    .waitFor();
+  await told(page, /Sending other.wav: \d+%/);
   await part(page, "cancel").click();
   await part(page, "progress").waitFor({ state: "detached" });
   await uploadSlowly(page, 0);
-  if ((await part(page, "source-name").innerText()) === "other.wav") {
-    await page.locator("body").press("Control+z"); // the new track without an answer; the old one is one undo away
-    await part(page, "toast").filter({ hasText: "Undone" }).waitFor();
-  }
+  expect(await part(page, "source-name").innerText()).toBe("other.wav"); // without an answer
+  await page.locator("body").press("Control+z");
+  await told(page, /^Undone: new track/);
   expect(await names()).toEqual(hits);
   expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
 });
 
-test("audio that the browser cannot play has lanes and hits, and its previews sound", async () => {
+test("audio that the browser cannot play still gives lanes, hits and previews", async () => {
   const { page } = here;
   await ask(here, "unplayable.aiff");
   await part(page, "wave-note").filter({ hasText: "Your browser cannot play this format" }).waitFor();
@@ -108,7 +112,7 @@ test("audio that the browser cannot play has lanes and hits, and its previews so
   await heard(page, "preview");
 });
 
-test("in the library: an empty folder, a PDF and a file above the limit are refused before anything is sent", async () => {
+test("in the library: an empty folder, a PDF and a large file are rejected before upload", async () => {
   const { page } = here;
   await page.goto(`${here.url}/#/library`);
   await part(page, "instrument-row").first().waitFor();

@@ -1,5 +1,5 @@
-/** A visit to the page in a fresh browser context, and what the tests do on it again and again.
- * The page runs as it is: the hooks below only watch its media elements and gain nodes. */
+/** A visit to the page in a fresh browser context, and the steps that many tests share.
+ * The page runs unchanged; an init script records its sounds and its transient messages. */
 import { join } from "node:path";
 import {
   type Browser,
@@ -10,33 +10,21 @@ import {
   type Page,
   type Request,
 } from "playwright-core";
-import { afterAll, expect, inject } from "vitest";
+import { expect, inject } from "vitest";
+import type { QueryAnswer } from "../../app/web/src/api/types";
 
-export const PATIENCE = 45_000; // milliseconds: this machine may be busy with other things
+export const PATIENCE = 45_000; // milliseconds, for a busy machine
 
 declare global {
   interface Window {
     media: HTMLMediaElement[]; // all that ever played
     gains: GainNode[];
+    messages: Set<string>; // all texts that progress bars and toasts ever showed
   }
 }
 
-let browser: Browser | null = null;
+let browser: Promise<Browser> | null = null;
 const networks = new WeakMap<Page, CDPSession>();
-
-async function chrome(): Promise<Browser> {
-  browser ??= await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    ignoreDefaultArgs: ["--hide-scrollbars"], // the page keeps a place for one
-    args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
-  });
-  return browser;
-}
-
-afterAll(async () => {
-  await browser?.close();
-  browser = null;
-});
 
 export const file = (name: string): string => join(inject("files"), name);
 
@@ -44,7 +32,7 @@ export interface Visit {
   page: Page;
   url: string;
   requests: Request[]; // to the API, newest last
-  close: () => Promise<void>; // fails if the page threw anything, or wrote an error to its console
+  close: () => Promise<void>; // fails if the page threw an error or logged one to its console
 }
 
 /** Open the page; `hash` is its view, `before` sees the empty tab first. */
@@ -53,13 +41,15 @@ export async function visit(
   options: BrowserContextOptions & { url?: string; before?: (page: Page) => void } = {},
 ): Promise<Visit> {
   const { url = inject("url"), before, ...rest } = options;
-  const context = await (await chrome()).newContext({
+  browser ??= chromium.connect(inject("browser"));
+  const context = await (await browser).newContext({
     viewport: { width: 1280, height: 860 },
     acceptDownloads: true,
     permissions: ["clipboard-read", "clipboard-write", "microphone"],
     ...rest,
   });
-  await context.addInitScript(watchSound);
+  await context.addInitScript(recordSounds);
+  await context.addInitScript(recordMessages);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const requests: Request[] = [];
@@ -80,7 +70,14 @@ export async function visit(
   return { page, url, requests, close };
 }
 
-function watchSound(): void {
+/** Open the page at the stored answer for mixture.mp3, which spares an upload. */
+export async function visitAnswer(options: BrowserContextOptions = {}): Promise<Visit> {
+  const here = await visit(`#/q/${inject("query")}`, options);
+  await answered(here.page);
+  return here;
+}
+
+function recordSounds(): void {
   window.media = [];
   window.gains = [];
   const { play } = HTMLMediaElement.prototype;
@@ -96,30 +93,50 @@ function watchSound(): void {
   };
 }
 
-/** Elements by their data-test attribute. */
+function recordMessages(): void {
+  window.messages = new Set();
+  const selector = '[data-test="toast"] > span, .progress-text';
+  new MutationObserver(() => {
+    for (const element of document.querySelectorAll(selector)) window.messages.add(element.textContent ?? "");
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+}
+
+/** Wait until the page has shown a matching toast or progress text, even if it is gone by now. */
+export async function told(page: Page, pattern: RegExp): Promise<void> {
+  await page.waitForFunction(
+    ({ source, flags }) => [...window.messages].some((text) => new RegExp(source, flags).test(text)),
+    { source: pattern.source, flags: pattern.flags },
+  );
+}
+
+/** Locate elements by their data-test attribute. */
 export function part(within: Page | Locator, name: string): Locator {
   return within.locator(`[data-test="${name}"]`);
 }
 
-/** Give the query view a track and wait for its answer. */
+/** Query a track and wait for the answer. */
 export async function ask({ page }: Visit, name = "mixture.mp3"): Promise<void> {
   await part(page, "file").first().setInputFiles(file(name));
   await answered(page);
 }
 
-/** Wait until no query runs and an answer is there. */
+/** Wait until no query runs and an answer is shown. */
 export async function answered(page: Page): Promise<void> {
   await part(page, "summary").filter({ hasText: /\w/ }).waitFor();
 }
 
-/** Do `deed` and give back the body of the answer to the query that it makes. */
-export async function asking<T>(page: Page, deed: () => Promise<unknown>): Promise<{ sent: string; got: T }> {
+/** Perform `action`, which runs a query, and wait until its answer is shown. Returns the request and the answer. */
+export async function asking(
+  page: Page,
+  action: () => Promise<unknown>,
+): Promise<{ sent: string; got: QueryAnswer }> {
   const [response] = await Promise.all([
     page.waitForResponse((one) => one.url().endsWith("/v1/queries") && one.request().method() === "POST"),
-    deed(),
+    action(),
   ]);
   expect(response.status(), await response.text()).toBe(200);
-  const got = (await response.json()) as T;
+  const got = (await response.json()) as QueryAnswer;
+  await page.waitForFunction((id) => location.hash.endsWith(id), got.id);
   await answered(page);
   return { sent: response.request().postData() ?? "", got };
 }
@@ -129,7 +146,7 @@ export interface Playing {
   time: number; // seconds
 }
 
-/** The one sound that is heard, once its time advances; fails when two are heard at once. */
+/** Wait until exactly one sound plays and its time advances. */
 export async function heard(page: Page, kind: "preview" | "reference"): Promise<Playing> {
   const isPreview = kind === "preview";
   const handle = await page.waitForFunction(
@@ -151,11 +168,12 @@ export async function heard(page: Page, kind: "preview" | "reference"): Promise<
   return first;
 }
 
+/** Wait until nothing plays. */
 export async function silent(page: Page): Promise<void> {
   await page.waitForFunction(() => window.media.every((one) => one.paused || one.ended));
 }
 
-/** Drop files or folders of the fixtures anywhere on the page, as a person would from the file manager. */
+/** Drop files or folders on the page, like from a file manager. */
 export async function drop(page: Page, ...names: string[]): Promise<void> {
   const client = await page.context().newCDPSession(page);
   const data = { items: [], files: names.map(file), dragOperationsMask: 1 };
@@ -164,10 +182,10 @@ export async function drop(page: Page, ...names: string[]): Promise<void> {
   await client.detach();
 }
 
-/** Let uploads take their time from now on (bytes a second), so that something can happen meanwhile; 0: as fast as ever. */
+/** Limit the upload speed (bytes per second), so that a test can act during an upload; 0: no limit. */
 export async function uploadSlowly(page: Page, bytesPerSecond: number): Promise<void> {
   const client = networks.get(page) ?? (await page.context().newCDPSession(page));
-  networks.set(page, client); // the limit is the session's own
+  networks.set(page, client); // the limit belongs to the session
   await client.send("Network.emulateNetworkConditions", {
     offline: false,
     latency: 0,

@@ -1,11 +1,11 @@
-/** What the page weighs: everything that all its views load, compressed as it is sent, and how soon it is painted. */
+/** The compressed size of everything that the page loads, and its first paint. */
 import type { Request } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { ask, part, visit } from "./visit";
 
 const MOST_BYTES = 250_000;
 
-test("the whole page is at most 250 kB compressed and loads nothing from elsewhere", async () => {
+test("the page is at most 250 kB compressed and loads nothing from other origins", async () => {
   const url = inject("url");
   const sizes = new Map<string, number>();
   const foreign: string[] = [];

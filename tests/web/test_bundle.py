@@ -1,6 +1,6 @@
-"""The built page that is committed: made from the sources beside it, complete, small, and free of foreign addresses.
+"""The committed bundle of the page: built from these sources, complete, small, and without foreign addresses.
 
-Needs no Node: the hash is the one that app/web/vite.stamp.ts computes, over every input of the build.
+Needs no Node: it computes the same hash over all inputs of the build as app/web/vite.stamp.ts.
 """
 
 import gzip
@@ -16,10 +16,11 @@ DIST = WEB / "dist"
 NOT_INPUTS = ("dist", "node_modules", "tests")
 BUDGET_BYTES = 250_000
 FIRST_VIEW_BYTES = 120_000
+GENERATED = "openapi.ts"
 
 
 def sources_hash(root: Path) -> str:
-    """SHA-256 over path, length and bytes of every input of the build, in the order of their paths' bytes."""
+    """SHA-256 over path, length and content of every input of the build, sorted by the bytes of the path."""
     names = []
     for path in root.rglob("*"):
         parts = path.relative_to(root).parts
@@ -32,7 +33,7 @@ def sources_hash(root: Path) -> str:
     return digest.hexdigest()
 
 
-def test_the_bundle_is_made_from_these_sources() -> None:
+def test_the_bundle_is_built_from_these_sources() -> None:
     assert (DIST / "sources.sha256").read_text().strip() == sources_hash(WEB), (
         "the bundle is stale: run make web"
     )
@@ -78,7 +79,11 @@ def test_packages_are_pinned_without_naming_a_registry(name: str) -> None:
 
 
 def test_sources_are_small() -> None:
-    sources = [path for path in (WEB / "src").rglob("*") if path.suffix in (".ts", ".tsx", ".css")]
+    sources = [
+        path
+        for path in (WEB / "src").rglob("*")
+        if path.suffix in (".ts", ".tsx", ".css") and path.name != GENERATED
+    ]
     assert sources
     long = {path.name: n for path in sources if (n := len(path.read_text().splitlines())) > 320}
     assert not long

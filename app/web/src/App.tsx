@@ -1,5 +1,5 @@
-/** The whole page: header, the view that the address names, toasts and help.
- * The query view stays mounted when another is shown, so that an answer, its scroll and a running query survive. */
+/** The whole page: header, current view, toasts and help.
+ * The query view stays mounted while another view is shown: its answer, scroll position and running query survive. */
 import { useMemo, useState } from "preact/hooks";
 import { Header } from "./Header";
 import { lazy } from "./lazy";
@@ -7,8 +7,8 @@ import { QueryView } from "./query/QueryView";
 import { ServerBanner } from "./ServerBanner";
 import { route } from "./state/route";
 import { undoLast } from "./state/toasts";
-import { useShortcuts } from "./ui/keys";
 import { ShortcutHelp } from "./ui/ShortcutHelp";
+import { useShortcuts } from "./ui/shortcuts";
 import { Toasts } from "./ui/Toasts";
 
 const LibraryView = lazy(() => import("./library/LibraryView").then((module) => module.LibraryView));
@@ -18,7 +18,7 @@ export function App() {
   const [help, setHelp] = useState(false);
   const keys = useMemo(
     () => [
-      { keys: ["?"], shown: "?", does: "this list", run: () => setHelp(true) },
+      { keys: ["?"], shown: "?", does: "show this list", run: () => setHelp(true) },
       { keys: ["Ctrl+z"], shown: "Ctrl Z", does: "undo", run: undoLast },
     ],
     [],
@@ -28,7 +28,7 @@ export function App() {
   return (
     <>
       <a class="skip" href="#main">
-        Skip to the content
+        Skip to content
       </a>
       <Header onHelp={() => setHelp(true)} />
       <ServerBanner />

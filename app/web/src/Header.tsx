@@ -1,4 +1,4 @@
-/** The top of every view: the name, the three views as tabs, the volume, help and the theme. */
+/** The header of every view: title, tabs, volume, help and theme. */
 import { type Theme, theme, volume } from "./state/preferences";
 import { hashOf, route, type View } from "./state/route";
 import { Button } from "./ui/Button";
@@ -12,7 +12,7 @@ const VIEWS: [View, string][] = [
 const NEXT_THEME: Record<Theme, Theme> = { auto: "dark", dark: "light", light: "auto" };
 const THEME_ICON: Record<Theme, IconName> = { auto: "auto", dark: "moon", light: "sun" };
 
-/** The query view's address; it comes back to the answer it last showed. */
+/** The last address of each view, so that a tab returns to what it showed. */
 const lastHash: Record<View, string> = {
   query: hashOf("query"),
   library: hashOf("library"),
@@ -25,7 +25,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   return (
     <header class="top">
       <h1>
-        <a class="brand" href={hashOf("query")} title="Start again">
+        <a class="brand" href={hashOf("query")} title="Back to the first screen">
           <span class="brand-mark" aria-hidden="true">
             <i />
             <i />

@@ -1,4 +1,4 @@
-/** A line under the header while the service is away or still preparing; it goes by itself. */
+/** A line under the header while the service is unreachable or still preparing; it disappears by itself. */
 import { readiness, serverState } from "./state/server";
 
 export function ServerBanner() {
@@ -15,9 +15,9 @@ export function ServerBanner() {
 }
 
 function words(): string | null {
-  if (serverState.value === "away") return "The server is away. The page goes on by itself once it is back.";
+  if (serverState.value === "away") return "The server is not responding. The page reconnects by itself.";
   const progress = readiness.value?.progress;
   if (serverState.value !== "preparing" || !progress) return null;
   if (progress.state === "failed") return `${progress.message}.`;
-  return `The default library is being prepared: ${progress.done} of ${progress.total}. Other libraries can be used already.`;
+  return `Preparing the default library: ${progress.done} of ${progress.total}. Other libraries are ready to use.`;
 }

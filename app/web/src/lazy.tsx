@@ -1,5 +1,5 @@
-/** Components that are loaded when they are first shown, so that the first view is small.
- * What is loaded stays; a failed load (the server is away) can be tried again. */
+/** Loads components when they are first shown, which keeps the first view small.
+ * A loaded component stays loaded; a failed load can be retried. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Button } from "./ui/Button";

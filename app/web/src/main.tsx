@@ -1,5 +1,5 @@
-/** Where the page begins: styles, the watch over the service, and the App.
- * What is loaded when first shown is fetched once the first view stands, so that a server that goes away takes none of it. */
+/** Entry point: styles, server polling and the App.
+ * Lazy modules are prefetched after the first render, so that they work even if the server goes away. */
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/controls.css";
@@ -20,8 +20,8 @@ if (place) {
 
 function lazyParts(): Promise<unknown>[] {
   return [
-    import("./query/wave"),
-    import("./query/curve"),
+    import("./query/drawWaveform"),
+    import("./query/drawCurve"),
     import("./query/recording"),
     import("./library/LibraryView"),
     import("./map/MapView"),

@@ -1,5 +1,5 @@
-/** How the browser tests in tests/browser/ at the repository's root are run: one after the other, over one service.
- * They lie outside this folder, so the packages they use are named here. */
+/** Vitest configuration of the browser tests in tests/browser/.
+ * They lie outside this folder, so aliases resolve the packages that they use. */
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
@@ -20,8 +20,9 @@ export default defineConfig({
     dir: resolve(root, "tests/browser"),
     include: ["**/*.test.ts"],
     globalSetup: resolve(root, "tests/browser/setup.ts"),
-    reporters: ["default", resolve(root, "tests/browser/closing.ts")],
-    fileParallelism: false,
+    reporters: ["default", resolve(root, "tests/browser/summaryReporter.ts")],
+    fileParallelism: false, // the tests share one service
+    isolate: false, // and one connection to the browser
     testTimeout: 3 * MINUTE,
     hookTimeout: 12 * MINUTE,
     teardownTimeout: MINUTE,

@@ -1,4 +1,4 @@
-/** Loudness and level matching, against signals whose loudness is known. */
+/** Loudness and level matching, on signals of known loudness. */
 import { describe, expect, it } from "vitest";
 import { loudness, matchedGains } from "../src/audio/level";
 
@@ -14,13 +14,13 @@ describe("loudness", () => {
     expect(loudness(sine(0.5, 2), RATE)).toBeCloseTo(0.5 / Math.SQRT2, 3);
   });
 
-  it("does not count pauses", () => {
+  it("ignores silent frames", () => {
     const half = new Float32Array(RATE * 4);
     half.set(sine(0.5, 2));
     expect(loudness(half, RATE)).toBeCloseTo(0.5 / Math.SQRT2, 3);
   });
 
-  it("looks at the asked-for part only", () => {
+  it("is limited to a range", () => {
     const both = new Float32Array(RATE * 4);
     both.set(sine(0.8, 2));
     both.set(sine(0.2, 2), RATE * 2);
@@ -34,13 +34,13 @@ describe("loudness", () => {
 });
 
 describe("matched gains", () => {
-  it("turn the louder one down, so that both are equal and nothing clips", () => {
+  it("turn the louder one down, so that both are equal", () => {
     const [one, other] = matchedGains(0.4, 0.1);
     expect(one * 0.4).toBeCloseTo(other * 0.1);
     expect(Math.max(one, other)).toBe(1);
   });
 
-  it("leave everything alone when one is unknown or silent", () => {
+  it("are 1 if either is unknown or silent", () => {
     expect(matchedGains(null, 0.3)).toEqual([1, 1]);
     expect(matchedGains(0.3, 0)).toEqual([1, 1]);
   });

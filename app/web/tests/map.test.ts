@@ -1,22 +1,22 @@
-/** The map's geometry: hits by the grid are those of looking at every point; zoom and pan keep what they promise. */
+/** The map's geometry: the grid equals brute force; zoom and pan keep their invariants. */
 import { describe, expect, it } from "vitest";
 import type { QueryAnswer, Slot } from "../src/api/types";
-import { wheelFactor } from "../src/map/gestures";
-import { Grid } from "../src/map/grid";
 import {
-  between,
-  everything,
+  fitAll,
+  interpolate,
   neighbour,
   type Place,
   panned,
   toCanvas,
   toPlane,
   zoomed,
-} from "../src/map/plane";
-import { marksOf } from "../src/map/slots";
+} from "../src/map/geometry";
+import { wheelFactor } from "../src/map/gestures";
+import { Grid } from "../src/map/grid";
+import { marksOf } from "../src/map/slotMarks";
 import type { Lane } from "../src/query/lanes";
 
-/** Numbers from 0 to 1 that look random, the same every time. */
+/** A seeded pseudo-random generator of numbers from 0 to 1. */
 function* noise(seed = 1): Generator<number, never> {
   for (let state = seed; ; ) {
     state = (state * 48271) % 2147483647;
@@ -34,7 +34,7 @@ const POINTS = Array.from({ length: 2000 }, (_, id) => ({
 const SIZE = { width: 800, height: 600 };
 
 describe("grid", () => {
-  it("finds what a look at every point finds", () => {
+  it("equals a search through all points", () => {
     const grid = new Grid(POINTS);
     const accepts = ({ id }: { id: number }) => id % 3 !== 0;
     for (let i = 0; i < 400; i++) {
@@ -47,7 +47,7 @@ describe("grid", () => {
     }
   });
 
-  it("does without points, and with one or many at one place", () => {
+  it("works without points, and with one or many at one place", () => {
     expect(new Grid([]).nearest({ x: 0, y: 0 }, 1)).toBeNull();
     const one = { x: 0.5, y: 0.5 };
     expect(new Grid([one]).nearest({ x: 0.4, y: 0.5 }, 0.2)).toBe(one);
@@ -56,19 +56,19 @@ describe("grid", () => {
   });
 });
 
-describe("plane", () => {
-  const whole = everything(POINTS, SIZE);
+describe("geometry", () => {
+  const whole = fitAll(POINTS, SIZE);
 
   it("shows every point within the canvas", () => {
     for (const point of POINTS) {
       const { x, y } = toCanvas(point, whole, SIZE);
       expect(x >= 0 && x <= SIZE.width && y >= 0 && y <= SIZE.height).toBe(true);
     }
-    expect(everything([], SIZE).scale).toBeGreaterThan(0);
-    expect(everything([{ x: 1, y: 1 }], SIZE)).toMatchObject({ x: 1, y: 1 });
+    expect(fitAll([], SIZE).scale).toBeGreaterThan(0);
+    expect(fitAll([{ x: 1, y: 1 }], SIZE)).toMatchObject({ x: 1, y: 1 });
   });
 
-  it("goes there and back", () => {
+  it("converts back and forth", () => {
     const at = { x: 123, y: 456 };
     const back = toCanvas(toPlane(at, whole, SIZE), whole, SIZE);
     expect(back.x).toBeCloseTo(at.x);
@@ -78,17 +78,17 @@ describe("plane", () => {
   it("zooms about the pointer, within bounds", () => {
     const at = { x: 700, y: 100 };
     const under = toPlane(at, whole, SIZE);
-    let look = whole;
+    let viewport = whole;
     for (let i = 0; i < 30; i++) {
-      look = zoomed(look, 1.3, at, SIZE, whole);
-      expect(toCanvas(under, look, SIZE).x).toBeCloseTo(at.x);
-      expect(toCanvas(under, look, SIZE).y).toBeCloseTo(at.y);
+      viewport = zoomed(viewport, 1.3, at, SIZE, whole);
+      expect(toCanvas(under, viewport, SIZE).x).toBeCloseTo(at.x);
+      expect(toCanvas(under, viewport, SIZE).y).toBeCloseTo(at.y);
     }
-    expect(look.scale).toBe(40 * whole.scale);
+    expect(viewport.scale).toBe(40 * whole.scale);
     expect(zoomed(whole, 0.001, at, SIZE, whole).scale).toBe(0.8 * whole.scale);
   });
 
-  it("pans with the pointer, and not out of sight", () => {
+  it("pans with the pointer, but never out of sight", () => {
     const moved = panned(whole, 30, -20, SIZE, whole);
     const before = toCanvas({ x: 0, y: 0 }, whole, SIZE);
     const after = toCanvas({ x: 0, y: 0 }, moved, SIZE);
@@ -98,14 +98,14 @@ describe("plane", () => {
     expect(Math.abs(toCanvas(whole, far, SIZE).x - SIZE.width / 2)).toBeLessThanOrEqual(SIZE.width / 2 + 1);
   });
 
-  it("glides from one look to another", () => {
+  it("interpolates between viewports", () => {
     const to = { x: 0.2, y: 0.1, scale: 4 * whole.scale };
-    expect(between(whole, to, 0)).toEqual(whole);
-    expect(between(whole, to, 1).scale).toBeCloseTo(to.scale);
-    expect(between(whole, to, 0.5).scale).toBeCloseTo(2 * whole.scale);
+    expect(interpolate(whole, to, 0)).toEqual(whole);
+    expect(interpolate(whole, to, 1).scale).toBeCloseTo(to.scale);
+    expect(interpolate(whole, to, 0.5).scale).toBeCloseTo(2 * whole.scale);
   });
 
-  it("leads by arrow keys to the near point in that direction", () => {
+  it("finds the next point in the direction of an arrow key", () => {
     const points = [
       { name: "right", x: 1, y: 0.2 },
       { name: "far right", x: 3, y: 0 },
@@ -118,7 +118,7 @@ describe("plane", () => {
 });
 
 describe("wheel", () => {
-  it("zooms in upwards, out downwards, evenly and never wildly", () => {
+  it("zooms in upwards and out downwards, by equal and bounded steps", () => {
     const wheel = (deltaY: number, deltaMode = 0, ctrlKey = false) =>
       wheelFactor({ deltaY, deltaMode, ctrlKey });
     expect(wheel(-100)).toBeGreaterThan(1);
@@ -134,7 +134,9 @@ describe("marks", () => {
     slot: number_,
     presence: 1,
     active: [],
-    hits: name ? [{ instrument_id: `i_${name}`, name, family: null, similarity: 1, preview_url: "" }] : [],
+    hits: name
+      ? [{ instrument_id: `i_${name}`, name, family: null, source: null, similarity: 1, preview_url: "" }]
+      : [],
     curve: [],
     family: null,
     close: name !== null,
@@ -148,7 +150,7 @@ describe("marks", () => {
     like: null,
   });
 
-  it("are the answer's slots, numbered and coloured as their lanes", () => {
+  it("are the answer's slots with their lanes' numbers and colours", () => {
     const [piano, nothing, old] = [slot(2, "Piano"), slot(0, null), slot(0, "Old")];
     const lanes = [lane(piano, 5), lane(old, 1), lane(nothing, 3)];
     const answer = { slots: [nothing, piano] } as QueryAnswer;
@@ -158,7 +160,7 @@ describe("marks", () => {
     ];
     expect(marksOf(slots, lanes, answer)).toEqual([
       { x: -0.3, y: 0.4, number: 1, colour: 5, name: "Piano", instrument: "i_Piano" },
-      { x: 0.1, y: 0.2, number: 3, colour: 3, name: "nothing close", instrument: null },
+      { x: 0.1, y: 0.2, number: 3, colour: 3, name: "no close match", instrument: null },
     ]);
     expect(marksOf(slots, lanes, null)).toEqual([]);
   });

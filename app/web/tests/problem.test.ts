@@ -1,13 +1,13 @@
-/** Problems in words: a sentence and what to do, whatever was thrown. */
+/** Every thrown value becomes a sentence with advice. */
 import { describe, expect, it } from "vitest";
 import { fileNameOf } from "../src/api/download";
 import {
   ApiProblem,
-  isWorthAnotherTry,
+  describeProblem,
+  InvalidInput,
+  isRetryable,
   problemOf,
-  Refused,
   ServerAway,
-  sentenceOf,
 } from "../src/api/problem";
 import { isBusy } from "../src/api/transport";
 
@@ -19,53 +19,53 @@ const document = (kind: string, status: number, detail: string) => ({
 });
 
 describe("a problem", () => {
-  it("of the service says its detail as a sentence, with advice", () => {
-    const { title, advice } = sentenceOf(
+  it("of the service gives its detail as a sentence, with advice", () => {
+    const { title, advice } = describeProblem(
       new ApiProblem(document("library-empty", 409, "library 'Mine' has no instruments")),
     );
     expect(title).toBe("Library 'Mine' has no instruments.");
     expect(advice).toMatch(/Library view/);
   });
 
-  it("does not give a file's name a capital", () => {
-    expect(sentenceOf(new ApiProblem(document("not-audio", 415, "notes.txt is not audio"))).title).toMatch(
-      /^notes\.txt/,
-    );
+  it("does not capitalize a file name", () => {
+    expect(
+      describeProblem(new ApiProblem(document("not-audio", 415, "notes.txt is not audio"))).title,
+    ).toMatch(/^notes\.txt/);
   });
 
-  it("of a proxy, without a document, still says something", () => {
+  it("of a proxy, without a document, still gives a sentence", () => {
     const problem = problemOf(502, undefined, null);
     expect(problem.status).toBe(502);
-    expect(sentenceOf(problem).title).toBe("The server answered 502.");
+    expect(describeProblem(problem).title).toBe("The server responded with status 502.");
   });
 
-  it("of any other kind is a sentence too", () => {
+  it("of any other kind gives a sentence too", () => {
     for (const thrown of [
       new ServerAway(),
       new TypeError("x"),
       "text",
       null,
       undefined,
-      new Refused("No.", "Yes."),
+      new InvalidInput("No.", "Yes."),
     ]) {
-      const { title, advice } = sentenceOf(thrown);
+      const { title, advice } = describeProblem(thrown);
       expect(title).toMatch(/[.!?]$/);
       expect(advice.length).toBeGreaterThan(0);
     }
   });
 
-  it("is asked again only when the service says when, or that it has too much to do", () => {
+  it("is retried only after a 429, or a 503 with Retry-After", () => {
     expect(isBusy(problemOf(503, document("busy", 503, ""), "2"))).toBe(true);
     expect(isBusy(problemOf(429, document("busy", 429, ""), null))).toBe(true);
     expect(isBusy(problemOf(503, document("index-damaged", 503, ""), null))).toBe(false);
     expect(isBusy(problemOf(500, undefined, "2"))).toBe(false);
   });
 
-  it("offers another try only where it may help", () => {
-    expect(isWorthAnotherTry(new ServerAway())).toBe(true);
-    expect(isWorthAnotherTry(problemOf(503, undefined, null))).toBe(true);
-    expect(isWorthAnotherTry(problemOf(415, undefined, null))).toBe(false);
-    expect(isWorthAnotherTry(new Refused("No.", "Yes."))).toBe(false);
+  it("offers a retry only where it may help", () => {
+    expect(isRetryable(new ServerAway())).toBe(true);
+    expect(isRetryable(problemOf(503, undefined, null))).toBe(true);
+    expect(isRetryable(problemOf(415, undefined, null))).toBe(false);
+    expect(isRetryable(new InvalidInput("No.", "Yes."))).toBe(false);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The hash router: every address that is written is read back, and foreign ones are the query view. */
+/** The hash router: addresses round-trip, and unknown ones give the query view. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 let hashOf: typeof import("../src/state/route").hashOf;
@@ -25,7 +25,7 @@ describe("routes", () => {
     expect(routeOf(hash)).toEqual({ view: "query", id: null });
   });
 
-  it("survives a broken escape", () => {
+  it("accepts a broken escape", () => {
     expect(routeOf("#/q/%E0%A4%A")).toEqual({ view: "query", id: "%E0%A4%A" });
   });
 });

@@ -1,10 +1,10 @@
-/** The wav writer: what is written can be read back from the bytes. */
+/** The wav writer: the bytes contain the header and the samples. */
 import { describe, expect, it } from "vitest";
 import { peaks } from "../src/audio/decode";
 import { wavOf } from "../src/audio/wav";
 
 describe("a wav", () => {
-  it("says what it holds, and holds it", () => {
+  it("has a correct header and samples", () => {
     const bytes = wavOf(Float32Array.from([0, 0.5, -0.5, 2, -2]), 44_100);
     const view = new DataView(bytes);
     const text = (at: number, length: number) => String.fromCharCode(...new Uint8Array(bytes, at, length));
@@ -18,11 +18,11 @@ describe("a wav", () => {
 });
 
 describe("peaks", () => {
-  it("are the largest values of equal stretches", () => {
+  it("are the maxima of equal segments", () => {
     expect([...peaks(Float32Array.from([0, -1, 0.5, 0.25]), 2)]).toEqual([1, 0.5]);
   });
 
-  it("of fewer samples than stretches, and of none, are finite", () => {
+  it("are finite for fewer samples than segments, and for none", () => {
     expect([...peaks(Float32Array.from([0.5]), 4)].every((value) => value === 0.5)).toBe(true);
     expect([...peaks(new Float32Array(0), 3)]).toEqual([0, 0, 0]);
   });

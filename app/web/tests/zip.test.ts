@@ -1,4 +1,4 @@
-/** The zip writer: what it writes is read back by another implementation (Python's zipfile is the judge in the service). */
+/** The zip writer, checked with Python's zipfile. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ with zipfile.ZipFile(sys.argv[1]) as zipped:
 `;
 
 describe("crc32", () => {
-  it("is the one of zlib, in one go and in parts", () => {
+  it("equals zlib's, at once and in parts", () => {
     const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * i) % 251);
     expect(crc32(bytes)).toBe(nodeCrc32(bytes));
     expect(crc32(bytes.subarray(1234), crc32(bytes.subarray(0, 1234)))).toBe(nodeCrc32(bytes));
@@ -30,7 +30,7 @@ describe("crc32", () => {
 });
 
 describe("zip", () => {
-  it("has the size that was foretold, and every share of progress up to 1", async () => {
+  it("has the predicted size, and reports progress up to 1", async () => {
     const shares: number[] = [];
     const zip = await zipOf(ENTRIES, (share) => shares.push(share));
     expect(zip.size).toBe(zipBytes(ENTRIES.map(({ path, file }) => ({ path, size: file.size }))));
@@ -38,12 +38,12 @@ describe("zip", () => {
     expect(shares).toEqual([...shares].sort((one, other) => one - other));
   });
 
-  it("is the same for the same files", async () => {
+  it("is deterministic", async () => {
     const [one, other] = await Promise.all([zipOf(ENTRIES), zipOf(ENTRIES)]);
     expect(Buffer.compare(await one.bytes(), await other.bytes())).toBe(0);
   });
 
-  it("is read by Python's zipfile, names, sizes and sums", async (context) => {
+  it("is readable by Python's zipfile: names, sizes, checksums", async (context) => {
     const folder = mkdtempSync(join(tmpdir(), "zip-"));
     try {
       const path = join(folder, "written.zip");
@@ -61,11 +61,11 @@ describe("zip", () => {
     }
   });
 
-  it("stops when it is cancelled", async () => {
+  it("stops when cancelled", async () => {
     await expect(zipOf(ENTRIES, undefined, AbortSignal.abort())).rejects.toThrow(/abort/i);
   });
 
-  it("refuses more files than a zip can hold", async () => {
+  it("rejects more files than a zip can hold", async () => {
     const file = new Blob([]);
     const many = Array.from({ length: 70_000 }, (_, i) => ({ path: `${i}`, file }));
     await expect(zipOf(many)).rejects.toThrow(RangeError);

@@ -1,5 +1,5 @@
-/** Every call of the HTTP contract that the page makes, by name.
- * The functions reject with ApiProblem, ServerAway or an AbortError, and with nothing else. */
+/** One function for each call that the page makes to the HTTP API.
+ * All functions reject with ApiProblem, ServerAway or an AbortError. */
 import { type Options, request, type UploadOptions, upload } from "./transport";
 import type {
   DuplicateGroup,
@@ -12,14 +12,15 @@ import type {
   Limits,
   Page,
   QueryAnswer,
+  QueryForm,
   QuerySummary,
   Question,
   Readiness,
 } from "./types";
 
-const PAGE_SIZE = 500; // the most the service gives at once
+const PAGE_SIZE = 500; // the service's maximum
 
-function address(path: string, query: Record<string, string | number | null | undefined> = {}): string {
+function urlWith(path: string, query: Record<string, string | number | null | undefined> = {}): string {
   const given = Object.entries(query).filter(
     ([, value]) => value !== null && value !== undefined && value !== "",
   );
@@ -35,7 +36,7 @@ const query = (id: string, rest = "") => `/v1/queries/${encodeURIComponent(id)}$
 
 export const getLimits = (options?: Options) => request<Limits>("GET", "/v1/limits", undefined, options);
 
-/** Readiness, also while the service is not ready: the 503 carries the same fields. */
+/** Fetch readiness. The 503 of a service that is not ready has the same fields. */
 export async function getReadiness(signal?: AbortSignal): Promise<Readiness> {
   const answer = await fetch("/readyz", signal ? { signal } : {});
   const document = (await answer.json()) as Partial<Readiness>;
@@ -45,33 +46,35 @@ export async function getReadiness(signal?: AbortSignal): Promise<Readiness> {
 
 // Queries
 
-/** Ask which instruments of a library make the sound of a file, or of a stored query's audio. */
-export function ask(question: Question, options?: UploadOptions): Promise<QueryAnswer> {
+/** Find the instruments in a file, or again in the audio of a stored query. */
+export function createQuery(question: Question, options?: UploadOptions): Promise<QueryAnswer> {
   return upload<QueryAnswer>("/v1/queries", formOf(question), options);
 }
 
 export function formOf(question: Question): FormData {
   const form = new FormData();
-  if (question.file) form.append("file", question.file, question.fileName ?? "recording");
-  else if (question.query) form.append("query", question.query);
-  if (question.library) form.append("library", question.library);
-  form.append("top_k", String(question.topK));
-  form.append("mode", question.mode);
+  const append = (field: keyof QueryForm, value: string) => form.append(field, value);
+  if (question.file)
+    form.append("file" satisfies keyof QueryForm, question.file, question.fileName ?? "recording");
+  else if (question.query) append("query", question.query);
+  if (question.library) append("library", question.library);
+  append("top_k", String(question.topK));
+  append("mode", question.mode);
   if (question.range) {
-    form.append("start_seconds", question.range[0].toFixed(3));
-    form.append("end_seconds", question.range[1].toFixed(3));
+    append("start_seconds", question.range[0].toFixed(3));
+    append("end_seconds", question.range[1].toFixed(3));
   }
-  if (question.family) form.append("family", question.family);
-  for (const id of question.exclude) form.append("exclude", id);
+  if (question.family) append("family", question.family);
+  for (const id of question.exclude) append("exclude", id);
   return form;
 }
 
 export const getQuery = (id: string, options?: Options) =>
   request<QueryAnswer>("GET", query(id), undefined, options);
 export const listQueries = (limit = 20, next: string | null = null, options?: Options) =>
-  request<Page<QuerySummary>>("GET", address("/v1/queries", { limit, next }), undefined, options);
+  request<Page<QuerySummary>>("GET", urlWith("/v1/queries", { limit, next }), undefined, options);
 
-/** Where the chosen set of a query is downloaded from. */
+/** The download address for the chosen instruments of a query. */
 export function exportUrl(
   id: string,
   format: "json" | "csv" | "zip",
@@ -86,9 +89,9 @@ export function exportUrl(
 
 // Libraries
 
-/** All libraries, by name. */
+/** List all libraries, by name. */
 export const listLibraries = (options?: Options) =>
-  everything<Library>((next) => address("/v1/libraries", { limit: PAGE_SIZE, next }), options);
+  fetchAllPages<Library>((next) => urlWith("/v1/libraries", { limit: PAGE_SIZE, next }), options);
 export const createLibrary = (name: string) => request<Library>("POST", "/v1/libraries", { name });
 export const renameLibrary = (id: string, name: string) => request<Library>("PATCH", library(id), { name });
 export const deleteLibrary = (id: string) => request<void>("DELETE", library(id));
@@ -96,14 +99,14 @@ export const restoreLibrary = (id: string) => request<Library>("POST", library(i
 export const getDuplicates = (id: string, minSimilarity = 0.98, limit = 100, options?: Options) =>
   request<{ groups: DuplicateGroup[] }>(
     "GET",
-    address(library(id, "/duplicates"), { min_similarity: minSimilarity, limit }),
+    urlWith(library(id, "/duplicates"), { min_similarity: minSimilarity, limit }),
     undefined,
     options,
   );
 export const getMap = (id: string, queryId: string | null = null, options?: Options) =>
-  request<LibraryMap>("GET", address(library(id, "/map"), { query: queryId }), undefined, options);
+  request<LibraryMap>("GET", urlWith(library(id, "/map"), { query: queryId }), undefined, options);
 
-/** Enroll instruments: audio files, zips of folders, SoundFonts, zips with .sfz. The answer is a job to watch. */
+/** Enroll audio files, zips of folders, SoundFonts or zips with .sfz. Returns the job to follow. */
 export function addInstruments(id: string, files: readonly File[], options?: UploadOptions): Promise<Job> {
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
@@ -126,7 +129,7 @@ export const listInstruments = (
 ) =>
   request<Page<Instrument>>(
     "GET",
-    address(library(id, "/instruments"), { limit, next, family: filter.family, search: filter.search }),
+    urlWith(library(id, "/instruments"), { limit, next, family: filter.family, search: filter.search }),
     undefined,
     options,
   );
@@ -136,7 +139,7 @@ export const changeInstrument = (id: string, change: InstrumentChange) =>
 export const deleteInstrument = (id: string) => request<void>("DELETE", instrument(id));
 export const restoreInstrument = (id: string) => request<Instrument>("POST", instrument(id, "/restore"));
 export const getSimilar = (id: string, limit = 10, options?: Options) =>
-  request<{ items: Hit[] }>("GET", address(instrument(id, "/similar"), { limit }), undefined, options);
+  request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit }), undefined, options);
 
 // Jobs
 
@@ -144,9 +147,9 @@ export const getJob = (id: string, options?: Options) =>
   request<Job>("GET", `/v1/jobs/${encodeURIComponent(id)}`, undefined, options);
 export const cancelJob = (id: string) => request<Job>("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
 
-/** Tells of a job after every change until it has ended; the function returned stops listening. Survives a server that
- * goes away: the browser connects again, and the first event after that is the job as it stands. `onLost` hears when the
- * connection fails, for those who would rather ask than wait. */
+/** Call `onChange` after every change of a job until it ends. Returns a function that stops listening.
+ * The browser reconnects when the server returns, and the first event is then the job's current state.
+ * `onLost` is called when the connection fails, for callers that prefer to poll. */
 export function watchJob(
   id: string,
   onChange: (job: Job) => void,
@@ -162,7 +165,10 @@ export function watchJob(
   return () => events.close();
 }
 
-async function everything<Item>(path: (next: string | null) => string, options?: Options): Promise<Item[]> {
+async function fetchAllPages<Item>(
+  path: (next: string | null) => string,
+  options?: Options,
+): Promise<Item[]> {
   const found: Item[] = [];
   let next: string | null = null;
   do {

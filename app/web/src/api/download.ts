@@ -1,7 +1,7 @@
-/** Downloads that can fail in words: the answer is fetched first, so that a problem document becomes a message. */
+/** Downloads with readable errors: the response is fetched first, so that a problem document becomes a message. */
 import { problemOf, ServerAway } from "./problem";
 
-/** Fetch `url` and hand it to the browser as a file, under the name that the service gives (RFC 6266). */
+/** Fetch `url` and save it under the service's file name (RFC 6266). */
 export async function download(url: string, fallbackName: string): Promise<string> {
   const answer = await fetch(url).catch(() => {
     throw new ServerAway();
@@ -20,14 +20,14 @@ export async function download(url: string, fallbackName: string): Promise<strin
   return name;
 }
 
-/** The file name of a Content-Disposition header; the encoded one (RFC 8187) wins. */
+/** The file name in a Content-Disposition header; the encoded name (RFC 8187) takes precedence. */
 export function fileNameOf(header: string | null): string | null {
   const encoded = /filename\*\s*=\s*utf-8''([^;]+)/i.exec(header ?? "")?.[1];
   if (encoded) {
     try {
       return decodeURIComponent(encoded.trim());
     } catch {
-      // a broken one: the plain name stands
+      // malformed: use the plain name
     }
   }
   return /filename\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(header ?? "")?.[1]?.replace(/\\(.)/g, "$1") ?? null;

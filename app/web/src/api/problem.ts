@@ -1,5 +1,5 @@
-/** What can go wrong between the page and the service: a problem document, or no answer at all.
- * Every message is a sentence for people, with what to do where the service cannot know it. */
+/** The errors between page and service: a problem document, or no response.
+ * Each becomes one sentence, plus advice. */
 import type { ProblemDocument } from "./types";
 
 const PREFIX = "urn:showme:problem:";
@@ -19,7 +19,7 @@ export class ApiProblem extends Error {
     return this.document.status;
   }
 
-  /** The stable name of the kind of problem, e.g. `not-audio`. */
+  /** The stable name of the problem type, such as `not-audio`. */
   get kind(): string {
     return this.document.type.startsWith(PREFIX)
       ? this.document.type.slice(PREFIX.length)
@@ -27,8 +27,8 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The page itself says no, before anything is sent: what is the matter, and what to do. */
-export class Refused extends Error {
+/** Input that the page rejects before sending anything, with advice. */
+export class InvalidInput extends Error {
   override readonly name = "Refused";
 
   constructor(
@@ -39,42 +39,42 @@ export class Refused extends Error {
   }
 }
 
-/** The connection failed: the service is down, restarting, or out of reach. */
+/** The connection failed: the service is down, restarting or unreachable. */
 export class ServerAway extends Error {
   override readonly name = "ServerAway";
 
   constructor() {
-    super("The server does not answer.");
+    super("The server is not responding.");
   }
 }
 
-/** Whether `error` says that the user (or a newer request) cancelled. */
+/** Whether the user, or a newer request, cancelled. */
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** The problem in the body of an answer, or one made from its status where a proxy in between wrote the body. */
+/** Read the problem from a response body, or make one from the status if a proxy wrote the body. */
 export function problemOf(status: number, body: unknown, retryAfter: string | null): ApiProblem {
   const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
   const known = typeof body === "object" && body !== null && "title" in body;
   const document = known
     ? (body as ProblemDocument)
-    : { type: "about:blank", title: `The server answered ${status}`, status, detail: "" };
+    : { type: "about:blank", title: `The server responded with status ${status}`, status, detail: "" };
   return new ApiProblem(document, Number.isFinite(seconds) ? seconds : null);
 }
 
-/** One clear sentence, and what to do, for anything that was thrown. */
-export function sentenceOf(error: unknown): { title: string; advice: string } {
-  if (error instanceof Refused) return { title: error.title, advice: error.advice };
+/** Describe any thrown value in one sentence, with advice. */
+export function describeProblem(error: unknown): { title: string; advice: string } {
+  if (error instanceof InvalidInput) return { title: error.title, advice: error.advice };
   if (error instanceof ServerAway)
     return {
       title: error.message,
-      advice: "Is it still running? The page goes on by itself once it is back.",
+      advice: "Is it still running? The page reconnects by itself.",
     };
   if (!(error instanceof ApiProblem))
     return {
-      title: "Something went wrong in the page.",
-      advice: error instanceof Error ? error.message : "Reload it and try again.",
+      title: "Something went wrong on this page.",
+      advice: error instanceof Error ? error.message : "Reload the page and try again.",
     };
   const { title, detail } = error.document;
   const advice = ADVICE[error.kind] ?? ADVICE[String(error.status)] ?? "";
@@ -82,26 +82,26 @@ export function sentenceOf(error: unknown): { title: string; advice: string } {
 }
 
 const ADVICE: Record<string, string> = {
-  "not-audio": "Is it damaged, or of another kind than its name says?",
-  "unsupported-audio": "Convert it to wav, flac or mp3 and drop it again.",
-  "silent-audio": "Choose a part of the track where something plays.",
-  "range-outside-audio": "Drag a selection inside the track.",
+  "not-audio": "The file may be damaged, or its extension may be wrong.",
+  "unsupported-audio": "Convert it to WAV, FLAC or MP3 and try again.",
+  "silent-audio": "Choose a part of the track that has sound.",
+  "range-outside-audio": "Select a part within the track.",
   "library-empty": "Add instruments to it in the Library view, or choose another library.",
   "library-not-found": "Choose another library.",
-  "query-not-found": "It may have been removed since. Drop the track again.",
-  "413": "Send a shorter or a compressed file, or raise the server's limit.",
+  "query-not-found": "It may have been deleted. Drop the track again.",
+  "413": "Send a shorter or compressed file, or raise the server's limit.",
   "429": "Wait a moment and try again.",
   "503": "Wait a moment and try again.",
-  "500": "Try again; the server's log says more.",
+  "500": "Try again. The server's log has details.",
 };
 
-/** Whether the same question may well be answered the next time; false for what only another file or filter mends. */
-export function isWorthAnotherTry(error: unknown): boolean {
-  if (error instanceof Refused) return false;
+/** Whether the same request may succeed later; false if only another file or filter helps. */
+export function isRetryable(error: unknown): boolean {
+  if (error instanceof InvalidInput) return false;
   return !(error instanceof ApiProblem) || error.status >= 429;
 }
 
-/** With a capital (unless it begins with a file's name) and a full stop. */
+/** Add a capital letter (unless the text starts with a file name) and a full stop. */
 function sentence(text: string): string {
   const [first = ""] = text.split(" ");
   const start = /[./_\d]/.test(first) ? text : text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,5 +1,5 @@
-/** One request and its answer: JSON in, JSON or a problem out, with cancellation, upload progress and polite retries.
- * Follows RFC 9110: 429 and 503 with Retry-After are asked again; a failed connection is `ServerAway`. */
+/** Requests with JSON or form bodies: cancellation, upload progress and retries.
+ * 429, and 503 with Retry-After, are retried (RFC 9110); a failed connection rejects with `ServerAway`. */
 import { ApiProblem, problemOf, ServerAway } from "./problem";
 
 const RETRIES = 6;
@@ -7,27 +7,27 @@ const LONGEST_WAIT_SECONDS = 15;
 
 export interface Options {
   signal?: AbortSignal;
-  onWait?: (problem: ApiProblem, seconds: number) => void; // the service is busy and is asked again after `seconds`
+  onWait?: (problem: ApiProblem, seconds: number) => void; // the service is busy; the request is retried after `seconds`
 }
 
 export interface UploadOptions extends Options {
-  onProgress?: (share: number) => void; // 0 to 1 while the body is sent; 1: the service has it all
+  onProgress?: (share: number) => void; // 0 to 1 while the body is sent; 1: the service has all of it
 }
 
-/** Listeners are told of every request that found the service (true) or did not (false). */
-export const contact = { heard: (_there: boolean): void => undefined };
+/** Called after every request: true if the service responded, false if the connection failed. */
+export const connection = { onContact: (_there: boolean): void => undefined };
 
-/** A request by fetch; `body` is sent as JSON, FormData as it is. */
+/** Send a request with fetch; `body` becomes JSON. */
 export function request<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
-  return retrying(options, () => once<T>(method, path, body, options.signal));
+  return withRetries(options, () => fetchOnce<T>(method, path, body, options.signal));
 }
 
-/** A form by XMLHttpRequest, since fetch does not report the progress of an upload. */
+/** Send a form with XMLHttpRequest, because fetch does not report upload progress. */
 export function upload<T>(path: string, form: FormData, options: UploadOptions = {}): Promise<T> {
-  return retrying(options, () => sent<T>(path, form, options));
+  return withRetries(options, () => sendForm<T>(path, form, options));
 }
 
-async function once<T>(
+async function fetchOnce<T>(
   method: string,
   path: string,
   body: unknown,
@@ -41,16 +41,16 @@ async function once<T>(
   }
   const answer = await fetch(path, init).catch((error: unknown) => {
     if (signal?.aborted) throw error;
-    contact.heard(false);
+    connection.onContact(false);
     throw new ServerAway();
   });
-  contact.heard(true);
+  connection.onContact(true);
   const document = answer.status === 204 ? undefined : await bodyOf(answer, signal);
   if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
   return document as T;
 }
 
-/** The JSON of an answer; undefined for an error without any. An answer that breaks off means that the server went away. */
+/** Read the JSON of a response; undefined for an error without JSON. A truncated response means a lost server. */
 async function bodyOf(answer: Response, signal: AbortSignal | undefined): Promise<unknown> {
   try {
     return await answer.json();
@@ -61,7 +61,7 @@ async function bodyOf(answer: Response, signal: AbortSignal | undefined): Promis
   }
 }
 
-function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {
+function sendForm<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     const abort = () => xhr.abort();
@@ -71,11 +71,11 @@ function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOpt
     xhr.upload.onload = () => onProgress?.(1);
     xhr.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     xhr.onerror = () => {
-      contact.heard(false);
+      connection.onContact(false);
       reject(new ServerAway());
     };
     xhr.onload = () => {
-      contact.heard(true);
+      connection.onContact(true);
       if (xhr.status < 400) resolve(xhr.response as T);
       else reject(problemOf(xhr.status, xhr.response, xhr.getResponseHeader("Retry-After")));
     };
@@ -86,7 +86,7 @@ function sent<T>(path: string, form: FormData, { signal, onProgress }: UploadOpt
   });
 }
 
-async function retrying<T>(options: Options, attempt: () => Promise<T>): Promise<T> {
+async function withRetries<T>(options: Options, attempt: () => Promise<T>): Promise<T> {
   for (let tried = 0; ; tried++) {
     try {
       return await attempt();
@@ -94,18 +94,18 @@ async function retrying<T>(options: Options, attempt: () => Promise<T>): Promise
       if (!(error instanceof ApiProblem) || !isBusy(error) || tried >= RETRIES) throw error;
       const seconds = Math.min(error.retryAfterSeconds ?? 2, LONGEST_WAIT_SECONDS);
       options.onWait?.(error, seconds);
-      await pause(seconds, options.signal);
+      await sleep(seconds, options.signal);
     }
   }
 }
 
-/** Busy means: nothing was done, ask again. A 503 without Retry-After is a fault that waiting does not mend. */
+/** Whether the service did nothing and can be asked again. A 503 without Retry-After is a fault that does not pass. */
 export function isBusy(error: ApiProblem): boolean {
   return error.status === 429 || (error.status === 503 && error.retryAfterSeconds !== null);
 }
 
-/** Resolves after `seconds`; rejects as soon as `signal` is aborted. */
-export function pause(seconds: number, signal?: AbortSignal): Promise<void> {
+/** Resolve after `seconds`; reject when `signal` is aborted. */
+export function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);

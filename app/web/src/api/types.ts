@@ -1,163 +1,41 @@
-/** The documents of the HTTP contract, field by field, as app/schemas.py writes them.
- * Names are the contract: fields are added and never renamed. */
+/** The documents of the HTTP API, under the page's names.
+ * openapi.ts is generated from the service's OpenAPI document by `make types`; this file only gives aliases. */
+import type { components } from "./openapi";
 
-export type Mode = "auto" | "paper";
-export type Span = [start: number, end: number]; // seconds
+type Schemas = components["schemas"];
 
-export interface Hit {
-  instrument_id: string;
-  name: string;
-  family: string | null;
-  similarity: number; // cosine, 1 at best
-  preview_url: string;
-}
+export type QueryAnswer = Schemas["QueryAnswer"];
+export type QuerySummary = Schemas["QuerySummary"];
+export type QueryForm = Schemas["QueryForm"];
+export type Slot = Schemas["SlotOut"];
+export type Hit = Schemas["HitOut"];
+export type Library = Schemas["LibraryOut"];
+export type Instrument = Schemas["InstrumentOut"];
+export type DuplicateGroup = Schemas["DuplicateGroup"];
+export type LibraryMap = Schemas["MapOut"];
+export type MapPoint = Schemas["MapPoint"];
+export type Job = Schemas["JobOut"];
+export type Limits = Schemas["LimitsOut"];
+export type Readiness = Schemas["Readiness"];
 
-export interface Slot {
-  slot: number;
-  presence: number; // 0 to 1
-  active: Span[];
-  hits: Hit[];
-  curve: [second: number, presence: number][]; // the centre of every window of the range
-  family: string | null;
-  close: boolean; // whether the best hit is near enough to be believed
-}
+export type Mode = QueryAnswer["mode"];
+export type Span = QueryAnswer["range_seconds"]; // start and end in seconds
 
-export interface QueriedLibrary {
-  id: string;
-  name: string;
-  num_instruments: number;
-}
+/** A correction of an instrument; the families come from the service's limits, so any string is allowed here. */
+export type InstrumentChange = Omit<Schemas["InstrumentPatch"], "family"> & { family?: string | null };
 
-export interface QueryAnswer {
-  id: string;
-  library: QueriedLibrary;
-  mode: Mode;
-  encoder: string;
-  name: string; // file name of the upload
-  duration_seconds: number;
-  range_seconds: Span;
-  num_instruments: number;
-  slots: Slot[];
-  retrieved: string[];
-  audio_url: string;
-  asked_again: string | null; // the query whose audio was asked again
-  timing_ms: Record<string, number>;
-}
+/** One page of any list. */
+export type Page<Item> = Pick<Schemas["InstrumentPage"], "next"> & { items: Item[] };
 
-export interface QuerySummary {
-  id: string;
-  name: string;
-  library: QueriedLibrary;
-  num_instruments: number;
-  created_at: string;
-}
+/** A problem document (RFC 9457); a proxy's has only the required fields. */
+export type ProblemDocument = Pick<Schemas["Problem"], "type" | "title" | "status" | "detail"> &
+  Partial<Schemas["Problem"]>;
 
-export interface Library {
-  id: string;
-  name: string;
-  num_instruments: number;
-  created_at: string;
-  encoder: string;
-  default: boolean;
-}
-
-export interface Instrument {
-  id: string;
-  library_id: string;
-  name: string;
-  family: string | null;
-  source: string;
-  num_clips: number;
-  licence: string | null;
-  playable_range: [lowest: number, highest: number] | null; // MIDI pitches
-  preview_url: string;
-}
-
-export interface InstrumentChange {
-  name?: string;
-  family?: string | null;
-}
-
-export interface DuplicateGroup {
-  similarity: number; // the lowest cosine to the group's first
-  instruments: Instrument[];
-}
-
-export interface MapPoint {
-  instrument_id: string;
-  name: string;
-  family: string | null;
-  x: number; // within ±1
-  y: number;
-}
-
-export interface MapSlot {
-  slot: number;
-  x: number;
-  y: number;
-}
-
-export interface LibraryMap {
-  library_id: string;
-  points: MapPoint[];
-  explained_variance: [number, number] | null;
-  method: "t-SNE" | "PCA";
-  slots: MapSlot[]; // of the query that was named
-}
-
-export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
-
-export interface Job {
-  id: string;
-  state: JobState;
-  done: number;
-  total: number;
-  message: string;
-  library_id: string | null;
-}
-
-export interface Limits {
-  max_upload_bytes: number;
-  max_decoded_seconds: number;
-  max_batch_files: number;
-  max_top_k: number;
-  families: string[];
-  audio_formats: string[];
-  library_formats: string[];
-}
-
-export interface Readiness {
-  ready: boolean;
-  device: string;
-  encoder: string;
-  search: string;
-  libraries: number;
-  instruments: number;
-  progress: { state: JobState; done: number; total: number; message: string } | null;
-}
-
-export interface Page<Item> {
-  items: Item[];
-  next: string | null;
-}
-
-/** RFC 9457, with our extensions. */
-export interface ProblemDocument {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  value?: unknown;
-  limit?: unknown;
-  instance?: string;
-  request_id?: string;
-}
-
-/** What a query is asked with; `file` or `query`, never both. */
+/** A query before it is sent; `file` or `query`, never both. */
 export interface Question {
   file?: Blob;
   fileName?: string;
-  query?: string; // a stored query whose audio is asked again
+  query?: string; // id of a stored query, to query its audio again
   library: string | null;
   topK: number;
   mode: Mode;

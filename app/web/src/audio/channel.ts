@@ -1,9 +1,9 @@
-/** One media element with its gain: where the reference or a preview comes out.
- * The gain is a WebAudio node, since some browsers ignore an element's volume; without WebAudio the volume must do. */
+/** One media element with a gain node, for the reference or for a preview.
+ * Some browsers ignore an element's volume, so the gain is a WebAudio node; without WebAudio the volume is used. */
 
 let context: AudioContext | null = null;
 
-/** The page's audio context, made at the first sound (browsers want a gesture before it). */
+/** The page's audio context, created at the first sound because browsers require a gesture. */
 function audioContext(): AudioContext | null {
   if (!context && typeof AudioContext !== "undefined") {
     try {
@@ -24,7 +24,7 @@ export class Channel {
   constructor(name: string) {
     this.element.preload = "auto";
     this.element.dataset.test = `audio-${name}`;
-    document.body.append(this.element); // without controls it is not drawn
+    document.body.append(this.element); // invisible without controls
   }
 
   get url(): string | null {
@@ -43,7 +43,7 @@ export class Channel {
     this.element.load();
   }
 
-  /** How loud, 0 to 1; ramps within a few milliseconds so that nothing clicks. */
+  /** Set the gain, 0 to 1, with a short ramp that avoids clicks. */
   setGain(value: number): void {
     this.wanted = value;
     if (this.gain && context) this.gain.gain.setTargetAtTime(value, context.currentTime, 0.01);

@@ -1,17 +1,17 @@
-/** Decodes audio in the browser for drawing and for level matching, never for the answer (the service decodes itself).
- * A format that the browser does not know gives null: the page then does without. */
+/** Decodes audio in the browser for drawing and level matching only; the service decodes on its own.
+ * Returns null for formats that the browser does not support. */
 
-const DRAWN_RATE = 8000; // Hz, enough for peaks and for loudness
-const LONGEST_BYTES = 120_000_000; // decoding more than this could exhaust a phone
+const DRAWN_RATE = 8000; // Hz, enough for peaks and loudness
+const LONGEST_BYTES = 120_000_000; // larger files could exhaust a phone's memory
 
-export interface Decoded {
+export interface DecodedAudio {
   samples: Float32Array; // mono
   sampleRate: number;
   duration: number; // seconds
 }
 
-/** The audio as mono samples, or null when this browser cannot decode it. */
-export async function decoded(bytes: ArrayBuffer): Promise<Decoded | null> {
+/** Decode to mono samples; null if this browser cannot. */
+export async function decodeAudio(bytes: ArrayBuffer): Promise<DecodedAudio | null> {
   if (bytes.byteLength > LONGEST_BYTES || typeof OfflineAudioContext === "undefined") return null;
   try {
     const buffer = await new OfflineAudioContext(1, 1, DRAWN_RATE).decodeAudioData(bytes);
@@ -21,11 +21,11 @@ export async function decoded(bytes: ArrayBuffer): Promise<Decoded | null> {
   }
 }
 
-/** The audio at a URL of the service, or null when it is gone or cannot be decoded. */
-export async function decodedFrom(url: string, signal?: AbortSignal): Promise<Decoded | null> {
+/** Fetch and decode the audio at `url`; null if it is gone or cannot be decoded. */
+export async function fetchDecoded(url: string, signal?: AbortSignal): Promise<DecodedAudio | null> {
   try {
     const answer = await fetch(url, signal ? { signal } : {});
-    return answer.ok ? await decoded(await answer.arrayBuffer()) : null;
+    return answer.ok ? await decodeAudio(await answer.arrayBuffer()) : null;
   } catch {
     return null;
   }
@@ -38,7 +38,7 @@ function mono(buffer: AudioBuffer): Float32Array {
   return first.map((value, i) => (value + (second[i] ?? 0)) / 2);
 }
 
-/** The largest absolute value in each of `count` equal stretches, for drawing. */
+/** The maximum absolute value in each of `count` equal segments. */
 export function peaks(samples: Float32Array, count: number): Float32Array {
   const found = new Float32Array(count);
   const step = samples.length / count;

@@ -1,10 +1,10 @@
-/** How loud a sound is and how two are brought to the same level: the louder one is turned down, so nothing clips.
- * Loudness is the root mean square of the sounding frames, as a fair and simple stand-in for ITU-R BS.1770. */
+/** Measures loudness and matches two levels by turning the louder one down, so nothing clips.
+ * Loudness is the RMS of the non-silent frames, a simple stand-in for ITU-R BS.1770. */
 
 const FRAME_SECONDS = 0.1;
-const GATE = 0.1; // frames 20 dB below the loudest one count as pauses
+const GATE = 0.1; // frames 20 dB below the loudest count as silence
 
-/** RMS of `samples` between two times (seconds), without its pauses; 0 for silence. */
+/** RMS of `samples` between two times in seconds, without silent frames; 0 for silence. */
 export function loudness(
   samples: Float32Array,
   sampleRate: number,
@@ -26,7 +26,7 @@ export function loudness(
   return sounding.length ? Math.sqrt(sounding.reduce((sum, power) => sum + power, 0) / sounding.length) : 0;
 }
 
-/** Gains, each at most 1, that make two loudnesses equal; both 1 when one of them is unknown or silent. */
+/** Gains of at most 1 that make two loudnesses equal; both 1 if either is unknown or silent. */
 export function matchedGains(one: number | null, other: number | null): [number, number] {
   if (!one || !other) return [1, 1];
   const quieter = Math.min(one, other);

@@ -1,8 +1,8 @@
-/** The page's one player: the reference or a preview, never two at once, at the volume the user chose.
- * Views ask it with `togglePreview(url, label)` and read `sounding`; the query view also drives the reference. */
+/** The page's only player: it plays the reference or one preview, never both.
+ * Views call `togglePreview(url, label)` and read `sounding`; the query view also controls the reference. */
 import { effect, signal } from "@preact/signals";
 import { volume } from "../state/preferences";
-import { say } from "../state/toasts";
+import { showToast } from "../state/toasts";
 import { Channel } from "./channel";
 
 export interface Sound {
@@ -11,22 +11,22 @@ export interface Sound {
   label: string;
 }
 
-/** What is heard now, or null. */
+/** The sound that is playing, or null. */
 export const sounding = signal<Sound | null>(null);
-/** Where the reference stands, in seconds of the file. */
+/** Position in the reference, in seconds. */
 export const position = signal(0);
-/** How far the preview has come, 0 to 1. */
+/** Progress of the preview, 0 to 1. */
 export const previewShare = signal(0);
-/** Whether this browser can play the reference; null while it is not known. */
+/** Whether this browser can play the reference; null if not known yet. */
 export const referencePlays = signal<boolean | null>(null);
-/** URLs of previews that could not be played. */
+/** URLs of previews that failed to play. */
 export const failedPreviews = signal<ReadonlySet<string>>(new Set());
-/** Gains that bring reference and preview to one level; the query view sets them. */
+/** Gains that match reference and preview; set by the query view. */
 export const levels = signal<{ reference: number; preview: number }>({ reference: 1, preview: 1 });
 
 const channels = { reference: new Channel("reference"), preview: new Channel("preview") };
-let stopAt = Number.POSITIVE_INFINITY; // where the reference's selection ends, seconds
-let frame = 0; // of the running tick
+let stopAt = Number.POSITIVE_INFINITY; // end of the reference's selection, in seconds
+let frame = 0; // of the current animation frame request
 
 effect(() => {
   channels.reference.setGain(volume.value * levels.value.reference);
@@ -35,7 +35,7 @@ effect(() => {
 
 // The reference
 
-/** Take another reference (null: none); the position goes back to the start. */
+/** Load another reference, or none; the position returns to the start. */
 export function loadReference(url: string | null): void {
   if (sounding.value?.kind === "reference") stop();
   channels.reference.load(url);
@@ -43,13 +43,13 @@ export function loadReference(url: string | null): void {
   referencePlays.value = null;
 }
 
-/** Move the reference to `seconds`; it goes on sounding if it did. */
+/** Move to `seconds` in the reference; playback continues. */
 export function seek(seconds: number): void {
   position.value = Math.max(0, seconds);
   if (channels.reference.url) channels.reference.element.currentTime = position.value;
 }
 
-/** Play the reference from where it stands up to `end`, in seconds. */
+/** Play the reference from the current position to `end`, in seconds. */
 export function playReference(label: string, end = Number.POSITIVE_INFINITY): void {
   const url = channels.reference.url;
   if (!url || referencePlays.value === false) return;
@@ -67,13 +67,13 @@ export function playPreview(url: string, label: string): void {
   start({ kind: "preview", url, label });
 }
 
-/** Play a preview, or stop it if it is what sounds. */
+/** Play a preview, or stop it if it is playing. */
 export function togglePreview(url: string, label: string): void {
   if (sounding.value?.url === url) stop();
   else playPreview(url, label);
 }
 
-/** Silence. */
+/** Stop all sound. */
 export function stop(): void {
   sounding.value = null;
   channels.reference.element.pause();
@@ -84,7 +84,7 @@ function start(sound: Sound): void {
   channels[sound.kind === "reference" ? "preview" : "reference"].element.pause();
   sounding.value = sound;
   channels[sound.kind].play().catch((error: unknown) => {
-    if (error instanceof DOMException && error.name === "AbortError") return; // another sound came first
+    if (error instanceof DOMException && error.name === "AbortError") return; // another sound was started
     if (sounding.value === sound) failed(sound);
   });
   cancelAnimationFrame(frame);
@@ -97,11 +97,11 @@ function failed(sound: Sound): void {
     referencePlays.value = false;
   } else {
     failedPreviews.value = new Set([...failedPreviews.value, sound.url]);
-    say(`The preview of ${sound.label} could not be played.`, "bad");
+    showToast(`The preview of ${sound.label} could not be played.`, "bad");
   }
 }
 
-/** While something sounds: follow it once per frame, which `timeupdate` is too slow for. */
+/** Follow the position once per frame, because `timeupdate` fires too rarely. */
 function tick(): void {
   const sound = sounding.value;
   if (!sound) return;

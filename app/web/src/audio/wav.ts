@@ -1,9 +1,9 @@
-/** Writes mono samples as a 16-bit wav, which every service and player reads; browsers record in formats of their own.
- * Follows the RIFF/WAVE layout of Microsoft's Multimedia Programming Interface (1991), PCM. */
+/** Writes mono samples as 16-bit wav, because browsers record in formats that not every player reads.
+ * Layout: RIFF/WAVE, PCM (Microsoft, Multimedia Programming Interface, 1991). */
 
 const HEADER_BYTES = 44;
 
-/** The bytes of a wav file; samples beyond ±1 are clipped. */
+/** Encode samples as a wav file; values beyond ±1 are clipped. */
 export function wavOf(samples: Float32Array, sampleRate: number): ArrayBuffer {
   const bytes = new ArrayBuffer(HEADER_BYTES + 2 * samples.length);
   const view = new DataView(bytes);

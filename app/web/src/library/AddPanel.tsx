@@ -1,18 +1,18 @@
-/** Where instruments come in: a drop place, two pickers, and what was found in the drop before it is sent. */
+/** Adds instruments: a drop area, two file pickers, and a review of the files before upload. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Library } from "../api/types";
 import { limits } from "../state/server";
-import { sayProblem } from "../state/toasts";
+import { showProblem } from "../state/toasts";
 import { Button } from "../ui/Button";
+import { formatBytes } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { Progress } from "../ui/Progress";
-import { useWindowDrop } from "./dropping";
-import { enrol } from "./enrolments";
-import { type Dropped, type Entry, pickedFiles, walk } from "./folder";
-import { createNamed } from "./libraryChanges";
+import { type DroppedFiles, type Entry, pickedFiles, readEntries } from "./droppedFiles";
+import { enroll } from "./enrollments";
+import { addLibrary } from "./libraryActions";
 import { Review } from "./Review";
-import { megabytes } from "./words";
+import { useWindowDrop } from "./useWindowDrop";
 
 interface AddPanelProps {
   library: Library | null;
@@ -20,17 +20,17 @@ interface AddPanelProps {
 }
 
 export function AddPanel({ library, onAdded }: AddPanelProps) {
-  const dropped = useSignal<Dropped | null>(null);
-  const walked = useSignal<number | null>(null); // files found so far in a drop
+  const dropped = useSignal<DroppedFiles | null>(null);
+  const walked = useSignal<number | null>(null); // number of files found so far
   const look = async (entries: Entry[]) => {
     if (!entries.length) return;
     walked.value = 0;
     try {
-      dropped.value = await walk(entries, (files) => {
+      dropped.value = await readEntries(entries, (files) => {
         if (files % 50 === 0) walked.value = files;
       });
     } catch (error) {
-      sayProblem(error);
+      showProblem(error);
     }
     walked.value = null;
   };
@@ -38,7 +38,7 @@ export function AddPanel({ library, onAdded }: AddPanelProps) {
   if (walked.value !== null)
     return (
       <div class="add add-busy">
-        <Progress text={`Looking through the folder… ${walked.value} files`} share={null} />
+        <Progress text={`Reading the folder… ${walked.value} files`} share={null} />
       </div>
     );
   if (dropped.value)
@@ -50,9 +50,9 @@ export function AddPanel({ library, onAdded }: AddPanelProps) {
           dropped.value = null;
         }}
         onAdd={async (target, plan) => {
-          const into = typeof target === "string" ? await createNamed(target) : target;
+          const into = typeof target === "string" ? await addLibrary(target) : target;
           dropped.value = null;
-          enrol(into, plan);
+          enroll(into, plan);
           onAdded(into);
         }}
       />
@@ -78,10 +78,10 @@ function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable
     <div class="add" data-test="drop" data-over={over || undefined}>
       <Icon name="upload" size={20} />
       <p>
-        <strong>{over ? "Let go to add" : "Drop instruments here"}</strong>
+        <strong>{over ? "Release to add" : "Drop instruments here"}</strong>
         <span class="quiet">
-          A folder of samples, a zip, .sf2, .sf3 or .sfz with its samples; up to{" "}
-          {megabytes(limits.value.max_upload_bytes)} in one file.
+          A folder of samples, a zip, an .sf2 or .sf3, or an .sfz with its samples; up to{" "}
+          {formatBytes(limits.value.max_upload_bytes)} per file.
         </span>
       </p>
       <div class="add-tools">
@@ -107,7 +107,7 @@ function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable
         hidden
         multiple
         data-test="files-input"
-        aria-label="Files with instruments"
+        aria-label="Instrument files"
         onChange={(event) => picked(event.currentTarget)}
       />
     </div>

@@ -1,22 +1,22 @@
-/** The instruments of a library in a list of any length: search, filter by family, hear, rename, correct, delete.
- * Arrow keys walk through the rows, space plays, F2 renames, Delete deletes. */
+/** A library's instruments in a virtual list: search, filter by family, play, rename, correct, delete.
+ * Keys: arrows move, Space plays, F2 renames, Delete deletes. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { listInstruments } from "../api/client";
 import type { Instrument, Library } from "../api/types";
 import { limits } from "../state/server";
 import { Button } from "../ui/Button";
-import { familyWords } from "../ui/Family";
+import { familyName } from "../ui/Family";
+import { formatCount } from "../ui/format";
 import { Icon } from "../ui/icons";
-import { useShortcuts } from "../ui/keys";
 import { Problem } from "../ui/Problem";
+import { useShortcuts } from "../ui/shortcuts";
 import { VirtualList } from "../ui/VirtualList";
-import { remove } from "./changes";
-import { added } from "./enrolments";
+import { enrollmentsEnded } from "./enrollments";
 import { InstrumentRow, PendingRow } from "./InstrumentRow";
-import { Paging, type Row, rowsOf } from "./paging";
-import { sought } from "./sought";
-import { counted } from "./words";
+import { removeInstrument } from "./instrumentActions";
+import { PagedList, type Row, rowsOf } from "./pagedList";
+import { revealTarget } from "./reveal";
 
 const SEARCH_PAUSE_MS = 150;
 const ROW_PIXELS = 46;
@@ -24,7 +24,7 @@ const NARROW_ROW_PIXELS = 60;
 const NARROW = matchMedia("(max-width: 620px)");
 
 export function Browser({ library }: { library: Library }) {
-  const found = sought.value?.library === library.id ? sought.value : null;
+  const found = revealTarget.value?.library === library.id ? revealTarget.value : null;
   const typed = useSignal(found?.name ?? "");
   const search = useSignal(typed.value);
   const family = useSignal<string | null>(null);
@@ -32,17 +32,17 @@ export function Browser({ library }: { library: Library }) {
   const editing = useSignal<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
   const searchField = useRef<HTMLInputElement>(null);
-  const paging = useMemo(
+  const list = useMemo(
     () =>
-      new Paging<Instrument>((next, signal) =>
+      new PagedList<Instrument>((next, signal) =>
         listInstruments(library.id, { search: search.value, family: family.value }, next, { signal }),
       ),
-    [library.id, search.value, family.value, added.value],
+    [library.id, search.value, family.value, enrollmentsEnded.value],
   );
   useEffect(() => {
-    paging.need(0);
-    return () => paging.stop();
-  }, [paging]);
+    list.ensure(0);
+    return () => list.stop();
+  }, [list]);
   useEffect(() => {
     current.value = 0;
   }, [search.value, family.value]);
@@ -54,14 +54,14 @@ export function Browser({ library }: { library: Library }) {
   }, [typed.value]);
   useEffect(() => {
     if (!found) return;
-    const index = paging.items.value.findIndex(({ id }) => id === found.id);
+    const index = list.items.value.findIndex(({ id }) => id === found.id);
     if (index < 0) return;
     current.value = index;
-    sought.value = null;
-  }, [paging.items.value, found]);
+    revealTarget.value = null;
+  }, [list.items.value, found]);
 
   const filtered = search.value !== "" || family.value !== null;
-  const rows = rowsOf(paging.items.value, paging.complete.value, filtered ? null : library.num_instruments);
+  const rows = rowsOf(list.items.value, list.complete.value, filtered ? null : library.num_instruments);
   const move = (to: number) => {
     current.value = Math.max(0, Math.min(rows.length - 1, to));
     requestAnimationFrame(() =>
@@ -72,13 +72,13 @@ export function Browser({ library }: { library: Library }) {
       ),
     );
   };
-  const at = () => paging.items.value[current.value];
+  const at = () => list.items.value[current.value];
   const keys = useMemo(
     () => [
       { keys: ["ArrowDown"], shown: "↓", does: "next instrument", run: () => move(current.value + 1) },
-      { keys: ["ArrowUp"], shown: "↑", does: "the one before", run: () => move(current.value - 1) },
-      { keys: ["PageDown"], shown: "PgDn", does: "ten further", run: () => move(current.value + 10) },
-      { keys: ["PageUp"], shown: "PgUp", does: "ten back", run: () => move(current.value - 10) },
+      { keys: ["ArrowUp"], shown: "↑", does: "previous instrument", run: () => move(current.value - 1) },
+      { keys: ["PageDown"], shown: "PgDn", does: "ten down", run: () => move(current.value + 10) },
+      { keys: ["PageUp"], shown: "PgUp", does: "ten up", run: () => move(current.value - 10) },
       { keys: ["Home"], shown: "Home", does: "first instrument", run: () => move(0) },
       { keys: ["End"], shown: "End", does: "last instrument", run: () => move(rows.length - 1) },
       {
@@ -102,25 +102,25 @@ export function Browser({ library }: { library: Library }) {
         run: () => {
           const item = at();
           if (!item) return;
-          void remove(paging, item);
+          void removeInstrument(list, item);
           move(current.value);
         },
       },
       { keys: ["/"], shown: "/", does: "search", run: () => searchField.current?.focus() },
     ],
-    [paging, rows.length],
+    [list, rows.length],
   );
   useShortcuts(keys);
 
   const row = (item: Row<Instrument>, index: number) => {
-    if ("pending" in item) return <Wanted paging={paging} index={index} />;
+    if ("pending" in item) return <Wanted list={list} index={index} />;
     return (
       <InstrumentRow
         item={item}
         index={index}
         current={index === current.value}
         editing={item.id === editing.value}
-        shelf={paging}
+        list={list}
         onCurrent={(to) => {
           current.value = to;
         }}
@@ -132,7 +132,7 @@ export function Browser({ library }: { library: Library }) {
     );
   };
   const rowPixels = NARROW.matches ? NARROW_ROW_PIXELS : ROW_PIXELS;
-  const empty = paging.complete.value && !rows.length;
+  const empty = list.complete.value && !rows.length;
   return (
     <div class="browser" ref={box} style={{ "--rows": `${rows.length * rowPixels}px` }}>
       <div class="browser-bar">
@@ -154,7 +154,7 @@ export function Browser({ library }: { library: Library }) {
         <select
           class="input"
           data-test="family-select"
-          aria-label="Show only this family"
+          aria-label="Filter by family"
           value={family.value ?? ""}
           onChange={(event) => {
             family.value = event.currentTarget.value || null;
@@ -163,17 +163,17 @@ export function Browser({ library }: { library: Library }) {
           <option value="">All families</option>
           {limits.value.families.map((name) => (
             <option key={name} value={name}>
-              {familyWords(name)}
+              {familyName(name)}
             </option>
           ))}
         </select>
         <span class="quiet browser-count" role="status" data-test="count">
-          {countWords(paging, filtered, library)}
+          {countWords(list, filtered, library)}
         </span>
       </div>
-      {paging.problem.value !== null && (
-        <Problem error={paging.problem.value}>
-          <Button onClick={() => paging.retry()}>Try again</Button>
+      {list.problem.value !== null && (
+        <Problem error={list.problem.value}>
+          <Button onClick={() => list.retry()}>Try again</Button>
         </Problem>
       )}
       {empty ? (
@@ -189,7 +189,7 @@ export function Browser({ library }: { library: Library }) {
         <VirtualList
           items={rows}
           rowHeight={rowPixels}
-          label={`Instruments of ${library.name}; arrow keys walk through them`}
+          label={`Instruments in ${library.name}. Use the arrow keys to move between them.`}
           keyOf={(item) => ("pending" in item ? `pending-${item.pending}` : item.id)}
           row={row}
           test="instruments"
@@ -200,26 +200,26 @@ export function Browser({ library }: { library: Library }) {
   );
 }
 
-/** A row in sight that is not there yet: it asks for itself. */
-function Wanted({ paging, index }: { paging: Paging<Instrument>; index: number }) {
-  useEffect(() => paging.need(index), [paging, index]);
+/** A visible row that is not loaded yet; it requests its own data. */
+function Wanted({ list, index }: { list: PagedList<Instrument>; index: number }) {
+  useEffect(() => list.ensure(index), [list, index]);
   return <PendingRow />;
 }
 
-function countWords(paging: Paging<Instrument>, filtered: boolean, library: Library): string {
-  if (!filtered) return counted(library.num_instruments, "instrument");
-  const { length } = paging.items.value;
-  return paging.complete.value ? `${counted(length, "instrument")} found` : `${length}+ found`;
+function countWords(list: PagedList<Instrument>, filtered: boolean, library: Library): string {
+  if (!filtered) return formatCount(library.num_instruments, "instrument");
+  const { length } = list.items.value;
+  return list.complete.value ? `${formatCount(length, "instrument")} found` : `${length}+ found`;
 }
 
 function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   return (
     <div class="nothing" data-test="empty">
-      <p>{filtered ? "No instrument of this library is called that." : "Nothing is in this library yet."}</p>
+      <p>{filtered ? "No instruments in this library match." : "This library is empty."}</p>
       {filtered ? (
         <Button onClick={onClear}>Show all</Button>
       ) : (
-        <p class="quiet">Drop a folder of samples, a zip, a SoundFont or an SFZ above.</p>
+        <p class="quiet">To add instruments, drop a folder of samples, a zip, a SoundFont or an SFZ above.</p>
       )}
     </div>
   );

@@ -1,4 +1,4 @@
-/** Instruments that sound (nearly) the same, side by side, to compare by ear and delete what is too much. */
+/** Groups of instruments that sound the same, to compare by ear and to delete. */
 import { type signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { getDuplicates } from "../api/client";
@@ -6,12 +6,12 @@ import { isAbort } from "../api/problem";
 import type { DuplicateGroup, Instrument, Library } from "../api/types";
 import { Button } from "../ui/Button";
 import { FamilyChip } from "../ui/Family";
+import { formatCount } from "../ui/format";
 import { PlayButton } from "../ui/PlayButton";
 import { Problem } from "../ui/Problem";
-import { remove, type Shelf } from "./changes";
-import { added } from "./enrolments";
+import { enrollmentsEnded } from "./enrollments";
 import { sourceWords } from "./InstrumentRow";
-import { counted } from "./words";
+import { type EditableList, removeInstrument } from "./instrumentActions";
 
 const STRICTNESS: [value: number, words: string][] = [
   [0.995, "Same sound"],
@@ -38,13 +38,13 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
       },
     );
     return () => control.abort();
-  }, [library.id, strictness.value, tries.value, added.value]);
-  const shelf = useMemo(() => shelfOf(groups), [groups]);
+  }, [library.id, strictness.value, tries.value, enrollmentsEnded.value]);
+  const list = useMemo(() => editableGroups(groups), [groups]);
   return (
     <section class="duplicates" data-test="duplicates" aria-label="Duplicates">
       <div class="browser-bar">
         <label class="field">
-          <span>Show what is</span>
+          <span>Similarity</span>
           <select
             data-test="strictness"
             value={String(strictness.value)}
@@ -79,16 +79,16 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
       )}
       {groups.value?.length === 0 && (
         <div class="nothing" data-test="empty">
-          <p>No two instruments of this library sound that much alike.</p>
+          <p>No two instruments in this library sound that similar.</p>
         </div>
       )}
       <ul class="groups">
         {groups.value?.map((group) => (
           <li key={group.instruments[0]?.id} class="group" data-test="duplicate-group">
-            <p class="group-head">{(100 * group.similarity).toFixed(1)} % alike</p>
+            <p class="group-head">{(100 * group.similarity).toFixed(1)}% similar</p>
             <ul>
               {group.instruments.map((item) => (
-                <Twin key={item.id} item={item} shelf={shelf} />
+                <Twin key={item.id} item={item} list={list} />
               ))}
             </ul>
           </li>
@@ -98,7 +98,7 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
   );
 }
 
-function Twin({ item, shelf }: { item: Instrument; shelf: Shelf }) {
+function Twin({ item, list }: { item: Instrument; list: EditableList }) {
   return (
     <li class="twin" data-test="duplicate">
       <PlayButton url={item.preview_url} label={item.name} />
@@ -112,15 +112,15 @@ function Twin({ item, shelf }: { item: Instrument; shelf: Shelf }) {
         icon="trash"
         label={`Delete ${item.name}`}
         data-test="delete"
-        onClick={() => void remove(shelf, item)}
+        onClick={() => void removeInstrument(list, item)}
       />
     </li>
   );
 }
 
-/** The groups as a shelf: an instrument that is deleted leaves its group, and comes back to it. */
-function shelfOf(groups: ReturnType<typeof signal<DuplicateGroup[] | null>>): Shelf {
-  const places = new Map<string, DuplicateGroup>(); // of what was taken out
+/** Adapt the groups to an editable list: a restored instrument returns to its group. */
+function editableGroups(groups: ReturnType<typeof signal<DuplicateGroup[] | null>>): EditableList {
+  const places = new Map<string, DuplicateGroup>(); // group of each removed instrument
   const change = (within: (group: DuplicateGroup) => Instrument[]) => {
     groups.value =
       groups.value?.map((group) => {
@@ -150,5 +150,7 @@ function shelfOf(groups: ReturnType<typeof signal<DuplicateGroup[] | null>>): Sh
 
 function groupWords(groups: readonly DuplicateGroup[]): string {
   const instruments = groups.reduce((sum, group) => sum + group.instruments.length, 0);
-  return groups.length ? `${counted(groups.length, "group")} of ${counted(instruments, "instrument")}` : "";
+  return groups.length
+    ? `${formatCount(groups.length, "group")}, ${formatCount(instruments, "instrument")}`
+    : "";
 }

@@ -1,6 +1,6 @@
-/** An instrument's family as a chip that is a select at the same time: to correct it is one choice. */
+/** An instrument's family as a chip; the chip is a select that corrects it. */
 import { limits } from "../state/server";
-import { familyWords } from "../ui/Family";
+import { familyName } from "../ui/Family";
 
 interface FamilySelectProps {
   family: string | null;
@@ -16,7 +16,7 @@ export function FamilySelect({ family, name, onChange, tabIndex = 0 }: FamilySel
       data-test="family"
       data-family={family ?? "none"}
       aria-label={`Family of ${name}`}
-      title="Correct the family"
+      title="Change the family"
       tabIndex={tabIndex}
       value={family ?? ""}
       onChange={(event) => onChange(event.currentTarget.value || null)}
@@ -24,7 +24,7 @@ export function FamilySelect({ family, name, onChange, tabIndex = 0 }: FamilySel
       <option value="">unknown</option>
       {limits.value.families.map((other) => (
         <option key={other} value={other}>
-          {familyWords(other)}
+          {familyName(other)}
         </option>
       ))}
     </select>

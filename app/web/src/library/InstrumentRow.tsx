@@ -1,33 +1,33 @@
-/** One instrument of the list: play, name (double-click or F2 renames), where it comes from, family, delete. */
+/** One instrument in the list: play, name (double-click or F2 renames), source, family, delete. */
 import { Component } from "preact";
 import type { Instrument } from "../api/types";
 import { Button } from "../ui/Button";
+import { formatCount } from "../ui/format";
 import { PlayButton } from "../ui/PlayButton";
-import { correctFamily, remove, rename, type Shelf } from "./changes";
 import { FamilySelect } from "./FamilySelect";
+import { correctFamily, type EditableList, removeInstrument, renameInstrument } from "./instrumentActions";
 import { NameEdit } from "./NameEdit";
-import { counted } from "./words";
 
 interface InstrumentRowProps {
   item: Instrument;
   index: number;
   current: boolean;
   editing: boolean;
-  shelf: Shelf;
+  list: EditableList;
   onCurrent: (index: number) => void;
   onEdit: (id: string | null) => void;
 }
 
-/** Rows that stay as they are while others scroll in and out are not drawn again. */
+/** Skips rendering for unchanged rows while others scroll in and out. */
 export class InstrumentRow extends Component<InstrumentRowProps> {
   override shouldComponentUpdate(next: InstrumentRowProps): boolean {
-    const { item, index, current, editing, shelf } = this.props;
+    const { item, index, current, editing, list } = this.props;
     return (
       next.item !== item ||
       next.index !== index ||
       next.current !== current ||
       next.editing !== editing ||
-      next.shelf !== shelf
+      next.list !== list
     );
   }
 
@@ -37,8 +37,8 @@ export class InstrumentRow extends Component<InstrumentRowProps> {
 }
 
 function Row(props: InstrumentRowProps) {
-  const { item, index, current, editing, shelf, onCurrent, onEdit } = props;
-  const tabIndex = current ? 0 : -1; // one row is in the tab order; arrow keys go to the others
+  const { item, index, current, editing, list, onCurrent, onEdit } = props;
+  const tabIndex = current ? 0 : -1; // roving tab index: only the current row is in the tab order
   return (
     <div
       class="instrument"
@@ -52,12 +52,12 @@ function Row(props: InstrumentRowProps) {
       {editing ? (
         <NameEdit
           value={item.name}
-          label={`New name of ${item.name}`}
-          onSave={(name) => rename(shelf, item, name)}
+          label={`New name for ${item.name}`}
+          onSave={(name) => renameInstrument(list, item, name)}
           onClose={() => onEdit(null)}
         />
       ) : (
-        // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the mouse; the pencil and F2 do the same
+        // biome-ignore lint/a11y/noStaticElementInteractions: a mouse shortcut; the pencil button and F2 do the same
         <span class="instrument-name" data-test="name" title={item.name} onDblClick={() => onEdit(item.id)}>
           {item.name}
         </span>
@@ -69,7 +69,7 @@ function Row(props: InstrumentRowProps) {
         family={item.family}
         name={item.name}
         tabIndex={tabIndex}
-        onChange={(family) => void correctFamily(shelf, item, family)}
+        onChange={(family) => void correctFamily(list, item, family)}
       />
       <span class="instrument-tools">
         <Button
@@ -86,14 +86,14 @@ function Row(props: InstrumentRowProps) {
           label={`Delete ${item.name}`}
           data-test="delete"
           tabIndex={tabIndex}
-          onClick={() => void remove(shelf, item)}
+          onClick={() => void removeInstrument(list, item)}
         />
       </span>
     </div>
   );
 }
 
-/** A row that has not been fetched yet. */
+/** A row that is not loaded yet. */
 export function PendingRow() {
   return (
     <div class="instrument instrument-pending" aria-hidden="true">
@@ -110,5 +110,5 @@ export function sourceWords({ source }: Instrument): string {
 
 function detailOf(item: Instrument): string {
   const range = item.playable_range ? `, MIDI pitches ${item.playable_range.join(" to ")}` : "";
-  return `${sourceWords(item)} · ${counted(item.num_clips, "clip")}${range}${item.licence ? ` · ${item.licence}` : ""}`;
+  return `${sourceWords(item)} · ${formatCount(item.num_clips, "clip")}${range}${item.licence ? ` · ${item.licence}` : ""}`;
 }

@@ -1,9 +1,9 @@
-/** The open library's name, how much is in it, and what can be done with it as a whole. */
+/** The open library's name and the actions on the whole library. */
 import { useSignal } from "@preact/signals";
 import type { Library } from "../api/types";
 import { hashOf } from "../state/route";
 import { Button } from "../ui/Button";
-import { deleteWhole, renameTo } from "./libraryChanges";
+import { removeLibrary, renameLibraryTo } from "./libraryActions";
 import { NameEdit } from "./NameEdit";
 
 interface LibraryHeadProps {
@@ -19,9 +19,9 @@ export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadPr
       {naming.value ? (
         <NameEdit
           value={library.name}
-          label="New name of the library"
+          label="New library name"
           test="library-name-edit"
-          onSave={(name) => renameTo(library, name)}
+          onSave={(name) => renameLibraryTo(library, name)}
           onClose={() => {
             naming.value = false;
           }}
@@ -49,7 +49,7 @@ export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadPr
             <Button
               kind="quiet"
               icon="edit"
-              label={`Rename the library ${library.name}`}
+              label={`Rename library ${library.name}`}
               data-test="rename-library"
               onClick={() => {
                 naming.value = true;
@@ -58,9 +58,9 @@ export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadPr
             <Button
               kind="quiet"
               icon="trash"
-              label={`Delete the library ${library.name}`}
+              label={`Delete library ${library.name}`}
               data-test="delete-library"
-              onClick={() => void deleteWhole(library)}
+              onClick={() => void removeLibrary(library)}
             />
           </>
         )}

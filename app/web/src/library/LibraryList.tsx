@@ -1,17 +1,17 @@
-/** All libraries beside the open one, and a field to make another. */
+/** The list of all libraries, with a field to create one. */
 import { useSignal } from "@preact/signals";
 import { libraries } from "../state/libraries";
 import { hashOf } from "../state/route";
 import { Button } from "../ui/Button";
-import { enrolments, isOver } from "./enrolments";
-import { createNamed, openLibrary } from "./libraryChanges";
+import { enrollments, isOver } from "./enrollments";
+import { addLibrary, openLibrary } from "./libraryActions";
 import { NameEdit } from "./NameEdit";
 
 export function LibraryList({ open }: { open: string | null }) {
   const naming = useSignal(false);
-  const busy = new Set(enrolments.value.filter((item) => !isOver(item)).map(({ library }) => library.id));
+  const busy = new Set(enrollments.value.filter((item) => !isOver(item)).map(({ library }) => library.id));
   return (
-    <nav class="shelves" aria-label="Libraries">
+    <nav class="library-rows" aria-label="Libraries">
       <ul>
         {libraries.value.map((library) => (
           <li key={library.id}>
@@ -21,11 +21,16 @@ export function LibraryList({ open }: { open: string | null }) {
               data-id={library.id}
               aria-current={library.id === open ? "page" : undefined}
             >
-              <span class="shelf-name">{library.name}</span>
+              <span class="library-row-name">{library.name}</span>
               {busy.has(library.id) && (
-                <span class="shelf-busy" role="img" aria-label="being added to" title="Being added to" />
+                <span
+                  class="library-row-busy"
+                  role="img"
+                  aria-label="Instruments are being added"
+                  title="Instruments are being added"
+                />
               )}
-              <span class="shelf-count">{library.num_instruments.toLocaleString("en")}</span>
+              <span class="library-row-count">{library.num_instruments.toLocaleString("en")}</span>
             </a>
           </li>
         ))}
@@ -34,9 +39,9 @@ export function LibraryList({ open }: { open: string | null }) {
         <NameEdit
           value=""
           label="Name of the new library"
-          placeholder="Name it, then Enter"
+          placeholder="Name, then Enter"
           test="new-library-name"
-          onSave={async (name) => openLibrary(await createNamed(name))}
+          onSave={async (name) => openLibrary(await addLibrary(name))}
           onClose={() => {
             naming.value = false;
           }}

@@ -1,22 +1,22 @@
-/** The library view: all libraries, and the instruments of one to browse, correct, add to and compare. */
+/** The library view: the list of libraries, and one library to browse, correct and extend. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../state/libraries";
 import { AddPanel } from "./AddPanel";
 import { Browser } from "./Browser";
 import { Duplicates } from "./Duplicates";
-import { EnrolmentList } from "./EnrolmentList";
+import { EnrollmentList } from "./EnrollmentList";
 import { LibraryHead } from "./LibraryHead";
 import { LibraryList } from "./LibraryList";
 import "./adding.css";
 import "./library.css";
 import "./instruments.css";
-import { openLibrary } from "./libraryChanges";
+import { openLibrary } from "./libraryActions";
 
 export function LibraryView({ id }: { id: string | null }) {
   const named = libraries.value.find((library) => library.id === id);
   const library = id ? named : currentLibrary.value;
-  const duplicates = useSignal<string | null>(null); // the library whose duplicates are shown
+  const duplicates = useSignal<string | null>(null); // id of the library whose duplicates are shown
   useEffect(() => {
     if (named) chooseLibrary(named.id);
   }, [named?.id]);
@@ -41,7 +41,7 @@ export function LibraryView({ id }: { id: string | null }) {
           />
         )}
         <AddPanel library={library ?? null} onAdded={openLibrary} />
-        <EnrolmentList open={library?.id ?? null} />
+        <EnrollmentList open={library?.id ?? null} />
         {library && !compares && <Browser key={library.id} library={library} />}
         {library && compares && (
           <Duplicates
@@ -54,8 +54,8 @@ export function LibraryView({ id }: { id: string | null }) {
         {!library && librariesKnown.value && (
           <p class="nothing" data-test="empty">
             {id
-              ? "This library is not there (any more); choose another one, or undo with Ctrl+Z."
-              : "There is no library yet. Drop a folder of samples, a zip or a SoundFont, and one is made of it."}
+              ? "This library does not exist or was deleted. Choose another one, or undo with Ctrl+Z."
+              : "There are no libraries yet. Drop a folder of samples, a zip or a SoundFont to create one."}
           </p>
         )}
       </div>

@@ -1,7 +1,7 @@
-/** A name that is edited in place: Enter keeps, Escape and leaving without a change do not.
- * When the service refuses, the field stays open with what was typed. */
+/** Edits a name in place: Enter and blur save, Escape cancels.
+ * If the service rejects the name, the field stays open with the typed text. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { sayProblem } from "../state/toasts";
+import { showProblem } from "../state/toasts";
 
 interface NameEditProps {
   value: string;
@@ -26,7 +26,7 @@ export function NameEdit({ value, label, onSave, onClose, placeholder, test = "n
       onClose();
     } catch (error) {
       setSaving(false);
-      sayProblem(error);
+      showProblem(error);
       input.current?.focus();
     }
   };

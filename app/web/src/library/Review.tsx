@@ -1,54 +1,54 @@
-/** What was found in a drop, before anything is sent: how many instruments, what stays out, and into which library. */
+/** The review before upload: number of instruments, skipped files, and the target library. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Library } from "../api/types";
 import { libraries } from "../state/libraries";
 import { limits } from "../state/server";
-import { sayProblem } from "../state/toasts";
+import { showProblem } from "../state/toasts";
 import { Button } from "../ui/Button";
-import type { Dropped } from "./folder";
+import { formatBytes, formatCount } from "../ui/format";
+import type { DroppedFiles } from "./droppedFiles";
 import type { Choice, Grouping } from "./grouping";
-import { type Plan, planOf } from "./plan";
-import { counted, megabytes } from "./words";
+import { planUpload, type UploadPlan } from "./uploadPlan";
 
-const NEW = "new"; // the select's value for a library that does not exist yet
+const NEW = "new"; // select value for a library that does not exist yet
 const GROUPING_WORDS: Record<Grouping, string> = {
-  folders: "Each folder is an instrument",
-  innermost: "Each innermost folder is an instrument",
-  files: "Each file is an instrument",
-  one: "All files are one instrument",
+  folders: "One instrument per folder",
+  innermost: "One instrument per innermost folder",
+  files: "One instrument per file",
+  one: "All files as one instrument",
 };
 
 interface ReviewProps {
-  dropped: Dropped;
+  dropped: DroppedFiles;
   library: Library | null;
   onCancel: () => void;
-  onAdd: (target: Library | string, plan: Plan) => Promise<void>; // a library, or the name of a new one
+  onAdd: (target: Library | string, plan: UploadPlan) => Promise<void>; // a library, or the name of a new one
 }
 
 export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
   const grouping = useSignal<Grouping | null>(null);
-  const plan = planOf(dropped, limits.value, grouping.value);
+  const plan = planUpload(dropped, limits.value, grouping.value);
   const newName = freeName(plan.library, libraries.value);
   const target = useSignal(library && !library.default ? library.id : NEW);
   const busy = useSignal(false);
   const first = useRef<HTMLElement>(null);
   useEffect(() => first.current?.querySelector<HTMLElement>("[data-test=add]")?.focus(), []);
-  if (!plan.parcels.length) return <NothingToAdd plan={plan} onClose={onCancel} />;
+  if (!plan.parts.length) return <NothingToAdd plan={plan} onClose={onCancel} />;
   const add = async () => {
     busy.value = true;
     try {
       await onAdd(libraries.value.find(({ id }) => id === target.value) ?? newName, plan);
     } catch (error) {
-      sayProblem(error);
+      showProblem(error);
     }
     busy.value = false;
   };
   return (
-    <section ref={first} class="review" data-test="review" aria-label="What will be added">
+    <section ref={first} class="review" data-test="review" aria-label="Review before adding">
       <p class="review-what">
         <strong>{plan.name}</strong>
-        <span class="quiet">{contents(plan)}</span>
+        <span class="quiet">{describeContents(plan)}</span>
       </p>
       <div class="review-choices">
         {plan.choices.length > 1 && (
@@ -83,29 +83,29 @@ export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
                 {name}
               </option>
             ))}
-            <option value={NEW}>A new library, “{newName}”</option>
+            <option value={NEW}>New library “{newName}”</option>
           </select>
         </label>
       </div>
-      <LeftOut sentences={plan.leftOut} />
+      <SkippedFiles sentences={plan.skipped} />
       <div class="review-actions">
         <Button kind="quiet" onClick={onCancel}>
           Cancel
         </Button>
         <Button kind="primary" data-test="add" disabled={busy.value} onClick={() => void add()}>
-          {plan.instruments === null ? "Add" : `Add ${counted(plan.instruments, "instrument")}`}
+          {plan.instruments === null ? "Add" : `Add ${formatCount(plan.instruments, "instrument")}`}
         </Button>
       </div>
     </section>
   );
 }
 
-function NothingToAdd({ plan, onClose }: { plan: Plan; onClose: () => void }) {
-  const [first, ...more] = plan.leftOut;
+function NothingToAdd({ plan, onClose }: { plan: UploadPlan; onClose: () => void }) {
+  const [first, ...more] = plan.skipped;
   return (
     <section class="problem" role="alert" data-test="problem">
       <div>
-        <strong>{first ?? "There are no files in it."}</strong> {more.slice(0, 2).join(" ")} Drop a folder of
+        <strong>{first ?? "It contains no files."}</strong> {more.slice(0, 2).join(" ")} Drop a folder of
         samples, a zip, a SoundFont or an SFZ.
       </div>
       <div class="problem-actions">
@@ -115,14 +115,14 @@ function NothingToAdd({ plan, onClose }: { plan: Plan; onClose: () => void }) {
   );
 }
 
-function LeftOut({ sentences }: { sentences: readonly string[] }) {
+function SkippedFiles({ sentences }: { sentences: readonly string[] }) {
   if (!sentences.length) return null;
   const [first, ...more] = sentences;
   if (!more.length) return <p class="left-out">{first}</p>;
   return (
     <details class="left-out">
       <summary>
-        {first} And {counted(more.length, "more note")}
+        {first} (and {more.length} more)
       </summary>
       <ul>
         {more.slice(0, 50).map((sentence) => (
@@ -133,17 +133,17 @@ function LeftOut({ sentences }: { sentences: readonly string[] }) {
   );
 }
 
-function contents({ files, bytes, parcels, instruments }: Plan): string {
-  const parts = parcels.length > 1 && files > parcels.length ? `, sent in ${parcels.length} parts` : "";
-  const what = files === 1 && instruments === null ? "" : `${counted(files, "file")}, `;
-  return `${what}${megabytes(bytes)}${parts}`;
+function describeContents({ files, bytes, parts, instruments }: UploadPlan): string {
+  const split = parts.length > 1 && files > parts.length ? `, uploaded in ${parts.length} parts` : "";
+  const what = files === 1 && instruments === null ? "" : `${formatCount(files, "file")}, `;
+  return `${what}${formatBytes(bytes)}${split}`;
 }
 
 function choiceWords({ grouping, instruments }: Choice): string {
   return `${GROUPING_WORDS[grouping]} (${instruments})`;
 }
 
-/** `name`, or `name (2)` and so on when a library is called that already. */
+/** `name`, with a number added if a library already has that name. */
 export function freeName(name: string, taken: readonly { name: string }[]): string {
   const safe =
     name

@@ -1,11 +1,12 @@
-/** Which of a folder's audio files make up one instrument: the choices there are, and the likely one.
- * The service's rule is that each top-level folder is one instrument and each file beside them is one (DESIGN.md). */
-import type { Found } from "./folder";
+/** Groups a folder's audio files into instruments: the possible groupings, the most likely first.
+ * The service makes one instrument of each top-level folder and of each file beside them (docs/ARCHITECTURE.md,
+ * "HTTP contract"). */
+import type { DroppedFile } from "./droppedFiles";
 
 export type Grouping = "folders" | "innermost" | "files" | "one";
 
-/** An instrument's name and its files. */
-export type Groups = Map<string, Found[]>;
+/** Files by instrument name. */
+export type Groups = Map<string, DroppedFile[]>;
 
 export interface Choice {
   grouping: Grouping;
@@ -14,24 +15,24 @@ export interface Choice {
 
 const NOTE = /(?:^|[^a-z])[a-g][#bs♯♭]?-?\d(?![a-z0-9])/gi;
 
-/** The files of `found` (all audio) by instrument. */
-export function grouped(found: readonly Found[], grouping: Grouping): Groups {
+/** Group `found` (audio files only) by instrument. */
+export function groupFiles(found: readonly DroppedFile[], grouping: Grouping): Groups {
   const cut = commonFolders(found);
-  const keys = new Map<string, Found[]>();
+  const keys = new Map<string, DroppedFile[]>();
   for (const item of found) {
     const key = keyOf(item.path.split("/"), cut, grouping);
     const files = keys.get(key);
     if (files) files.push(item);
     else keys.set(key, [item]);
   }
-  return named(keys);
+  return nameGroups(keys);
 }
 
-/** The groupings that give different instruments, the likely one first. */
-export function choices(found: readonly Found[]): Choice[] {
+/** The groupings that give different numbers of instruments, the most likely first. */
+export function groupingChoices(found: readonly DroppedFile[]): Choice[] {
   const seen = new Set<number>();
-  const all = ordered(found).flatMap((grouping) => {
-    const instruments = grouped(found, grouping).size;
+  const all = likelyFirst(found).flatMap((grouping) => {
+    const instruments = groupFiles(found, grouping).size;
     if (seen.has(instruments)) return [];
     seen.add(instruments);
     return [{ grouping, instruments }];
@@ -39,14 +40,14 @@ export function choices(found: readonly Found[]): Choice[] {
   return all;
 }
 
-function ordered(found: readonly Found[]): Grouping[] {
+function likelyFirst(found: readonly DroppedFile[]): Grouping[] {
   const flat = found.every(({ path }) => path.split("/").length - commonFolders(found) === 1);
   if (!flat) return ["folders", "innermost", "files"];
-  return looksLikeOne(found.map(({ path }) => path)) ? ["one", "files"] : ["files", "one"];
+  return looksLikeOneInstrument(found.map(({ path }) => path)) ? ["one", "files"] : ["files", "one"];
 }
 
-/** Whether the files' names differ only in notes and numbers, as those of one sampled instrument do. */
-export function looksLikeOne(paths: readonly string[]): boolean {
+/** Whether the file names differ only in notes and numbers, like those of one sampled instrument. */
+export function looksLikeOneInstrument(paths: readonly string[]): boolean {
   const stems = paths.map((path) => {
     const name = path.slice(path.lastIndexOf("/") + 1).replace(/\.\w+$/, "");
     return name
@@ -58,8 +59,8 @@ export function looksLikeOne(paths: readonly string[]): boolean {
   return new Set(stems).size <= Math.max(1, paths.length / 4);
 }
 
-/** How many leading folders all paths share; files at the top share none. */
-function commonFolders(found: readonly Found[]): number {
+/** The number of leading folders that all paths share. */
+function commonFolders(found: readonly DroppedFile[]): number {
   const [first, ...rest] = found.map(({ path }) => path.split("/").slice(0, -1));
   if (!first) return 0;
   let count = 0;
@@ -74,8 +75,8 @@ function keyOf(parts: string[], cut: number, grouping: Grouping): string {
   return grouping === "folders" ? folders.slice(0, cut + 1).join("/") : folders.join("/");
 }
 
-/** Names for the keys: the last part, with as many of the parts before as make it unlike the others. */
-function named(keys: Map<string, Found[]>): Groups {
+/** Name each key by its last part, plus as many preceding parts as make it unique. */
+function nameGroups(keys: Map<string, DroppedFile[]>): Groups {
   const groups: Groups = new Map();
   const lastParts = new Map<string, number>();
   const last = (key: string, count = 1) =>

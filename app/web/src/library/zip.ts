@@ -1,5 +1,5 @@
-/** Writes a zip of files as they are (stored, not deflated: audio hardly shrinks), so that a folder can be sent as one.
- * Follows PKWARE's APPNOTE 6.3.3, sections 4.3.7, 4.3.12 and 4.3.16; the files stay on disk until the zip is sent. */
+/** Writes uncompressed zips (audio hardly shrinks), so that a folder can be sent as one file.
+ * Follows PKWARE's APPNOTE 6.3.3, sections 4.3.7, 4.3.12 and 4.3.16; files stay on disk until they are sent. */
 
 export interface ZipEntry {
   path: string; // with forward slashes
@@ -12,9 +12,9 @@ const CENTRAL_BYTES = 46;
 const END_BYTES = 22;
 const VERSION = 20; // 2.0: folders
 const UTF8_NAMES = 0x0800;
-const NEW_YEAR_1980 = 0x0021; // as an MS-DOS date: the same files always give the same zip
+const NEW_YEAR_1980 = 0x0021; // as an MS-DOS date: equal files give equal zips
 const MOST_ENTRIES = 0xffff;
-const MOST_BYTES = 0xffffffff; // beyond, a zip needs the 64-bit extension
+const MOST_BYTES = 0xffffffff; // a larger zip needs the 64-bit extension
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let rest = byte;
@@ -22,14 +22,14 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** CRC-32 (ISO 3309) of `bytes`, going on from that of what came before. */
+/** CRC-32 (ISO 3309) of `bytes`, continued from the checksum `before`. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let rest = ~before;
   for (const byte of bytes) rest = (TABLE[(rest ^ byte) & 0xff] ?? 0) ^ (rest >>> 8);
   return ~rest >>> 0;
 }
 
-/** How many bytes the zip of files of these names and sizes has. */
+/** The size in bytes of a zip with these names and file sizes. */
 export function zipBytes(files: readonly { path: string; size: number }[]): number {
   const encoder = new TextEncoder();
   return files.reduce(
@@ -38,15 +38,15 @@ export function zipBytes(files: readonly { path: string; size: number }[]): numb
   );
 }
 
-/** The zip of `entries`. `onProgress` hears of the share that has been read (0 to 1).
- * Rejects when a file cannot be read any more, with an AbortError when cancelled, and with a RangeError beyond a zip's limits. */
+/** Zip `entries`. `onProgress` receives the fraction read, 0 to 1.
+ * Rejects if a file cannot be read, with an AbortError if cancelled, and with a RangeError beyond a zip's limits. */
 export async function zipOf(
   entries: readonly ZipEntry[],
   onProgress: (share: number) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<Blob> {
   const total = entries.reduce((sum, { file }) => sum + file.size, 0);
-  if (entries.length > MOST_ENTRIES || total > MOST_BYTES) throw new RangeError("too much for one zip");
+  if (entries.length > MOST_ENTRIES || total > MOST_BYTES) throw new RangeError("too large for one zip");
   const encoder = new TextEncoder();
   const local: BlobPart[] = [];
   const central: BlobPart[] = [];
@@ -81,7 +81,7 @@ async function sumOf(
   return sum;
 }
 
-/** Little-endian fields one after the other: `[value, bytes]` with 2 or 4 bytes each. */
+/** Write little-endian fields of 2 or 4 bytes each. */
 function record(fields: readonly [value: number, bytes: 2 | 4][]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(fields.reduce((sum, [, bytes]) => sum + bytes, 0)));
   let at = 0;
@@ -93,7 +93,7 @@ function record(fields: readonly [value: number, bytes: 2 | 4][]): ArrayBuffer {
   return view.buffer;
 }
 
-/** What both headers of a file say of it: version to `extra field length`. */
+/** The fields that local and central headers share: version to extra field length. */
 function common(nameBytes: number, sum: number, size: number): [number, 2 | 4][] {
   return [
     ...([VERSION, UTF8_NAMES, 0, 0, NEW_YEAR_1980].map((value) => [value, 2]) as [number, 2][]),
@@ -108,7 +108,7 @@ function localHeader(nameBytes: number, sum: number, size: number): ArrayBuffer 
 }
 
 function centralHeader(nameBytes: number, sum: number, size: number, offset: number): ArrayBuffer {
-  const comment: [number, 2][] = [0, 0, 0].map((value) => [value, 2]); // its length, disk, internal attributes
+  const comment: [number, 2][] = [0, 0, 0].map((value) => [value, 2]); // comment length, disk number, internal attributes
   return record([
     [0x02014b50, 4],
     [VERSION, 2],

@@ -1,11 +1,11 @@
-/** The families that are on the map, with their colours and counts: pressing some shows only these. */
+/** The families on the map with colours and counts; each is a filter button. */
 import type { MapPoint } from "../api/types";
 import { Button } from "../ui/Button";
-import { familyWords } from "../ui/Family";
+import { familyName } from "../ui/Family";
 
 interface LegendProps {
   points: readonly MapPoint[];
-  only: ReadonlySet<string>; // families, "none" for unknown; empty: all are shown
+  only: ReadonlySet<string>; // family names, "none" for unknown; empty: show all
   onOnly: (only: ReadonlySet<string>) => void;
 }
 
@@ -13,7 +13,7 @@ export function familyKey({ family }: Pick<MapPoint, "family">): string {
   return family ?? "none";
 }
 
-/** How many points each family has, the largest first, unknown ones last. */
+/** The number of points per family, largest first, unknown last. */
 export function familyCounts(points: readonly MapPoint[]): [family: string, count: number][] {
   const counts = new Map<string, number>();
   for (const point of points) counts.set(familyKey(point), (counts.get(familyKey(point)) ?? 0) + 1);
@@ -42,7 +42,7 @@ export function Legend({ points, only, onOnly }: LegendProps) {
           onClick={() => toggle(family)}
         >
           <i aria-hidden="true" />
-          {familyWords(family === "none" ? null : family)} <b>{count}</b>
+          {familyName(family === "none" ? null : family)} <b>{count}</b>
         </button>
       ))}
       {only.size > 0 && (

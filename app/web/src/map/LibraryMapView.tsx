@@ -1,25 +1,25 @@
-/** The map of one library with its legend, its side panel, and the list that says the same in words. */
+/** The map of one library with legend, side panel and an equivalent list. */
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { Library, LibraryMap, MapPoint } from "../api/types";
-import { shown } from "../query/state";
+import { queryState } from "../query/state";
 import { Button } from "../ui/Button";
 import { Problem } from "../ui/Problem";
 import { Progress } from "../ui/Progress";
 import { Camera } from "./camera";
 import type { Scene } from "./draw";
-import { point as hear, hears } from "./hearing";
+import { hoverPreview, hoverPreviewEnabled } from "./hoverPreview";
 import { familyKey, Legend } from "./Legend";
 import { MapCanvas } from "./MapCanvas";
 import { PointList } from "./PointList";
 import { SidePanel } from "./SidePanel";
-import { marksOf, queryFor } from "./slots";
+import { marksOf, queryFor } from "./slotMarks";
 import { useMap, useSimilar } from "./useMap";
 import { useMapKeys } from "./useMapKeys";
 
 export function LibraryMapView({ library }: { library: Library }) {
   const tries = useSignal(0);
-  const query = queryFor(library.id, shown.value.answer);
+  const query = queryFor(library.id, queryState.value.answer);
   const { value: map, problem } = useMap(library.id, `${library.num_instruments} ${tries.value}`, query);
   if (problem !== null)
     return (
@@ -50,7 +50,7 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
   const camera = useMemo(() => new Camera(), [map.library_id]);
   const byId = useMemo(() => new Map(map.points.map((item) => [item.instrument_id, item])), [map]);
   const { value: hits, problem } = useSimilar(chosen.value?.instrument_id ?? null);
-  const { lanes, answer } = shown.value;
+  const { lanes, answer } = queryState.value;
   const marks = useMemo(() => marksOf(map.slots, lanes, query ? answer : null), [map, lanes, answer, query]);
   const isShown = useMemo(
     () => (item: MapPoint) => only.value.size === 0 || only.value.has(familyKey(item)),
@@ -71,12 +71,12 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
   const onPoint = (item: MapPoint | null) => {
     if (item === pointed.value) return;
     pointed.value = item;
-    hear(item);
+    hoverPreview(item);
   };
   const choose = (id: string | null) => {
     chosen.value = (id && byId.get(id)) || null;
     if (chosen.value && !asList.value) camera.reveal(chosen.value);
-    hear(chosen.value);
+    hoverPreview(chosen.value);
   };
   useMapKeys({
     points,
@@ -100,11 +100,11 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
         <div class="map-switches">
           <Button
             icon="volume"
-            pressed={hears.value}
-            label={hears.value ? "Pointing plays; switch it off" : "Pointing is silent; switch it on"}
+            pressed={hoverPreviewEnabled.value}
+            label="Play instruments on hover"
             data-test="hears"
             onClick={() => {
-              hears.value = !hears.value;
+              hoverPreviewEnabled.value = !hoverPreviewEnabled.value;
             }}
           />
           <Button
@@ -114,7 +114,7 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
               asList.value = !asList.value;
             }}
           >
-            {asList.value ? "Show the map" : "Show a list"}
+            {asList.value ? "Show map" : "Show list"}
           </Button>
         </div>
       </div>
@@ -123,14 +123,14 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
           <PointList
             points={points}
             chosen={chosen.value}
-            label={`Instruments of ${library.name} by family`}
+            label={`Instruments in ${library.name} by family`}
             onChoose={choose}
           />
         ) : (
           <MapCanvas
             scene={scene}
             camera={camera}
-            label={`Map of ${map.points.length} instruments. Arrow keys go from one to the next and play it, Enter lists similar ones; “Show a list” says the same in words.`}
+            label={`Map of ${map.points.length} instruments. Arrow keys move between instruments and play them, Enter lists similar ones. “Show list” shows the same as text.`}
             onPoint={onPoint}
             onChoose={(item) => choose(item?.instrument_id ?? null)}
           />
@@ -146,7 +146,7 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
         />
       </div>
       <p class="unseen" role="status">
-        {pointed.value ? `${pointed.value.name}, ${pointed.value.family ?? "family unknown"}` : ""}
+        {pointed.value ? `${pointed.value.name}, ${pointed.value.family ?? "unknown family"}` : ""}
       </p>
       <p class="quiet map-method">{methodWords(map)}</p>
     </>
@@ -154,7 +154,7 @@ function Drawn({ library, map, query }: { library: Library; map: LibraryMap; que
 }
 
 function methodWords({ method, explained_variance: shares }: LibraryMap): string {
-  if (method === "t-SNE") return "Placed by t-SNE: who is near whom counts, distances across the map do not.";
+  if (method === "t-SNE") return "Placed by t-SNE. Neighbours are meaningful; long distances are not.";
   const share = shares ? Math.round(100 * (shares[0] + shares[1])) : null;
-  return `Placed by principal components${share === null ? "" : `, which show ${share} % of the differences`}.`;
+  return `Placed by principal component analysis${share === null ? "" : `, which explains ${share}% of the variance`}.`;
 }

@@ -1,16 +1,16 @@
-/** The map itself: a canvas that is drawn again whenever what it shows changes, at most once per frame. */
+/** The map's canvas; redraws at most once per frame when its data changes. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { MapPoint } from "../api/types";
 import { theme } from "../state/preferences";
 import { Button } from "../ui/Button";
 import type { Camera } from "./camera";
 import { draw, type Scene } from "./draw";
-import { listen } from "./gestures";
+import { toPlane } from "./geometry";
+import { listenToGestures } from "./gestures";
 import { Grid } from "./grid";
-import { type Palette, paletteOf } from "./palette";
-import { toPlane } from "./plane";
+import { type Palette, readPalette } from "./palette";
 
-const REACH_PIXELS = 14; // how far beside a point still hits it
+const REACH_PIXELS = 14; // maximum distance between pointer and point
 const STEP = 1.6;
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
@@ -44,11 +44,11 @@ export function MapCanvas({ scene, camera, label, onPoint, onChoose }: MapCanvas
     const element = canvas.current;
     if (!element) return;
     const hit = (at: { x: number; y: number }) => {
-      const look = camera.look.value;
-      const place = toPlane(at, look, camera.size.value);
-      return grid.nearest(place, REACH_PIXELS / look.scale, latest.current.scene.isShown);
+      const viewport = camera.viewport.value;
+      const place = toPlane(at, viewport, camera.size.value);
+      return grid.nearest(place, REACH_PIXELS / viewport.scale, latest.current.scene.isShown);
     };
-    return listen(element, {
+    return listenToGestures(element, {
       onPoint: (at) => {
         const point = at && hit(at);
         element.style.cursor = point ? "pointer" : "";
@@ -68,22 +68,22 @@ export function MapCanvas({ scene, camera, label, onPoint, onChoose }: MapCanvas
   useEffect(() => {
     palette.current = null;
   }, [theme.value, dark]);
-  const look = camera.look.value;
+  const viewport = camera.viewport.value;
   const size = camera.size.value;
   useEffect(() => {
     const element = canvas.current;
     const context = element?.getContext("2d");
     if (!element || !context || !size.width) return;
     const frame = requestAnimationFrame(() => {
-      palette.current ??= paletteOf(element);
+      palette.current ??= readPalette(element);
       context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-      draw(context, scene, look, camera.whole, size, palette.current);
+      draw(context, scene, viewport, camera.whole, size, palette.current);
     });
     return () => cancelAnimationFrame(frame);
-  }, [scene, look, size, theme.value, dark]);
+  }, [scene, viewport, size, theme.value, dark]);
   return (
     <div class="map-stage">
-      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: an application of its own, with keys that its label tells */}
+      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: a custom widget whose label lists its keys */}
       <canvas
         ref={canvas}
         class="map-canvas"

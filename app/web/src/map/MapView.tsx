@@ -1,9 +1,9 @@
-/** The map view: the library in two dimensions, where neighbours sound alike. */
+/** The map view: a library in two dimensions, where similar instruments are neighbours. */
 import { useEffect } from "preact/hooks";
-import { useWindowDrop } from "../library/dropping";
+import { useWindowDrop } from "../library/useWindowDrop";
 import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../state/libraries";
 import { hashOf, navigate } from "../state/route";
-import { say } from "../state/toasts";
+import { showToast } from "../state/toasts";
 import { LibraryMapView } from "./LibraryMapView";
 import "./map.css";
 import "./side.css";
@@ -14,7 +14,7 @@ export function MapView({ id }: { id: string | null }) {
   useEffect(() => {
     if (named) chooseLibrary(named.id);
   }, [named?.id]);
-  useWindowDrop(() => say("Drop a track in Listen, and instruments in Library."));
+  useWindowDrop(() => showToast("Drop tracks in the Listen view, and instruments in the Library view."));
   return (
     <section class="view map-view" data-test="map" data-id={library?.id} aria-labelledby="map-title">
       <header class="map-head">
@@ -39,14 +39,16 @@ export function MapView({ id }: { id: string | null }) {
       {library && library.num_instruments > 0 && <LibraryMapView key={library.id} library={library} />}
       {library?.num_instruments === 0 && (
         <p class="nothing" data-test="empty">
-          <span>Nothing is in “{library.name}” yet, so there is nothing to draw.</span>
+          <span>“{library.name}” is empty, so there is nothing to draw.</span>
           <a href={hashOf("library", library.id)}>Add instruments to it</a>
         </p>
       )}
       {!library && librariesKnown.value && (
         <p class="nothing" data-test="empty">
           <span>
-            {id ? "This library is not there (any more); choose another one." : "There is no library yet."}
+            {id
+              ? "This library does not exist or was deleted. Choose another one."
+              : "There are no libraries yet."}
           </span>
           <a href={hashOf("library")}>Go to the libraries</a>
         </p>

@@ -1,9 +1,9 @@
-/** The map as a list, for those to whom a picture says nothing: by family, each with its preview and its likes. */
+/** The map as an accessible list: instruments by family, each with a preview and a button for similar ones. */
 import type { MapPoint } from "../api/types";
-import { FamilyChip, familyWords } from "../ui/Family";
+import { FamilyChip, familyName } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
 import { VirtualList } from "../ui/VirtualList";
-import { previewOf } from "./hearing";
+import { previewUrl } from "./hoverPreview";
 
 const ROW_PIXELS = 44;
 
@@ -14,10 +14,10 @@ interface PointListProps {
   onChoose: (instrument: string) => void;
 }
 
-/** By family, then by name; unknown families last. */
+/** Sort by family, then by name; unknown families last. */
 export function inOrder(points: readonly MapPoint[]): MapPoint[] {
   const key = ({ family, name }: MapPoint) =>
-    `${family ? familyWords(family) : "\uffff"}\n${name.toLowerCase()}`;
+    `${family ? familyName(family) : "\uffff"}\n${name.toLowerCase()}`;
   return [...points].sort((one, other) => (key(one) < key(other) ? -1 : 1));
 }
 
@@ -32,7 +32,7 @@ export function PointList({ points, chosen, label, onChoose }: PointListProps) {
       test="map-list"
       row={(point) => (
         <div class="point-row" data-test="map-row" data-id={point.instrument_id}>
-          <PlayButton url={previewOf(point.instrument_id)} label={point.name} />
+          <PlayButton url={previewUrl(point.instrument_id)} label={point.name} />
           <button
             type="button"
             class="similar-name"

@@ -1,17 +1,17 @@
-/** Beside the map: what is chosen and what sounds like it, or, while nothing is, how to use the map and the query's slots. */
+/** The panel beside the map: the chosen instrument and similar ones, or a hint; and the slots of the query. */
 import type { Hit, MapPoint } from "../api/types";
-import { findInLibrary } from "../library/sought";
+import { revealInLibrary } from "../library/reveal";
 import { Button } from "../ui/Button";
 import { FamilyChip } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
 import { Problem } from "../ui/Problem";
-import { previewOf } from "./hearing";
-import type { Mark } from "./slots";
+import { previewUrl } from "./hoverPreview";
+import type { Mark } from "./slotMarks";
 
 interface SidePanelProps {
   library: string;
   chosen: MapPoint | null;
-  similar: readonly Hit[] | null; // null: being fetched
+  similar: readonly Hit[] | null; // null: loading
   problem: unknown;
   marks: readonly Mark[];
   onChoose: (instrument: string | null) => void;
@@ -30,9 +30,9 @@ export function SidePanel(props: SidePanelProps) {
 function Hint({ marks }: { marks: readonly Mark[] }) {
   return (
     <p class="quiet map-hint">
-      Instruments that sound alike lie together. Rest the pointer on a point to hear it, click it for those
-      most like it.
-      {marks.length === 0 && " Ask with a track in Listen, and its instruments are marked here too."}
+      Similar instruments are close together. Hover over a point to hear it; click it for the most similar
+      ones.
+      {marks.length === 0 && " Drop a track in the Listen view to mark its instruments here."}
     </p>
   );
 }
@@ -62,17 +62,17 @@ function Chosen({ library, chosen, similar, problem, onChoose }: SidePanelProps 
   return (
     <section data-test="similar" data-id={id}>
       <div class="map-chosen">
-        <PlayButton url={previewOf(id)} label={name} />
+        <PlayButton url={previewUrl(id)} label={name} />
         <h3>{name}</h3>
-        <Button kind="quiet" icon="close" label="Nothing chosen (Esc)" onClick={() => onChoose(null)} />
+        <Button kind="quiet" icon="close" label="Clear the selection (Esc)" onClick={() => onChoose(null)} />
       </div>
       <div class="map-chosen-tools">
         <FamilyChip family={family} />
-        <Button icon="search" data-test="find" onClick={() => findInLibrary({ library, id, name })}>
-          Find it in the library
+        <Button icon="search" data-test="find" onClick={() => revealInLibrary({ library, id, name })}>
+          Show in library
         </Button>
       </div>
-      <h4>Most like it</h4>
+      <h4>Most similar</h4>
       {problem !== null && <Problem error={problem} />}
       <ol class="similar" aria-busy={similar === null}>
         {similar?.map((hit, index) => (
@@ -97,7 +97,7 @@ function Likeness({ similarity, family }: { similarity: number; family: string |
       <span class="likeness-bar" aria-hidden="true">
         <i style={{ width: `${percent}%` }} />
       </span>
-      <span>{percent} %</span>
+      <span>{percent}%</span>
     </span>
   );
 }

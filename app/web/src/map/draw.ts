@@ -1,45 +1,45 @@
-/** Draws the map: points by family, names where there is room, what is pointed at and chosen, the query's slots.
- * Points of one family are one path, so that 5,000 of them take a few milliseconds. */
+/** Draws the map: points by family, labels where they fit, highlights, and the query's slots.
+ * All points of one family are one path: 5,000 points take a few milliseconds. */
 import type { MapPoint } from "../api/types";
+import { type Place, type Size, toCanvas, type Viewport } from "./geometry";
 import type { Palette } from "./palette";
-import { type Look, type Place, type Size, toCanvas } from "./plane";
-import type { Mark } from "./slots";
+import type { Mark } from "./slotMarks";
 
 export interface Scene {
   points: readonly MapPoint[];
   isShown: (point: MapPoint) => boolean;
   pointed: MapPoint | null;
   chosen: MapPoint | null;
-  similar: readonly MapPoint[]; // of the chosen one
+  similar: readonly MapPoint[]; // to the chosen one
   marks: readonly Mark[];
 }
 
 type Canvas = CanvasRenderingContext2D;
 
-const MOST_NAMES = 60; // in sight; with more points than this none are named
+const MOST_NAMES = 60; // visible; beyond this number, points have no labels
 const LINE_PIXELS = 15;
-const MARK_PIXELS = 13; // from a mark's middle to its corners
+const MARK_PIXELS = 13; // from a mark's centre to its corners
 const FONT = "12px system-ui, sans-serif";
 
-/** Pixels of a point's radius: larger when few are in sight. */
-export function radiusOf(count: number, look: Look, whole: Look): number {
+/** The radius of a point in pixels; it grows as you zoom in. */
+export function radiusOf(count: number, viewport: Viewport, whole: Viewport): number {
   const crowd = count > 2000 ? 2.4 : count > 500 ? 3.2 : 4.6;
-  return Math.min(8, crowd * (look.scale / whole.scale) ** 0.3);
+  return Math.min(8, crowd * (viewport.scale / whole.scale) ** 0.3);
 }
 
 export function draw(
   canvas: Canvas,
   scene: Scene,
-  look: Look,
-  whole: Look,
+  viewport: Viewport,
+  whole: Viewport,
   size: Size,
   palette: Palette,
 ): void {
   canvas.clearRect(0, 0, size.width, size.height);
   canvas.font = FONT;
   canvas.textBaseline = "middle";
-  const radius = radiusOf(scene.points.length, look, whole);
-  const place = (point: Place) => toCanvas(point, look, size);
+  const radius = radiusOf(scene.points.length, viewport, whole);
+  const place = (point: Place) => toCanvas(point, viewport, size);
   const inSight = scene.points.filter((point) => {
     const { x, y } = place(point);
     return x > -20 && y > -20 && x < size.width + 20 && y < size.height + 20;
@@ -95,7 +95,7 @@ function groups(points: readonly MapPoint[]): Map<string | null, MapPoint[]> {
   return found;
 }
 
-/** Thin lines from the chosen point to those that sound like it. */
+/** Thin lines from the chosen point to similar ones. */
 function links(canvas: Canvas, scene: Scene, place: (point: Place) => Place, palette: Palette): void {
   if (!scene.chosen) return;
   const from = place(scene.chosen);
@@ -120,7 +120,7 @@ function ring(canvas: Canvas, { x, y }: Place, radius: number, colour: string, w
   canvas.stroke();
 }
 
-/** The query's slots: diamonds in their lanes' colours, with their numbers. */
+/** The query's slots: numbered diamonds in the colours of their lanes. */
 function marks(canvas: Canvas, all: readonly Mark[], place: (point: Place) => Place, palette: Palette): void {
   canvas.textAlign = "center";
   canvas.font = `600 ${FONT}`;
@@ -147,7 +147,7 @@ function marks(canvas: Canvas, all: readonly Mark[], place: (point: Place) => Pl
   canvas.font = FONT;
 }
 
-/** The room that a name takes; names are one line high. */
+/** The space of a label; labels are one line high. */
 interface Box {
   left: number;
   right: number;
@@ -160,7 +160,7 @@ function isFree(box: Box, taken: readonly Box[]): boolean {
   );
 }
 
-/** Names of what is pointed at and chosen always, of the others while there is room. */
+/** Labels: always for the hovered and chosen points, for others where they fit. */
 function names(
   canvas: Canvas,
   scene: Scene,

@@ -1,28 +1,28 @@
-/** Turns pointer and wheel events on an element into the map's few gestures: point, click, pan, zoom (wheel, pinch).
- * Follows the Pointer Events recommendation; two fingers pan and zoom at once, one finger or button pans. */
-import type { Place } from "./plane";
+/** Turns pointer and wheel events into gestures: hover, click, pan, zoom (wheel or pinch).
+ * Follows the Pointer Events recommendation; two fingers pan and zoom, one finger or button pans. */
+import type { Place } from "./geometry";
 
 export interface Gestures {
-  onPoint: (at: Place | null) => void; // a mouse rests or moves here; null: it left
+  onPoint: (at: Place | null) => void; // mouse position; null: it left
   onClick: (at: Place) => void;
   onPan: (dx: number, dy: number) => void;
   onZoom: (factor: number, at: Place) => void;
 }
 
-const CLICK_PIXELS = 5; // a press that moves less is a click
+const CLICK_PIXELS = 5; // a shorter drag is a click
 const WHEEL_STEP = 0.0016;
-const PINCH_STEP = 0.012; // trackpads report a pinch as a wheel with Ctrl
+const PINCH_STEP = 0.012; // trackpads report a pinch as a wheel event with Ctrl
 const LINE_PIXELS = 16;
 
-/** Zoom factor of a wheel event. */
+/** The zoom factor of a wheel event. */
 export function wheelFactor(event: Pick<WheelEvent, "deltaY" | "deltaMode" | "ctrlKey">): number {
   const pixels = event.deltaMode === 0 ? event.deltaY : event.deltaY * LINE_PIXELS;
   const bounded = Math.max(-240, Math.min(240, pixels));
   return Math.exp(-bounded * (event.ctrlKey ? PINCH_STEP : WHEEL_STEP));
 }
 
-/** Listen on `element`; the function returned stops. */
-export function listen(element: HTMLElement, gestures: Gestures): () => void {
+/** Listen on `element`. Returns a function that stops. */
+export function listenToGestures(element: HTMLElement, gestures: Gestures): () => void {
   const pointers = new Map<number, Place>();
   let moved = 0;
   const placeOf = (event: MouseEvent): Place => {
@@ -32,7 +32,7 @@ export function listen(element: HTMLElement, gestures: Gestures): () => void {
   const down = (event: PointerEvent) => {
     if (event.button !== 0) return;
     if (!pointers.size) moved = 0;
-    else moved = CLICK_PIXELS; // a second finger: no click
+    else moved = CLICK_PIXELS; // a second finger: not a click
     pointers.set(event.pointerId, placeOf(event));
     element.setPointerCapture(event.pointerId);
   };
@@ -75,7 +75,7 @@ export function listen(element: HTMLElement, gestures: Gestures): () => void {
   };
 }
 
-/** One of two fingers went from `before` to `now`: zoom about the middle, and move with it. */
+/** Handle a move of one of two fingers: zoom about their midpoint, and pan with it. */
 function pinch(before: Place, now: Place, other: Place, { onPan, onZoom }: Gestures): void {
   const span = (one: Place) => Math.hypot(one.x - other.x, one.y - other.y);
   const middle = { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 };

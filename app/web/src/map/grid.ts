@@ -1,6 +1,6 @@
-/** Finds the point under the pointer without looking at all of them: points are kept by the cell of a grid they lie in.
- * A circle meets few cells, so that a hit among 10,000 points costs as much as one among 100. */
-import type { Place } from "./plane";
+/** A spatial index for hit tests: points are stored by grid cell.
+ * A circle overlaps few cells, so a hit test among 10,000 points costs as much as one among 100. */
+import type { Place } from "./geometry";
 
 const POINTS_A_CELL = 2; // on average
 
@@ -34,7 +34,7 @@ export class Grid<Point extends Place> {
     }
   }
 
-  /** The nearest point within `radius` of `at` that `accepts` takes, or null. */
+  /** The nearest point within `radius` of `at` that `accepts` allows, or null. */
   nearest(at: Place, radius: number, accepts: (point: Point) => boolean = () => true): Point | null {
     let best: Point | null = null;
     let least = radius * radius;
@@ -47,7 +47,7 @@ export class Grid<Point extends Place> {
     return best;
   }
 
-  /** Every point in the cells that a square around `at` touches. */
+  /** All points in the cells that a square around `at` overlaps. */
   private *within({ x, y }: Place, radius: number): Generator<Point> {
     const [firstColumn, lastColumn] = [this.columnOf(x - radius), this.columnOf(x + radius)];
     const [firstRow, lastRow] = [this.rowOf(y - radius), this.rowOf(y + radius)];

@@ -1,4 +1,4 @@
-/** The page's colours as a canvas needs them: the tokens of styles/tokens.css, resolved for the theme that is shown. */
+/** The colours of styles/tokens.css for the canvas, resolved for the current theme. */
 
 export interface Palette {
   family: (name: string | null) => string;
@@ -9,8 +9,8 @@ export interface Palette {
   accent: string;
 }
 
-/** Read the colours off `element`; read again after the theme has changed. */
-export function paletteOf(element: HTMLElement): Palette {
+/** Read the colours from `element`; repeat after a theme change. */
+export function readPalette(element: HTMLElement): Palette {
   const known = new Map<string, string>();
   const token = (name: string): string => {
     let colour = known.get(name);

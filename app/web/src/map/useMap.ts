@@ -1,4 +1,4 @@
-/** Fetches the map of a library, and what is similar to an instrument; both again when what they depend on changes. */
+/** Fetches a library's map, and the instruments similar to one; both refetch when their inputs change. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getMap, getSimilar } from "../api/client";
@@ -12,7 +12,7 @@ export interface Fetched<Value> {
   problem: unknown; // null: none
 }
 
-/** `key` stands for all that `fetch` depends on; null: nothing is asked. */
+/** Fetch again whenever `key` changes; null: do not fetch. */
 function useFetched<Value>(
   key: string | null,
   fetch: (signal: AbortSignal) => Promise<Value>,

@@ -1,11 +1,11 @@
-/** The map's keys: arrows go from point to point, Enter chooses, 1–9 play what is similar, + − 0 zoom, Escape lets go. */
+/** Keyboard shortcuts of the map: arrows move between points, Enter chooses, 1–9 play similar ones, + − 0 zoom. */
 import { useMemo, useRef } from "preact/hooks";
 import type { Hit, MapPoint } from "../api/types";
 import { togglePreview } from "../audio/player";
-import { useShortcuts } from "../ui/keys";
+import { useShortcuts } from "../ui/shortcuts";
 import type { Camera } from "./camera";
-import { previewOf } from "./hearing";
-import { neighbour } from "./plane";
+import { neighbour } from "./geometry";
+import { previewUrl } from "./hoverPreview";
 
 const STEP = 1.6;
 const DIRECTIONS = {
@@ -16,7 +16,7 @@ const DIRECTIONS = {
 } as const;
 
 export interface MapKeys {
-  points: readonly MapPoint[]; // those shown
+  points: readonly MapPoint[]; // the visible ones
   pointed: MapPoint | null;
   chosen: MapPoint | null;
   similar: readonly Hit[];
@@ -41,7 +41,7 @@ export function useMapKeys(now: MapKeys): void {
     };
     const play = () => {
       const target = latest.current.pointed ?? latest.current.chosen;
-      if (target) togglePreview(previewOf(target.instrument_id), target.name);
+      if (target) togglePreview(previewUrl(target.instrument_id), target.name);
     };
     const playSimilar = (event: KeyboardEvent) => {
       const hit = latest.current.similar[Number(event.key) - 1];
@@ -51,10 +51,15 @@ export function useMapKeys(now: MapKeys): void {
       {
         keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
         shown: "1 – 9",
-        does: "play a similar one",
+        does: "play a similar instrument",
         run: playSimilar,
       },
-      { keys: ["Escape"], shown: "Esc", does: "let go", run: () => latest.current.onChoose(null) },
+      {
+        keys: ["Escape"],
+        shown: "Esc",
+        does: "clear the selection",
+        run: () => latest.current.onChoose(null),
+      },
       { keys: [" "], shown: "Space", does: "play or stop", run: play },
     ];
     if (!asMap) return both;
@@ -63,8 +68,13 @@ export function useMapKeys(now: MapKeys): void {
     };
     const zoom = (factor: number) => () => latest.current.camera?.step(factor);
     return [
-      { keys: Object.keys(DIRECTIONS), shown: "← ↑ ↓ →", does: "go to the next point and hear it", run: go },
-      { keys: ["Enter"], shown: "Enter", does: "what is similar to it", run: choose },
+      {
+        keys: Object.keys(DIRECTIONS),
+        shown: "← ↑ ↓ →",
+        does: "move to the next point and play it",
+        run: go,
+      },
+      { keys: ["Enter"], shown: "Enter", does: "list similar instruments", run: choose },
       ...both,
       { keys: ["+", "="], shown: "+", does: "zoom in", run: zoom(STEP) },
       { keys: ["-"], shown: "−", does: "zoom out", run: zoom(1 / STEP) },

@@ -1,22 +1,22 @@
-/** The track and what was heard in it, on one time axis: waveform, ruler, then a lane per instrument. */
+/** The track and its instruments on one time axis: waveform, ruler, and one lane per instrument. */
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { position } from "../audio/player";
 import { LaneRow } from "./LaneRow";
 import { Ruler } from "./Ruler";
 import { SelectionBar } from "./SelectionBar";
-import { phase, shown, view } from "./state";
+import { queryProgress, queryState, visibleSpan } from "./state";
 import { Transport } from "./Transport";
 import { Waveform } from "./Waveform";
 
 export function Board() {
   const box = useRef<HTMLDivElement>(null);
   useSignalEffect(() => {
-    const [start, end] = view.value;
+    const [start, end] = visibleSpan.value;
     const share = (position.value - start) / Math.max(end - start, 1e-6);
-    box.current?.style.setProperty("--play", String(Math.max(-1, Math.min(2, share)))); // outside is cut off
+    box.current?.style.setProperty("--play", String(Math.max(-1, Math.min(2, share)))); // values outside the view are hidden by CSS
   });
-  const { answer, lanes } = shown.value;
+  const { answer, lanes } = queryState.value;
   return (
     <div ref={box} class="board">
       <div class="track">
@@ -31,7 +31,7 @@ export function Board() {
       <ol
         class="lanes"
         data-test="lanes"
-        data-busy={phase.value !== null}
+        data-busy={queryProgress.value !== null}
         aria-label="Instruments heard in the track"
       >
         {lanes.map((lane, index) => (
@@ -43,12 +43,12 @@ export function Board() {
           <strong>No instrument stands out in this part.</strong> Select another part, or the whole track.
         </p>
       )}
-      {!answer && phase.value && <Waiting />}
+      {!answer && queryProgress.value && <Waiting />}
     </div>
   );
 }
 
-/** Where lanes will be, so that the page does not jump when they come. */
+/** Placeholder lanes, so that the page does not jump when the answer arrives. */
 function Waiting() {
   return (
     <div class="waiting" aria-hidden="true">

@@ -1,38 +1,38 @@
-/** Which library is asked, for which family, how many hits per lane and by which rule; a change asks again. */
+/** Query options: library, family, matches per lane and method; a change runs the query again. */
 import { currentLibrary, libraries, librariesKnown } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
 import { limits } from "../state/server";
-import { familyWords } from "../ui/Family";
-import { askLibrary, askMany, askMode, filterFamily } from "./deeds";
-import { shown } from "./state";
+import { familyName } from "../ui/Family";
+import { changeLibrary, changeMode, changeTopK, filterByFamily } from "./actions";
+import { queryState } from "./state";
 
 const COUNTS = [3, 6, 10, 20, 50];
 
 export function Filters() {
   return (
-    <fieldset class="filters" aria-label="How to listen">
+    <fieldset class="filters" aria-label="Query options">
       <LibrarySelect />
       <label class="field">
         Family
         <select
           data-test="family-select"
-          value={shown.value.family ?? ""}
-          onChange={(event) => filterFamily(event.currentTarget.value || null)}
+          value={queryState.value.family ?? ""}
+          onChange={(event) => filterByFamily(event.currentTarget.value || null)}
         >
           <option value="">any</option>
           {limits.value.families.map((family) => (
             <option key={family} value={family}>
-              {familyWords(family)}
+              {familyName(family)}
             </option>
           ))}
         </select>
       </label>
       <label class="field">
-        Hits
+        Matches
         <select
           data-test="top-k"
           value={topK.value}
-          onChange={(event) => askMany(Number(event.currentTarget.value))}
+          onChange={(event) => changeTopK(Number(event.currentTarget.value))}
         >
           {[...new Set([...COUNTS, topK.value])]
             .filter((count) => count <= limits.value.max_top_k)
@@ -46,16 +46,16 @@ export function Filters() {
       </label>
       <label
         class="field"
-        title="Auto: only what is heard, followed over time. Paper: every slot of the model, as published."
+        title="Recommended: only the instruments that are heard, followed over time. As published: every slot of the model, as in the paper."
       >
-        Mode
+        Method
         <select
           data-test="mode-select"
           value={mode.value}
-          onChange={(event) => askMode(event.currentTarget.value === "paper" ? "paper" : "auto")}
+          onChange={(event) => changeMode(event.currentTarget.value === "paper" ? "paper" : "auto")}
         >
-          <option value="auto">auto</option>
-          <option value="paper">paper</option>
+          <option value="auto">Recommended</option>
+          <option value="paper">As published</option>
         </select>
       </label>
     </fieldset>
@@ -71,7 +71,7 @@ function LibrarySelect() {
         data-test="library-select"
         value={current?.id ?? ""}
         disabled={libraries.value.length === 0}
-        onChange={(event) => askLibrary(event.currentTarget.value)}
+        onChange={(event) => changeLibrary(event.currentTarget.value)}
       >
         {libraries.value.length === 0 && <option value="">{librariesKnown.value ? "none yet" : "…"}</option>}
         {libraries.value.map((library) => (

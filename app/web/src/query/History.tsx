@@ -1,4 +1,4 @@
-/** The queries that the service still has, newest first, each a link to its answer. */
+/** The stored queries, newest first, each a link to its answer. */
 import { useEffect, useState } from "preact/hooks";
 import { listQueries } from "../api/client";
 import { isAbort } from "../api/problem";
@@ -7,7 +7,7 @@ import { hashOf } from "../state/route";
 import { serverState } from "../state/server";
 import { Icon } from "../ui/icons";
 import { Problem } from "../ui/Problem";
-import { ago } from "./times";
+import { formatAgo } from "./timeFormat";
 
 interface HistoryProps {
   most: number;
@@ -32,7 +32,7 @@ export function History({ most, onOpen }: HistoryProps) {
   }, [most, there]);
   if (error && !found) return <Problem error={error} />;
   if (!found) return <ul class="history" aria-busy="true" />;
-  if (!found.length) return <p class="quiet history-none">Nothing yet: your queries will be listed here.</p>;
+  if (!found.length) return <p class="quiet history-none">Your queries will appear here.</p>;
   return (
     <ul class="history" data-test="history">
       {found.map((query) => (
@@ -44,7 +44,7 @@ export function History({ most, onOpen }: HistoryProps) {
               {query.num_instruments === 1 ? "1 instrument" : `${query.num_instruments} instruments`} ·{" "}
               {query.library.name}
             </span>
-            <time dateTime={query.created_at}>{ago(query.created_at)}</time>
+            <time dateTime={query.created_at}>{formatAgo(query.created_at)}</time>
           </a>
         </li>
       ))}

@@ -1,12 +1,12 @@
-/** One hit of a lane: hear it, see how near it comes, ask for more like it, refuse it, or choose it. */
+/** One match in a lane: play, similarity, more like this, hide, choose for export. */
 import type { Hit } from "../api/types";
 import { Button } from "../ui/Button";
 import { FamilyChip } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
-import { compared, toggleHit } from "./comparing";
-import { moreLike, notThis, toggleChoice } from "./deeds";
-import { choiceOf, type Lane } from "./lanes";
-import { shown } from "./state";
+import { compared, toggleHitPreview } from "./abCompare";
+import { hideHit, showMoreLike, toggleChoice } from "./actions";
+import { choiceKey, type Lane } from "./lanes";
+import { queryState } from "./state";
 
 interface HitRowProps {
   lane: Lane;
@@ -15,7 +15,7 @@ interface HitRowProps {
 }
 
 export function HitRow({ lane, hit, rank }: HitRowProps) {
-  const chosen = shown.value.chosen.has(choiceOf(lane, hit));
+  const chosen = queryState.value.chosen.has(choiceKey(lane, hit));
   const isCompared =
     compared.value?.hit.instrument_id === hit.instrument_id && compared.value.lane.key === lane.key;
   return (
@@ -30,7 +30,7 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
         url={hit.preview_url}
         label={hit.name}
         test="play-hit"
-        onToggle={() => toggleHit(lane, hit)}
+        onToggle={() => toggleHitPreview(lane, hit)}
       />
       <span class="hit-rank" aria-hidden="true">
         {rank}
@@ -46,17 +46,17 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
           icon="like"
           label={`More like ${hit.name}`}
           data-test="more-like"
-          onClick={() => void moreLike(lane, hit)}
+          onClick={() => void showMoreLike(lane, hit)}
         />
         <Button
           kind="quiet"
           icon="not"
-          label={`Not ${hit.name}`}
+          label={`Hide ${hit.name} for this track`}
           data-test="not-this"
           disabled={lane.locked}
-          onClick={() => notThis(lane, hit)}
+          onClick={() => hideHit(lane, hit)}
         />
-        <label class="hit-choice" title={chosen ? "In the chosen set" : "Choose for the export"}>
+        <label class="hit-choice" title={chosen ? "Chosen for export" : "Choose for export"}>
           <input
             type="checkbox"
             data-test="choose"
@@ -70,11 +70,11 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
   );
 }
 
-/** The cosine as a bar and a number; a bar has no place for less than nothing. */
+/** The cosine similarity as a bar and a number; the bar stops at zero. */
 function Similarity({ value }: { value: number }) {
   const percent = Math.round(100 * Math.max(0, Math.min(1, value)));
   return (
-    <span class="similarity" title="Similarity (cosine, 1 at best)">
+    <span class="similarity" title="Cosine similarity, at most 1">
       <span class="similarity-bar" aria-hidden="true">
         <i style={{ width: `${percent}%` }} />
       </span>

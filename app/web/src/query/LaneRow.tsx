@@ -1,12 +1,12 @@
-/** One instrument heard in the track: what it is, when it plays, and the library's instruments that come nearest. */
+/** One instrument in the track: family, presence over time, and its matches in the library. */
 import { Button } from "../ui/Button";
-import { familyWords } from "../ui/Family";
+import { familyName } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
-import { lessLike, toggleLock } from "./deeds";
+import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
 import { hitsOf, type Lane } from "./lanes";
-import { currentLane, shown } from "./state";
+import { currentLane, queryState } from "./state";
 
 interface LaneRowProps {
   lane: Lane;
@@ -15,7 +15,7 @@ interface LaneRowProps {
 
 export function LaneRow({ lane, number }: LaneRowProps) {
   const { slot } = lane;
-  const family = slot.family && slot.close ? familyWords(slot.family) : null; // far hits say nothing of it
+  const family = slot.family && slot.close ? familyName(slot.family) : null; // matches that are not close do not tell the family
   const name = family ? `Instrument ${number}, ${family}` : `Instrument ${number}`;
   const current = currentLane.value === lane.key;
   return (
@@ -38,7 +38,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
         <span class="lane-number">{number}</span>
         <div class="lane-words">
           <h3>{family ?? "unknown"}</h3>
-          <p class="lane-presence" title="How sure it is that this instrument is there">
+          <p class="lane-presence" title="Probability that this instrument is present">
             <span class="unseen">presence </span>
             {Math.round(100 * slot.presence)}% sure
           </p>
@@ -46,7 +46,11 @@ export function LaneRow({ lane, number }: LaneRowProps) {
         <Button
           kind="quiet"
           icon={lane.locked ? "lock" : "unlock"}
-          label={lane.locked ? `Unlock lane ${number}` : `Lock lane ${number}: new answers leave it as it is`}
+          label={
+            lane.locked
+              ? `Unlock lane ${number}`
+              : `Lock lane ${number}, so that new answers do not change it`
+          }
           data-test="lock"
           pressed={lane.locked}
           onClick={() => toggleLock(lane)}
@@ -59,7 +63,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
 }
 
 function Hits({ lane }: { lane: Lane }) {
-  const hits = hitsOf(lane, shown.value.excluded);
+  const hits = hitsOf(lane, queryState.value.excluded);
   return (
     <div class="lane-hits">
       {lane.like ? (
@@ -67,9 +71,9 @@ function Hits({ lane }: { lane: Lane }) {
           <Button
             kind="quiet"
             icon="back"
-            label="Back to the lane's own hits"
+            label="Back to this lane's own matches"
             data-test="less-like"
-            onClick={() => lessLike(lane)}
+            onClick={() => showOwnHits(lane)}
           />
           More like <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} />
           <strong>{lane.like.hit.name}</strong>
@@ -77,7 +81,7 @@ function Hits({ lane }: { lane: Lane }) {
       ) : (
         !lane.slot.close && (
           <p class="lane-note lane-far" data-test="not-close">
-            <strong>Nothing in this library is close.</strong> {hits.length > 0 && "These come nearest:"}
+            <strong>Nothing in this library is close.</strong> {hits.length > 0 && "Nearest matches:"}
           </p>
         )
       )}

@@ -1,10 +1,10 @@
-/** The time part of a lane: where the instrument sounds, how present it is, and a click to play the track from there. */
+/** A lane's time axis: active spans and presence curve; a click plays the track from there. */
 import { useEffect, useRef } from "preact/hooks";
 import type { Span } from "../api/types";
-import { playFrom } from "./comparing";
+import { playFrom } from "./abCompare";
 import type { Lane } from "./lanes";
-import { view } from "./state";
-import { spansInWords } from "./times";
+import { visibleSpan } from "./state";
+import { formatSpans } from "./timeFormat";
 
 function place([start, end]: Span, [from, to]: Span) {
   const length = to - from;
@@ -14,11 +14,11 @@ function place([start, end]: Span, [from, to]: Span) {
 }
 
 export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
-  const [from, to] = view.value;
+  const [from, to] = visibleSpan.value;
   const { slot } = lane;
   const play = (event: MouseEvent) => {
     const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const byMouse = event.detail > 0; // a key press has no place
+    const byMouse = event.detail > 0; // a key press has no position
     playFrom(
       byMouse
         ? from + ((to - from) * (event.clientX - frame.left)) / frame.width
@@ -28,7 +28,7 @@ export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
   return (
     <div class="lane-time" data-test="lane-time">
       {slot.active.map((span) => {
-        const style = place(span, view.value);
+        const style = place(span, visibleSpan.value);
         return style && <span key={span[0]} class="lane-span" style={style} />;
       })}
       <Curve lane={lane} />
@@ -36,7 +36,7 @@ export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
         type="button"
         class="lane-play"
         tabIndex={-1}
-        aria-label={`${name} sounds ${spansInWords(slot.active) || "nowhere"}; play the track from there`}
+        aria-label={`${name}, heard ${formatSpans(slot.active) || "nowhere"}. Play the track from there.`}
         onClick={play}
       />
       <span class="playhead" />
@@ -49,12 +49,12 @@ function Curve({ lane }: { lane: Lane }) {
   useEffect(() => {
     let end: (() => void) | null = null;
     let gone = false;
-    import("./curve").then(
+    import("./drawCurve").then(
       ({ drawCurve }) => {
         if (!gone && box.current) end = drawCurve(box.current, lane.slot, lane.range);
       },
       () => undefined,
-    ); // the server is away: everything but the drawing works
+    ); // the server is away: everything except the drawing works
     return () => {
       gone = true;
       end?.();

@@ -1,18 +1,18 @@
-/** The query view: a reference track in, one lane per instrument heard in it, and the library's answers to each. */
+/** The query view: a reference track, and one lane per instrument with matches from the library. */
 import { useEffect } from "preact/hooks";
-import { isWorthAnotherTry } from "../api/problem";
+import { isRetryable } from "../api/problem";
 import { stop } from "../audio/player";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Problem } from "../ui/Problem";
-import { openStored, takeFile } from "./asking";
 import { Board } from "./Board";
 import { Filters } from "./Filters";
-import { dragging, heldBack, offer, useDropAndPaste } from "./intake";
 import { Recorder } from "./Recorder";
+import { openStoredQuery, queryFile } from "./runQuery";
 import { recorderOpen, SourceBar } from "./SourceBar";
 import { Status } from "./Status";
-import { EMPTY, phase, problem, retry, show, shown } from "./state";
+import { EMPTY_STATE, queryProblem, queryProgress, queryState, retry, updateState } from "./state";
+import { dragging, pendingTrack, submitFiles, useDropAndPaste } from "./trackInput";
 import { useQueryKeys } from "./useQueryKeys";
 import { Welcome } from "./Welcome";
 import "../styles/query.css";
@@ -27,25 +27,25 @@ export function QueryView({ shown: active, id }: { shown: boolean; id: string | 
   useQueryKeys(active);
   useEffect(() => {
     if (!active) stop();
-    else if (id && id !== shown.value.answer?.id) void openStored(id);
-    else if (!id && shown.value.answer && !phase.value) show(EMPTY); // back to the first screen
+    else if (id && id !== queryState.value.answer?.id) void openStoredQuery(id);
+    else if (!id && queryState.value.answer && !queryProgress.value) updateState(EMPTY_STATE); // back to the first screen
   }, [active, id]);
-  const { source } = shown.value;
+  const { source } = queryState.value;
   return (
     <section class="query" data-test="query" aria-label="Listen">
       {source && <SourceBar />}
       <div class="ask">
         <Filters />
-        {(source || phase.value) && <Status />}
+        {(source || queryProgress.value) && <Status />}
       </div>
-      {problem.value !== null && <Trouble />}
-      {source ? <Board /> : !phase.value && <Welcome />}
+      {queryProblem.value !== null && <ProblemPanel />}
+      {source ? <Board /> : !queryProgress.value && <Welcome />}
       {dragging.value && (
         <div class="drop-over" aria-hidden="true">
-          <p>Drop it to hear its instruments</p>
+          <p>Drop to find its instruments</p>
         </div>
       )}
-      <WhichTrack />
+      <ReplaceTrackDialog />
       {recorderOpen.value && (
         <Recorder
           onClose={() => {
@@ -53,7 +53,7 @@ export function QueryView({ shown: active, id }: { shown: boolean; id: string | 
           }}
           onRecorded={(file) => {
             recorderOpen.value = false;
-            offer([file]);
+            submitFiles([file]);
           }}
         />
       )}
@@ -61,13 +61,13 @@ export function QueryView({ shown: active, id }: { shown: boolean; id: string | 
   );
 }
 
-function Trouble() {
+function ProblemPanel() {
   const dismiss = () => {
-    problem.value = null;
+    queryProblem.value = null;
   };
   return (
-    <Problem error={problem.value} onClose={dismiss} floating>
-      {isWorthAnotherTry(problem.value) && (
+    <Problem error={queryProblem.value} onClose={dismiss} floating>
+      {isRetryable(queryProblem.value) && (
         <Button data-test="retry" onClick={() => retry.value()}>
           Try again
         </Button>
@@ -76,16 +76,16 @@ function Trouble() {
   );
 }
 
-/** A track came while another is being listened to: nothing is thrown away unasked. */
-function WhichTrack() {
-  const next = heldBack.value;
+/** A second track arrived while a query runs: ask before replacing the first. */
+function ReplaceTrackDialog() {
+  const next = pendingTrack.value;
   if (!next) return null;
   const keep = () => {
-    heldBack.value = null;
+    pendingTrack.value = null;
   };
   const replace = () => {
-    heldBack.value = null;
-    void takeFile(next);
+    pendingTrack.value = null;
+    void queryFile(next);
   };
   return (
     <Dialog
@@ -95,17 +95,17 @@ function WhichTrack() {
       actions={
         <>
           <Button data-test="keep" onClick={keep}>
-            Go on
+            Keep the current track
           </Button>
           <Button kind="primary" data-test="replace" onClick={replace}>
-            Listen to the new one
+            Use the new track
           </Button>
         </>
       }
     >
       <p>
-        {shown.value.source?.name ?? "A track"} is still being listened to. Go on with it, or stop and listen
-        to {next.name}?
+        {queryState.value.source?.name ?? "A track"} is still being analysed. Keep it, or analyse {next.name}{" "}
+        instead?
       </p>
     </Dialog>
   );

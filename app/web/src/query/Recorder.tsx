@@ -1,9 +1,9 @@
-/** Records from the microphone: a live picture, a clock, and at the end a wav that is asked about like any file. */
+/** Records from the microphone with a live waveform and a clock; the wav is then queried like any file. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import type { Recording } from "./recording";
-import { clock } from "./times";
+import { formatClock } from "./timeFormat";
 
 interface RecorderProps {
   onClose: () => void;
@@ -66,11 +66,11 @@ export function Recorder({ onClose, onRecorded }: RecorderProps) {
           {problem}
         </p>
       ) : (
-        <p class="quiet">Play the track near the microphone; ten seconds are plenty.</p>
+        <p class="quiet">Play the track near the microphone. Ten seconds are enough.</p>
       )}
       <div class="recorder-wave" ref={box} aria-hidden="true" />
-      <output class="recorder-clock" aria-label="Recorded">
-        {clock(seconds)}
+      <output class="recorder-clock" aria-label="Recorded time">
+        {formatClock(seconds)}
       </output>
     </Dialog>
   );
@@ -79,9 +79,9 @@ export function Recorder({ onClose, onRecorded }: RecorderProps) {
 function wordsFor(error: unknown): string {
   const name = error instanceof DOMException ? error.name : "";
   if (name === "NotAllowedError")
-    return "The browser does not allow this page to use the microphone. Allow it in the address bar, then try again.";
-  if (name === "NotFoundError") return "There is no microphone. Connect one, then try again.";
+    return "The browser blocks the microphone for this page. Allow it in the address bar, then try again.";
+  if (name === "NotFoundError") return "No microphone was found. Connect one, then try again.";
   if (name === "NotSupportedError" || name === "TypeError" || error instanceof TypeError)
-    return "This browser gives the microphone only to pages on localhost or https. Record elsewhere and drop the file.";
+    return "Browsers allow the microphone only on localhost or HTTPS. Record elsewhere and drop the file here.";
   return "The recording failed. Try again, or drop a file.";
 }

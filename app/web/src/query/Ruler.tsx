@@ -1,7 +1,7 @@
-/** The time axis under the waveform: round times where there is room for them. */
+/** The time axis under the waveform, with ticks at round times. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { view } from "./state";
-import { clock, ticks } from "./times";
+import { visibleSpan } from "./state";
+import { formatClock, tickTimes } from "./timeFormat";
 
 const PIXELS_PER_TICK = 90;
 
@@ -13,14 +13,14 @@ export function Ruler() {
     if (box.current) observer.observe(box.current);
     return () => observer.disconnect();
   }, []);
-  const [start, end] = view.value;
-  const times = end - start > 0.01 ? ticks([start, end], width / PIXELS_PER_TICK) : [];
+  const [start, end] = visibleSpan.value;
+  const times = end - start > 0.01 ? tickTimes([start, end], width / PIXELS_PER_TICK) : [];
   const digits = times.length > 1 && ((times[1] ?? 0) - (times[0] ?? 0)) % 1 > 1e-6 ? 1 : 0;
   return (
     <div ref={box} class="ruler" aria-hidden="true">
       {times.map((time) => (
         <span key={time} style={{ left: `${(100 * (time - start)) / (end - start)}%` }}>
-          {clock(time, digits)}
+          {formatClock(time, digits)}
         </span>
       ))}
     </div>

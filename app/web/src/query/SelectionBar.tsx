@@ -1,19 +1,19 @@
-/** The selected part in numbers, for those who type or use no mouse; zoom to it, or take the whole track again. */
+/** The selection as two editable times, with buttons for zoom and the whole track. */
 import { Button } from "../ui/Button";
-import { select } from "./deeds";
-import { duration, shown, zoomed } from "./state";
-import { clock, secondsOf } from "./times";
+import { selectSpan } from "./actions";
+import { duration, queryState, zoomed } from "./state";
+import { formatClock, parseSeconds } from "./timeFormat";
 
 export function SelectionBar() {
-  const { selection } = shown.value;
+  const { selection } = queryState.value;
   const whole = duration.value;
   const take = (side: 0 | 1) => (event: Event) => {
     const field = event.currentTarget as HTMLInputElement;
-    const typed = secondsOf(field.value);
+    const typed = parseSeconds(field.value);
     const span: [number, number] = [...(selection ?? [0, whole])];
     if (typed !== null) span[side] = Math.min(typed, whole);
-    if (typed !== null && span[1] - span[0] >= 0.1) select(span);
-    else field.value = clock(selection?.[side] ?? (side ? whole : 0)); // what makes no sense is taken back
+    if (typed !== null && span[1] - span[0] >= 0.1) selectSpan(span);
+    else field.value = formatClock(selection?.[side] ?? (side ? whole : 0)); // invalid input is reverted
   };
   return (
     <div class="selection" data-test="selection" data-set={selection !== null}>
@@ -23,7 +23,7 @@ export function SelectionBar() {
           class="input"
           inputmode="decimal"
           data-test="from"
-          value={clock(selection?.[0] ?? 0)}
+          value={formatClock(selection?.[0] ?? 0)}
           onChange={take(0)}
         />
       </label>
@@ -33,7 +33,7 @@ export function SelectionBar() {
           class="input"
           inputmode="decimal"
           data-test="to"
-          value={clock(selection?.[1] ?? whole)}
+          value={formatClock(selection?.[1] ?? whole)}
           onChange={take(1)}
         />
       </label>
@@ -49,12 +49,12 @@ export function SelectionBar() {
           >
             {zoomed.value ? "Zoom out" : "Zoom in"}
           </Button>
-          <Button kind="quiet" data-test="whole" onClick={() => select(null)}>
+          <Button kind="quiet" data-test="whole" onClick={() => selectSpan(null)}>
             Whole track
           </Button>
         </>
       ) : (
-        <span class="quiet selection-hint">Drag over the waveform to listen to a part.</span>
+        <span class="quiet selection-hint">Drag over the waveform to select a part.</span>
       )}
     </div>
   );

@@ -1,22 +1,22 @@
-/** The track that is shown, and what can be done with it: another one, record, earlier queries, link, export. */
+/** The track's name and tools: open, record, earlier queries, link, export. */
 import { signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { navigate } from "../state/route";
 import { limits } from "../state/server";
-import { say } from "../state/toasts";
+import { showToast } from "../state/toasts";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { ExportMenu } from "./ExportMenu";
 import { History } from "./History";
-import { offer } from "./intake";
-import { shown } from "./state";
+import { queryState } from "./state";
+import { submitFiles } from "./trackInput";
 
 /** Whether the recorder is open; the first screen opens it too. */
 export const recorderOpen = signal(false);
 
 export function SourceBar() {
   const [history, setHistory] = useState(false);
-  const { source, answer } = shown.value;
+  const { source, answer } = queryState.value;
   return (
     <div class="source">
       <h2 class="source-name" data-test="source-name" title={source?.name}>
@@ -40,7 +40,7 @@ export function SourceBar() {
         />
         <Button
           icon="link"
-          label="Copy the link to this answer"
+          label="Copy a link to this answer"
           data-test="copy-link"
           disabled={!answer}
           onClick={() => void copyLink()}
@@ -56,7 +56,7 @@ export function SourceBar() {
   );
 }
 
-/** A button over a file field, which alone may open the browser's file dialog. */
+/** A button for a hidden file input; only the input can open the browser's file dialog. */
 export function PickButton({ primary = false }: { primary?: boolean }) {
   const field = useRef<HTMLInputElement>(null);
   const accept = [
@@ -74,8 +74,8 @@ export function PickButton({ primary = false }: { primary?: boolean }) {
         data-test="file"
         accept={accept}
         onChange={(event) => {
-          offer([...(event.currentTarget.files ?? [])]);
-          event.currentTarget.value = ""; // the same file may be chosen again
+          submitFiles([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = ""; // allows the same file to be chosen again
         }}
       />
       <Button
@@ -91,13 +91,13 @@ export function PickButton({ primary = false }: { primary?: boolean }) {
 }
 
 async function copyLink(): Promise<void> {
-  const { answer } = shown.value;
+  const { answer } = queryState.value;
   if (!answer) return;
   navigate("query", answer.id, true);
   try {
     await navigator.clipboard.writeText(location.href);
-    say("Link copied.", "good");
+    showToast("Link copied.", "good");
   } catch {
-    say(`Copy the address of this page: ${location.href}`);
+    showToast(`Copy the address of this page: ${location.href}`);
   }
 }

@@ -1,15 +1,16 @@
-/** One line that always has its place: what a running query does, with cancel; else what the answer says in a sentence. */
+/** One status line with a fixed place: the progress of a running query, or a summary of the answer. */
 
 import type { QueryAnswer } from "../api/types";
 import { Button } from "../ui/Button";
+import { formatCount } from "../ui/format";
 import { Progress } from "../ui/Progress";
-import { askNow, cancel } from "./asking";
-import { allowAll } from "./deeds";
-import { phase, shown } from "./state";
+import { showHidden } from "./actions";
+import { cancelQuery, runQuery } from "./runQuery";
+import { queryProgress, queryState } from "./state";
 
 export function Status() {
-  const { source, answer, excluded } = shown.value;
-  const now = phase.value;
+  const { source, answer, excluded } = queryState.value;
+  const now = queryProgress.value;
   if (now)
     return (
       <div class="status status-busy">
@@ -17,7 +18,7 @@ export function Status() {
           text={now.share === null ? now.text : `${now.text}: ${Math.round(100 * now.share)}%`}
           share={now.share}
         />
-        <Button data-test="cancel" onClick={cancel}>
+        <Button data-test="cancel" onClick={cancelQuery}>
           Cancel
         </Button>
       </div>
@@ -25,21 +26,20 @@ export function Status() {
   return (
     <div class="status">
       <p role="status" data-test="summary">
-        {answer && inWords(answer)}
-        {answer && <span class="quiet"> in {answer.library.name}</span>}
+        {answer && <Summary answer={answer} />}
       </p>
       {excluded.size > 0 && (
         <Button
           kind="quiet"
           data-test="allow-all"
           title={[...excluded.values()].join(", ")}
-          onClick={allowAll}
+          onClick={showHidden}
         >
-          {excluded.size} refused: allow again
+          {excluded.size} hidden · Show again
         </Button>
       )}
       {source && !answer && (
-        <Button kind="primary" data-test="ask" onClick={() => void askNow()}>
+        <Button kind="primary" data-test="ask" onClick={() => void runQuery()}>
           Find instruments
         </Button>
       )}
@@ -47,8 +47,14 @@ export function Status() {
   );
 }
 
-function inWords({ slots }: QueryAnswer): string {
-  if (slots.length === 0) return "No instrument heard";
-  const what = slots.length === 1 ? "1 instrument heard" : `${slots.length} instruments heard`;
-  return slots.some((slot) => slot.close) ? what : `${what}; nothing close`;
+function Summary({ answer: { slots, library } }: { answer: QueryAnswer }) {
+  if (slots.length === 0) return <>No instruments heard</>;
+  const heard = `${formatCount(slots.length, "instrument")} heard`;
+  if (!slots.some((slot) => slot.close)) return <>{`${heard}, no close match in ${library.name}`}</>;
+  return (
+    <>
+      {heard}
+      <span class="quiet">, matched with {library.name}</span>
+    </>
+  );
 }

@@ -1,14 +1,14 @@
-/** Beside the waveform: play and pause, where the track stands, and the switch between reference and preview. */
+/** Playback controls beside the waveform: play, position, and the switch between track and match. */
 import { position, referencePlays, sounding } from "../audio/player";
 import { Icon } from "../ui/icons";
-import { compared, switchSides, toggleReference } from "./comparing";
-import { duration, shown } from "./state";
-import { clock } from "./times";
+import { compared, switchSides, toggleReference } from "./abCompare";
+import { duration, queryState } from "./state";
+import { formatClock } from "./timeFormat";
 
 export function Transport() {
   const plays = sounding.value?.kind === "reference";
   const cannot = referencePlays.value === false;
-  const name = shown.value.source?.name ?? "the track";
+  const name = queryState.value.source?.name ?? "the track";
   return (
     <div class="transport">
       <div class="transport-row">
@@ -25,8 +25,8 @@ export function Transport() {
           <Icon name={plays ? "pause" : "play"} size={18} />
         </button>
         <output class="clock" data-test="clock" aria-label="Position">
-          {clock(position.value)}
-          <small>{duration.value > 0 ? clock(duration.value) : "–:––"}</small>
+          {formatClock(position.value)}
+          <small>{duration.value > 0 ? formatClock(duration.value) : "–:––"}</small>
         </output>
       </div>
       <Sides />
@@ -34,11 +34,11 @@ export function Transport() {
   );
 }
 
-/** Which side of A/B is heard; the click does what key A does. */
+/** Shows which side of the A/B comparison plays; a click switches, like key A. */
 function Sides() {
   const side = sounding.value?.kind;
   const hit = compared.value?.hit;
-  const label = `Track Hit A: switch between the track and ${hit ? hit.name : "the best hit"}`;
+  const label = `Track Match A: switch between the track and ${hit ? hit.name : "the best match"}`;
   return (
     <button
       type="button"
@@ -47,10 +47,10 @@ function Sides() {
       data-side={side ?? "none"}
       aria-label={label}
       title={label}
-      disabled={shown.value.lanes.length === 0}
+      disabled={queryState.value.lanes.length === 0}
       onClick={switchSides}
     >
-      <span data-on={side === "reference"}>Track</span> <span data-on={side === "preview"}>Hit</span>{" "}
+      <span data-on={side === "reference"}>Track</span> <span data-on={side === "preview"}>Match</span>{" "}
       <kbd>A</kbd>
     </button>
   );

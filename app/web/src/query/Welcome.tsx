@@ -1,10 +1,10 @@
-/** The first screen: where to drop a track, other ways to give one, and the queries of before. */
+/** The first screen: drop area, other ways to open a track, and earlier queries. */
 import { limits } from "../state/server";
 import { Button } from "../ui/Button";
-import { bytesInWords } from "./accept";
+import { formatBytes } from "../ui/format";
 import { History } from "./History";
-import { dragging } from "./intake";
 import { PickButton, recorderOpen } from "./SourceBar";
+import { dragging } from "./trackInput";
 
 export function Welcome() {
   const formats = limits.value.audio_formats.map((format) => format.replace(/^\./, "")).join(", ");
@@ -18,7 +18,7 @@ export function Welcome() {
           <i />
         </div>
         <h2 id="drop-title">Drop a track</h2>
-        <p class="quiet">Hear which instruments of your library make that sound.</p>
+        <p class="quiet">Find the instruments in your library that sound like it.</p>
         <div class="drop-ways">
           <PickButton primary />
           <Button
@@ -32,7 +32,7 @@ export function Welcome() {
           </Button>
         </div>
         <p class="drop-formats">
-          or paste a file · {formats} · up to {bytesInWords(limits.value.max_upload_bytes)}
+          or paste a file · {formats} · up to {formatBytes(limits.value.max_upload_bytes)}
         </p>
       </section>
       <section class="recent" aria-labelledby="recent-title">

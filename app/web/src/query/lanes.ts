@@ -1,37 +1,37 @@
-/** Lanes: what the page keeps of each instrument heard, across the answers to one track.
- * A new answer's slots are matched to the lanes that are there, by when they sound and by what comes near, so that a lane
- * keeps its colour and its choice, and a locked one everything. */
+/** Lanes: the instruments of one track, kept across its answers.
+ * New slots are matched to existing lanes by time and hits. A matched lane keeps its colour and choice; a locked lane
+ * keeps everything. */
 import type { Hit, QueryAnswer, Slot, Span } from "../api/types";
 
 export const COLOURS = 8; // --lane-1 … --lane-8
-const SAME = 0.34; // a match below this is another instrument
+const MIN_SCORE = 0.34; // below this, two slots are different instruments
 
-export interface Like {
+export interface SimilarHits {
   hit: Hit;
-  hits: Hit[]; // nearest first; their similarity is to `hit`
+  hits: Hit[]; // nearest first, with their similarity to `hit`
 }
 
 export interface Lane {
   key: string;
-  range: Span; // of the answer that the slot is from
+  range: Span; // of the answer that contains the slot
   slot: Slot;
   colour: number; // 1 to COLOURS
   locked: boolean;
-  like: Like | null; // what is listed instead of the slot's own hits
+  like: SimilarHits | null; // listed instead of the slot's own hits
 }
 
-/** The hits that a lane lists: its own, or those like one of them, without what was refused. */
+/** The hits to list: the lane's own or similar ones, without hidden ones. */
 export function hitsOf(lane: Lane, excluded: ReadonlyMap<string, string>): Hit[] {
   const hits = lane.like?.hits ?? lane.slot.hits;
   return lane.locked ? hits : hits.filter((hit) => !excluded.has(hit.instrument_id));
 }
 
-/** How a choice is written: one instrument in one lane. */
-export function choiceOf(lane: Lane, hit: Hit): string {
+/** The key of a choice: one instrument in one lane. */
+export function choiceKey(lane: Lane, hit: Hit): string {
   return `${lane.key} ${hit.instrument_id}`;
 }
 
-/** Seconds that two lists of spans share, and that either of them covers. Spans of a list do not overlap. */
+/** Seconds in both lists of spans, and seconds in either. The spans of one list do not overlap. */
 export function overlap(one: readonly Span[], other: readonly Span[]): { both: number; either: number } {
   let both = 0;
   for (const [start, end] of one)
@@ -40,29 +40,33 @@ export function overlap(one: readonly Span[], other: readonly Span[]): { both: n
   return { both, either: length(one) + length(other) - both };
 }
 
-/** The parts of `spans` within `range`. */
-export function within(spans: readonly Span[], range: Span): Span[] {
+/** Clip `spans` to `range`. */
+export function clipSpans(spans: readonly Span[], range: Span): Span[] {
   return spans
     .map(([start, end]): Span => [Math.max(start, range[0]), Math.min(end, range[1])])
     .filter(([start, end]) => end > start);
 }
 
-/** 0 to 1: how likely two slots are one instrument, by their time within `range` and by their hits. */
-export function likeness(one: Slot, other: Slot, range: Span): number {
-  const time = overlap(within(one.active, range), within(other.active, range));
+/** Score, 0 to 1, that two slots are the same instrument: half by time within `range`, half by shared hits. */
+export function sameInstrumentScore(one: Slot, other: Slot, range: Span): number {
+  const time = overlap(clipSpans(one.active, range), clipSpans(other.active, range));
   const ids = new Set(one.hits.map((hit) => hit.instrument_id));
   const shared = other.hits.filter((hit) => ids.has(hit.instrument_id)).length;
   const all = ids.size + other.hits.length - shared;
   return (0.5 * time.both) / Math.max(time.either, 1e-9) + (0.5 * shared) / Math.max(all, 1);
 }
 
-/** The lane of each slot: pairs from the most alike down, each lane and slot at most once. */
-function matched(lanes: readonly Lane[], answer: QueryAnswer): Map<Slot, Lane> {
+/** Match slots to lanes greedily, best score first; each slot and lane is used at most once. */
+function matchLanes(lanes: readonly Lane[], answer: QueryAnswer): Map<Slot, Lane> {
   const pairs = answer.slots
     .flatMap((slot) =>
-      lanes.map((lane) => ({ slot, lane, score: likeness(lane.slot, slot, answer.range_seconds) })),
+      lanes.map((lane) => ({
+        slot,
+        lane,
+        score: sameInstrumentScore(lane.slot, slot, answer.range_seconds),
+      })),
     )
-    .filter((pair) => pair.score >= SAME)
+    .filter((pair) => pair.score >= MIN_SCORE)
     .sort((a, b) => b.score - a.score);
   const laneOfSlot = new Map<Slot, Lane>();
   const taken = new Set<Lane>();
@@ -74,9 +78,9 @@ function matched(lanes: readonly Lane[], answer: QueryAnswer): Map<Slot, Lane> {
   return laneOfSlot;
 }
 
-/** The lanes of a new answer. Locked lanes stay as they are, where their slot is now, or first if it is not heard any more. */
+/** The lanes of a new answer. A locked lane takes its slot's place, or comes first if its instrument is gone. */
 export function lanesOf(answer: QueryAnswer, before: readonly Lane[]): Lane[] {
-  const laneOfSlot = matched(before, answer);
+  const laneOfSlot = matchLanes(before, answer);
   const kept = new Set(laneOfSlot.values());
   const left = before.filter((lane) => lane.locked && !kept.has(lane));
   const used = new Set([...left, ...kept].map((lane) => lane.colour));
@@ -96,14 +100,14 @@ function freeColour(used: ReadonlySet<number>): number {
   return (used.size % COLOURS) + 1;
 }
 
-/** The choice for new lanes: what was chosen and is still listed; in lanes without one, the best hit if it is close. */
-export function choicesOf(lanes: readonly Lane[], before: ReadonlySet<string>): Set<string> {
+/** The choices for new lanes: previous choices that are still listed, else the best hit if it is close. */
+export function carryChoices(lanes: readonly Lane[], before: ReadonlySet<string>): Set<string> {
   const chosen = new Set<string>();
   for (const lane of lanes) {
-    const kept = lane.slot.hits.map((hit) => choiceOf(lane, hit)).filter((choice) => before.has(choice));
+    const kept = lane.slot.hits.map((hit) => choiceKey(lane, hit)).filter((choice) => before.has(choice));
     if (lane.locked) for (const choice of before) if (choice.startsWith(`${lane.key} `)) kept.push(choice);
     const [best] = lane.slot.hits;
-    if (!kept.length && best && lane.slot.close && !lane.locked) kept.push(choiceOf(lane, best));
+    if (!kept.length && best && lane.slot.close && !lane.locked) kept.push(choiceKey(lane, best));
     for (const choice of kept) chosen.add(choice);
   }
   return chosen;

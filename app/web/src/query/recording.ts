@@ -1,4 +1,4 @@
-/** The microphone through wavesurfer's record plugin: a live picture in `box`, at the end a wav file. Loaded when needed. */
+/** Records from the microphone with wavesurfer's record plugin: live waveform in `box`, then a wav file. Loaded lazily. */
 import WaveSurfer from "wavesurfer.js";
 import RecordPlugin from "wavesurfer.js/plugins/record";
 import { wavOf } from "../audio/wav";
@@ -10,7 +10,7 @@ export interface Recording {
   cancel: () => void;
 }
 
-/** Begin to record; rejects with a DOMException when there is no microphone or it is not allowed. */
+/** Start recording. Rejects with a DOMException if there is no microphone or access is denied. */
 export async function record(box: HTMLElement, onSeconds: (seconds: number) => void): Promise<Recording> {
   if (!navigator.mediaDevices) throw new DOMException("no microphone here", "NotSupportedError");
   const nonce = document.querySelector<HTMLMetaElement>("meta[property=csp-nonce]")?.nonce ?? "";
@@ -30,7 +30,7 @@ export async function record(box: HTMLElement, onSeconds: (seconds: number) => v
   );
   plugin.on("record-progress", (milliseconds) => onSeconds(milliseconds / 1000));
   try {
-    // No processing for speech: it would take the music apart.
+    // Speech processing would damage music.
     await plugin.startRecording({ echoCancellation: false, noiseSuppression: false, autoGainControl: false });
   } catch (error) {
     wave.destroy();
@@ -48,7 +48,7 @@ export async function record(box: HTMLElement, onSeconds: (seconds: number) => v
   return { finish, cancel: () => wave.destroy() };
 }
 
-/** The plugin wraps what the browser threw; the name of that says what to do. */
+/** The DOMException behind the plugin's own error; its name tells the cause. */
 function causeOf(error: unknown): unknown {
   const cause = error instanceof Error ? error.cause : null;
   if (cause instanceof DOMException) return cause;

@@ -1,29 +1,29 @@
-/** What the query view shows, as one value that is only ever replaced: undo is to put an earlier one back.
- * Beside it stand what passes: the phase of a running query, a problem, the lane that has the keys. */
+/** The state of the query view as one immutable value; undo restores an earlier one.
+ * Separate signals hold transient state: progress, problem, current lane. */
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { QueryAnswer, Span } from "../api/types";
-import { type Decoded, decoded, decodedFrom } from "../audio/decode";
+import { type DecodedAudio, decodeAudio, fetchDecoded } from "../audio/decode";
 import { levels, loadReference } from "../audio/player";
 import { navigate, route } from "../state/route";
 import type { Lane } from "./lanes";
 
 export interface Source {
   name: string;
-  file: File | null; // null: only the service has it
-  url: string; // what the player plays
+  file: File | null; // null: only the service has the audio
+  url: string; // for the player
 }
 
-export interface Shown {
+export interface QueryState {
   source: Source | null;
   answer: QueryAnswer | null;
   lanes: readonly Lane[];
-  selection: Span | null; // seconds; null is the whole track
+  selection: Span | null; // seconds; null: the whole track
   family: string | null;
-  excluded: ReadonlyMap<string, string>; // id → name of what was refused for this track
-  chosen: ReadonlySet<string>; // see choiceOf
+  excluded: ReadonlyMap<string, string>; // id → name of instruments hidden for this track
+  chosen: ReadonlySet<string>; // see choiceKey
 }
 
-export const EMPTY: Shown = {
+export const EMPTY_STATE: QueryState = {
   source: null,
   answer: null,
   lanes: [],
@@ -33,55 +33,55 @@ export const EMPTY: Shown = {
   chosen: new Set(),
 };
 
-export interface Phase {
+export interface QueryProgress {
   text: string;
-  share: number | null; // of the upload; null: it cannot be told how long
+  share: number | null; // of the upload; null: unknown
 }
 
-export const shown = signal<Shown>(EMPTY);
-/** What a running query does; null when none runs. */
-export const phase = signal<Phase | null>(null);
-/** What went wrong last: a thrown error, or a refusal in words. */
-export const problem = signal<unknown>(null);
-/** What "Try again" does about it. */
+export const queryState = signal<QueryState>(EMPTY_STATE);
+/** Progress of the running query; null if none runs. */
+export const queryProgress = signal<QueryProgress | null>(null);
+/** The last problem: a thrown error or rejected input. */
+export const queryProblem = signal<unknown>(null);
+/** The action of the "Try again" button. */
 export const retry = signal<() => void>(() => undefined);
-/** The lane that ↑ and ↓ move and that 1–9 play. */
+/** The key of the lane that ↑, ↓ and 1–9 act on. */
 export const currentLane = signal<string | null>(null);
-/** The decoded reference for drawing; null: not (yet) there; false: this browser cannot decode it. */
-export const drawing = signal<Decoded | null | false>(null);
-/** Whether the time axis shows the selection only. */
+/** The decoded reference for drawing; null: not loaded yet; false: this browser cannot decode it. */
+export const decodedTrack = signal<DecodedAudio | null | false>(null);
+/** Whether the time axis is zoomed to the selection. */
 export const zoomed = signal(false);
 
-/** Length of the track in seconds: the service's word, else the browser's; 0 when neither knows. */
+/** The track's length in seconds: from the service, else from the browser; 0 if unknown. */
 export const duration = computed(() => {
-  const { answer } = shown.value;
-  return answer?.duration_seconds ?? (drawing.value ? drawing.value.duration : 0);
+  const { answer } = queryState.value;
+  return answer?.duration_seconds ?? (decodedTrack.value ? decodedTrack.value.duration : 0);
 });
 
-/** The part of the track that the time axis shows. */
-export const view = computed<Span>(() => {
-  const { selection } = shown.value;
+/** The span that the time axis shows. */
+export const visibleSpan = computed<Span>(() => {
+  const { selection } = queryState.value;
   const end = Math.max(duration.value, 0.001);
   if (!zoomed.value || !selection) return [0, end];
   const margin = 0.08 * (selection[1] - selection[0]);
   return [Math.max(0, selection[0] - margin), Math.min(end, selection[1] + margin)];
 });
 
-/** Show something else; the address follows when the answer is another. */
-export function show(next: Partial<Shown>): void {
-  const before = shown.value;
+/** Update the state; the address follows the answer. */
+export function updateState(next: Partial<QueryState>): void {
+  const before = queryState.value;
   batch(() => {
-    shown.value = { ...before, ...next };
-    if (!shown.value.selection) zoomed.value = false;
+    queryState.value = { ...before, ...next };
+    if (!queryState.value.selection) zoomed.value = false;
   });
-  const id = shown.value.answer?.id ?? null;
+  const id = queryState.value.answer?.id ?? null;
   if (id !== (before.answer?.id ?? null) && route.value.view === "query") navigate("query", id);
 }
 
-const source = computed(() => shown.value.source);
-const decodings = new WeakMap<Source, Promise<Decoded | null>>();
+const source = computed(() => queryState.value.source);
+const decodings = new WeakMap<Source, Promise<DecodedAudio | null>>();
 
-// Another source: the player takes it, and it is decoded for drawing, once.
+// A new source is loaded into the player, and decoded once for drawing.
 effect(() => {
   const current = source.value;
   untracked(() => takeSource(current));
@@ -89,16 +89,16 @@ effect(() => {
 
 function takeSource(current: Source | null): void {
   loadReference(current?.url ?? null);
-  drawing.value = null;
+  decodedTrack.value = null;
   levels.value = { reference: 1, preview: 1 };
   if (!current) return;
   const known = decodings.get(current);
   const decoding =
-    known ?? (current.file ? current.file.arrayBuffer().then(decoded) : decodedFrom(current.url));
+    known ?? (current.file ? current.file.arrayBuffer().then(decodeAudio) : fetchDecoded(current.url));
   decodings.set(current, decoding);
   void decoding
     .catch(() => null)
     .then((result) => {
-      if (source.peek() === current) drawing.value = result ?? false;
+      if (source.peek() === current) decodedTrack.value = result ?? false;
     });
 }

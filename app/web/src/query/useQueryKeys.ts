@@ -1,22 +1,22 @@
-/** The keys of the query view: play, seek, walk through lanes, play hits by number, compare, undo elsewhere. */
+/** Keyboard shortcuts of the query view: play, seek, move between lanes, play matches, compare. */
 import { useMemo } from "preact/hooks";
 import { position, seek } from "../audio/player";
-import { type Shortcut, useShortcuts } from "../ui/keys";
-import { switchSides, toggleHit, toggleReference } from "./comparing";
-import { toggleLock } from "./deeds";
+import { type Shortcut, useShortcuts } from "../ui/shortcuts";
+import { switchSides, toggleHitPreview, toggleReference } from "./abCompare";
+import { toggleLock } from "./actions";
 import { hitsOf, type Lane } from "./lanes";
-import { currentLane, duration, shown } from "./state";
+import { currentLane, duration, queryState } from "./state";
 
 const STEP_SECONDS = 2;
 
-/** The lane that has the keys: the current one, else the first. */
+/** The lane that shortcuts act on: the current one, else the first. */
 function laneNow(): Lane | undefined {
-  const { lanes } = shown.value;
+  const { lanes } = queryState.value;
   return lanes.find((lane) => lane.key === currentLane.value) ?? lanes[0];
 }
 
 function moveLane(step: number): void {
-  const { lanes } = shown.value;
+  const { lanes } = queryState.value;
   const at = lanes.findIndex((lane) => lane.key === currentLane.value);
   const next = Math.max(0, Math.min(lanes.length - 1, at + (at < 0 && step < 0 ? 1 : step)));
   currentLane.value = lanes[next]?.key ?? null;
@@ -31,8 +31,8 @@ function step(seconds: number): void {
 
 function playNth(event: KeyboardEvent): void {
   const lane = laneNow();
-  const hit = lane && hitsOf(lane, shown.value.excluded)[Number(event.key) - 1];
-  if (lane && hit) toggleHit(lane, hit);
+  const hit = lane && hitsOf(lane, queryState.value.excluded)[Number(event.key) - 1];
+  if (lane && hit) toggleHitPreview(lane, hit);
 }
 
 function focusSearch(): void {
@@ -44,17 +44,17 @@ const KEYS: Shortcut[] = [
   {
     keys: ["a"],
     shown: "A",
-    does: "switch between the track and the last hit, at one level",
+    does: "switch between the track and the last match, at equal loudness",
     run: switchSides,
   },
   { keys: ["ArrowLeft"], shown: "←", does: "back two seconds", run: () => step(-STEP_SECONDS) },
-  { keys: ["ArrowRight"], shown: "→", does: "on two seconds", run: () => step(STEP_SECONDS) },
-  { keys: ["ArrowUp"], shown: "↑", does: "lane above", run: () => moveLane(-1) },
-  { keys: ["ArrowDown"], shown: "↓", does: "lane below", run: () => moveLane(1) },
+  { keys: ["ArrowRight"], shown: "→", does: "forward two seconds", run: () => step(STEP_SECONDS) },
+  { keys: ["ArrowUp"], shown: "↑", does: "previous lane", run: () => moveLane(-1) },
+  { keys: ["ArrowDown"], shown: "↓", does: "next lane", run: () => moveLane(1) },
   {
     keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
     shown: "1 – 9",
-    does: "play that hit of the lane",
+    does: "play a match of the lane",
     run: playNth,
   },
   {
@@ -66,11 +66,11 @@ const KEYS: Shortcut[] = [
       if (lane) toggleLock(lane);
     },
   },
-  { keys: ["/"], shown: "/", does: "go to the library and family filters", run: focusSearch },
+  { keys: ["/"], shown: "/", does: "go to the query options", run: focusSearch },
 ];
 const NONE: Shortcut[] = [];
 
-/** Make them work while the view is shown. */
+/** Enable the shortcuts while the view is shown. */
 export function useQueryKeys(active: boolean): void {
   useShortcuts(useMemo(() => (active ? KEYS : NONE), [active]));
 }

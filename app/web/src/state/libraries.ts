@@ -1,5 +1,5 @@
-/** The libraries of the service and the one that is asked: the last one used, else the default, else the first.
- * Views that change libraries call `refreshLibraries` afterwards, so that every select shows the same. */
+/** All libraries, and the current one: the last used, else the default, else the first.
+ * Views that change libraries call `refreshLibraries`, so that every list agrees. */
 import { computed, effect, signal } from "@preact/signals";
 import { listLibraries } from "../api/client";
 import type { Library } from "../api/types";
@@ -9,25 +9,25 @@ import { serverState } from "./server";
 export const libraries = signal<Library[]>([]);
 export const librariesKnown = signal(false);
 
-/** The library that queries ask and that the other views open; null until the libraries are known. */
+/** The library that queries search and other views open; null until libraries are loaded. */
 export const currentLibrary = computed<Library | null>(() => {
   const all = libraries.value;
   const kept = all.find((library) => library.id === lastLibrary.value);
   return kept ?? all.find((library) => library.default) ?? all[0] ?? null;
 });
 
-/** Choose the library by id, and remember it. */
+/** Make a library current, and remember it. */
 export function chooseLibrary(id: string): void {
   lastLibrary.value = id;
 }
 
-/** Ask for the list again; what is shown stays when the service does not answer. */
+/** Reload the list; without a response the old list stays. */
 export async function refreshLibraries(): Promise<void> {
   try {
     libraries.value = await listLibraries();
     librariesKnown.value = true;
   } catch {
-    // server.ts tells that it is away, and the effect below asks again
+    // server.ts reports the failure; the effect below reloads
   }
 }
 

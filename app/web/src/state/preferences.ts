@@ -1,5 +1,5 @@
-/** What the page remembers between visits, in localStorage: the last library, the theme, the volume, how to ask.
- * A browser that keeps nothing (private mode, full quota) only forgets; nothing fails. */
+/** Preferences in localStorage: last library, theme, volume and query options.
+ * Without storage (private mode, full quota) they last until reload. */
 import { effect, type Signal, signal } from "@preact/signals";
 import type { Mode } from "../api/types";
 
@@ -7,21 +7,21 @@ export type Theme = "auto" | "light" | "dark";
 
 const PREFIX = "showme.";
 
-function remembered<T>(name: string, fallback: T, accepts: (value: unknown) => boolean): Signal<T> {
+function persistentSignal<T>(name: string, fallback: T, accepts: (value: unknown) => boolean): Signal<T> {
   const kept = signal<T>(fallback);
   try {
     const text = localStorage.getItem(PREFIX + name);
     const value: unknown = text === null ? fallback : JSON.parse(text);
     if (accepts(value)) kept.value = value as T;
   } catch {
-    // unreadable: the fallback stands
+    // unreadable: use the fallback
   }
   effect(() => {
     const text = JSON.stringify(kept.value);
     try {
       localStorage.setItem(PREFIX + name, text);
     } catch {
-      // not kept
+      // storage is full or blocked
     }
   });
   return kept;
@@ -31,13 +31,15 @@ const isText = (value: unknown) => value === null || typeof value === "string";
 const isShare = (value: unknown) => typeof value === "number" && value >= 0 && value <= 1;
 const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 100;
 
-export const theme = remembered<Theme>("theme", "auto", (value) =>
+export const theme = persistentSignal<Theme>("theme", "auto", (value) =>
   ["auto", "light", "dark"].includes(String(value)),
 );
-export const volume = remembered<number>("volume", 0.9, isShare);
-export const lastLibrary = remembered<string | null>("library", null, isText);
-export const topK = remembered<number>("top_k", 6, isCount);
-export const mode = remembered<Mode>("mode", "auto", (value) => ["auto", "paper"].includes(String(value)));
+export const volume = persistentSignal<number>("volume", 0.9, isShare);
+export const lastLibrary = persistentSignal<string | null>("library", null, isText);
+export const topK = persistentSignal<number>("top_k", 6, isCount);
+export const mode = persistentSignal<Mode>("mode", "auto", (value) =>
+  ["auto", "paper"].includes(String(value)),
+);
 
 effect(() => {
   document.documentElement.dataset.theme = theme.value;

@@ -1,5 +1,5 @@
-/** Which view is shown, by the address's hash, so that every state worth a link has one and the server knows one page.
- * `#/` and `#/q/ID` are the query, `#/library[/ID]` the library, `#/map[/ID]` the map. */
+/** Routing by the address's hash, so that views and answers have links and the server serves one page.
+ * `#/` and `#/q/ID`: query; `#/library[/ID]`: library; `#/map[/ID]`: map. */
 import { signal } from "@preact/signals";
 
 export type View = "query" | "library" | "map";
@@ -9,7 +9,7 @@ export interface Route {
   id: string | null;
 }
 
-/** The route that a hash names; anything unknown is the query view. */
+/** Parse a hash; unknown hashes give the query view. */
 export function routeOf(hash: string): Route {
   const [first = "", second = ""] = hash.replace(/^#\/?/, "").split("/");
   const id = second ? safelyDecoded(second) : null;
@@ -17,7 +17,7 @@ export function routeOf(hash: string): Route {
   return { view: "query", id: first === "q" ? id : null };
 }
 
-/** The hash that names a route. */
+/** The hash of a route. */
 export function hashOf(view: View, id: string | null = null): string {
   const tail = id ? `/${encodeURIComponent(id)}` : "";
   if (view === "query") return id ? `#/q${tail}` : "#/";
@@ -37,7 +37,7 @@ addEventListener("hashchange", () => {
   route.value = routeOf(location.hash);
 });
 
-/** Go to a view; `replace` leaves no entry in the history. */
+/** Go to a view; `replace` adds no history entry. */
 export function navigate(view: View, id: string | null = null, replace = false): void {
   const hash = hashOf(view, id);
   if (replace) history.replaceState(null, "", hash);

@@ -1,8 +1,8 @@
-/** Whether the service answers and is ready, asked again and again: often while it is away, seldom while all is well.
- * Also what it allows (`limits`), fetched as soon as it answers. */
+/** Polls the service's readiness: often while it is away or preparing, rarely while it is ready.
+ * Also fetches its limits. */
 import { computed, effect, signal } from "@preact/signals";
 import { getLimits, getReadiness } from "../api/client";
-import { contact } from "../api/transport";
+import { connection } from "../api/transport";
 import type { Limits, Readiness } from "../api/types";
 
 export type ServerState = "unknown" | "preparing" | "ready" | "away";
@@ -23,52 +23,55 @@ export const limits = signal<Limits>({
   ],
   audio_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"],
   library_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac", "zip", "sf2", "sf3", "sfz"],
-}); // the service's own defaults, until it has told
+}); // the service's defaults, until its own limits arrive
 export const serverThere = computed(() => serverState.value === "ready" || serverState.value === "preparing");
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let limitsKnown = false;
 
-async function look(): Promise<void> {
+async function checkReadiness(): Promise<void> {
   clearTimeout(timer);
   try {
     const seen = await getReadiness(AbortSignal.timeout(20_000));
     readiness.value = seen;
     serverState.value = seen.ready ? "ready" : "preparing";
-    if (!limitsKnown) await learnLimits();
+    if (!limitsKnown) await fetchLimits();
   } catch {
     serverState.value = "away";
   }
   clearTimeout(timer);
-  timer = setTimeout(look, 1000 * (serverState.value === "ready" ? WELL_SECONDS : CHANGING_SECONDS));
+  timer = setTimeout(
+    checkReadiness,
+    1000 * (serverState.value === "ready" ? WELL_SECONDS : CHANGING_SECONDS),
+  );
 }
 
-async function learnLimits(): Promise<void> {
+async function fetchLimits(): Promise<void> {
   limits.value = await getLimits();
   limitsKnown = true;
 }
 
-/** Begin to watch; called once by main. */
+/** Start polling; called once by main. */
 export function watchServer(): void {
-  contact.heard = (there) => {
+  connection.onContact = (there) => {
     if (there ? serverState.value === "away" : serverState.value !== "away") {
       if (!there) serverState.value = "away";
-      void look();
+      void checkReadiness();
     }
   };
-  addEventListener("online", () => void look());
-  document.addEventListener("visibilitychange", () => !document.hidden && void look());
-  void look();
+  addEventListener("online", () => void checkReadiness());
+  document.addEventListener("visibilitychange", () => !document.hidden && void checkReadiness());
+  void checkReadiness();
 }
 
-/** Resolves as soon as `condition`, over signals, holds; rejects when `signal` is aborted. */
+/** Resolve when `condition`, computed from signals, is true; reject when `signal` is aborted. */
 export function until(condition: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     let dispose: (() => void) | undefined;
     const end = (settle: () => void) => {
       signal.removeEventListener("abort", stop);
       settle();
-      queueMicrotask(() => dispose?.()); // an effect must not dispose of itself in its first run
+      queueMicrotask(() => dispose?.()); // an effect must not dispose itself during its first run
     };
     const stop = () => end(() => reject(new DOMException("cancelled", "AbortError")));
     if (signal.aborted) return stop();

@@ -1,11 +1,11 @@
-/** A button: words, an icon, or both; an icon alone must be given its `label`.
- * Everything else a button element takes is passed on. */
+/** A button with text, an icon, or both; an icon alone needs a `label`.
+ * Other props go to the button element. */
 import type { ComponentChildren, JSX } from "preact";
 import { Icon, type IconName } from "./icons";
 
 export type ButtonProps = Omit<JSX.IntrinsicElements["button"], "icon" | "label"> & {
   icon?: IconName;
-  label?: string; // the accessible name, also shown as a tooltip
+  label?: string; // the accessible name and tooltip
   kind?: "plain" | "primary" | "quiet" | "danger";
   pressed?: boolean;
   children?: ComponentChildren;

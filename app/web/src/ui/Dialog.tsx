@@ -1,5 +1,5 @@
-/** A modal dialog over the browser's own <dialog>: focus is kept inside, Escape closes, the page behind is inert.
- * It is shown as long as it is rendered. */
+/** A modal dialog on the browser's <dialog>: traps focus, closes with Escape, makes the page behind inert.
+ * It is open while it is mounted. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Button } from "./Button";

@@ -1,5 +1,5 @@
-/** A button that opens a short list of things to do, after the ARIA menu-button pattern.
- * Arrow keys move, Enter does, Escape and a click elsewhere close. */
+/** A menu button after the ARIA pattern.
+ * Arrow keys move, Enter selects, Escape or a click outside closes. */
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Button, type ButtonProps } from "./Button";
 import { Icon, type IconName } from "./icons";

@@ -1,5 +1,5 @@
-/** Plays the preview at `url`, or stops it; a ring around it shows how far it has come.
- * It works in any view: the page has one player, so whatever sounded before falls silent. */
+/** Plays or stops the preview at `url`, with a progress ring.
+ * The page has one player: starting a preview stops any other sound. */
 import { failedPreviews, previewShare, sounding, togglePreview } from "../audio/player";
 import { Icon } from "./icons";
 
@@ -7,8 +7,8 @@ interface PlayButtonProps {
   url: string;
   label: string; // the instrument's name
   test?: string;
-  onToggle?: () => void; // instead of the player's own toggle
-  tabIndex?: number; // in lists that keep one row in the tab order
+  onToggle?: () => void; // replaces the player's own toggle
+  tabIndex?: number; // for lists with a roving tab index
 }
 
 export function PlayButton({ url, label, test = "play", onToggle, tabIndex = 0 }: PlayButtonProps) {

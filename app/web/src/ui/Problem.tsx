@@ -1,18 +1,17 @@
-/** A problem as a panel: one sentence, what to do, and a button that does it where there is one.
- * It is an alert to screen readers, and takes nothing else off the page. */
+/** A problem as an alert panel: one sentence, advice, and an action where there is one. */
 import type { ComponentChildren } from "preact";
-import { sentenceOf } from "../api/problem";
+import { describeProblem } from "../api/problem";
 import { Button } from "./Button";
 
 interface ProblemProps {
   error: unknown;
   onClose?: () => void;
-  floating?: boolean; // over the page's foot, where it moves nothing
-  children?: ComponentChildren; // actions
+  floating?: boolean; // over the bottom of the page, without moving anything
+  children?: ComponentChildren; // action buttons
 }
 
 export function Problem({ error, onClose, floating = false, children }: ProblemProps) {
-  const { title, advice } = sentenceOf(error);
+  const { title, advice } = describeProblem(error);
   return (
     <section class={floating ? "problem problem-floating" : "problem"} role="alert" data-test="problem">
       <div>

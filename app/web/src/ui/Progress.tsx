@@ -1,5 +1,5 @@
-/** A thin bar with what is going on in words; without `share` it only shows that something is.
- * Its words are a live region, so that a screen reader tells of them. */
+/** A progress bar with text; indeterminate without `share`.
+ * The text is a live region for screen readers. */
 interface ProgressProps {
   text: string;
   share: number | null; // 0 to 1

@@ -1,6 +1,6 @@
-/** The list of keys that work now, in a dialog (key `?`). */
+/** The dialog that lists the active keyboard shortcuts (key `?`). */
 import { Dialog } from "./Dialog";
-import { shortcuts } from "./keys";
+import { shortcuts } from "./shortcuts";
 
 export function ShortcutHelp({ onClose }: { onClose: () => void }) {
   return (

@@ -1,4 +1,4 @@
-/** The toasts at the page's foot: a live region, with an undo button on what can be undone. */
+/** The toasts as a live region, with an undo button where an action can be undone. */
 import { dismiss, toasts } from "../state/toasts";
 import { Button } from "./Button";
 

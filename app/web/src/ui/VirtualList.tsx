@@ -1,9 +1,9 @@
-/** A list of any length that only draws the rows in sight (and a few around them); every row has the same height.
- * The rows' places come from the scroll position, so that 10,000 rows scroll like 10. */
+/** A virtual list with rows of equal height: renders only the visible rows and a few around them.
+ * Row positions come from the scroll offset, so 10,000 rows scroll like 10. */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-const AROUND = 8; // rows drawn above and below what is seen
+const OVERSCAN = 8; // rows rendered above and below the visible ones
 
 interface VirtualListProps<Item> {
   items: readonly Item[];
@@ -12,30 +12,30 @@ interface VirtualListProps<Item> {
   keyOf: (item: Item) => string;
   row: (item: Item, index: number) => ComponentChildren;
   test?: string;
-  current?: number; // a row to keep in sight
+  current?: number; // a row to keep visible
 }
 
-/** The rows to draw: first (inclusive) and last (exclusive). */
+/** The rows to render: first (inclusive) and last (exclusive). */
 export function visibleRows(top: number, height: number, rowHeight: number, count: number): [number, number] {
-  const first = Math.max(0, Math.floor(top / rowHeight) - AROUND);
-  return [Math.min(first, count), Math.min(count, Math.ceil((top + height) / rowHeight) + AROUND)];
+  const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
+  return [Math.min(first, count), Math.min(count, Math.ceil((top + height) / rowHeight) + OVERSCAN)];
 }
 
 export function VirtualList<Item>(props: VirtualListProps<Item>): JSX.Element {
   const { items, rowHeight, label, keyOf, row, test, current } = props;
   const box = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState({ top: 0, height: 800 });
-  const look = () => {
+  const measure = () => {
     const element = box.current;
     if (!element) return;
-    const top = rowHeight * Math.floor(element.scrollTop / rowHeight); // no drawing while the rows stay the same
+    const top = rowHeight * Math.floor(element.scrollTop / rowHeight); // skips rendering while the visible rows stay the same
     const height = element.clientHeight + rowHeight;
     setSeen((before) => (before.top === top && before.height === height ? before : { top, height }));
   };
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const observer = new ResizeObserver(look);
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -45,8 +45,8 @@ export function VirtualList<Item>(props: VirtualListProps<Item>): JSX.Element {
   const [first, last] = visibleRows(seen.top, seen.height, rowHeight, items.length);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
-    <section ref={box} class="virtual" data-test={test} aria-label={label} tabIndex={0} onScroll={look}>
-      {/* biome-ignore lint/a11y/useSemanticElements: rows are absolutely placed, and most are not there */}
+    <section ref={box} class="virtual" data-test={test} aria-label={label} tabIndex={0} onScroll={measure}>
+      {/* biome-ignore lint/a11y/useSemanticElements: rows are positioned absolutely, and most are not rendered */}
       <div class="virtual-all" role="list" style={{ height: `${items.length * rowHeight}px` }}>
         {items.slice(first, last).map((item, offset) => (
           // biome-ignore lint/a11y/useSemanticElements: see above

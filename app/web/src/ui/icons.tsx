@@ -1,5 +1,5 @@
-/** The page's icons: our own strokes on a 16 × 16 grid, in the colour of the text around them.
- * They are ornaments to the accessibility tree; the control around one carries the name. */
+/** The page's icons: our own strokes on a 16 × 16 grid, in the surrounding text colour.
+ * They are hidden from screen readers; the control around an icon carries the name. */
 import type { JSX } from "preact";
 
 const PATHS = {

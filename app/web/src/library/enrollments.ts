@@ -1,0 +1,192 @@
+/** Running enrollments: zip, upload and follow one part after another, in the background of every view.
+ * Running jobs are kept in localStorage, so that a reloaded page still shows how they end. */
+import { signal } from "@preact/signals";
+import { addInstruments, cancelJob } from "../api/client";
+import { describeProblem, isAbort, ServerAway } from "../api/problem";
+import { sleep } from "../api/transport";
+import type { Job, Library } from "../api/types";
+import { refreshLibraries } from "../state/libraries";
+import { serverThere, until } from "../state/server";
+import { followJob } from "./followJob";
+import { rememberedJobs, rememberJob } from "./rememberedJobs";
+import type { UploadPart, UploadPlan } from "./uploadPlan";
+import { zipOf } from "./zip";
+
+export type Phase = "packing" | "sending" | "running" | "done" | "failed" | "cancelled";
+
+export interface Enrollment {
+  id: number;
+  library: { id: string; name: string };
+  name: string;
+  phase: Phase;
+  text: string;
+  share: number | null; // of the whole enrollment, 0 to 1; null: unknown
+  again: UploadPart[]; // the parts that a retry would send
+}
+
+const TRIES = 3; // of one upload whose connection breaks
+
+export const enrollments = signal<Enrollment[]>([]);
+/** Increases after every enrollment, so that lists reload. */
+export const enrollmentsEnded = signal(0);
+
+const controls = new Map<number, AbortController>();
+let count = 0;
+
+/** Start to add `plan` to `library`. */
+export function enroll(
+  library: Pick<Library, "id" | "name">,
+  plan: Pick<UploadPlan, "name" | "parts">,
+): void {
+  const id = addEnrollment(library, plan.name, plan.parts);
+  void runEnrollment(id, plan.parts);
+}
+
+/** Cancel: parts that were not sent stay here, and the running job stores nothing. */
+export function cancelEnrollment(id: number): void {
+  controls.get(id)?.abort();
+}
+
+/** Send the missing parts again. */
+export function tryAgain(id: number): void {
+  const enrollment = enrollments.value.find((other) => other.id === id);
+  if (!enrollment) return;
+  dismissEnrollment(id);
+  enroll(enrollment.library, { name: enrollment.name, parts: enrollment.again });
+}
+
+export function dismissEnrollment(id: number): void {
+  enrollments.value = enrollments.value.filter((other) => other.id !== id);
+}
+
+export function isOver({ phase }: Enrollment): boolean {
+  return phase === "done" || phase === "failed" || phase === "cancelled";
+}
+
+function addEnrollment(library: Pick<Library, "id" | "name">, name: string, again: UploadPart[]): number {
+  const id = ++count;
+  const { id: libraryId, name: libraryName } = library;
+  enrollments.value = [
+    ...enrollments.value,
+    { id, library: { id: libraryId, name: libraryName }, name, phase: "packing", text: "", share: 0, again },
+  ];
+  controls.set(id, new AbortController());
+  return id;
+}
+
+function updateEnrollment(id: number, values: Partial<Enrollment>): void {
+  enrollments.value = enrollments.value.map((other) => (other.id === id ? { ...other, ...values } : other));
+}
+
+async function runEnrollment(id: number, parts: readonly UploadPart[]): Promise<void> {
+  const results: string[] = [];
+  const { signal: stopped } = controls.get(id) ?? new AbortController();
+  try {
+    for (const [number, part] of parts.entries()) {
+      updateEnrollment(id, { again: parts.slice(number) });
+      const prefix = parts.length > 1 ? `Part ${number + 1} of ${parts.length}: ` : "";
+      const show = (phase: Phase, text: string, share: number | null) =>
+        updateEnrollment(id, { phase, text: prefix + text, share: share && (number + share) / parts.length });
+      const job = await sendPart(id, part, show, stopped);
+      const ended = await followToEnd(id, job, show, stopped);
+      if (ended.state !== "done") return finish(id, ended.state as Phase, [...results, ended.message]);
+      results.push(ended.message);
+    }
+    updateEnrollment(id, { again: [] });
+    finish(id, "done", results);
+  } catch (error) {
+    if (isAbort(error)) return finish(id, "cancelled", [...results, "cancelled"]);
+    const { title, advice } = describeProblem(error);
+    finish(id, "failed", [...results, `${title} ${advice}`.trim()]);
+  }
+}
+
+type Show = (phase: Phase, text: string, share: number | null) => void;
+
+/** Progress at which a part is packed, and at which it is sent; enrolling it takes by far the longest. */
+const PACKED = 0.05;
+const SENT = 0.2;
+
+async function sendPart(id: number, part: UploadPart, show: Show, stopped: AbortSignal): Promise<Job> {
+  let file: File;
+  if ("file" in part) file = part.file;
+  else {
+    show("packing", "Packing…", 0);
+    const zip = await zipOf(part.entries, (share) => show("packing", "Packing…", PACKED * share), stopped);
+    file = new File([zip], part.name);
+  }
+  const library = enrollments.value.find((other) => other.id === id)?.library.id ?? "";
+  for (let tried = 1; ; tried++) {
+    try {
+      return await addInstruments(library, [file], {
+        signal: stopped,
+        onProgress: (share) =>
+          share < 1
+            ? show("sending", `Uploading, ${Math.floor(100 * share)}%`, PACKED + (SENT - PACKED) * share)
+            : show("sending", "Uploaded. The server is checking the files…", SENT),
+        onWait: (_, seconds) =>
+          show("sending", `The server is busy; trying again in ${Math.ceil(seconds)} s.`, PACKED),
+      });
+    } catch (error) {
+      if (!(error instanceof ServerAway) || tried === TRIES) throw error;
+      show("sending", "The server is not responding. The upload resumes by itself.", PACKED);
+      await sleep(1, stopped);
+      await until(() => serverThere.value, stopped);
+    }
+  }
+}
+
+async function followToEnd(id: number, job: Job, show: Show, stopped: AbortSignal): Promise<Job> {
+  const { library, name } = enrollments.value.find((other) => other.id === id) ?? {};
+  if (library && name) rememberJob({ job: job.id, library, name });
+  const cancel = () => void cancelJob(job.id).catch(() => undefined);
+  stopped.addEventListener("abort", cancel, { once: true });
+  try {
+    return await followJob(
+      job.id,
+      (now) => show("running", describeJob(now), SENT + (1 - SENT) * jobShare(now)),
+      stopped,
+    );
+  } finally {
+    stopped.removeEventListener("abort", cancel);
+    rememberJob(null, job.id);
+    void refreshLibraries();
+    enrollmentsEnded.value += 1;
+  }
+}
+
+function jobShare(job: Job): number {
+  return job.total ? Math.min(1, job.done / job.total) : 0;
+}
+
+/** Describe a job's progress: `3 of 128 · Fretless Bass`. */
+function describeJob(job: Job): string {
+  if (job.state === "queued") return "Waiting in the queue…";
+  return `${job.done} of ${job.total}${job.message ? ` · ${job.message}` : ""}`;
+}
+
+function finish(id: number, phase: Phase, results: string[]): void {
+  controls.delete(id);
+  const text = results.join("; ");
+  updateEnrollment(id, {
+    phase,
+    text: text.charAt(0).toUpperCase() + text.slice(1),
+    share: phase === "done" ? 1 : null,
+  });
+}
+
+/** Show the jobs that an earlier visit started. */
+function resumeJobs(): void {
+  for (const { job, library, name } of rememberedJobs()) {
+    const id = addEnrollment(library, name, []);
+    const { signal: stopped } = controls.get(id) ?? new AbortController();
+    const show: Show = (phase, text, share) => updateEnrollment(id, { phase, text, share });
+    const start: Job = { id: job, state: "queued", done: 0, total: 0, message: "", library_id: library.id };
+    followToEnd(id, start, show, stopped).then(
+      (ended) => finish(id, ended.state as Phase, [ended.message]),
+      () => finish(id, "cancelled", ["cancelled"]),
+    );
+  }
+}
+
+resumeJobs();
