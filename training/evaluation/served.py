@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
+from models.posterior import library_posterior
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.distractors import in_words
@@ -130,6 +131,27 @@ def blind(playing: Sequence[Places], num_instruments: int, seed: int) -> Answere
     return Answered(score, rank < count, lanes)
 
 
+def other_rankings(
+    encoded: Sequence[QuerySlots], served: Answered, library: Floats, threshold: float
+) -> dict[str, Answered]:
+    """Two rankings that are not served: by the highest cosine to a track, and by the posterior over the tracks.
+
+    Lanes are the served ones, and as many instruments are named.
+    """
+    found = [answer(slots, library, threshold) for slots in encoded]
+    scores = {
+        "ranked by cosine of tracks": [one.cosine.max(axis=0, initial=-1.0) for one in found],
+        "ranked by posterior of tracks": [library_posterior(one.cosine, one.presence) for one in found],
+    }
+    count = served.named.sum(axis=1, keepdims=True)
+    out = {}
+    for name, rows in scores.items():
+        score = np.stack(rows)
+        rank = np.argsort(np.argsort(-score, axis=1, kind="stable"), axis=1, kind="stable")
+        out[name] = Answered(score, rank < count, served.lanes)
+    return out
+
+
 def ours(
     encoded: Sequence[QuerySlots], playing: Sequence[Places], library: Floats, threshold: float
 ) -> Answered:
@@ -154,10 +176,10 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
         entries = context.distractors.of_size(size)
         library = context.distractors.embeddings(entries)
         notes.append(f"{size:,}: {in_words(entries)}")
-        cases = {
-            "chance": blind(playing, size, context.seed),
-            "served": ours(encoded, playing, library, context.pair.presence_threshold),
-        }
+        threshold = context.pair.presence_threshold
+        served = ours(encoded, playing, library, threshold)
+        cases = {"chance": blind(playing, size, context.seed), "served": served}
+        cases |= other_rankings(encoded, served, library, threshold)
         for name, answered in cases.items():
             estimates = figures(answered, len(context.held.chosen), context.seed)
             rows.append(ReportRow(f"{size:,} · {name}", estimates, name == "chance"))
