@@ -18,11 +18,11 @@ import numpy as np
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.query import run_query
+from index.retrieval import encode_samples
 from index.sources.base import Floats, Note, enrollment_phrases
 from index.sources.default import default_soundfont
 from index.sources.playing import fit_range
 from index.sources.soundfont import SoundFontInstrument, SoundFontSource
-from models.audio import split_windows
 from models.encoder_pair import EncoderPair
 from models.errors import SourceError
 
@@ -50,6 +50,8 @@ class Golden:
     num_instruments: int
     hits: list[list[str]]  # five of each slot of the answer
     similarity: list[list[float]]  # of these hits
+    ranking: list[str]  # the five most probable instruments of the library
+    probability: list[float]  # of these
 
     def to_json(self) -> str:
         values = {
@@ -60,6 +62,8 @@ class Golden:
             "num_instruments": self.num_instruments,
             "hits": self.hits,
             "similarity": _rounded(self.similarity),
+            "ranking": self.ranking,
+            "probability": [round(value, 4) for value in self.probability],
         }
         return (
             "{\n"
@@ -137,9 +141,7 @@ def measure(folder: Path) -> Golden:
     rms = [float(np.sqrt(np.mean(part**2))) for part in parts]
     equally_loud = [part / level for part, level in zip(parts, rms, strict=True)]
     mixture = np.asarray(np.sum(equally_loud, axis=0) / 10, np.float32)
-    hop_samples = pair.clip_samples // 2
-    windows, _ = split_windows(mixture, clip_samples=pair.clip_samples, hop_samples=hop_samples)
-    _, presence = pair.encode(windows)
+    presence = encode_samples(pair, mixture)[0].presence
     index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
     index.open()
     try:
@@ -155,6 +157,8 @@ def measure(folder: Path) -> Golden:
         num_instruments=result.num_instruments,
         hits=[[hit.name for hit in slot.hits] for slot in result.slots],
         similarity=[[hit.similarity for hit in slot.hits] for slot in result.slots],
+        ranking=[one.hit.name for one in result.instruments[:TOP_K]],
+        probability=[one.probability for one in result.instruments[:TOP_K]],
     )
 
 

@@ -12,6 +12,7 @@ from tests.models.make_golden import GOLDEN, Golden, measure
 LEVEL_TOLERANCE_DB = 0.01
 MIN_COSINE = 0.9999
 PRESENCE_TOLERANCE = SIMILARITY_TOLERANCE = 0.002
+PROBABILITY_TOLERANCE = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,8 @@ def test_a_mixture_has_the_committed_hits(golden: Golden, measured: Golden) -> N
     assert measured.num_instruments == golden.num_instruments
     assert measured.hits == golden.hits
     assert np.allclose(measured.similarity, golden.similarity, atol=SIMILARITY_TOLERANCE)
+
+
+def test_a_library_has_the_committed_ranking(golden: Golden, measured: Golden) -> None:
+    assert measured.ranking == golden.ranking
+    assert np.allclose(measured.probability, golden.probability, atol=PROBABILITY_TOLERANCE)
