@@ -94,7 +94,7 @@ class Answerer:
             upload.decoded.samples,
             upload.decoded.range_seconds[0],
             library=library.id,
-            mode=question.mode,
+            as_published=question.mode == "paper",
             top_k=question.top_k,
             family=question.family,
             exclude=question.exclude,

@@ -1,7 +1,6 @@
 """A query from samples to its answer: windows, slots, retrieval, and the library's instruments in place of numbers.
 
-Section 3.3 of Kim et al. 2022 for one window (`mode="paper"`); longer audio is cut into windows that overlap by half, and
-`mode="auto"` links their slots over time. All rules are those of `index/retrieval.py`.
+All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 2022.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,11 +24,9 @@ from index.retrieval import (
 )
 from index.vector_cache import LibraryVectors, VectorRow
 from models.encoder_pair import EncoderPair
-from models.errors import InvalidRequest
 from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
 
-MODES = ("auto", "paper")
 FAMILY_HITS = 5  # of a slot, that vote for its family: more would only count what the library has most of
 MAX_RANKED = 50  # instruments in the ranking of an answer
 
@@ -86,7 +83,7 @@ def run_query(
     range_start_seconds: float = 0.0,
     *,
     library: str,
-    mode: str = "auto",
+    as_published: bool = False,
     top_k: int = 5,
     family: str | None = None,
     exclude: Collection[str] = (),
@@ -96,11 +93,10 @@ def run_query(
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
     Instruments whose id is in `exclude` take no part; with a `family` only its instruments are named, among the
     probabilities of the whole library.
-    Raises SilentAudio, InvalidRequest, LibraryNotFound, LibraryEmpty, EncoderMismatch, all but the first before encoding.
+    `as_published` chooses the rule of the paper. `app/question.py` checks `top_k` and family.
+
+    Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty and EncoderMismatch.
     """
-    if mode not in MODES:
-        raise InvalidRequest(f"mode {mode[:50]!r} is unknown", value=mode[:50], limit=", ".join(MODES))
-    index.candidates(library, np.zeros((0, index.embedding_dim), np.float32), top_k, family)  # checks both
     vectors = index.searchable(library)
     began = perf_counter()
     slots, starts = encode_samples(pair, samples)
@@ -111,7 +107,7 @@ def run_query(
         range_start_seconds + len(samples) / pair.sample_rate,
     )
     answer = _Answer(vectors, family, exclude, top_k)
-    if mode == "paper":
+    if as_published:
         published = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
         result = answer.as_published(published, slots, timeline, range_start_seconds)
     else:
