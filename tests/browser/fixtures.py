@@ -117,7 +117,7 @@ def write_libraries(settings: Settings, default: bool) -> None:
             )
         if default:
             font = SoundFontSource(default_soundfont())
-            enroll(index, pair, index.create_library(font.name).id, SmallSource(font))
+            enroll(index, pair, index.libraries.create(font.name).id, SmallSource(font))
     finally:
         index.close()
 
