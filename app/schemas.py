@@ -93,7 +93,10 @@ class HitOut(Document):
 class RankedInstrumentOut(HitOut):
     """An instrument in the ranking for the whole query; `similarity` is the highest over its slots."""
 
-    probability: float = Field(description="Probability that the instrument plays in the mixture, 0 to 1.")
+    probability: float = Field(
+        description="Probability that the instrument plays in the mixture, 0 to 1: its share among the library's "
+        "instruments, averaged over fifteen seconds, at its highest."
+    )
     slots: list[int] = Field(description="Numbers of the slots in which it was heard.")
 
 
@@ -143,10 +146,13 @@ class QueryAnswer(Document):
     slots: list[SlotOut] = Field(description="The instruments heard.")
     instruments: list[RankedInstrumentOut] = Field(
         default=[],
-        description="The library's ranking for the whole query, the most probable instrument first; empty in answers "
-        "of older versions.",
+        description="The first 50 instruments of the library's ranking for the whole query, the most probable first; "
+        "empty in answers of older versions.",
     )
-    retrieved: list[str] = Field(description="Ids of the retrieved set R (Kim et al. 2022, section 3.3).")
+    retrieved: list[str] = Field(
+        description="Ids of the instruments that are named: the first of the ranking, one for each slot. With "
+        "`mode=paper`, the set R of Kim et al. 2022, section 3.3."
+    )
     audio_url: str = Field(description="Path of the mixture's audio.")
     asked_again: str | None = Field(
         default=None, description="Id of the stored query whose audio was used; null for an uploaded file."
