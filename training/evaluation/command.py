@@ -1,4 +1,4 @@
-"""`showme evaluate`: measure the encoders on held-out instruments. Each table states the chance level.
+"""`showme evaluate`: measure the encoders on held-out instruments, beside the chance level.
 
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing.

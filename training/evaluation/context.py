@@ -57,7 +57,7 @@ class EvaluationContext:
 
     @property
     def library_sizes(self) -> tuple[int, ...]:
-        """The given `sizes`; else the sizes in `SIZES` with enough instruments, or failing that the largest possible size."""
+        """The given `sizes`; else the paper's library and all larger `SIZES` that the data allow, or the largest possible."""
         if self.sizes is not None:
             return tuple(sorted(set(self.sizes)))
         least = len(self.held.chosen)

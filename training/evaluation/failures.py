@@ -1,4 +1,4 @@
-"""Pictures of failure cases: the mixtures whose true instruments are stem_ranks lowest.
+"""Pictures of failure cases: the mixtures whose true instruments are ranked lowest.
 
 Each picture shows log-mel spectrograms: the mixture and its stems above, enrollment clips of the first hits below.
 """

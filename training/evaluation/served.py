@@ -53,7 +53,7 @@ class LaneHits:
 
 
 def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIPS) -> Iterator[Passage]:
-    """Yield a passage of `number` instruments for each of `numbers`, at levels within ±6 dB, `clips` clips long."""
+    """Yield a passage of `number` instruments for each `number` of `numbers`, at levels within ±6 dB, `clips` clips long."""
     for number, rng in zip(numbers, np.random.default_rng(seed).spawn(len(numbers)), strict=True):
         playing = rng.choice(len(held.chosen), number, replace=False)
         every = np.tile(np.arange(held.clips_per_instrument), (number, 1))
