@@ -16,7 +16,7 @@ def random_pair(seed: int = 0) -> EncoderPair:
 
 
 def random_pair_of(kind: type[Pair], seed: int = 0) -> Pair:
-    """The pair of `random_pair` as an instance of `kind`, a subclass that a test defines."""
+    """Return the pair of `random_pair` as an instance of `kind`, a subclass defined by a test."""
     config = EncoderConfig(
         backbone="compact",
         backbone_options={"widths": [4, 8, 8]},

@@ -1,6 +1,6 @@
-"""The imports among the project's own modules, read from the syntax trees, wherever in a file they stand.
+"""The imports among the project's own modules, read from the syntax trees.
 
-An import inside a function or under TYPE_CHECKING counts like any other: it ties two modules together just the same.
+Imports inside functions and under TYPE_CHECKING count too: they couple two modules in the same way.
 """
 
 import ast
@@ -14,13 +14,13 @@ Graph = Mapping[str, frozenset[str]]
 
 @cache
 def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """Return the syntax tree of a file."""
     return ast.parse(path.read_text())
 
 
 @cache
 def import_statements(path: Path) -> tuple[tuple[str, str | None], ...]:
-    """(module, name) of every `from module import name` in a file; the name is None for `import module`."""
+    """Return (module, name) for every `from module import name` in a file; the name is None for `import module`."""
     found: list[tuple[str, str | None]] = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
@@ -33,22 +33,22 @@ def import_statements(path: Path) -> tuple[tuple[str, str | None], ...]:
 
 
 def imported(path: Path) -> set[str]:
-    """Full names that a file imports; `from a import b` gives both `a` and `a.b`."""
+    """Return the full names that a file imports; `from a import b` gives both `a` and `a.b`."""
     statements = import_statements(path)
     return {module for module, _ in statements} | {f"{module}.{name}" for module, name in statements if name}
 
 
 def module_name(path: Path, root: Path) -> str:
-    """The dotted name of a file below `root`; a package's `__init__.py` has the package's name."""
+    """Return the dotted module name of a file below `root`; a package's `__init__.py` has the package's name."""
     parts = path.relative_to(root).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def import_graph(files: Iterable[Path], root: Path) -> Graph:
-    """Module → the modules among `files` that it imports.
+    """Return the modules among `files` that each module imports.
 
-    `from a import b` leads to `a.b` where that is a module, else to `a`. That importing `a.b` also runs
-    `a/__init__.py` is not an edge: only what a file names is.
+    `from a import b` leads to `a.b` if that is a module, else to `a`. Importing `a.b` also runs `a/__init__.py`, but this
+    is not an edge: only names that a file mentions are.
     """
     path_of = {module_name(path, root): path for path in files}
     return {name: _edges(path, path_of.keys()) for name, path in path_of.items()}
@@ -60,9 +60,9 @@ def _edges(path: Path, modules: Set[str]) -> frozenset[str]:
 
 
 def circles(graph: Graph) -> list[str]:
-    """Chains `a → b → a` of modules that import each other, the shortest first; empty when there is no circle.
+    """Return circular imports as chains `a → b → a`, the shortest first; empty if there are none.
 
-    Each edge of a circle is closed by the shortest way back; a chain through the same modules is told once.
+    Each edge of a circle is closed by the shortest way back. Only one chain through the same modules is returned.
     """
     core = _without_ends(graph)
     chains: dict[frozenset[str], str] = {}
@@ -75,7 +75,7 @@ def circles(graph: Graph) -> list[str]:
 
 
 def _without_ends(graph: Graph) -> Graph:
-    """The graph without the modules that import nothing in it, again and again: no circle passes through those."""
+    """Remove modules without imports repeatedly: no circle passes through them."""
     kept = dict(graph)
     while ends := {name for name, imports in kept.items() if not imports & kept.keys()}:
         kept = {name: imports for name, imports in kept.items() if name not in ends}
@@ -83,7 +83,7 @@ def _without_ends(graph: Graph) -> Graph:
 
 
 def _shortest_way(graph: Graph, start: str, end: str) -> list[str]:
-    """The modules from `start` to `end`, both included; empty when no imports lead there."""
+    """Return the shortest chain of imports from `start` to `end`, both included; empty if there is none."""
     previous: dict[str, str | None] = {start: None}
     queue = deque([start])
     while queue:
@@ -100,7 +100,7 @@ def _shortest_way(graph: Graph, start: str, end: str) -> list[str]:
 
 
 def reached(graph: Graph, start: str) -> set[str]:
-    """The modules that run when `start` is imported: what it imports, and the packages around each."""
+    """Return the modules that run when `start` is imported: its imports, and the packages that contain them."""
     found: set[str] = set()
     waiting = [start]
     while waiting:

@@ -1,6 +1,6 @@
 """The shape of the project: imports, names, lengths of files, and the files that must exist.
 
-Holds what docs/ARCHITECTURE.md draws (app → index → models, training → sources, retrieval and models), read from the
+Enforces the layers of docs/ARCHITECTURE.md (app → index → models, training → sources, retrieval and models) on the
 syntax trees.
 """
 
@@ -89,7 +89,7 @@ def refuse(faults: Iterable[object]) -> None:
 
 @cache
 def project_files() -> tuple[Path, ...]:
-    """Every file that is or would be committed."""
+    """Return all files that are or would be committed."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     try:
         found = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
@@ -107,7 +107,7 @@ def python_files(*packages: str) -> list[Path]:
 
 
 def texts() -> list[tuple[str, str]]:
-    """Name and text of each file that is prose or code and not large."""
+    """Return name and text of all files of prose or code below a size limit."""
     files = [path for path in project_files() if path.suffix in TEXT and path.stat().st_size < 1_000_000]
     return [(name_of(path), path.read_bytes().decode("utf-8", "ignore")) for path in files]
 
@@ -121,7 +121,7 @@ def within(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def users_of(library: str) -> set[str]:
-    """Our files, tests aside, that import a library."""
+    """Return our files, without tests, that import a library."""
     files = python_files("alembic", *SHIPPED)
     return {name_of(path) for path in files if any(within(module, (library,)) for module in imported(path))}
 

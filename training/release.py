@@ -1,6 +1,7 @@
-"""Make trained encoders ready to ship: choose the presence threshold and the close similarity on validation, write the pair.
+"""Calibrate trained encoders on validation data and write the pair to ship.
 
-Both are chosen on what the service answers (`training/evaluation/served.py`). No test bank is touched.
+The presence threshold and the close similarity are chosen on the answers of the service (`training/evaluation/served.py`). No
+test data are used.
 
     python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank VALIDATION --out DIR
 """
@@ -26,27 +27,28 @@ from training.evaluation.metrics import Bools, Floats, f1, unit_weights
 from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
 from training.evaluation.paper import table_2
 from training.evaluation.scoring import concatenate, search_all
-from training.evaluation.served import answer, encode_passages, figures, ours
+from training.evaluation.served import answer, encode_passages, figures, served_answers
 from training.evaluation.verification import verification
 from training.nlakh.dataset import VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
 NUM_PASSAGES = 200  # of each length
-LENGTHS = (1, 3)  # clips: five seconds, one window, and fifteen
-F1_COST = 0.02
-FAR_SHARE = 0.05  # of the right hits that may be called far
+LENGTHS = (1, 3)  # clips: 5 s (one window) and 15 s
+F1_COST = 0.02  # share of the best F1 that a smaller count error may cost
+FAR_SHARE = 0.05  # share of the right hits that may lie below the close similarity
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Passages of the validation instruments, encoded, and the library that answers them."""
+    """Encoded passages of validation instruments, the instruments that play in them, and the library to search."""
 
     encoded: list[QuerySlots]
     playing: list[Places]
     library: Floats
 
     @classmethod
-    def of(cls, context: EvaluationContext) -> "Validation":
+    def from_context(cls, context: EvaluationContext) -> "Validation":
+        """Encode `NUM_PASSAGES` passages of each of `LENGTHS`."""
         most = min(MAX_INSTRUMENTS, len(context.held.chosen))
         numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), NUM_PASSAGES)
         library = context.own.enrolled(context.held.chosen, context.held.num_enrolled)
@@ -59,7 +61,7 @@ class Validation:
 
     @property
     def true(self) -> Bools:
-        """Who plays in each passage, `[passages, instruments]`."""
+        """The instruments that play in each passage, as a mask `[passages, instruments]`."""
         out = np.zeros((len(self.playing), len(self.library)), dtype=bool)
         for row, places in enumerate(self.playing):
             out[row, places] = True
@@ -67,23 +69,23 @@ class Validation:
 
 
 def best_threshold(validation: Validation) -> float:
-    """Choose the presence threshold with the least error in the number of tracks that costs at most 2 % of the best F1.
+    """Return the presence threshold with the least track count error among those within 2 % of the best F1.
 
-    F1 (macro) is of the set that the service names. It hardly falls when instruments are named that do not play; a user
-    sees every one of them.
+    F1 (macro) is of the set that the service names. It hardly falls when the set contains wrong instruments, but users see
+    every one of them.
     """
     true, scores, count_errors = validation.true, [], []
     for threshold in THRESHOLDS:
-        found = ours(validation.encoded, validation.playing, validation.library, float(threshold))
+        found = served_answers(validation.encoded, validation.playing, validation.library, float(threshold))
         scores.append(f1(true, found.named, unit_weights(len(true))).macro[0])
         counts = np.array([len(lanes.hits) for lanes in found.lanes])
         count_errors.append(np.abs(counts - true.sum(axis=1)).mean())
-    affordable = np.where(np.array(scores) >= (1 - F1_COST) * max(scores), count_errors, np.inf)
-    return round(float(THRESHOLDS[int(np.argmin(affordable))]), 2)
+    within_cost = np.where(np.array(scores) >= (1 - F1_COST) * max(scores), count_errors, np.inf)
+    return round(float(THRESHOLDS[int(np.argmin(within_cost))]), 2)
 
 
 def close_similarity(validation: Validation, threshold: float) -> float:
-    """The cosine that all but `FAR_SHARE` of the right first hits of tracks reach; a lower first hit is not close."""
+    """Return the cosine that all but `FAR_SHARE` of the right first hits reach; the service calls a lower hit not close."""
     right: list[float] = []
     for slots, playing in zip(validation.encoded, validation.playing, strict=True):
         cosine = answer(slots, validation.library, threshold).cosine
@@ -95,15 +97,15 @@ def close_similarity(validation: Validation, threshold: float) -> float:
 def release(
     single_path: Path, multi_path: Path, bank: Bank, out: Path, device: torch.device
 ) -> dict[str, float]:
-    """Write both files into `out`; return the validation figures that the multi checkpoint then carries."""
+    """Write both files into `out`; return the validation figures, which the header of the multi checkpoint holds too."""
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
     context = EvaluationContext(pair, ClipEmbeddings(pair, bank))
-    validation = Validation.of(context)
+    validation = Validation.from_context(context)
     threshold = best_threshold(validation)
     pair.presence_threshold = threshold
-    served = ours(validation.encoded, validation.playing, validation.library, threshold)
+    served = served_answers(validation.encoded, validation.playing, validation.library, threshold)
     metrics = {
         f"served_{name}": figure for name, figure in figures(served, len(validation.library), 0).items()
     }
@@ -111,18 +113,18 @@ def release(
     true = context.random.true(len(validation.library))
     row = table_2(true, found.named, found.probability, context.held.family, unit_weights(len(true)))
     metrics |= {name: Estimate(float(value[0])) for name, value in row.items()}
-    clips = context.own.of_instruments(context.everyone.chosen, 0, bank.clips_per_instrument)
+    clips = context.own.of_instruments(context.whole_split.chosen, 0, bank.clips_per_instrument)
     metrics |= verification(list(clips), 0)
     rounded = {name: round(figure.value, 4) for name, figure in metrics.items()}
     rounded["close_similarity"] = close_similarity(validation, threshold)
-    shutil.copyfile(single_path, _made(out) / SINGLE_FILE)
+    shutil.copyfile(single_path, _make_folder(out) / SINGLE_FILE)
     header = replace(header, presence_threshold=threshold, metrics=rounded)
     save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
-    EncoderPair.load(out, "cpu")  # refuses a pair that does not belong together
+    EncoderPair.load(out, "cpu")  # raises an error if the two files do not match
     return {"presence_threshold": threshold, **rounded}
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -134,8 +136,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--single", type=Path, required=True)
     parser.add_argument("--multi", type=Path, required=True)
-    parser.add_argument("--bank", type=Path, required=True, help="a data set with the split valid")
-    parser.add_argument("--out", type=Path, required=True, help="a folder, such as models/weights")
+    parser.add_argument("--bank", type=Path, required=True, help="data set with the split valid")
+    parser.add_argument("--out", type=Path, required=True, help="output folder, such as models/weights")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     options = parser.parse_args(argv)
     bank = Bank.open(options.bank, VALID)

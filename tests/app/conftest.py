@@ -1,4 +1,4 @@
-"""One service with one small library for all tests that change nothing in it, and one of its own for each that does.
+"""Fixtures of the HTTP tests: one shared service for tests that only read, and a private one for tests that write.
 
 Both libraries hold the four tones of `sounds.TONES`.
 """
@@ -29,7 +29,7 @@ def client(data_dir: Path, pair: EncoderPair) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def library(client: httpx.Client) -> dict[str, Any]:
-    """Four instruments."""
+    """The shared library of four instruments."""
     made = client.post("/v1/libraries", json={"name": "Tones"}).json()
     files = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
     assert enrolled(client, made["id"], *files)["state"] == "done"

@@ -1,6 +1,6 @@
-"""A real service for the tests: uvicorn on a free port in a thread, spoken to over HTTP.
+"""A real service for the tests: uvicorn on a free port in a thread, reached over HTTP.
 
-Nothing is replaced but the encoders, which are small and random.
+Only the encoders are replaced: they are small and random.
 """
 
 import threading
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 60.0
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for `condition`; an AssertionError if it does not come true in time."""
+    """Wait for `condition`. Raises AssertionError if it does not become true in time."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -30,7 +30,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def settings_for(data_dir: Path, **changes: Any) -> Settings:
-    """Settings for a test: no default library unless asked for, and nothing of the environment's data."""
+    """Settings for a test: no default library unless requested, and no data from the environment."""
     values: dict[str, Any] = {"data_dir": data_dir, "default_library": "none", "device": "cpu"}
     return Settings(**values | changes)
 
@@ -61,21 +61,21 @@ def running(data_dir: Path, pair: EncoderPair, **changes: Any) -> Iterator[httpx
 
 
 def finished_job(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    """The job once it has ended."""
+    """Wait until the job has ended, and return it."""
     until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] not in ("queued", "running"))
     ended: dict[str, Any] = client.get(f"/v1/jobs/{job['id']}").json()
     return ended
 
 
 def enrolled(client: httpx.Client, library: str, *files: tuple[str, bytes]) -> dict[str, Any]:
-    """Upload `files` (name, content) to a library and wait: the ended job."""
+    """Upload `files` (name, content) to a library and wait; return the finished job."""
     answer = client.post(f"/v1/libraries/{library}/instruments", files=[("files", file) for file in files])
     assert answer.status_code == 202, answer.text
     return finished_job(client, answer.json())
 
 
 def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    """Check that `answer` is a whole problem document of this kind, and return it."""
+    """Check that `answer` is a complete problem document of this kind, and return it."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()

@@ -1,6 +1,6 @@
 """Audio files for the tests, made of decaying harmonic tones: the bytes that a client would upload.
 
-Sizes are kept small; every file is written by libsndfile, as a user's would be.
+Files are small, and written by libsndfile like those of many users.
 """
 
 import io
@@ -25,7 +25,7 @@ def tone(hz: float, seconds: float = 2.0, rate: int = RATE) -> NDArray[np.float3
 def audio(
     samples: NDArray[np.float32], rate: int = RATE, form: str = "WAV", subtype: str | None = None
 ) -> bytes:
-    """`samples` `[n]` or `[n, channels]` as a file."""
+    """Encode `samples` `[n]` or `[n, channels]` as a file."""
     file = io.BytesIO()
     sf.write(file, samples, rate, format=form, subtype=subtype)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Hostile and odd zips: none writes outside its folder, none unpacks to more than allowed, all are refused in words."""
+"""Hostile and odd zips: none writes outside its folder or unpacks beyond the limits, and every refusal has a clear message."""
 
 import io
 import stat

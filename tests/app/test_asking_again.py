@@ -1,4 +1,4 @@
-"""Asking a stored query's audio again, excluding instruments, what slots say for lanes, the history, and the limits."""
+"""Repeating a query on its stored audio, excluded instruments, lanes of slots, the history, and the limits."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ FILE = {"file": ("mix.wav", mixture(12.0))}
 
 
 def ask(client: httpx.Client, library: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A new query with the file, or with `query=` of these fields."""
+    """Send a new query with the file, or with `query=` and these fields."""
     files = None if "query" in fields else FILE
     answer = client.post(
         "/v1/queries", files=files, data={"library": library["id"], "mode": "paper"} | fields

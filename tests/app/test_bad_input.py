@@ -1,4 +1,4 @@
-"""Bad input over HTTP: each kind gets a problem that names value and limit, or a sensible answer; nothing is left behind."""
+"""Bad input over HTTP: each kind gets a problem with value and limit, or a sensible answer; no files remain."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command `showme`, run as a user would: what it prints, its exit codes, and no tracebacks for mistakes."""
+"""The command `showme`, run as users run it: its output, its exit codes, and no tracebacks for user errors."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def served(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Served]:
-    """A service that loads, which takes seconds, while the other tests run; the last test asks it."""
+    """A service that starts, for some seconds, while the other tests run; the last test queries it."""
     data_dir, port = tmp_path_factory.mktemp("served"), free_port()
     command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
     values = {"DATA_DIR": data_dir, "WEIGHTS_DIR": weights, "DEVICE": "cpu", "DEFAULT_LIBRARY": "none"}
@@ -109,7 +109,7 @@ def song(environment: Path) -> Path:
 
 
 def run(*arguments: str | Path, code: int = 0) -> str:
-    """The command's output, standard error included."""
+    """Run the command; return its output, including standard error."""
     result = CliRunner().invoke(app.cli.app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == code, result.output

@@ -1,4 +1,4 @@
-"""Renaming libraries and correcting instruments over HTTP: where it shows, what is refused, and what does not undo it."""
+"""Renaming libraries and correcting instruments over HTTP: effects, refused values, and events that must not undo them."""
 
 from pathlib import Path
 from typing import Any

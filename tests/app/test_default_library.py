@@ -1,4 +1,4 @@
-"""The default library: enrolled in the background on first start, kept for the next, used where none is named."""
+"""The default library: enrolled in the background on first start, kept, and used by queries that name no library."""
 
 import threading
 from pathlib import Path

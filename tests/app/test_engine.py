@@ -1,4 +1,4 @@
-"""The Python API: the same answers as the service gives, on the same data folder, and the same refusals."""
+"""The Python API: the same answers and errors as the service, on the same data folder."""
 
 import subprocess
 import sys

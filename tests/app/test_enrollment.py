@@ -1,4 +1,4 @@
-"""Adding instruments by upload: what may be sent, what is refused, and how a job goes, is watched and is cancelled."""
+"""Adding instruments by upload: accepted and refused files, and the progress, events and cancellation of jobs."""
 
 import io
 import json

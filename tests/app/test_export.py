@@ -1,4 +1,4 @@
-"""Downloads of a query's chosen set, and the duplicates of a library, over HTTP."""
+"""Downloads of the instruments chosen in a query, and the duplicates of a library, over HTTP."""
 
 import csv
 import io

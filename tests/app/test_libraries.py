@@ -58,7 +58,7 @@ def test_instruments_come_in_pages(client: httpx.Client, library: dict[str, Any]
 
 
 def paged(client: httpx.Client, address: str, limit: int) -> list[str]:
-    """The names of all items, page by page."""
+    """Return the names of all items, read page by page."""
     names: list[str] = []
     params: dict[str, Any] = {"limit": limit}
     while True:

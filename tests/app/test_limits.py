@@ -1,4 +1,4 @@
-"""The limit on request bodies, and the bounded queues: refused early, in words, with nothing stored."""
+"""The limit on request bodies, and the bounded queues: refused early, with a clear message, and nothing is stored."""
 
 import socket
 import threading
@@ -95,7 +95,7 @@ def test_queue_is_bounded_and_says_when_to_come_back() -> None:
 
 
 class PausedPair(EncoderPair):
-    """Encodes when told to."""
+    """Encodes after a test releases it."""
 
     release = threading.Event()
 

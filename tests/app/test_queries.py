@@ -1,4 +1,4 @@
-"""Queries over HTTP: the answer's shape, what is stored, byte ranges, batches, and which library is meant."""
+"""Queries over HTTP: the answer's shape, what is stored, byte ranges, batches, and the choice of library."""
 
 from pathlib import Path
 from typing import Any

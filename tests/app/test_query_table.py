@@ -1,4 +1,4 @@
-"""The table that `showme query` prints: its sparklines, its ruler and its notes."""
+"""The table that `showme query` prints: sparklines, time axis and notes."""
 
 import io
 from typing import Any

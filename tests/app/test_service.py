@@ -68,7 +68,7 @@ def test_metrics_count_routes_not_paths(client: httpx.Client, library: dict[str,
 
 
 class BrokenPair(EncoderPair):
-    """Has a bug."""
+    """Raises an unexpected error when it encodes."""
 
     def encode(self, windows: Floats) -> tuple[Floats, Floats]:
         raise ZeroDivisionError("secret detail")

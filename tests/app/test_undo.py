@@ -31,7 +31,7 @@ def hit_names(client: httpx.Client, **fields: Any) -> set[str]:
 
 
 def age(data_dir: Path, table: type[Library] | type[Instrument], hours: float = 2.0) -> None:
-    """Make everything that is deleted have been so for hours."""
+    """Backdate all deletions by hours."""
     catalog = Catalog(data_dir / "showme.db")
     then = datetime.now(UTC) - timedelta(hours=hours)
     with catalog.write() as session:

@@ -40,7 +40,7 @@ ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts sets a limit of sixty
 
 
 def mixture() -> Floats:
-    """Stereo samples `[samples, 2]`: finger bass throughout, steel guitar entering later, flute stopping earlier."""
+    """Stereo samples `[samples, 2]`: finger bass throughout, steel guitar enters later, flute stops earlier."""
     player = SoundFontPlayer(default_soundfont(), SAMPLE_RATE)
     seconds = np.arange(round(MIXTURE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     total = np.zeros((len(seconds), 2), np.float32)
@@ -52,7 +52,7 @@ def mixture() -> Floats:
 
 
 def spelled(number: int) -> str:
-    """The digits of `number` as letters: names that differ in digits only would be samples of one instrument."""
+    """Write the digits of `number` as letters: files whose names differ only in digits would be samples of one instrument."""
     return "".join(chr(ord("h") + int(digit)) for digit in f"{number:03}")
 
 

@@ -17,7 +17,7 @@ PROFILES = ("cpu", "gpu")
 
 
 def client() -> list[str] | None:
-    """The command of this machine's compose client; None without one."""
+    """Return the command of the installed compose client, None if there is none."""
     for command in CLIENTS:
         if shutil.which(command[0]):
             found = subprocess.run([*command, "version"], capture_output=True, check=False)
@@ -27,7 +27,7 @@ def client() -> list[str] | None:
 
 
 def resolved(command: list[str], profile: str) -> dict[str, Any]:
-    """The configuration of a profile as the client resolves it."""
+    """Return the configuration of a profile as the client resolves it."""
     arguments = [*command, "--profile", profile, "config"]
     found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     if found.returncode:
@@ -37,7 +37,7 @@ def resolved(command: list[str], profile: str) -> dict[str, Any]:
 
 
 def compose_faults(configuration: dict[str, Any], profile: str) -> list[str]:
-    """The faults of a profile's service, one sentence each."""
+    """Return the faults of a profile's service, one sentence each."""
     service = configuration["services"].get(profile)
     if service is None:
         return [f"no service {profile}"]
@@ -59,7 +59,7 @@ def compose_faults(configuration: dict[str, Any], profile: str) -> list[str]:
 
 
 def dockerfile_faults() -> list[str]:
-    """What the Dockerfile lacks."""
+    """Return the faults of the Dockerfile, one sentence each."""
     found = instructions()
     keywords = [instruction.keyword for instruction in found]
     values = {instruction.keyword: instruction.value for instruction in found}

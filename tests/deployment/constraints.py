@@ -24,14 +24,14 @@ HEADER = """\
 
 
 def requirements() -> list[Requirement]:
-    """The requirements of pyproject.toml: always needed, and those of every extra."""
+    """Return the requirements of pyproject.toml, including those of all extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [one for extra in project["optional-dependencies"].values() for one in extra]
     return [Requirement(one) for one in (*project["dependencies"], *extras, *ON_THEIR_OWN)]
 
 
 def installed_versions(roots: Iterable[Requirement]) -> tuple[dict[str, str], set[str]]:
-    """Versions by name of the packages that `roots` lead to, and the names that are not installed."""
+    """Return the versions of `roots` and all their dependencies by name, and the names that are not installed."""
     versions: dict[str, str] = {}
     missing: set[str] = set()
     waiting = list(roots)
@@ -55,7 +55,7 @@ def installed_versions(roots: Iterable[Requirement]) -> tuple[dict[str, str], se
 
 
 def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
-    """Whether a package that is asked for with `extras` has this requirement on this machine."""
+    """Return whether a package requested with `extras` has this requirement on this machine."""
     marker = requirement.marker
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
 

@@ -1,6 +1,6 @@
 """Parses the Dockerfile into instructions, for checks on machines without a Docker engine.
 
-Knows comments, continued lines and one stage, as our Dockerfile has them.
+Supports comments, continued lines and one stage, which is enough for our Dockerfile.
 """
 
 import json
@@ -19,7 +19,7 @@ class Instruction:
     value: str
 
     def command(self) -> list[str]:
-        """A CMD or HEALTHCHECK … CMD in its exec form. Raises ValueError when it is in the shell form."""
+        """Return a CMD or HEALTHCHECK … CMD in its exec form. Raises ValueError when it is in the shell form."""
         start = self.value.find("[")
         if start < 0:
             raise ValueError(f"{self.keyword} is not in the exec form: {self.value}")
@@ -28,7 +28,7 @@ class Instruction:
 
 
 def instructions(path: Path = ROOT / "Dockerfile") -> list[Instruction]:
-    """The instructions in order."""
+    """Return the instructions in order."""
     lines = [
         line for line in path.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")
     ]
@@ -38,7 +38,7 @@ def instructions(path: Path = ROOT / "Dockerfile") -> list[Instruction]:
 
 
 def environment(found: list[Instruction], build_arguments: dict[str, str]) -> dict[str, str]:
-    """The variables that ARG and ENV set; build arguments override the defaults of ARG."""
+    """Return the variables that ARG and ENV set; build arguments override the defaults of ARG."""
     values: dict[str, str] = {}
     for instruction in found:
         if instruction.keyword == "ARG":
@@ -50,7 +50,7 @@ def environment(found: list[Instruction], build_arguments: dict[str, str]) -> di
 
 
 def in_context(path: Path, ignore: Path = ROOT / ".dockerignore") -> bool:
-    """Whether a file reaches the build: .dockerignore drops all files, admits some again, and drops caches."""
+    """Return whether a file is in the build context: .dockerignore excludes all, re-includes some, and excludes caches."""
     name = path.relative_to(ROOT).as_posix()
     rules = [line.strip() for line in ignore.read_text().splitlines() if line.strip()]
     let_in = [rule[1:] for rule in rules if rule.startswith("!")]

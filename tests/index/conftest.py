@@ -33,7 +33,7 @@ def vector_file(index: InstrumentIndex) -> Path:
 
 
 def state_of(index: InstrumentIndex) -> tuple[object, ...]:
-    """Everything that an enrollment changes."""
+    """Return all state that an enrollment changes."""
     with index.catalog.session() as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (Instrument, Clip)]
     files = sorted(str(path.relative_to(index.folder.root)) for path in index.folder.root.glob("[!s]*/**/*"))
@@ -73,7 +73,7 @@ def _enrolled_folder(tmp_path_factory: pytest.TempPathFactory, font: Path, pair:
 
 @pytest.fixture
 def enrolled(tmp_path: Path, pair: EncoderPair, _enrolled_folder: Path) -> Iterator[InstrumentIndex]:
-    """An index of its own with the seven presets of the small SoundFont in the library `Tiny`."""
+    """A private index with the seven presets of the small SoundFont in the library `Tiny`."""
     shutil.copytree(_enrolled_folder, tmp_path / "data")
     opened = open_index(tmp_path / "data", pair)
     yield opened
@@ -89,7 +89,7 @@ def queries(pair: EncoderPair, rng: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture
 def few() -> FakeSource:
-    """Three instruments that are quick to enrol."""
+    """Three instruments that enrol quickly."""
     return FakeSource(
         FakeInstrument("Pure", 300), FakeInstrument("Low", 100, family="bass"), FakeInstrument("High", 2000)
     )

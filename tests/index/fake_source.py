@@ -16,7 +16,7 @@ PREVIEW_SAMPLE_RATE = 8000
 
 
 class FakeInstrument:
-    """A sine with two clips; with `hz` None it is silent, and without `has_preview` it cannot be played."""
+    """A sine with two clips; with `hz` None it is silent, and without `has_preview` it has no preview."""
 
     source = "fake"
     licence: str | None = None
@@ -48,7 +48,7 @@ class FakeInstrument:
 
 
 class FakeSource:
-    """Some fake instruments, in order."""
+    """A source of the given fake instruments, in order."""
 
     name = "fakes"
     files: tuple[Path, ...] = ()

@@ -1,7 +1,7 @@
-"""Make `released_folder.sql`, the catalogue that a released version of the program leaves behind, as an SQL dump.
+"""Make `released_folder.sql`, an SQL dump of the catalogue written by a released version of the program.
 
-It speaks HTTP to a service of the version that is on PYTHONPATH, with the pair of encoders of `tone_pair.py`. The committed
-dump was made by commit 0ab6738, from a checkout of it in RELEASED:
+The script speaks HTTP to a service of the version that is on PYTHONPATH, with the pair of encoders of `tone_pair.py`. The
+committed dump was made by commit 0ab6738, from a checkout of it in RELEASED:
 
     PYTHONPATH=RELEASED python tests/index/make_released_folder.py tests/index/released_folder.sql
 """

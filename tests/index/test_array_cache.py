@@ -1,4 +1,4 @@
-"""The cache of arrays: what is dropped, and when."""
+"""The cache of arrays: which entries it drops, and when."""
 
 import numpy as np
 

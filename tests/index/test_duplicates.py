@@ -1,4 +1,4 @@
-"""Groups of near-identical instruments equal a slow twin's, and the index applies them to what is present."""
+"""Groups of near-identical instruments equal a brute-force reference, and the index applies them to present instruments."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.index.fake_source import FakeInstrument, FakeSource
 
 
 def groups_by_brute_force(vectors: np.ndarray, min_similarity: float) -> set[frozenset[int]]:
-    """The slow twin: look at every pair, and merge the groups of each similar one."""
+    """Reference: compare all pairs, and merge the groups of every similar pair."""
     groups = [{i} for i in range(len(vectors))]
     for i in range(len(vectors)):
         for j in range(i):

@@ -1,4 +1,4 @@
-"""Enrollment is all or nothing, also when it is cancelled, killed or fails at any point."""
+"""Enrollment is all or nothing, even if it is cancelled, killed or fails at any point."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

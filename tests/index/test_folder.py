@@ -1,4 +1,4 @@
-"""Folders of recordings: what is an instrument, which windows become clips, and what happens to broken files."""
+"""Folders of recordings: grouping into instruments, the choice of windows for clips, and broken files."""
 
 import os
 from pathlib import Path
@@ -145,7 +145,7 @@ def test_files_and_folders_that_cannot_be_read_are_faults_of_the_source(
     scandir = os.scandir
 
     def guarded(path: str) -> object:
-        """The superuser, who runs tests in containers, may read a folder without permissions."""
+        """Deny access to one folder. Permission bits are not enough: the superuser, as in containers, may read any folder."""
         if Path(path).name == "locked":
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)

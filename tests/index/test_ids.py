@@ -1,4 +1,4 @@
-"""Ids made of names: safe as file names, unique, and the same every time."""
+"""Ids made from names: safe as file names, unique and reproducible."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The licence file beside sounds: the nearest one up to the root, in the ways people name it."""
+"""The licence file of a folder of sounds: the nearest one up to the root, under its common names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The map of a library: its projections, and when it is drawn, stored and drawn again."""
+"""The map of a library: its projections, and when it is computed, stored and recomputed."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Note banks: what an index says of its instruments, how they sound, and a clear word about what is broken."""
+"""Note banks: instruments listed in the index file, their sound, and clear errors for damaged banks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""NSynth as published: what is read of it, what becomes of its holes, and files that lie."""
+"""NSynth as published: its notes, missing pitches, and files with false headers."""
 
 import json
 import os

@@ -102,7 +102,7 @@ def test_every_kind_gives_clips_previews_and_notes(shelf: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", [name for name, (_, _, playable) in KINDS.items() if playable])
 def test_what_an_instrument_decoded_goes_with_it(shelf: Path, name: str) -> None:
-    """Without waiting for the garbage collector, which counts objects, not bytes."""
+    """The memory is freed at once: the garbage collector counts objects, not bytes, and would run late."""
     gc.disable()
     try:
         (instrument, *_) = open_source(shelf / name)

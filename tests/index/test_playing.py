@@ -1,4 +1,4 @@
-"""Phrases fitted into ranges, and what every playable instrument enrols and previews with."""
+"""Phrases fitted into key ranges, and the clips and previews of playable instruments."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ RANGES = st.tuples(st.integers(0, 127), st.integers(0, 127)).map(lambda ends: (m
 
 
 class Beeper:
-    """Plays every key between two pitches; those outside are silent, as all are when it is `broken`."""
+    """Plays every key between two pitches; keys outside are silent, and all keys if it is `broken`."""
 
     id, name, family, source = "beeper", "Beeper", None, "beeper.src"
     licence: str | None = None

@@ -1,4 +1,4 @@
-"""Whole queries: with a pair that hears sines the answer is known; with random encoders it is at least well formed."""
+"""Whole queries: exact answers with a pair that recognises sines, well-formed answers with random encoders."""
 
 from collections.abc import Iterator
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""SQLite is the truth: it mends vector files, its changes reach other processes, and verification names faults."""
+"""SQLite is authoritative: vector files are repaired from it, other processes see its changes, verification names faults."""
 
 import os
 import threading
@@ -42,7 +42,7 @@ def test_a_damaged_vector_file_is_made_again_on_opening(
 def test_a_stale_vector_file_is_brought_up_to_date_on_opening(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
 ) -> None:
-    """As after a kill between the commit and the saving of the vectors."""
+    """A kill between the commit and saving the vectors leaves such a file."""
     old = vector_file(enrolled).read_bytes()
     (first, *_), _ = enrolled.instruments.page(LIBRARY)
     enrolled.instruments.delete(first.id)

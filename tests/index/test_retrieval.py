@@ -1,4 +1,4 @@
-"""The retrieval pipeline against slow twins: section 3.3 spelled out, and the sustained posterior window by window."""
+"""The retrieval pipeline against slow references: section 3.3 step by step, and the sustained posterior by windows."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def cosines_with(library: np.ndarray) -> Cosines:
 
 
 def scene(seed: int, num_windows: int, num_slots: int, num_instruments: int) -> tuple[QuerySlots, np.ndarray]:
-    """Random slots, and a library `[num_instruments, DIM]`."""
+    """Return random slots and a library `[num_instruments, DIM]`."""
     rng = np.random.default_rng(seed)
     library = unit(rng.standard_normal((num_instruments, DIM)))
     slots = unit(rng.standard_normal((num_windows, num_slots, DIM)))
@@ -52,7 +52,7 @@ def test_the_published_rule_equals_section_3_3_spelled_out(
 
 
 def slow_sustained(slots: QuerySlots, library: np.ndarray) -> np.ndarray:
-    """The highest mean over five successive windows, of one window's posterior."""
+    """Reference: the highest mean posterior over five successive windows."""
     windows = [
         library_posterior(embedding @ library.T, presence)
         for embedding, presence in zip(slots.embedding, slots.presence, strict=True)

@@ -59,7 +59,7 @@ def play(instrument: SampledInstrument, *notes: Note, seconds: float = 0.3, rate
 def nearest(
     notes: list[tuple[int, int]], usable: set[int], pitch: int, velocity: int, limits: TranspositionLimits
 ) -> int | None:
-    """The slow twin of the choice: the first of the cheapest."""
+    """Reference for the choice of a sample: the first of the cheapest."""
     costs = {}
     for number in sorted(usable):
         distance = abs(notes[number][0] - pitch)

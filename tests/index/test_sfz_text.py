@@ -1,4 +1,4 @@
-"""The text of SFZ files: comments, definitions, includes and limits; any text is read or refused."""
+"""The text of SFZ files: comments, definitions, includes and limits; any text is either read or refused."""
 
 from contextlib import suppress
 from pathlib import Path

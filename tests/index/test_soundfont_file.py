@@ -1,4 +1,4 @@
-"""Damaged SoundFonts: every one is refused in words or plays; none may end the process."""
+"""Damaged SoundFonts: each one plays or raises a clear error; none may end the process."""
 
 import struct
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def _without(kind: bytes) -> Callable[[bytes], bytes]:
 
 
 def _with_table_entry(kind: bytes, offset: int, value: int) -> Callable[[bytes], bytes]:
-    """Two bytes of a table replaced, counted from the beginning of its records."""
+    """Replace two bytes of a table at an offset from the start of its records."""
 
     def damage(whole: bytes) -> bytes:
         at = whole.index(kind) + 8 + offset
@@ -129,7 +129,7 @@ def test_a_compressed_sample_that_is_no_audio_is_refused(tmp_path: Path) -> None
 
 
 def test_odd_chunks_need_no_padding_where_we_unpack_the_file_ourselves(tmp_path: Path) -> None:
-    """As MuseScore's converter writes them."""
+    """MuseScore's converter writes such files."""
     at = COMPRESSED.index(b"smpl") + 4
     (size,) = struct.unpack("<I", COMPRESSED[at : at + 4])
     odd = bytearray(COMPRESSED[: at + 4 + size] + b"\1" + COMPRESSED[at + 4 + size :])

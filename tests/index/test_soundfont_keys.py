@@ -1,4 +1,4 @@
-"""Key ranges of presets against a slow twin that walks the tables as the specification tells them."""
+"""Key ranges of presets against a slow reference that walks the tables as the specification describes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Zone(NamedTuple):
 
 
 def zones(number: int) -> st.SearchStrategy[list[Zone]]:
-    """Zones that play one of `number` things, a global one before them or not."""
+    """Generate zones that play one of `number` items, with or without a global zone before them."""
     keys = st.none() | st.tuples(st.integers(0, 127), st.integers(0, 127))
     playing = st.builds(Zone, keys, st.integers(0, number - 1))
     return st.builds(
@@ -54,7 +54,7 @@ def _generators(zone: Zone, terminal: int) -> list[tuple[int, int]]:
 
 
 def with_global(owned: list[Zone]) -> list[tuple[range, int]]:
-    """(keys, what it plays) of each zone that plays something."""
+    """Return (keys, item) of each zone that plays an item."""
     default = owned[0].keys if owned and owned[0].plays is None else None
     found = []
     for zone in owned:

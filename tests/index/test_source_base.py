@@ -1,4 +1,4 @@
-"""The enrollment phrases, the silence rule and the finish of previews."""
+"""The enrollment phrases, the silence rule and the post-processing of previews."""
 
 import numpy as np
 import pytest

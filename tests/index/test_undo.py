@@ -48,7 +48,7 @@ def test_every_change_is_noticed_by_the_next_search_of_another_process(
 def test_a_stale_vector_file_does_not_bring_back_what_is_deleted(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
 ) -> None:
-    """As after a kill between the commit and the saving of the vectors, both ways."""
+    """A kill between the commit and saving the vectors leaves such files, after a deletion or a restoration."""
     (first, *_), _ = enrolled.instruments.page(LIBRARY)
     whole = vector_file(enrolled).read_bytes()
     enrolled.instruments.delete(first.id)

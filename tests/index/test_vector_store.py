@@ -28,7 +28,7 @@ def store_of(path: Path, ids: list[int] | np.ndarray, seed: int = 0, encoder_has
 def brute_force(
     vector_of: dict[int, np.ndarray], queries: np.ndarray, k: int, allowed: set[int] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The slow twin: every cosine, sorted."""
+    """Reference: all cosines, sorted."""
     ids = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     kept = [i for i in vector_of if allowed is None or i in allowed]

@@ -1,4 +1,4 @@
-"""Writes a small note bank and small folders of NSynth's form: tones with overtones, and wav headers that lie."""
+"""Write small note banks and folders in NSynth's layout: tones with overtones, and wav files with false headers."""
 
 import json
 import struct
@@ -24,13 +24,13 @@ def tone(pitch: float, seconds: float = 2.2, level: float = 0.3, sample_rate: in
 
 
 def loudest_hz(samples: Floats, sample_rate: int = SAMPLE_RATE) -> float:
-    """Frequency of the strongest partial."""
+    """Return the frequency of the strongest partial."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 8 * len(samples)))
     return float(spectrum.argmax() * sample_rate / (8 * len(samples)))
 
 
 def slots(silent: Iterable[int] = ()) -> list[Floats]:
-    """The eight slots of an instrument, each `[48000]`; those in `silent` are zero."""
+    """Return the eight slots of an instrument, each `[48000]`; the slots in `silent` are zero."""
     made = [np.zeros(SLOT_SAMPLES, np.float32) for _ in SLOT_NOTES]
     for number, (pitch, velocity) in enumerate(SLOT_NOTES):
         if number not in silent:
@@ -40,7 +40,7 @@ def slots(silent: Iterable[int] = ()) -> list[Floats]:
 
 
 def write_slots(folder: Path, key: str, part: str, made: Sequence[Floats], **fields: object) -> Path:
-    """Add an instrument of eight slots to the bank in `folder`: its audio file, which is given back, and its row."""
+    """Add an instrument of eight slots, audio and index row, to the bank in `folder`; return the audio file."""
     path = folder / part / f"{key}.ogg"
     path.parent.mkdir(parents=True, exist_ok=True)
     sf.write(path, np.concatenate(made), SAMPLE_RATE, format="OGG", subtype="VORBIS")
@@ -62,7 +62,7 @@ def append_row(folder: Path, row: object) -> None:
 
 
 def nsynth_row(key: str, **fields: object) -> dict[str, object]:
-    """The row of a note as NSynth publishes it."""
+    """Return the metadata of a note in NSynth's format."""
     instrument, pitch, velocity = key.rsplit("-", 2)
     family, source, _ = instrument.rsplit("_", 2)
     row: dict[str, object] = {"note_str": key, "instrument_str": instrument, "instrument_family_str": family}
@@ -76,7 +76,7 @@ def nsynth_row(key: str, **fields: object) -> dict[str, object]:
 
 
 def write_nsynth(folder: Path, keys: Iterable[str], rows: dict[str, object] | None = None) -> Path:
-    """A folder with a row and a wav of half a second for each key; `rows` are added, or stand in place of theirs."""
+    """Write a folder with a row and a half-second wav for each key; `rows` are added or replace rows of the same key."""
     (folder / "audio").mkdir(parents=True)
     found: dict[str, object] = {}
     for key in keys:
@@ -94,7 +94,7 @@ def write_note(folder: Path, key: str, samples: Floats, sample_rate: int = SAMPL
 
 
 def lie_about_length(path: Path) -> None:
-    """Let the header of a wav say twice as many samples as there are."""
+    """Make the header of a wav declare twice its number of samples."""
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
     struct.pack_into("<I", content, at, 2 * struct.unpack_from("<I", content, at)[0])

@@ -21,7 +21,7 @@ C4_HZ = 261.6256
 
 
 def sine(hz: float = C4_HZ, seconds: float = 1.0, sample_rate: int = RATE) -> Floats:
-    """`[samples]` with a peak of 0.5."""
+    """Return a sine `[samples]` with a peak of 0.5."""
     at = np.arange(round(seconds * sample_rate)) / sample_rate
     return (0.5 * np.sin(2 * np.pi * hz * at)).astype(np.float32)
 
@@ -42,7 +42,7 @@ def write_sfz(
 
 
 def write_looped_wav(path: Path, wave: Floats, loop: tuple[int, int] | None, unity_note: int = 60) -> Path:
-    """A WAV whose `smpl` chunk names a key and a loop (first, last sample)."""
+    """Write a WAV whose `smpl` chunk names a key and a loop (first, last sample)."""
     sf.write(path, wave, RATE, subtype="PCM_16")
     loops = b"" if loop is None else struct.pack("<6I", 0, 0, *loop, 0, 0)
     chunk = struct.pack("<9I", 0, 0, 0, unity_note, 0, 0, 0, 0 if loop is None else 1, 0) + loops
@@ -56,7 +56,7 @@ def read(path: Path, root: Path | None = None) -> SfzFile:
 
 
 def instrument(path: Path) -> SfzInstrument:
-    """The only instrument of a source."""
+    """Return the only instrument of a source."""
     (only,) = SfzSource(path)
     return only
 

@@ -1,6 +1,6 @@
 """Writes small SoundFonts for the tests: a few looped timbres, as .sf2 (PCM) or .sf3 (each sample an Ogg stream).
 
-Follows the SoundFont 2.04 specification, as little of it as a synthesiser needs.
+Follows the SoundFont 2.04 specification, with only the parts that a synthesiser needs.
 """
 
 import io
@@ -22,7 +22,7 @@ GENERATOR_KEY_RANGE, GENERATOR_SAMPLE_MODES, GENERATOR_SAMPLE, GENERATOR_INSTRUM
 class Patch:
     """One preset with one looped sample: `partials` are the amplitudes of its harmonics.
 
-    `keys` are its instrument's, `preset_keys` its own, or None for a preset that says nothing of keys.
+    `keys` is the range of its instrument, `preset_keys` its own range; None states no range.
     """
 
     name: str
@@ -46,7 +46,7 @@ SILENT = Patch("Nothing", 0, 9, (0.0,))
 
 
 def write_soundfont(path: Path, patches: tuple[Patch, ...] = PATCHES, *, compressed: bool = False) -> Path:
-    """Write `patches` to `path` and give it back."""
+    """Write `patches` to `path`; return `path`."""
     path.write_bytes(soundfont_bytes(patches, compressed=compressed))
     return path
 
@@ -54,7 +54,7 @@ def write_soundfont(path: Path, patches: tuple[Patch, ...] = PATCHES, *, compres
 def soundfont_bytes(
     patches: tuple[Patch, ...] = PATCHES, *, compressed: bool = False, copyright_note: bytes | None = None
 ) -> bytes:
-    """The whole file; `copyright_note` becomes INFO's ICOP."""
+    """Return the whole file; `copyright_note` becomes INFO's ICOP."""
     samples = [
         _compress(_wave(patch)) if compressed else _wave(patch).tobytes() + bytes(92) for patch in patches
     ]

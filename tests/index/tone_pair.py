@@ -1,4 +1,4 @@
-"""A pair of encoders that recognises sines, so that the answer of a whole query is known beforehand.
+"""A pair of encoders that recognises sines, so that the answer of a whole query is known in advance.
 
 It has the interface of `EncoderPair`: an embedding is the energy in sixteen bands, a slot is one band that sounds.
 """
@@ -33,11 +33,11 @@ class TonePair(EncoderPair):
         return np.eye(self.embedding_dim, dtype=np.float32)[strongest], presence
 
     def _bands(self, clips: np.ndarray) -> np.ndarray:
-        """The amplitude of the strongest partial of each band `[n, 16]`."""
+        """Return the amplitude of the strongest partial of each band `[n, 16]`."""
         amplitude = np.abs(np.fft.rfft(clips, axis=1)) * 2 / clips.shape[1]
         return amplitude[:, : 16 * BAND_HZ].reshape(len(clips), 16, BAND_HZ).max(axis=2) + 1e-6
 
 
 def band_hz(band: int) -> float:
-    """The middle of a band."""
+    """Return the centre frequency of a band."""
     return (band + 0.5) * BAND_HZ

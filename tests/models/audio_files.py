@@ -27,7 +27,7 @@ def sine(seconds: float, sample_rate: int, hz: float = 440.0) -> np.ndarray:
 def file_of(
     samples: np.ndarray, sample_rate: int, kind: str = "wav", subtype: str | None = None
 ) -> io.BytesIO:
-    """An encoded file of float samples [samples] or [samples, channels]."""
+    """Encode float samples [samples] or [samples, channels] as a file."""
     out = io.BytesIO()
     container, codec, _ = SOUNDFILE_FORMATS[kind]
     channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -40,7 +40,7 @@ def file_of(
 
 
 def aac_file(samples: np.ndarray, sample_rate: int, container: str) -> io.BytesIO:
-    """AAC in an m4a (`mp4`) or bare (`adts`), from samples [samples, 2 or 8]."""
+    """Encode AAC in an m4a (`mp4`) or bare (`adts`), from samples [samples, 2 or 8]."""
     out = io.BytesIO()
     layout = {2: "stereo", 8: "7.1"}[samples.shape[1]]
     with av.open(out, "w", format=container) as file:

@@ -1,6 +1,6 @@
-"""Measures the shipped encoders on a fixed phrase, and writes the outcome to golden.json: `python -m tests.models.make_golden`.
+"""Measure the shipped encoders on a fixed phrase and write the figures to golden.json: `python -m tests.models.make_golden`.
 
-The phrase is rendered from the default SoundFont at the encoders' own rate, so no decoder and no resampler takes part. It
+The phrase is rendered from the default SoundFont at the encoders' own rate, without decoding or resampling. It
 is searched in all 128 presets of the default library, each enrolled with one of its eight clips, which takes a few seconds
 instead of a quarter of a minute. Run it again, and say why in the commit, when weights, front end, renderer or retrieval
 are meant to change.
@@ -41,7 +41,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Golden:
-    """The figures that are pinned. The order of hits is the service's; names are those of the presets."""
+    """The pinned figures. Hits are in the order of the service, by preset name."""
 
     encoder: str
     part_dbfs: list[float]  # RMS of each part as rendered
@@ -84,7 +84,7 @@ def _rounded(rows: list[list[float]]) -> list[list[float]]:
 
 
 def render_parts(source: SoundFontSource, sample_rate: int) -> list[Floats]:
-    """Each part `[samples]`, mono."""
+    """Render each part as mono `[samples]`."""
     parts = []
     for program, velocity, pitches in PARTS:
         step = MIXTURE_SECONDS / len(pitches)
@@ -134,7 +134,7 @@ class OneClipSource:
 
 
 def measure(folder: Path) -> Golden:
-    """The figures of this checkout on the CPU; `folder` is an empty one for the index."""
+    """Measure this checkout on the CPU, with an index in the empty folder `folder`."""
     pair = EncoderPair.load(device="cpu")
     source = SoundFontSource(default_soundfont(), banks={0})
     parts = render_parts(source, pair.sample_rate)

@@ -1,4 +1,4 @@
-"""Atomic files appear whole, and the old file stays until the new one is whole."""
+"""Atomic files appear complete, and the old file stays until the new one is complete."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Decoding: formats, ranges, resampling, windows and previews. Every file is made here.
 
-A slice of the whole decode is the slow twin of a range decode.
+Range decodes are compared with slices of the whole decode.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Bad audio: each broken, lying or hostile file raises its own error, or gives the part that decodes."""
+"""Bad audio: each broken, inconsistent or hostile file raises its specific error, or yields the part that decodes."""
 
 import io
 import struct
@@ -24,7 +24,7 @@ FLAC_TOTAL_BYTE = 8 + 13  # the 36-bit number of samples in STREAMINFO begins in
 
 
 def flac_declaring(num_samples: int, seconds: float) -> bytes:
-    """A FLAC of `seconds` whose header says something else."""
+    """Return a FLAC of `seconds` whose header declares another length."""
     data = bytearray(file_of(sine(seconds, RATE), RATE, "flac").getvalue())
     data[FLAC_TOTAL_BYTE] = (data[FLAC_TOTAL_BYTE] & 0xF0) | num_samples >> 32
     data[FLAC_TOTAL_BYTE + 1 : FLAC_TOTAL_BYTE + 5] = struct.pack(">I", num_samples & 0xFFFFFFFF)

@@ -18,7 +18,7 @@ def noise(samples: int = CONFIG.clip_samples, seed: int = 0) -> torch.Tensor:
 
 
 def slow_mel_power(wave: np.ndarray, config: FrontEndConfig) -> np.ndarray:
-    """The slow twin: one frame and one filter at a time, in float64, from the definition."""
+    """Reference: one frame and one filter at a time, in float64, from the definition."""
     padded = np.pad(wave.astype(np.float64), config.n_fft // 2, mode="reflect")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.n_fft) / config.n_fft)
     corner_mel = np.linspace(

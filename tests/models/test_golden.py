@@ -1,7 +1,7 @@
 """The shipped encoders give the committed figures on the CPU, from the renderer to the hits.
 
-`make_golden.py` made the figures and says how. The tolerances are for other processors and other versions of torch: two
-builds differ by about 1e-5, while another weight file, DSP number or renderer moves the figures far outside.
+`make_golden.py` made the figures and documents the procedure. The tolerances are for other processors and other versions of
+torch: two builds differ by about 1e-5, while another weight file, DSP number or renderer moves the figures far outside.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The posterior of a library: equal to its definition, and moved by presence and by rivals as it should be."""
+"""The posterior of a library: equal to its definition, with the expected effect of presence and of competing instruments."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tracks from slots: the presence rule, linking over time, and the spans of a track against a slow twin."""
+"""Tracks from slots: the presence rule, linking over time, and the spans of a track against a slow reference."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,7 +29,7 @@ def duration_of(num_windows: int) -> float:
 
 
 def link(embedding: np.ndarray, presence: np.ndarray, cut: float = 0.0) -> list[Track]:
-    """Finished tracks of audio that ends `cut` seconds before its last window."""
+    """Return finished tracks of audio that ends `cut` seconds before its last window."""
     number = len(embedding)
     timeline = Timeline(np.array(starts_of(number)), WINDOW, duration_of(number) - cut)
     linked = link_slots(embedding, presence, THRESHOLD)
@@ -38,7 +38,7 @@ def link(embedding: np.ndarray, presence: np.ndarray, cut: float = 0.0) -> list[
 
 @st.composite
 def scenes(draw: st.DrawFn, most_windows: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Which of up to five instruments sound in which window, as booleans [windows, instruments], and a seed's noise."""
+    """Generate activity of up to five instruments as booleans [windows, instruments], and a seed for noise."""
     shape = draw(st.integers(1, most_windows)), draw(st.integers(1, 5))
     cells = draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]))
     noise = np.random.default_rng(draw(st.integers(0, 999))).standard_normal((*shape, DIM))
@@ -46,7 +46,7 @@ def scenes(draw: st.DrawFn, most_windows: int = 8) -> tuple[np.ndarray, np.ndarr
 
 
 def slots_of(sounding: np.ndarray, noise: np.ndarray, level: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
-    """Orthogonal instruments with a little noise; what does not sound is a random vector with low presence."""
+    """Return slots of orthogonal instruments with slight noise; silent ones are random vectors with low presence."""
     identity = np.eye(DIM)[: sounding.shape[1]]
     embedding = unit(np.where(sounding[..., None], identity + level * noise, noise))
     spread = 0.01 * np.arange(sounding.shape[1])
@@ -54,7 +54,7 @@ def slots_of(sounding: np.ndarray, noise: np.ndarray, level: float = 0.02) -> tu
 
 
 def spans_by_grid(windows: set[int], num_windows: int) -> list[tuple[float, float]]:
-    """The slow twin of a track's activity: every quarter second is asked which windows cover it."""
+    """Reference for a track's activity: check for every quarter second which windows cover it."""
     step = 0.25
     covering = [
         {w for w in range(num_windows) if w * HOP <= (i + 0.5) * step < w * HOP + WINDOW}
@@ -211,7 +211,7 @@ def test_a_curve_shows_what_is_too_faint_to_count() -> None:
 
 
 def test_tracks_of_one_answer_become_one() -> None:
-    """Two registers of one instrument, and another; the answers of what was merged are asked for again."""
+    """Two registers of one instrument, and another instrument; merged tracks are searched again."""
     low, high, other = unit(np.eye(DIM)[:3] + 0.8 * np.eye(DIM)[3])
     library = {"piano": unit(low + high), "flute": other}
     asked = []
@@ -229,7 +229,7 @@ def test_tracks_of_one_answer_become_one() -> None:
 
 
 def test_in_a_small_library_what_differs_stays_apart() -> None:
-    """Everything is nearest to the only instrument there is, and where there is none nothing is merged."""
+    """With one instrument, every track is nearest to it but need not merge; an empty library merges none."""
     embedding, presence = np.eye(DIM, dtype=np.float32)[None, :3], np.full((1, 3), 0.9, np.float32)
     for answers in (["piano"] * 3, [None] * 3):
         tracks = link_slots(embedding, presence, THRESHOLD)

@@ -1,4 +1,4 @@
-"""Fixtures for the training tests: encoders that several of them only read."""
+"""Fixtures for the training tests: encoders that several tests share and only read."""
 
 from pathlib import Path
 

@@ -67,7 +67,7 @@ class _Stems:
 
 
 def small_mixtures(bank: SmallBank | None = None) -> Bank:
-    """Mixtures of the bank's instruments, `PLAYED`, whose stems are 10 dB apart."""
+    """Return the mixtures `PLAYED` of the bank's instruments, with stems 10 dB apart."""
     bank = bank or SmallBank()
     instrument = np.concatenate(PLAYED)
     clips = bank.rows(instrument * bank.clips_per_instrument + np.arange(len(instrument)) % 3)

@@ -1,4 +1,4 @@
-"""Banks of clips in both layouts: clips are read back as written, and unfinished or damaged folders are refused in words."""
+"""Banks of clips in both layouts: clips are read back as written, and unfinished or damaged folders raise clear errors."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, clips: np.ndarray) -> Path:
 
 @pytest.fixture(params=["compact", "folders", "published"])
 def bank(request: pytest.FixtureRequest, tmp_path: Path, clips: np.ndarray) -> Bank:
-    """The same clips, however they lie on disk."""
+    """The same clips in each layout."""
     write_single(
         tmp_path, clips, instruments(5), layout="compact" if request.param == "compact" else "folders"
     )

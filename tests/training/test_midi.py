@@ -1,4 +1,4 @@
-"""Collections of MIDI files: damage is listed and never fatal, caches and workers change nothing, parts share the notes."""
+"""Collections of MIDI files: damage is listed, never fatal; caches and workers change no result; splits share the notes."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Tracks of notes equal a slow twin that plays mido's messages; pedals hold, programs and pedals act on channels."""
+"""Tracks of notes equal a slow reference built on mido's messages; pedals hold, programs and pedals act on channels."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -28,7 +28,7 @@ from training.smf import MidiDamaged
 
 
 def slow_tracks(midi: mido.MidiFile) -> dict[tuple[int, int, int], list[list[float]]]:
-    """What `read_tracks` should give, by (chunk, channel, program): message by message, with queues and loops."""
+    """Reference for `read_tracks`, by (chunk, channel, program): message by message, with queues and loops."""
     messages: list[
         tuple[int, bool, int, int, mido.Message]
     ] = []  # (tick, whether it is a note, its place in the file, chunk, message)

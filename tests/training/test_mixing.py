@@ -1,4 +1,4 @@
-"""Mixing: a mixture is the sum of its stems, counts and gains stay in range, the generator alone decides."""
+"""Mixing: a mixture is the sum of its stems, counts and gains stay in range, and only the generator decides."""
 
 import pytest
 import torch
@@ -76,7 +76,7 @@ def test_more_stems_than_instruments_are_refused(store: ClipStore) -> None:
 
 
 def mixed_by_a_loop(batch: MixtureBatch, store: ClipStore, effects: Effects) -> torch.Tensor:
-    """The slow twin: sum stem by stem, with the effects and gains that the batch records."""
+    """Reference: sum stem by stem, with the effects and gains that the batch records."""
     assert batch.stem_effects is not None
     assert batch.mixture_effects is not None
     wave = torch.zeros_like(batch.wave)

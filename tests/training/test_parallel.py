@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that two processes wrote to."""
+    """Train with two processes; return the folder they wrote to."""
     folder = tmp_path_factory.mktemp("two")
     run = [
         "-m",

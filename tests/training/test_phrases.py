@@ -40,7 +40,7 @@ def table(*notes: Note) -> np.ndarray:
 
 
 def slow_cut(notes: list[Note], start_seconds: float) -> Phrase:
-    """What `cut` should give, note by note."""
+    """Reference for `cut`: note by note."""
     kept = []
     for note in notes:
         start = max(0.0, note.start_seconds - start_seconds)

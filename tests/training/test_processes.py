@@ -22,7 +22,7 @@ with worker_pool(2) as pool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and is only not yet collected does not."""
+    """Return whether a process is running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""A kill at any step changes nothing, whatever the network hears; only the same run is resumed, released ones included."""
+"""A kill at any step changes nothing, for all kinds of input; only the same run is resumed, also from released versions."""
 
 import json
 from dataclasses import asdict
@@ -70,14 +70,14 @@ def test_a_state_of_the_released_version_is_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [SINGLE_FILE, MULTI_FILE])
 def test_recipes_have_the_fields_of_the_released_version(name: str) -> None:
-    """Else no run of that version could be resumed: the recipe is compared as text."""
+    """Recipes are compared as text: with other fields, no run of that version could be resumed."""
     _, header = load_checkpoint(WEIGHTS / name)
     now = json.loads(json.dumps(asdict(recipe("multi"))))
     assert fields_of(now) == fields_of(header.training["recipe"])
 
 
 def fields_of(values: dict[str, object], prefix: str = "") -> set[str]:
-    """The dotted names of all values, options of networks aside."""
+    """Return the dotted names of all values, without the options of networks."""
     names: set[str] = set()
     for key, value in values.items():
         nested = isinstance(value, dict) and not key.endswith("_options")

@@ -18,7 +18,7 @@ Notes = list[tuple[int, float, float]]
 
 
 def random_notes(rng: np.random.Generator) -> Notes:
-    """Notes on a grid of a sixty-fourth of a second, some of them long, with rests and at times with chords."""
+    """Return notes on a grid of 1/64 s, some of them long, with rests and occasional chords."""
     count = int(rng.integers(1, 25))
     starts = np.cumsum(rng.choice([0, 10, 40, 130, 700], size=count)) / 64
     lengths = rng.choice([4, 30, 90, 800], size=count) / 64
@@ -27,7 +27,7 @@ def random_notes(rng: np.random.Generator) -> Notes:
 
 
 def random_tree(folder: Path, rng: np.random.Generator, *, files: int = 6) -> MidiCollection:
-    """Files of one to five tracks, two of which share channel and program, some on the drum channel; one is damaged."""
+    """Write files of one to five tracks, two of which share channel and program, some of drums; one file is damaged."""
     for number in range(files):
         tracks = [
             (int(rng.choice([0, 0, 3, 9])), int(rng.integers(0, 128)), random_notes(rng)) for _ in range(5)
@@ -39,7 +39,7 @@ def random_tree(folder: Path, rng: np.random.Generator, *, files: int = 6) -> Mi
 
 
 def slow_sections(midi: MidiCollection, *, drums: bool) -> list[tuple[SectionTrack, ...]]:
-    """Every section, found window by window, track by track and note by note."""
+    """Reference: find every section window by window, track by track and note by note."""
     sections = []
     for file in range(len(midi.files)):
         tracks = [track for track in range(len(midi.spans)) if midi.file_of_track[track] == file]

@@ -1,4 +1,4 @@
-"""Standard MIDI files as they are met: sloppy ones are read, every kind of damage is named, and no bytes break more."""
+"""Standard MIDI files from the wild: sloppy ones are read, each kind of damage is named, no bytes raise other errors."""
 
 import os
 import random

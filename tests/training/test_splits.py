@@ -1,4 +1,4 @@
-"""Splits: near-duplicates, patch names and GM programs never stand on two sides, in a tiny bank and in the manifest."""
+"""Splits: near-duplicates, patch names and GM programs are never in two splits, in a tiny bank and in the manifest."""
 
 from collections import defaultdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Banks of mixtures in both layouts: a mixture is the sum of its stems, and faulty tables are refused in words."""
+"""Banks of mixtures in both layouts: a mixture is the sum of its stems, and faulty tables raise clear errors."""
 
 from pathlib import Path
 

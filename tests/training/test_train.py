@@ -1,4 +1,4 @@
-"""Training: it learns, mistakes are named, and the checkpoints make a pair."""
+"""Training: the loss falls, user errors are named, and the checkpoints make a pair."""
 
 from pathlib import Path
 from shutil import copyfile
@@ -128,7 +128,7 @@ def test_the_cell_loss_equals_its_slow_twin() -> None:
 
 
 def test_cells_may_be_told_from_the_batch_alone() -> None:
-    """With every instrument in the batch, the two kinds of rivals are the same."""
+    """With every instrument in the batch, both values of `rivals` give the same loss."""
     cells, prototype = torch.randn(12, 5, 16), torch.nn.functional.normalize(torch.randn(6, 16), dim=-1)
     batch = Mixer(ClipStore(SmallBank(6, 2), CPU), 3, 3).draw(12, torch.Generator().manual_seed(0))
     assert set(batch.instrument[batch.mask].tolist()) == set(range(6))

@@ -1,4 +1,4 @@
-"""The chain of shipped recipes: what the recipes are, and that a chain runs, resumes, skips and releases."""
+"""The chain of shipped recipes: its content, and how a chain runs, resumes, skips and releases."""
 
 import json
 from dataclasses import asdict
@@ -102,7 +102,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(bank: Path, stages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs of a chain that was trained and released in one go."""
+    """The runs of a chain that was trained and released in one call."""
     runs = tmp_path_factory.mktemp("runs")
     assert weights.main(arguments(bank, stages, runs)) == 0
     return runs
@@ -114,7 +114,7 @@ def arguments(bank: Path, stages: Path, runs: Path, *more: str) -> list[str]:
 
 
 def checkpoints(runs: Path) -> dict[str, str]:
-    """The hashes of all encoders under a folder, by relative path."""
+    """Return the hashes of all encoders under a folder, by relative path."""
     return {
         path.relative_to(runs).as_posix(): file_hash(path) for path in sorted(runs.rglob("*.safetensors"))
     }

@@ -1,4 +1,4 @@
-"""Standard MIDI files written byte by byte, so that the tests can say what a sequencer never would."""
+"""Standard MIDI files written byte by byte, so that tests can contain events that no sequencer writes."""
 
 import struct
 
@@ -27,6 +27,6 @@ def tracks_in(data: bytes) -> list[MidiTrack]:
 
 
 def times_in(data: bytes) -> list[tuple[float, float]]:
-    """Start and end of the notes of all tracks, in beats of half a second."""
+    """Return start and end of the notes of all tracks, in beats of half a second."""
     tracks = tracks_in(data)
     return [(float(row[2]) / BEAT, float(row[3]) / BEAT) for track in tracks for row in track.notes]

@@ -23,7 +23,7 @@ def tone(pitch: float, seconds: float = 2.2, overtones: Sequence[float] = (1.0, 
 
 
 def slots(overtones: Sequence[float] = (1.0, 0.5), silent: Sequence[int] = ()) -> list[np.ndarray]:
-    """The eight slots of a bank's instrument, each float32 [48000]; those in `silent` are zero."""
+    """Return the eight slots of a bank's instrument, each float32 [48000]; the slots in `silent` are zero."""
     made = [np.zeros(SLOT_SAMPLES, np.float32) for _ in SLOT_NOTES]
     for number, (pitch, velocity) in enumerate(SLOT_NOTES):
         if number not in silent:
@@ -54,7 +54,7 @@ def append_row(folder: Path, row: dict[str, object]) -> None:
 
 
 def write_midi(path: Path, tracks: Sequence[tuple[int, int, Sequence[tuple[int, float, float]]]]) -> None:
-    """A MIDI file of (channel, program, notes (pitch, start, end in seconds)) at 480 ticks a beat, 120 beats a minute."""
+    """Write a MIDI file of (channel, program, notes (pitch, start, end in seconds)) at 480 ticks a beat, 120 beats a minute."""
     midi = mido.MidiFile(ticks_per_beat=480)
     for channel, program, notes in tracks:
         events = [(round(start * 960), 1, pitch) for pitch, start, _ in notes]

@@ -1,4 +1,4 @@
-"""Runs of the recipe `tiny` on the small bank: seconds to train, and enough to test everything around training."""
+"""Runs of the recipe `tiny` on the small bank: they train in seconds and suffice to test everything around training."""
 
 import json
 from pathlib import Path

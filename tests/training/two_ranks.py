@@ -1,4 +1,4 @@
-"""The work of each of two processes that `test_parallel.py` starts as torchrun does.
+"""The code of the two processes that `test_parallel.py` starts with torchrun.
 
 `python -m torch.distributed.run --nproc-per-node 2 -m tests.training.two_ranks FOLDER`
 """

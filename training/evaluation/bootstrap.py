@@ -1,7 +1,8 @@
-"""Bootstrap intervals: what is measured is drawn again with replacement, and measured again (Efron 1979, percentile method).
+"""Bootstrap intervals: resample the mixtures with replacement and measure each resample (Efron 1979, percentile method).
 
-Resamples are rows of counts, so that a metric which takes weights gives all of its values in a few matrix products. Average
-precision is higher where mixtures occur twice: resampled values are moved by their mean's distance from the measured one.
+A resample is a row of counts, so a metric that takes weights measures all resamples in a few matrix products. Average
+precision rises when a mixture occurs twice. To correct this bias, the resampled values are shifted so that their mean equals
+the measured value.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,16 +13,16 @@ import numpy as np
 from training.evaluation.metrics import Values, unit_weights
 
 RESAMPLES = 200
-LEVELS = (2.5, 97.5)  # percentiles that bound 95 %
+LEVELS = (2.5, 97.5)  # percentiles: a 95 % interval
 
 Measure = Callable[
     [Values], Mapping[str, Values]
-]  # weights [resample, unit] → each figure's values [resample]
+]  # weights [resample, unit] → values [resample] of each figure
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value, and where there is one its 95 % interval."""
+    """A measured value and its 95 % interval; the bounds are None where no interval is known."""
 
     value: float
     low: float | None = None
@@ -29,23 +30,23 @@ class Estimate:
 
 
 def resamples(number: int, seed: int, times: int = RESAMPLES) -> Values:
-    """How often each of `number` units is drawn in each of `times` resamples: `[times, number]`, rows sum to `number`."""
+    """Draw `times` resamples of `number` units: counts `[times, number]`, each row sums to `number`."""
     even = np.full(number, 1 / number)
     return np.random.default_rng(seed).multinomial(number, even, size=times).astype(np.float64)
 
 
 def estimate(measure: Measure, number: int, seed: int) -> dict[str, Estimate]:
-    """The figures of all `number` units (mixtures or instruments), with intervals from resampling them."""
+    """Measure all `number` units (mixtures or instruments), and estimate intervals by resampling the units."""
     weights = np.concatenate([unit_weights(number), resamples(number, seed)])
-    return {name: _figure(values) for name, values in measure(weights).items()}
+    return {name: _percentile_interval(values) for name, values in measure(weights).items()}
 
 
-def _figure(values: Values) -> Estimate:
-    """From the measured value, which stands first, and the resampled ones; an interval stays in the range of them all."""
+def _percentile_interval(values: Values) -> Estimate:
+    """Return the estimate for `values`: the measured value first, then the resampled ones. Bounds stay within their range."""
     finite = values[np.isfinite(values)]
-    again = finite[1:]
-    if not len(again) or not np.isfinite(values[0]):
+    resampled = finite[1:]
+    if not len(resampled) or not np.isfinite(values[0]):
         return Estimate(float(values[0]))
-    moved = values[0] + np.percentile(again, LEVELS) - again.mean()
-    low, high = np.clip(moved, finite.min(), finite.max())
+    shifted = values[0] + np.percentile(resampled, LEVELS) - resampled.mean()
+    low, high = np.clip(shifted, finite.min(), finite.max())
     return Estimate(float(values[0]), float(low), float(high))

@@ -1,7 +1,7 @@
-"""`showme evaluate`: measure the encoders on instruments they never heard, by named protocols, each row beside chance.
+"""`showme evaluate`: measure the encoders on held-out instruments, beside the chance level.
 
-Kim et al. 2022, section 5, and harder. Without `--bank` the presets of the default SoundFont that have no near-duplicate among
-the training instruments are rendered first; nothing needs to be downloaded.
+The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
+presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing.
 """
 
 import argparse
@@ -32,25 +32,24 @@ from training.nlakh.spec import InputPaths, RenderSpec
 
 DEFAULT_SPLIT, DEFAULT_CLIPS = "test-default", 32
 MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
-FILE_COLUMNS = 160  # of what is printed, where it is no terminal
+FILE_COLUMNS = 160  # width of the output when it is not a terminal
 
 PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
     protocol.NAME: protocol.tables for protocol in (served, lanes, paper, library, three, verification, real)
 }
-OF_RECORDED = (
-    verification.NAME,
-    real.NAME,
-)  # what is measured on recorded instruments unless something is asked for
+RECORDED_PROTOCOLS = (verification.NAME, real.NAME)  # default for recorded instruments
 
 
-def protocols_of(split: str, asked: Sequence[str] | None) -> list[str]:
-    """The protocols for a split: those asked for, `real` for recorded instruments only."""
-    usual = OF_RECORDED if split == real.SPLIT else tuple(name for name in PROTOCOLS if name != real.NAME)
-    return [name for name in asked or usual if name != real.NAME or split == real.SPLIT]
+def protocols_of(split: str, requested: Sequence[str] | None) -> list[str]:
+    """Return the protocols to run on a split: the requested ones or its defaults; `real` needs recorded instruments."""
+    default = (
+        RECORDED_PROTOCOLS if split == real.SPLIT else tuple(name for name in PROTOCOLS if name != real.NAME)
+    )
+    return [name for name in requested or default if name != real.NAME or split == real.SPLIT]
 
 
 def check(options: argparse.Namespace, splits: Sequence[str]) -> None:
-    """Raises TrainingError for what cannot be measured, before anything is heard."""
+    """Raise TrainingError if the options ask for an impossible measurement, before any audio is encoded."""
     known = ", ".join(PROTOCOLS)
     for name in options.protocol or ():
         if name not in PROTOCOLS:
@@ -67,7 +66,7 @@ def check(options: argparse.Namespace, splits: Sequence[str]) -> None:
 
 
 def default_bank(cache: Path, console: Console) -> Path:
-    """The default SoundFont's held-out presets, rendered into `cache` unless they lie there already."""
+    """Render the default SoundFont's held-out presets into `cache`, unless they are there already; return their folder."""
     spec = RenderSpec(
         kind="single",
         layout="compact",
@@ -81,7 +80,7 @@ def default_bank(cache: Path, console: Console) -> Path:
 
 
 def splits_in(folder: Path) -> tuple[str, ...]:
-    """The splits of a data set; the published names where it is a published copy."""
+    """Return the splits of a data set; a published copy has the published split names."""
     if (folder / DATASET_FILE).exists():
         return tuple(read_dataset(folder).splits)
     return tuple(split for split in (TRAIN, VALID) if (folder / split).is_dir())
@@ -90,13 +89,13 @@ def splits_in(folder: Path) -> tuple[str, ...]:
 def contexts(
     options: argparse.Namespace, bank: Path, splits: Sequence[str], pair: EncoderPair
 ) -> Iterator[EvaluationContext]:
-    """One for each split; validation instruments meet distractors of training alone: test instruments stay unheard."""
+    """Yield the context of each split. Validation uses training distractors only, so that test instruments stay unseen."""
     views = {
         name: ClipEmbeddings.open(pair, bank, name, options.cache) for name in {*splits, *splits_in(bank)}
     }
     rendered = splits_in(options.mixtures) if options.mixtures else ()
     if options.mixtures and not {*rendered} & {*splits}:
-        Bank.open(options.mixtures, splits[0], "multi")  # says what there is instead
+        Bank.open(options.mixtures, splits[0], "multi")  # raises an error that names the splits found
     order = sorted(views, key=lambda name: (name == TRAIN, name))
     for split in splits:
         others = [name for name in order if name != split and (split != VALID or name == TRAIN)]
@@ -113,14 +112,14 @@ def contexts(
         )
 
 
-def machine(pair: EncoderPair) -> str:
-    """What measured."""
+def describe_machine(pair: EncoderPair) -> str:
+    """Return the operating system, core count, torch version and device of this run."""
     cores = f"{os.cpu_count()} cores"
     return f"{platform.system()} {platform.machine()}, {cores}, torch {torch.__version__} on {pair.device}"
 
 
-def as_typed(argv: Sequence[str]) -> str:
-    """The command, absolute paths by their last names."""
+def command_line(argv: Sequence[str]) -> str:
+    """Return the command as typed, with absolute paths shortened to their last component."""
     return " ".join(
         ["showme evaluate", *(Path(word).name if Path(word).is_absolute() else word for word in argv)]
     )
@@ -128,49 +127,59 @@ def as_typed(argv: Sequence[str]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="showme evaluate", description=(__doc__ or "").partition("\n\n")[0])
-    out.add_argument("--bank", type=Path, help="a data set (Nlakh-single) with held-out instruments")
     out.add_argument(
-        "--split", action="append", help="of the data set; repeatable; all but train if left out"
+        "--bank",
+        type=Path,
+        help="data set (Nlakh-single) with held-out instruments (default: presets of the default SoundFont)",
+    )
+    out.add_argument(
+        "--split", action="append", help="split of the data set; repeatable (default: all but train)"
     )
     out.add_argument(
         "--protocol",
         action="append",
-        help=f"{', '.join(PROTOCOLS)}; repeatable; all that the data allow if left out",
+        help=f"{', '.join(PROTOCOLS)}; repeatable (default: every protocol that the data allow)",
     )
     out.add_argument(
         "--mixtures",
         type=Path,
         metavar="DIR",
-        help="rendered mixtures (Nlakh-multi) of the splits' probes, for paper",
+        help="rendered mixtures (Nlakh-multi) of the probe instruments, for paper and library",
     )
     out.add_argument(
-        "--notes", type=Path, action="append", default=[], help="note banks or NSynth, for verify; repeatable"
+        "--notes",
+        type=Path,
+        action="append",
+        default=[],
+        help="note bank or NSynth folder, for verify; repeatable",
     )
-    out.add_argument("--weights", type=Path, help="a folder with single.safetensors and multi.safetensors")
+    out.add_argument("--weights", type=Path, help="folder with single.safetensors and multi.safetensors")
     out.add_argument("--device", choices=DEVICES, default="auto")
-    out.add_argument("--num-mixtures", type=int, default=1_000, metavar="N", help="of every kind (1000)")
+    out.add_argument(
+        "--num-mixtures", type=int, default=1_000, metavar="N", help="mixtures per condition (1000)"
+    )
     out.add_argument(
         "--library-size",
         type=int,
         action="append",
         metavar="N",
-        help="for library and real; repeatable (53, 1000, 10000)",
+        help="library size, for served, library and real; repeatable (53, 1000, 10000)",
     )
     out.add_argument(
         "--effects",
         type=Path,
         default=Path("ours-multi-effects"),
-        help="the recipe whose effects library is heard through",
+        help="recipe whose effects the protocol library applies to mixtures",
     )
     out.add_argument("--seed", type=int, default=0)
     out.add_argument(
         "--cache",
         type=Path,
         default=Path("data/evaluation"),
-        help="where default clips and embeddings are kept",
+        help="folder for rendered default clips and computed embeddings",
     )
-    out.add_argument("--json", type=Path, metavar="FILE", help="keep every figure")
-    out.add_argument("--plots", type=Path, metavar="DIR", help="draw them")
+    out.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
+    out.add_argument("--plots", type=Path, metavar="DIR", help="draw plots into this folder")
     return out
 
 
@@ -180,7 +189,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     if options.bank is None and options.split:
-        raise TrainingError("--split is of a data set: give --bank", value=", ".join(options.split))
+        raise TrainingError(
+            "--split names a split of a data set: give --bank", value=", ".join(options.split)
+        )
     pair = EncoderPair.load(options.weights, options.device)
     if options.bank is None:
         splits = [DEFAULT_SPLIT]
@@ -188,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
         splits = options.split or [split for split in splits_in(options.bank) if split != TRAIN] or [VALID]
     check(options, splits)
     bank = options.bank or default_bank(options.cache, Console(stderr=True))
-    console.print(f"encoder {pair.encoder_hash[:19]}… · {machine(pair)}", highlight=False)
+    console.print(f"encoder {pair.encoder_hash[:19]}… · {describe_machine(pair)}", highlight=False)
     tables: list[Table] = []
     for context in contexts(options, bank, splits, pair):
         for name in protocols_of(context.split, options.protocol):
@@ -202,7 +213,13 @@ def main(argv: list[str] | None = None) -> int:
     multi = (options.weights or WEIGHTS) / MULTI_FILE
     cost = multiply_adds(load_multi(multi)[0], pair.clip_samples)
     report = Report(
-        name, pair.encoder_hash, file_hash(multi), cost, machine(pair), as_typed(argv), tuple(tables)
+        name,
+        pair.encoder_hash,
+        file_hash(multi),
+        cost,
+        describe_machine(pair),
+        command_line(argv),
+        tuple(tables),
     )
     if options.json:
         write_report(options.json, report)

@@ -1,6 +1,6 @@
-"""What every protocol measures with: the encoders, one held-out split, its library, and mixtures heard once for all.
+"""The shared inputs of all protocols: the encoders, one held-out split, its library, and mixtures encoded once.
 
-Kim et al. 2022, section 5: 53 held-out instruments, five clips enrol each, the others are queries.
+Kim et al. 2022, section 5: 53 held-out instruments; five clips of each are enrolled, the others are queries.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from training.effects.chain import Effects
 from training.evaluation.distractors import DistractorPool
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
-from training.evaluation.mixtures import LabelledMixtures, encode_labelled, random_mixtures, rendered_mixtures
+from training.evaluation.mixtures import LabelledMixtures, encode_mixtures, random_mixtures, rendered_mixtures
 
 PAPER_LIBRARY = 53
 NUM_ENROLLED = 5
@@ -24,7 +24,7 @@ SIZES = (PAPER_LIBRARY, 1_000, 10_000)
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """One split, and what is asked of it. `sizes` None means those of `SIZES` that the data allow."""
+    """One split and the options of the run. With `sizes` None, the library sizes are those of `SIZES` that the data allow."""
 
     pair: EncoderPair
     own: ClipEmbeddings
@@ -42,12 +42,12 @@ class EvaluationContext:
 
     @cached_property
     def held(self) -> HeldOut:
-        """The paper's library: 53 of the split's instruments, or all where there are fewer."""
+        """The paper's library: 53 instruments of the split, or all if it has fewer."""
         size = min(PAPER_LIBRARY, len(self.own.instruments))
         return HeldOut(self.own.bank, choose_library(self.own.bank, size, self.seed), NUM_ENROLLED)
 
     @cached_property
-    def everyone(self) -> HeldOut:
+    def whole_split(self) -> HeldOut:
         """All instruments of the split."""
         return HeldOut(self.own.bank, tuple(range(len(self.own.instruments))), NUM_ENROLLED)
 
@@ -57,7 +57,7 @@ class EvaluationContext:
 
     @property
     def library_sizes(self) -> tuple[int, ...]:
-        """The asked-for ones, else those of `SIZES` there are instruments for; all of them where only the first is."""
+        """The given `sizes`; else the paper's library and all larger `SIZES` that the data allow, or the largest possible."""
         if self.sizes is not None:
             return tuple(sorted(set(self.sizes)))
         least = len(self.held.chosen)
@@ -70,12 +70,12 @@ class EvaluationContext:
 
     @cached_property
     def random(self) -> LabelledMixtures:
-        """Random mixtures of 2–9 of the library's instruments, levels within ±6 dB."""
-        return encode_labelled(self.pair, random_mixtures(self.held, self.num_mixtures, self.seed))
+        """Random mixtures of 2–9 library instruments, with levels within ±6 dB."""
+        return encode_mixtures(self.pair, random_mixtures(self.held, self.num_mixtures, self.seed))
 
     @cached_property
     def multitrack(self) -> LabelledMixtures | None:
-        """The rendered mixtures, where there are some. Raises TrainingError when strangers play in them."""
+        """The rendered mixtures, None if not given. Raises TrainingError if one of their instruments is not in the library."""
         if self.rendered is None:
             return None
-        return encode_labelled(self.pair, rendered_mixtures(self.held, self.rendered, self.num_mixtures))
+        return encode_mixtures(self.pair, rendered_mixtures(self.held, self.rendered, self.num_mixtures))

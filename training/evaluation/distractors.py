@@ -1,8 +1,9 @@
-"""Libraries of any size: the held-out instruments first, then distractors, drawn so that a larger library holds the smaller.
+"""Nested libraries of any size: the held-out instruments first, then distractors. A larger library contains the smaller ones.
 
-Kim et al. 2022 search among 53; a producer searches among thousands. Distractors are instruments of the data set, enrolled as
-the held-out ones are: the rest of their split, other held-out splits, training instruments; then single clips of training
-instruments, each standing as an instrument of its own. Near-duplicates of held-out instruments (their split group) stay out.
+Kim et al. 2022 search among 53 instruments; a producer searches among thousands. Distractors are enrolled in the same way as
+the held-out instruments, in this order: the rest of their split, other held-out splits, training instruments, and finally
+single clips of training instruments, each of which counts as an instrument. Near-duplicates of the held-out instruments (same
+split group) are left out.
 """
 
 from collections import Counter
@@ -19,17 +20,17 @@ from training.nlakh.dataset import TRAIN
 
 @dataclass(frozen=True)
 class Entry:
-    """One member of a library: clips `first … first + number - 1` of an instrument (place) of a split."""
+    """One member of a library: clips `first … first + number - 1` of the instrument at `place` in a split."""
 
     split: str
     place: int
     first: int
     number: int
-    kind: str  # how it is counted in words
+    kind: str  # the group it is counted under in table notes
 
 
 class DistractorPool:
-    """All that libraries around some held-out instruments can be made of, in order."""
+    """All possible library members around some held-out instruments, in the order in which libraries take them."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class DistractorPool:
         num_enrolled: int,
         seed: int,
     ) -> None:
-        """`others` are the data set's other splits, training last."""
+        """`others` are the other splits of the data set, with the training split last."""
         self._of_split = {view.split: view for view in (own, *others)}
         entries = [Entry(own.split, place, 0, num_enrolled, "held out") for place in chosen]
         rng = np.random.default_rng(seed)
@@ -55,19 +56,19 @@ class DistractorPool:
         return len(self.entries)
 
     def of_size(self, size: int) -> tuple[Entry, ...]:
-        """Raises TrainingError when there are not as many, or when `size` leaves held-out instruments out."""
+        """Return the first `size` entries. Raises TrainingError if there are too few, or if held-out ones would be left out."""
         least = sum(entry.kind == "held out" for entry in self.entries)
         if not least <= size <= len(self):
             limit = f"{least:,} to {len(self):,}"
             raise TrainingError(
-                f"a library of {size:,} cannot be made: the held-out instruments and all there is beside them allow {limit}",
+                f"a library of {size:,} cannot be made: the held-out instruments and their distractors allow {limit}",
                 value=size,
                 limit=limit,
             )
         return self.entries[:size]
 
     def embeddings(self, entries: Sequence[Entry]) -> Floats:
-        """`[entries, dim]`, each the normalised mean of its clips."""
+        """Return `[entries, dim]`: the normalised mean embedding of the clips of each entry."""
         out: list[Floats] = [np.empty(0, np.float32)] * len(entries)
         for split, number in {(entry.split, entry.number): None for entry in entries}:
             view = self._of_split[split]
@@ -83,13 +84,13 @@ class DistractorPool:
         return np.stack(out)
 
 
-def in_words(entries: Sequence[Entry]) -> str:
-    """`53 held out, 128 others of test-same, …`."""
+def describe_entries(entries: Sequence[Entry]) -> str:
+    """Return the counts by kind as text: `53 held out, 128 others of test-same, …`."""
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(entry.kind for entry in entries).items())
 
 
 def _rest(own: ClipEmbeddings, chosen: Sequence[int], number: int) -> list[Entry]:
-    """The split's other instruments, less near-duplicates of the chosen ones."""
+    """Return the other instruments of the split, without near-duplicates of the chosen ones."""
     groups = {own.instruments[place].group for place in chosen} - {None}
     return [
         Entry(own.split, place, 0, number, f"others of {own.split}")
@@ -104,7 +105,7 @@ def _whole(view: ClipEmbeddings, number: int) -> Iterator[Entry]:
 
 
 def _singles(view: ClipEmbeddings, num_enrolled: int) -> Iterator[Entry]:
-    """Each clip that enrolled nothing, as an instrument."""
+    """Yield every clip that is not used for enrollment, as an instrument of its own."""
     for place in range(len(view.instruments)):
         for clip in range(num_enrolled, view.bank.clips_per_instrument):
             yield Entry(view.split, place, clip, 1, "single clips of training instruments")

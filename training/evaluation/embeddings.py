@@ -1,7 +1,7 @@
-"""Embeddings of a data set's clips, computed when they are first asked for and kept beside the encoder's hash.
+"""Embeddings of a data set's clips, computed on first use and cached by encoder hash.
 
-Libraries of ten thousand instruments (`training/evaluation/distractors.py`) would take minutes to embed for every table;
-enrollment is the normalised mean of an instrument's clips (Kim et al. 2022, section 5.1).
+Libraries of ten thousand instruments (`training/evaluation/distractors.py`) would take minutes to embed for every table.
+Enrollment is the normalised mean of an instrument's clips (Kim et al. 2022, section 5.1).
 """
 
 import hashlib
@@ -25,13 +25,13 @@ Rows = NDArray[np.int64]
 
 
 def unit(vectors: Floats) -> Floats:
-    """`[…, dim]` brought to unit norm."""
+    """Scale `[…, dim]` to unit norm."""
     out: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
     return out
 
 
 def _kept_in(path: Path, shape: tuple[int, int]) -> Floats:
-    """The file as an array on disk; a new one of zeros where there is none, or a damaged one."""
+    """Open the file as a memory-mapped array; replace a missing or damaged file by zeros."""
     try:
         kept: Floats = np.lib.format.open_memmap(path, mode="r+")
         if kept.shape == shape and kept.dtype == np.float32:
@@ -44,7 +44,7 @@ def _kept_in(path: Path, shape: tuple[int, int]) -> Floats:
 class ClipEmbeddings:
     """The single encoder's view of one split: `split`, its `bank`, and an embedding for each of its clips.
 
-    `kept [clips, dim]` holds no unit vector where a clip was not embedded yet, or its writing was cut off.
+    A row of `kept [clips, dim]` has unit norm once its clip is embedded; rows that were never or only partly written do not.
     """
 
     def __init__(self, pair: EncoderPair, bank: Bank, kept: Floats | None = None) -> None:
@@ -55,9 +55,9 @@ class ClipEmbeddings:
 
     @classmethod
     def open(cls, pair: EncoderPair, folder: Path, split: str, cache: Path) -> "ClipEmbeddings":
-        """Those of a split of a data set, kept in `cache` unless it is a published copy, which has no checksums.
+        """Open a split of a data set, with embeddings cached in `cache`. Published copies have no checksums and no cache.
 
-        Raises TrainingError when there is no such split.
+        Raises TrainingError if there is no such split.
         """
         bank = Bank.open(folder, split)
         if not (folder / DATASET_FILE).exists():
@@ -73,7 +73,7 @@ class ClipEmbeddings:
         return self.bank.instruments
 
     def of_rows(self, rows: Rows) -> Floats:
-        """Embeddings of clips by row number: `[n]` → `[n, dim]`."""
+        """Return embeddings of clips by row number: `[n]` → `[n, dim]`."""
         norm = np.linalg.norm(self._kept[rows], axis=1)
         missing = np.unique(rows[~(np.abs(norm - 1) < 1e-3)])
         for start in range(0, len(missing), CHUNK):
@@ -82,10 +82,10 @@ class ClipEmbeddings:
         return np.array(self._kept[rows])
 
     def of_instruments(self, places: Sequence[int], first: int, last: int) -> Floats:
-        """Embeddings of clips `first … last - 1` of some instruments: `[instruments, clips, dim]`."""
+        """Return embeddings of clips `first … last - 1` of some instruments: `[instruments, clips, dim]`."""
         rows = np.asarray(places)[:, None] * self.bank.clips_per_instrument + np.arange(first, last)
         return self.of_rows(rows.ravel()).reshape(*rows.shape, -1)
 
     def enrolled(self, places: Sequence[int], num_clips: int) -> Floats:
-        """The library of some instruments, each from its first clips: `[instruments, dim]`."""
+        """Return a library of some instruments, each enrolled from its first `num_clips` clips: `[instruments, dim]`."""
         return unit(self.of_instruments(places, 0, num_clips).mean(axis=1))

@@ -1,6 +1,6 @@
-"""Failure cases as pictures: the mixtures whose instruments were ranked lowest, with who plays and what was named instead.
+"""Pictures of failure cases: the mixtures whose true instruments are ranked lowest.
 
-Each picture shows log-mel images: the mixture and its stems above, enrollment clips of the first hits below.
+Each picture shows log-mel spectrograms: the mixture and its stems above, enrollment clips of the first hits below.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from training.evaluation.ranking import rank_stems
 from training.evaluation.scoring import encode, search
 from training.mixing import Mixer
 
-HEARD, SHOWN = 128, 3  # mixtures to choose among, and the worst of them that are drawn
-MIN_STEMS, MAX_STEMS = 2, 4  # of more, a picture shows little
+NUM_MIXTURES, NUM_DRAWN = 128, 3  # random mixtures, and failures among them to draw
+MIN_STEMS, MAX_STEMS = 2, 4  # a picture of more stems would be hard to read
 HITS = 5
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One mixture: `wave [samples]`, `stems [stem, samples]`, the names of both kinds, ranks from 1."""
+    """One mixture: `wave [samples]`, `stems [stem, samples]`, and captions for its stems and its first hits."""
 
     wave: Floats
     stems: Floats
@@ -36,24 +36,24 @@ class Failure:
     hit_places: tuple[int, ...]
 
 
-def worst(context: EvaluationContext, number: int = SHOWN) -> list[Failure]:
-    """The mixtures, of some random ones, whose true instruments stand lowest in the library on average."""
+def lowest_ranked(context: EvaluationContext, number: int = NUM_DRAWN) -> list[Failure]:
+    """Return the random mixtures whose true instruments have the lowest mean rank in the library, lowest first."""
     held = context.held
     store = ClipStore(held, torch.device("cpu"))
     most = min(MAX_STEMS, len(held.chosen))
     mixer = Mixer(store, min(MIN_STEMS, most), most, GAIN_DB)
-    batch = mixer.draw(HEARD, torch.Generator().manual_seed(context.seed))
+    batch = mixer.draw(NUM_MIXTURES, torch.Generator().manual_seed(context.seed))
     wave, instrument = batch.wave.numpy(), batch.instrument.numpy()
     library = context.own.enrolled(held.chosen, NUM_ENROLLED)
     found = search(encode(context.pair, wave), library)
-    ranked = rank_stems(found, instrument)
-    mean_rank = (ranked.any_rank * ranked.stems).sum(axis=1) / ranked.stems.sum(axis=1)
+    stem_ranks = rank_stems(found, instrument)
+    mean_rank = (stem_ranks.any_rank * stem_ranks.stems).sum(axis=1) / stem_ranks.stems.sum(axis=1)
     out = []
     for row in np.argsort(-mean_rank, kind="stable")[:number]:
-        stems = ranked.stems[row]
+        stems = stem_ranks.stems[row]
         hits = np.argsort(-found.probability[row], kind="stable")[:HITS]
         names = [held.instruments[place].name for place in instrument[row][stems]]
-        ranks = ranked.any_rank[row][stems] + 1
+        ranks = stem_ranks.any_rank[row][stems] + 1
         out.append(
             Failure(
                 wave[row],
@@ -71,9 +71,9 @@ def _hit(name: str, place: int, played: Places) -> str:
 
 
 def draw(context: EvaluationContext, folder: Path) -> None:
-    """`failure-1-SPLIT.jpg` and following; of a hit its first enrollment clip is shown."""
+    """Draw `failure-1-SPLIT.jpg` and so on. A hit is shown by its first enrollment clip."""
     front_end = FrontEnd()
-    for number, failure in enumerate(worst(context), 1):
+    for number, failure in enumerate(lowest_ranked(context), 1):
         first = (
             np.asarray(context.held.chosen)[list(failure.hit_places)] * context.held.bank.clips_per_instrument
         )

@@ -1,6 +1,6 @@
-"""Held-out instruments as evaluation uses them: some clips enrol them, the others make queries.
+"""Held-out instruments, with their clips divided into enrollment clips and query clips.
 
-Kim et al. 2022, section 5: the library holds the held-out instruments; mixtures are drawn from clips that enrolled nothing.
+Kim et al. 2022, section 5: the library holds the held-out instruments; mixtures are made of their query clips only.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ Floats = NDArray[np.float32]
 
 
 def to_float(clips: NDArray[np.int16]) -> Floats:
-    """int16 samples → float32 in -1…1."""
+    """Convert int16 samples to float32 in -1…1."""
     return clips.astype(np.float32) / np.float32(32768)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Chosen instruments of a bank; clips `0…num_enrolled-1` of each are the library's, the rest are queries'.
+    """Chosen instruments of a bank. Clips `0…num_enrolled-1` of each are enrolled, the rest are queries.
 
-    As a `ClipSource` it shows the query clips of the chosen instruments only.
+    As a `ClipSource` it offers only the query clips of the chosen instruments.
     """
 
     bank: Bank
@@ -37,7 +37,7 @@ class HeldOut:
     def __post_init__(self) -> None:
         if not 1 <= self.num_enrolled < self.bank.clips_per_instrument:
             raise TrainingError(
-                f"{self.num_enrolled} enrollment clips leave no query clips of {self.bank.clips_per_instrument}",
+                f"{self.num_enrolled} enrollment clips leave no query clips: instruments have {self.bank.clips_per_instrument}",
                 value=self.num_enrolled,
                 limit=self.bank.clips_per_instrument - 1,
             )
@@ -48,7 +48,7 @@ class HeldOut:
 
     @property
     def family(self) -> NDArray[np.int64]:
-        """Index into FAMILIES per chosen instrument, -1 where unknown."""
+        """Index into FAMILIES for each chosen instrument, -1 if unknown."""
         names = [instrument.family for instrument in self.instruments]
         return np.array([FAMILIES.index(name) if name in FAMILIES else -1 for name in names])
 
@@ -58,7 +58,7 @@ class HeldOut:
 
     @property
     def instrument_of_clip(self) -> NDArray[np.int64]:
-        """Place in `instruments` of each query clip."""
+        """The index into `instruments` of each query clip."""
         return np.repeat(np.arange(len(self.chosen)), self.clips_per_instrument)
 
     @property
@@ -70,7 +70,7 @@ class HeldOut:
         return len(self.chosen) * self.clips_per_instrument
 
     def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]:
-        """Query clips `[n]` → int16 `[n, clip_samples]`."""
+        """Return query clips by index: `[n]` → int16 `[n, clip_samples]`."""
         place, clip = np.divmod(indices, self.clips_per_instrument)
         first = np.asarray(self.chosen)[place] * self.bank.clips_per_instrument
         return self.bank.rows(first + self.num_enrolled + clip)
@@ -80,7 +80,7 @@ class HeldOut:
 
 
 def choose_library(bank: Bank, size: int, seed: int) -> tuple[int, ...]:
-    """Places of `size` instruments: those the split marks as probes if there are as many, else drawn by seed."""
+    """Return the places of `size` instruments: the split's probes if it has exactly `size`, else a draw by `seed`."""
     probes = [place for place, instrument in enumerate(bank.instruments) if instrument.probe]
     if len(probes) == size:
         return tuple(probes)

@@ -1,6 +1,7 @@
-"""Protocol `lanes`: the lanes of the service's answer to fifteen seconds of one, two, three and five instruments.
+"""Protocol `lanes`: count and check the lanes of the service's answer to 15 s of one, two, three and five instruments.
 
-A user counts lanes, and an instrument that is named twice is one too many. Passages and answers are those of `served`.
+Users read one lane as one instrument, so a second lane for the same instrument is an error. Passages and answers come from
+`training/evaluation/served.py`.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ from training.evaluation.report import ReportRow, Table
 from training.evaluation.served import CLIPS, HITS, LaneHits, answer, encode_passages, lane_figures, lane_hits
 
 NAME = "lanes"
-NUMBERS = (1, 2, 3, 5)  # of instruments
-SHARE = 10  # one passage for so many of the mixtures of other protocols
+NUMBERS = (1, 2, 3, 5)  # instruments in a passage
+SHARE = 10  # one passage per ten mixtures of the other protocols
 
 
-def guess(playing: Places, num_instruments: int, rng: np.random.Generator) -> LaneHits:
-    """Blind: between one lane and nine, each with instruments drawn at random, no two with the same first."""
+def random_lanes(playing: Places, num_instruments: int, rng: np.random.Generator) -> LaneHits:
+    """Return 1–9 lanes of random instruments, the chance level; no two lanes share their first instrument."""
     most = min(MAX_INSTRUMENTS, num_instruments)
     first = rng.choice(num_instruments, rng.integers(1, most + 1), replace=False)
     rows = [
@@ -31,7 +32,7 @@ def guess(playing: Places, num_instruments: int, rng: np.random.Generator) -> La
 
 
 def figures(lanes: list[LaneHits], seed: int) -> dict[str, Estimate]:
-    """The figures of one row, with intervals over passages."""
+    """Return the figures of one table row, with intervals over passages."""
 
     def measure(weights: Values) -> dict[str, Values]:
         return lane_figures(lanes, weights)
@@ -40,7 +41,7 @@ def figures(lanes: list[LaneHits], seed: int) -> dict[str, Estimate]:
 
 
 def tables(context: EvaluationContext) -> Iterator[Table]:
-    """One table, a row for each number of instruments."""
+    """Yield one table with a row for each number of instruments."""
     held = context.held
     library = context.own.enrolled(held.chosen, NUM_ENROLLED)
     count = max(2, context.num_mixtures // SHARE)
@@ -48,18 +49,16 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     rows = []
     for number in (number for number in NUMBERS if number <= len(held.chosen)):
         encoded, playing = encode_passages(context, [number] * count)
-        blind = [guess(places, len(library), rng) for places in playing]
+        chance = [random_lanes(places, len(library), rng) for places in playing]
         found = [
             lane_hits(answer(slots, library, context.pair.presence_threshold), places)
             for slots, places in zip(encoded, playing, strict=True)
         ]
         name = f"{number} instrument{'s' * (number > 1)}"
         rows += [ReportRow(name, figures(found, context.seed))]
-        rows += [ReportRow(f"{name} · chance", figures(blind, context.seed), True)]
+        rows += [ReportRow(f"{name} · chance", figures(chance, context.seed), True)]
     seconds = CLIPS * held.clip_samples / context.pair.sample_rate
-    note = (
-        f"{count} passages a row of {seconds:g} s, library of {len(library)} from {NUM_ENROLLED} clips each"
-    )
+    note = f"{count} passages of {seconds:g} s in each row; library of {len(library)}, {NUM_ENROLLED} clips enrolled each"
     title = "lanes of the service's answer, by number of instruments"
     yield Table(
         NAME, context.split, NAME, title, (note, "chance: 1–9 lanes of random instruments"), tuple(rows)

@@ -1,9 +1,9 @@
 """The paper's metrics: equal error rate for verification; F1 and mean average precision for retrieval, macro and weighted.
 
-Kim et al. 2022, section 5. Conventions: relevance and scores are matrices `[mixture, instrument]`; an average is taken over the
-instruments (columns) that occur at least once, `macro` evenly, `weighted` by how often they occur, as scikit-learn does.
-All but the equal error rate take `weights [resample, mixture]`, how often each mixture counts, and give one value a resample:
-`training/evaluation/bootstrap.py` asks for hundreds at once.
+Kim et al. 2022, section 5. Relevance and scores are matrices `[mixture, instrument]`. Averages run over the instruments
+(columns) that occur at least once: `macro` counts them evenly, `weighted` by frequency, as in scikit-learn. All metrics except
+the equal error rate take `weights [resample, mixture]`, the count of each mixture, and return one value for each resample,
+because `training/evaluation/bootstrap.py` measures hundreds of resamples at once.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from sklearn.metrics import roc_curve
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
-Values = NDArray[np.float64]  # one a resample
+Values = NDArray[np.float64]  # [resample]
 
 
 def equal_error_rate(target: Bools, score: Floats) -> float:
-    """Where false-accept and false-reject rate meet, by linear interpolation between the two nearest thresholds.
+    """Return the rate at which false accepts equal false rejects, interpolated between the two nearest thresholds.
 
     Args:
-        target: `[trials]`, True for trials of the same instrument; both kinds must occur.
-        score: `[trials]`, higher is more alike.
+        target: `[trials]`, True for trials of the same instrument. Both values must occur.
+        score: `[trials]`, higher for more similar sounds.
     """
     if target.all() or not target.any():
         raise ValueError("an equal error rate needs trials of both kinds")
     false_accept, true_accept, _ = roc_curve(target, score, drop_intermediate=False)
-    gap = (1 - true_accept) - false_accept  # false reject - false accept, falling
+    gap = (1 - true_accept) - false_accept  # false rejects - false accepts, decreasing
     after = int(np.argmax(gap <= 0))
     before = max(after - 1, 0)
     span = gap[before] - gap[after]
@@ -36,12 +36,12 @@ def equal_error_rate(target: Bools, score: Floats) -> float:
 
 
 def unit_weights(number: int) -> Values:
-    """Weights that count each of `number` mixtures once: `[1, number]`."""
+    """Return weights `[1, number]` that count each mixture once."""
     return np.ones((1, number))
 
 
 def ratio(part: NDArray[np.generic], whole: NDArray[np.generic], weights: Values) -> Values:
-    """Σ part over Σ whole, both `[mixture]`: `[resample]`; NaN where the whole is nothing."""
+    """Return Σ part / Σ whole `[resample]` of values `[mixture]`; NaN where Σ whole is zero."""
     with np.errstate(invalid="ignore", divide="ignore"):
         out: Values = (weights @ part.astype(np.float64)) / (weights @ whole.astype(np.float64))
     return out
@@ -56,7 +56,7 @@ class Averages:
 
 
 def _averaged(value: Values, support: Values) -> Averages:
-    """Average `value [resample, class]` over the classes with `support` in the resample."""
+    """Average `value [resample, class]` over the classes with nonzero `support` in the resample."""
     total = support.sum(axis=1)
     return Averages(
         (value * (support > 0)).sum(axis=1) / (support > 0).sum(axis=1), (value * support).sum(axis=1) / total
@@ -64,13 +64,13 @@ def _averaged(value: Values, support: Values) -> Averages:
 
 
 def f1(true: Bools, predicted: Bools, weights: Values) -> Averages:
-    """F1 of sets `[mixture, class]`."""
+    """Return the F1 of predicted sets `[mixture, class]`, averaged over classes."""
     both, either = weights @ (true & predicted), weights @ (true.astype(np.float64) + predicted)
     return _averaged(2 * both / np.maximum(either, 1e-12), weights @ true)
 
 
 def mean_average_precision(true: Bools, score: Floats, weights: Values) -> Averages:
-    """Average precision of each class's ranking of the mixtures, `[mixture, class]`, averaged over classes."""
+    """Return the average precision with which each class ranks the mixtures, averaged over classes (`[mixture, class]`)."""
     precision = np.stack(
         [_average_precision(true[:, place], score[:, place], weights) for place in range(true.shape[1])],
         axis=1,
@@ -79,7 +79,7 @@ def mean_average_precision(true: Bools, score: Floats, weights: Values) -> Avera
 
 
 def _average_precision(true: Bools, score: Floats, weights: Values) -> Values:
-    """Σ (recall gained at a threshold · precision there) over the distinct thresholds of `score [mixture]`."""
+    """Return Σ (recall gain · precision) over the distinct thresholds of `score [mixture]`."""
     order = np.argsort(-score, kind="stable")
     starts = _first_of_equals(score[order])
     weighed = weights[:, order]
@@ -91,12 +91,12 @@ def _average_precision(true: Bools, score: Floats, weights: Values) -> Values:
 
 
 def _first_of_equals(ordered: Floats) -> NDArray[np.int64]:
-    """Where each run of equal values begins."""
+    """Return the index at which each run of equal values begins."""
     return np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
 def auroc(target: Bools, score: Floats, weights: Values) -> Values:
-    """Probability that a target's score is above another's, ties half, for `[trial]` and `weights [resample, trial]`."""
+    """Return P(score of a target > score of a non-target), ties counted half: `[trial]`, `weights [resample, trial]`."""
     order = np.argsort(score, kind="stable")
     starts = _first_of_equals(score[order])
     targets = np.add.reduceat(weights[:, order] * target[order], starts, axis=1)  # [resample, distinct score]
@@ -108,7 +108,7 @@ def auroc(target: Bools, score: Floats, weights: Values) -> Values:
 
 
 def to_families(instruments: Bools, family: NDArray[np.int64], num_families: int) -> Bools:
-    """Map sets of instruments `[mixture, instrument]` to sets of families; instruments of family -1 take no part."""
+    """Map sets of instruments `[mixture, instrument]` to sets of families; instruments of family -1 are ignored."""
     out = np.zeros((len(instruments), num_families), dtype=bool)
     for column, index in enumerate(family):
         if index >= 0:

@@ -1,6 +1,6 @@
-"""Labelled mixtures for the multi encoder: random, three-part and rendered ones and single clips.
+"""Labelled mixtures for the multi encoder: random, three-part and rendered mixtures, and single clips.
 
-Kim et al. 2022, section 5.2: random mixtures of 2–9 from clips that enrolled nothing, and rendered multi-track ones.
+Kim et al. 2022, section 5.2: random mixtures of 2–9 query clips, and rendered multi-track excerpts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,26 +25,26 @@ GAIN_DB = 6.0
 CHUNK = 32
 
 Places = NDArray[np.int64]
-Batch = tuple[Floats, Places]  # wave [n, samples]; instrument [n, stem], a place in the library or ABSENT
+Batch = tuple[Floats, Places]  # wave [n, samples]; instrument [n, stem]: place in the library, or ABSENT
 
 
 @dataclass(frozen=True)
 class LabelledMixtures:
-    """Encoded mixtures, and `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
+    """Encoded mixtures and their labels `instrument [K, stem]`: the place in the library of each stem, or ABSENT."""
 
     encoded: EncodedMixtures
     instrument: Places
 
     def true(self, num_instruments: int) -> Bools:
-        """Mark the instruments of each mixture: `[K, num_instruments]`."""
+        """Return the instruments of each mixture as a mask `[K, num_instruments]`."""
         out = np.zeros((len(self.instrument), num_instruments), dtype=bool)
         row, stem = np.nonzero(self.instrument != ABSENT)
         out[row, self.instrument[row, stem]] = True
         return out
 
 
-def encode_labelled(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixtures:
-    """Encode all mixtures with the multi encoder."""
+def encode_mixtures(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixtures:
+    """Encode all batches with the multi encoder; return one set of labelled mixtures."""
     rows = [(encode(pair, wave), instrument) for wave, instrument in batches]
     encoded = EncodedMixtures(
         np.concatenate([part.embedding for part, _ in rows]),
@@ -57,7 +57,7 @@ def encode_labelled(pair: EncoderPair, batches: Iterator[Batch]) -> LabelledMixt
 def random_mixtures(
     held: HeldOut, number: int, seed: int, *, gain_db: float = GAIN_DB, effects: Effects | None = None
 ) -> Iterator[Batch]:
-    """Random mixtures of 2–9 of the held-out instruments; with `effects` on stems and mixtures."""
+    """Yield random mixtures of 2–9 held-out instruments; `effects`, if given, process stems and mixtures."""
     store = ClipStore(held, torch.device("cpu"))
     most = min(MAX_INSTRUMENTS, len(held.chosen))
     mixer = Mixer(store, min(MIN_INSTRUMENTS, most), most, gain_db, effects)
@@ -68,7 +68,7 @@ def random_mixtures(
 
 
 def part_mixtures(held: HeldOut, parts: Sequence[Sequence[int]], number: int, seed: int) -> Iterator[Batch]:
-    """Mixtures with exactly one instrument of each part; `parts` hold places in `held.chosen`, stems stand in their order."""
+    """Yield mixtures of one instrument of each part. `parts` hold places in `held.chosen`; stems are in the order of parts."""
     rng = np.random.default_rng(seed)
     for start in range(0, number, CHUNK):
         size = min(CHUNK, number - start)
@@ -81,17 +81,17 @@ def part_mixtures(held: HeldOut, parts: Sequence[Sequence[int]], number: int, se
 
 
 def rendered_mixtures(held: HeldOut, bank: Bank, number: int) -> Iterator[Batch]:
-    """The first mixtures of a rendered data set, the sums of their stems.
+    """Yield the first `number` mixtures of a rendered data set, each the sum of its stems.
 
-    Raises TrainingError when one of its instruments is not in the library.
+    Raises TrainingError if one of its instruments is not in the library.
     """
     place_of = {instrument.id: place for place, instrument in enumerate(held.instruments)}
-    strange = [instrument.id for instrument in bank.instruments if instrument.id not in place_of]
-    if strange:
+    unknown = [instrument.id for instrument in bank.instruments if instrument.id not in place_of]
+    if unknown:
         raise TrainingError(
-            f"{len(strange)} of {len(bank.instruments)} instruments of the rendered mixtures, {strange[0]} among them, are not "
-            f"in the library of {len(place_of)}: render the library's alone (showme data render multi --probes)",
-            value=strange[0],
+            f"{len(unknown)} of {len(bank.instruments)} instruments of the rendered mixtures, such as {unknown[0]}, are not in "
+            f"the library of {len(place_of)}: render its instruments only (showme data render multi --probes)",
+            value=unknown[0],
             limit=len(place_of),
         )
     places = np.array([place_of[instrument.id] for instrument in bank.instruments])
@@ -107,7 +107,7 @@ def rendered_mixtures(held: HeldOut, bank: Bank, number: int) -> Iterator[Batch]
 
 
 def single_clips(held: HeldOut, number: int, seed: int) -> Iterator[Batch]:
-    """Query clips alone, drawn without replacement: mixtures of one."""
+    """Yield single query clips, drawn without replacement, as mixtures of one instrument."""
     order = np.random.default_rng(seed).permutation(held.num_clips)[:number]
     for start in range(0, len(order), CHUNK):
         rows = order[start : start + CHUNK]

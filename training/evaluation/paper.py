@@ -1,7 +1,8 @@
 """Protocol `paper`: Table 2 of Kim et al. 2022 on 53 held-out instruments.
 
-Random mixtures of 2–9 and rendered ones; the library enrolled from one clip an instrument, as published, and from five;
-the rule as published (`paper`: every slot retrieves its nearest instrument), and the answer of the service (`served`).
+Mixtures are random (2–9 instruments) or rendered. The library enrolls one clip of each instrument, as published, or five. Two
+retrieval rules are compared: the published one (`paper`: every slot retrieves its nearest instrument) and that of the service
+(`served`).
 """
 
 from collections.abc import Iterator
@@ -19,15 +20,15 @@ from training.evaluation.report import ReportRow, Table
 from training.evaluation.scoring import chance_answers, concatenate, search_all
 
 NAME = "paper"
-NEEDS = "rendered mixtures: none are given for this split (--mixtures)"
+NEEDS = "skipped: no rendered mixtures given for this split (--mixtures)"
 
 
 def table_2(
     true: Bools, found: Bools, score: Floats, family: NDArray[np.int64], weights: Values
 ) -> dict[str, Values]:
-    """The columns of Table 2 and the error in the number of instruments, all `[mixture, instrument]`, `[resample]` each.
+    """Return the columns of Table 2 and the count error, `[resample]` each, from matrices `[mixture, instrument]`.
 
-    The family columns are left out where no instrument's family is known.
+    If no family is known, the family columns are left out.
     """
     averages = {}
     if (family >= 0).any():
@@ -43,15 +44,15 @@ def table_2(
 def rows(
     labelled: LabelledMixtures, library: Floats, family: NDArray[np.int64], seed: int
 ) -> tuple[ReportRow, ...]:
-    """Chance, and each way of searching one library."""
+    """Return the chance row and one row for each retrieval rule."""
     true = labelled.true(len(library))
     counts = (MIN_INSTRUMENTS, MAX_INSTRUMENTS)
-    blind = concatenate(chance_answers(labelled.encoded, len(library), counts, seed))
-    ours = concatenate(search_all(labelled.encoded, library))
+    chance = concatenate(chance_answers(labelled.encoded, len(library), counts, seed))
+    answers = concatenate(search_all(labelled.encoded, library))
     cases = {
-        "chance": (blind.named, blind.highest),
-        "paper (every slot)": (ours.published(), ours.highest),
-        "served": (ours.named, ours.probability),
+        "chance": (chance.named, chance.highest),
+        "paper (every slot)": (answers.published(), answers.highest),
+        "served": (answers.named, answers.probability),
     }
     out = []
     for name, (found, score) in cases.items():
@@ -64,14 +65,16 @@ def rows(
 
 
 def tables(context: EvaluationContext) -> Iterator[Table]:
-    """Random and rendered mixtures, each against libraries of one and of five clips an instrument."""
+    """Yield tables of random and rendered mixtures, each with libraries of one and of five clips per instrument."""
     kinds = {"random": context.random}
     if context.multitrack is not None:
         kinds["rendered"] = context.multitrack
     for kind, labelled in kinds.items():
         for clips in (1, NUM_ENROLLED):
             library = context.own.enrolled(context.held.chosen, clips)
-            title = f"{kind} mixtures, library of {len(library)} from {clips} clip{'s' * (clips > 1)} each"
+            title = (
+                f"{kind} mixtures, library of {len(library)}, {clips} clip{'s' * (clips > 1)} enrolled each"
+            )
             note = f"{len(labelled.encoded):,} mixtures of {_sizes(labelled)}; chance: random cosines, 2–9 slots present"
             found = rows(labelled, library, context.held.family, context.seed)
             yield Table(NAME, context.split, f"{kind}-{clips}", title, (note,), found)

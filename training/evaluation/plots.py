@@ -1,6 +1,6 @@
-"""The plots of an evaluation, small files: embeddings by t-SNE, families confused, recall against size and number.
+"""Plots of an evaluation as small files: t-SNE of embeddings, family confusion, recall by library size and by mixture size.
 
-Kim et al. 2022, Fig. 4 (t-SNE of training and held-out instruments); the others show what the tables say.
+The t-SNE follows Kim et al. 2022, Fig. 4 (training and held-out instruments); the other plots show figures of the tables.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,27 +20,27 @@ from training.nlakh.dataset import TRAIN
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN_INSTRUMENTS, SHOWN_CLIPS = 53, 12  # of each panel of the t-SNE
-MIN_SHOWN = 8  # clips; fewer make no picture
+SHOWN_INSTRUMENTS, SHOWN_CLIPS = 53, 12  # in each panel of the t-SNE
+MIN_SHOWN = 8  # clips needed for a t-SNE
 DPI, JPEG_QUALITY = 80, 60
 RECALLS = ("recall_any_1", "recall_any_5", "recall_any_10", "recall_own_1", "recall_own_5", "recall_own_10")
 
 
 def check() -> None:
-    """Raises TrainingError where matplotlib is not installed."""
+    """Raise TrainingError if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise TrainingError("--plots needs matplotlib: pip install matplotlib", limit="matplotlib")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty picture of so many inches."""
+    """Return an empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """As a small file, the same bytes each time: PNG for drawings, JPEG for images."""
+    """Save a small file, reproducible to the byte: PNG for drawings, JPEG for spectrograms."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".jpg":
         figure.savefig(path, dpi=DPI, pil_kwargs={"quality": JPEG_QUALITY})
@@ -49,7 +49,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
 
 def embeddings(context: EvaluationContext, folder: Path) -> None:
-    """`tsne-SPLIT.png`: clips of training and of held-out instruments, a colour an instrument."""
+    """Draw `tsne-SPLIT.png`: clips of training and of held-out instruments, one colour per instrument."""
     figure = new_figure(9, 4.5)
     views = [view for view in context.others if view.split == TRAIN] + [context.own]
     shown = {view.split: _sample(view, context) for view in views}
@@ -65,7 +65,7 @@ def embeddings(context: EvaluationContext, folder: Path) -> None:
 
 
 def _sample(view: ClipEmbeddings, context: EvaluationContext) -> Floats:
-    """Embeddings of some clips of some instruments, `[instruments, clips, dim]`."""
+    """Return embeddings of some clips of some instruments, `[instruments, clips, dim]`."""
     if view is context.own:
         places: Sequence[int] = context.held.chosen
     else:
@@ -75,11 +75,13 @@ def _sample(view: ClipEmbeddings, context: EvaluationContext) -> Floats:
 
 
 def _project(vectors: Floats, seed: int) -> Floats:
-    """`[n, dim]` → `[n, 2]`."""
+    """Project `[n, dim]` to `[n, 2]` by t-SNE."""
     from sklearn.manifold import TSNE
 
     if len(vectors) < MIN_SHOWN:
-        raise TrainingError(f"{len(vectors)} clips make no t-SNE", value=len(vectors), limit=MIN_SHOWN)
+        raise TrainingError(
+            f"{len(vectors)} clips are too few for a t-SNE", value=len(vectors), limit=MIN_SHOWN
+        )
     perplexity = min(30.0, len(vectors) / 4)
     flat: Floats = TSNE(
         metric="cosine", init="random", perplexity=perplexity, random_state=seed
@@ -88,7 +90,7 @@ def _project(vectors: Floats, seed: int) -> Floats:
 
 
 def figures(report: Report, folder: Path) -> None:
-    """What the tables of kind `confusion`, `sizes` and `numbers` show."""
+    """Draw the tables of kind `confusion`, `sizes` and `numbers`."""
     draw = {"confusion": confusion, "sizes": recall_by_size, "numbers": recall_by_number}
     for table in report.tables:
         if table.kind in draw:
@@ -96,7 +98,7 @@ def figures(report: Report, folder: Path) -> None:
 
 
 def confusion(table: Table, folder: Path) -> None:
-    """`confusion-SPLIT.png`: rows are true families, columns those that the own slots retrieve."""
+    """Draw `confusion-SPLIT.png`: rows are true families, columns the families that the own slots retrieve."""
     figure = new_figure(5.5, 5)
     panel = figure.subplots()
     names = [row.name for row in table.rows]
@@ -122,7 +124,7 @@ def confusion(table: Table, folder: Path) -> None:
 
 
 def recall_by_size(table: Table, folder: Path) -> None:
-    """`recall-size-SPLIT.png`: the dry mixtures of the first condition, and chance."""
+    """Draw `recall-size-SPLIT.png`: recall of the dry mixtures by library size, and chance."""
     dry = [row for row in table.rows if "·" in row.name and row.name.endswith("±6 dB")]
     chance = [row for row in table.rows if row.is_chance]
     size = [int(row.name.partition(" ")[0].replace(",", "")) for row in dry]
@@ -132,7 +134,7 @@ def recall_by_size(table: Table, folder: Path) -> None:
 
 
 def recall_by_number(table: Table, folder: Path) -> None:
-    """`recall-number-SPLIT.png`."""
+    """Draw `recall-number-SPLIT.png`: recall by the number of instruments in the mixture."""
     number = [int(row.name.partition(" ")[0]) for row in table.rows]
     lines = {name: [row.figures[name].value for row in table.rows] for name in RECALLS}
     _lines(number, lines, "instruments in the mixture", folder / f"recall-number-{table.split}.png")

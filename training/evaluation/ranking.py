@@ -1,8 +1,8 @@
-"""How far down a library each true stem is found, by any slot and by the slot that is its own; then figures over mixtures.
+"""Ranks of the true stems in a library, by any slot and by their own slot, and figures over mixtures.
 
-Two rankings, since a mixture of five cannot have five instruments at rank one: *any slot* ranks by the library's
-posterior over all slots, *own slot* by the slot that is matched with the stem: slots and stems are matched one to one so that
-the cosines to the true instruments are highest in sum, as in permutation-invariant training (Kim et al. 2022, section 3.2).
+There are two rankings because the five instruments of a mixture cannot all have rank one. *Any slot* ranks by the library's
+posterior over all slots. *Own slot* ranks by the slot matched with the stem: the matching is one to one and maximises the sum
+of cosines to the true instruments, as in permutation-invariant training (Kim et al. 2022, section 3.2).
 """
 
 from collections.abc import Iterable
@@ -23,15 +23,15 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class StemRanks:
-    """Of K mixtures and their stems `[K, stem]`; a stem without a slot of its own is ranked last and resembles nothing."""
+    """Ranks of the stems `[K, stem]` of K mixtures. A stem without a slot is ranked last, with resemblance -1."""
 
     instrument: Ints  # place in the library, ABSENT where there is no stem
-    any_rank: Ints  # 0 is the first place; equal scores count against the true instrument
+    any_rank: Ints  # 0 is the top; ties count against the true instrument
     own_rank: Ints
-    own_nearest: Ints  # the instrument that the own slot retrieves, ABSENT where there is no slot
-    resemblance: Floats  # of the own slot: its highest cosine to an instrument that was left in the library
+    own_nearest: Ints  # the instrument that the own slot retrieves, ABSENT without a slot
+    resemblance: Floats  # highest cosine of the own slot to an instrument that was not removed
     found: Ints  # [K] size of the retrieved set
-    right: Ints  # [K] of them that play
+    right: Ints  # [K] instruments of that set that play
 
     @property
     def stems(self) -> Bools:
@@ -39,7 +39,7 @@ class StemRanks:
 
 
 def own_slots(cosine: Floats, instrument: Ints) -> Ints:
-    """The slot matched with each stem: `cosine [K, slots, instruments]`, `instrument [K, stem]` → `[K, stem]`, or ABSENT."""
+    """Match a slot with each stem: `cosine [K, slots, instruments]`, `instrument [K, stem]` → `[K, stem]`, or ABSENT."""
     out = np.full(instrument.shape, ABSENT)
     for row, played in enumerate(instrument):
         stems = np.flatnonzero(played != ABSENT)
@@ -49,10 +49,10 @@ def own_slots(cosine: Floats, instrument: Ints) -> Ints:
 
 
 def rank_stems(answers: LibraryAnswers, instrument: Ints, removed: Bools | None = None) -> StemRanks:
-    """Compare answers with who plays.
+    """Rank the true stems in the answers.
 
-    `removed [K, stem]` marks stems whose instrument counts as not in the library that this mixture is held against; it matters
-    for `resemblance` alone.
+    `removed [K, stem]` marks stems whose instrument counts as removed from the mixture's library; only `resemblance` depends
+    on it.
     """
     is_stem = instrument != ABSENT
     place = np.where(is_stem, instrument, 0)
@@ -78,7 +78,7 @@ def rank_stems(answers: LibraryAnswers, instrument: Ints, removed: Bools | None 
 
 
 def _missing(instrument: Ints, removed: Bools, num_instruments: int) -> Bools:
-    """The instruments of the removed stems `[K, stem]`: `[K, num_instruments]`."""
+    """Return a mask `[K, num_instruments]` of the instruments of the removed stems `[K, stem]`."""
     out = np.zeros((len(instrument), num_instruments), dtype=bool)
     row, stem = np.nonzero(removed & (instrument != ABSENT))
     out[row, instrument[row, stem]] = True
@@ -86,7 +86,7 @@ def _missing(instrument: Ints, removed: Bools, num_instruments: int) -> Bools:
 
 
 def _rank(score: Floats, place: Ints) -> Ints:
-    """How many others score at least as high: `score [K, stem, instruments]`, `place [K, stem]` → `[K, stem]`."""
+    """Count the others that score at least as high: `score [K, stem, instruments]`, `place [K, stem]` → `[K, stem]`."""
     own = np.take_along_axis(score, place[:, :, None], axis=2)
     rank: Ints = (score >= own).sum(axis=2) - 1
     return rank
@@ -95,7 +95,7 @@ def _rank(score: Floats, place: Ints) -> Ints:
 def rank_all_stems(
     parts: Iterable[LibraryAnswers], instrument: Ints, removed: Bools | None = None
 ) -> StemRanks:
-    """`rank_stems` for answers that come in chunks."""
+    """Apply `rank_stems` to answers in chunks; return all ranks together."""
     rows, start = [], 0
     for part in parts:
         here = slice(start, start + len(part.probability))
@@ -106,28 +106,28 @@ def rank_all_stems(
     )
 
 
-def recall(ranked: StemRanks, weights: Values) -> dict[str, Values]:
-    """R@k by any slot and by the own slot, over all stems."""
+def recall(ranks: StemRanks, weights: Values) -> dict[str, Values]:
+    """Return R@k over all stems, by any slot and by the own slot."""
     out = {}
-    for name, rank in (("any", ranked.any_rank), ("own", ranked.own_rank)):
+    for name, rank in (("any", ranks.any_rank), ("own", ranks.own_rank)):
         for k in DEPTHS:
-            hits = ((rank < k) & ranked.stems).sum(axis=1)
-            out[f"recall_{name}_{k}"] = ratio(hits, ranked.stems.sum(axis=1), weights)
+            hits = ((rank < k) & ranks.stems).sum(axis=1)
+            out[f"recall_{name}_{k}"] = ratio(hits, ranks.stems.sum(axis=1), weights)
     return out
 
 
-def sets(ranked: StemRanks, weights: Values) -> dict[str, Values]:
-    """F1 of each mixture's retrieved set, and the error in the number of instruments, averaged over mixtures."""
-    size = ranked.stems.sum(axis=1)
+def set_scores(ranks: StemRanks, weights: Values) -> dict[str, Values]:
+    """Return the F1 of the retrieved set and the error in its size, averaged over mixtures."""
+    size = ranks.stems.sum(axis=1)
     each = np.ones(len(size))
     return {
-        "set_f1": ratio(2 * ranked.right / (ranked.found + size), each, weights),
-        "count_error": ratio(np.abs(ranked.found - size), each, weights),
+        "set_f1": ratio(2 * ranks.right / (ranks.found + size), each, weights),
+        "count_error": ratio(np.abs(ranks.found - size), each, weights),
     }
 
 
-def absence(ranked: StemRanks, removed: Bools, weights: Values) -> dict[str, Values]:
-    """AUROC of "not in the library": does the own slot's resemblance tell the `removed [K, stem]` from those left in?"""
-    mixture, stem = np.nonzero(ranked.stems)
+def absence(ranks: StemRanks, removed: Bools, weights: Values) -> dict[str, Values]:
+    """Return the AUROC with which resemblance separates stems in the library from `removed [K, stem]` ones."""
+    mixture, stem = np.nonzero(ranks.stems)
     is_in = ~removed[mixture, stem]
-    return {"absence_auroc": auroc(is_in, ranked.resemblance[mixture, stem], weights[:, mixture])}
+    return {"absence_auroc": auroc(is_in, ranks.resemblance[mixture, stem], weights[:, mixture])}

@@ -1,6 +1,6 @@
-"""Protocol `real`: recorded instruments, which no sound font made, alone and mixed.
+"""Protocol `real`: retrieve recorded instruments, which no SoundFont rendered, alone and mixed.
 
-Kim et al. 2022 ask for more realistic data in section 6. Alone, a clip is searched by the single encoder, and by the multi
+Kim et al. 2022 ask for more realistic data in section 6. A clip alone is searched by the single encoder, and by the multi
 encoder as a mixture of one.
 """
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
-from training.evaluation.distractors import in_words
+from training.evaluation.distractors import describe_entries
 from training.evaluation.metrics import Floats, Values
 from training.evaluation.mixtures import (
     MAX_INSTRUMENTS,
     MIN_INSTRUMENTS,
     LabelledMixtures,
-    encode_labelled,
+    encode_mixtures,
     single_clips,
 )
 from training.evaluation.ranking import StemRanks, rank_all_stems, recall
@@ -28,7 +28,7 @@ SPLIT = "test-recorded"
 
 
 def tables(context: EvaluationContext) -> Iterator[Table]:
-    """The split's own library, and a thousand where there are as many."""
+    """Yield one table with the two smallest library sizes that the data allow."""
     clips = context.own.of_instruments(
         context.held.chosen, NUM_ENROLLED, context.own.bank.clips_per_instrument
     )  # [instruments, clips, dim]
@@ -40,7 +40,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     )
     conditions = {
         "alone, single encoder": alone,
-        "alone, multi encoder": encode_labelled(
+        "alone, multi encoder": encode_mixtures(
             context.pair, single_clips(context.held, context.num_mixtures, context.seed)
         ),
         "mixed": context.random,
@@ -49,7 +49,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     for size in context.library_sizes[:2]:
         entries = context.distractors.of_size(size)
         library = context.distractors.embeddings(entries)
-        notes.append(f"{size:,}: {in_words(entries)}")
+        notes.append(f"{size:,}: {describe_entries(entries)}")
         for name, labelled in conditions.items():
             rows += _rows(context, f"{size:,} · {name}", labelled, library)
     title = f"recorded instruments, alone and in random mixtures of 2–{min(MAX_INSTRUMENTS, len(clips))}"
@@ -59,8 +59,8 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
 def _rows(
     context: EvaluationContext, name: str, labelled: LabelledMixtures, library: Floats
 ) -> list[ReportRow]:
-    blind = chance_answers(labelled.encoded, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), context.seed)
-    chance = rank_all_stems(blind, labelled.instrument)
+    random = chance_answers(labelled.encoded, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), context.seed)
+    chance = rank_all_stems(random, labelled.instrument)
     found = rank_all_stems(search_all(labelled.encoded, library), labelled.instrument)
     return [
         ReportRow(f"{name} · chance", _figures(chance, context.seed), True),
@@ -68,8 +68,8 @@ def _rows(
     ]
 
 
-def _figures(ranked: StemRanks, seed: int) -> dict[str, Estimate]:
+def _figures(ranks: StemRanks, seed: int) -> dict[str, Estimate]:
     def measure(weights: Values) -> dict[str, Values]:
-        return recall(ranked, weights)
+        return recall(ranks, weights)
 
-    return estimate(measure, len(ranked.found), seed)
+    return estimate(measure, len(ranks.found), seed)

@@ -1,6 +1,6 @@
-"""What evaluation gives: tables of figures with intervals, kept as JSON and shown on the terminal.
+"""Reports of an evaluation: tables of figures with intervals, stored as JSON and printed to the terminal.
 
-Kim et al. 2022, Table 2, is the model: one row a method, and chance beside it.
+The tables follow Kim et al. 2022, Table 2: one row per method, and a row for chance.
 """
 
 import json
@@ -29,7 +29,7 @@ COLUMNS = {
     "recall_own_1": "R@1 own slot",
     "recall_own_5": "R@5 own slot",
     "recall_own_10": "R@10 own slot",
-    "ranked_10": "in first ten",
+    "ranked_10": "in top ten",
     "set_f1": "set F1",
     "count_error": "count error",
     "absence_auroc": "AUROC not in library",
@@ -39,7 +39,7 @@ COLUMNS = {
     "open_5": "top-5, own slot",
     "open_any_5": "top-5, any slot",
     "lane_1": "found first",
-    "lane_5": "found in five",
+    "lane_5": "found in top five",
     "lane_right": "lanes right",
     "eer": "EER",
     "eer_pooled": "EER pooled",
@@ -50,7 +50,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One method or condition; `is_chance` marks what blind guessing gives."""
+    """The figures of one method or condition; `is_chance` marks the chance level."""
 
     name: str
     figures: Mapping[str, Estimate]
@@ -59,7 +59,7 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a protocol on a split; `kind` is what plots and pages know it by, `notes` say how it was measured."""
+    """One table of a protocol on a split. Plots and pages find it by `kind`; `notes` state how it was measured."""
 
     protocol: str
     split: str
@@ -70,15 +70,15 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The figures that some row has, in order of appearance."""
+        """Names of all figures that occur in a row, in order of appearance."""
         return tuple({name: None for row in self.rows for name in row.figures})
 
 
 @dataclass(frozen=True)
 class Report:
-    """All tables of one run, and what they were measured with: `name` of the weights' folder, hashes of both files.
+    """All tables of one run, with the name of the weights' folder and the hashes of both weight files.
 
-    `multiply_adds` are the multi encoder's for a window of five seconds.
+    `multiply_adds` is the cost of the multi encoder for a window of five seconds.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Report:
 
 
 def cell(figure: Estimate | None) -> str:
-    """`.694 (.671–.713)`; errors of counting, which exceed one, keep two places."""
+    """Format an estimate, as in `.694 (.671–.713)`; values above one keep two decimals."""
     if figure is None:
         return ""
     return _short(figure.value) + (
@@ -106,7 +106,7 @@ def _short(value: float) -> str:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """With the notes below."""
+    """Print the table with its notes below."""
     shown = RichTable(
         title=f"{table.protocol} · {table.split} · {table.title}", title_justify="left", title_style="bold"
     )
@@ -130,7 +130,7 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """Raises TrainingError when the file is missing or holds no report."""
+    """Read a report. Raises TrainingError if the file is missing or holds no report."""
     try:
         raw = json.loads(path.read_text())
         return Report(**raw | {"tables": tuple(_table(row) for row in raw["tables"])})

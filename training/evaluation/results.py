@@ -1,4 +1,4 @@
-"""Writes docs/RESULTS.md from the reports of `showme evaluate`: every table, rows of several encoders beside each other.
+"""Write docs/RESULTS.md from the reports of `showme evaluate`: all tables, with the encoders side by side.
 
 python -m training.evaluation.results JSON… --out docs/RESULTS.md
 """
@@ -14,30 +14,34 @@ from training.evaluation.report import COLUMNS, Report, Table, cell, read_report
 
 HEAD = """# Results
 
-Written by `make evaluate`; nothing here is typed by hand. Every instrument was held out: none was heard in training. Brackets
-bound 95 % of bootstrap resamples (of mixtures; of instruments for error rates).
+`make evaluate` writes this page. All instruments were held out of training. Brackets give 95 % bootstrap intervals, over
+mixtures (over instruments for error rates).
 
-- *served*, *any slot*: the ranking, the set that is named and the lanes that `POST /v1/queries` answers, by the same functions
-  (`index/retrieval.py`). Older reports call a row *posterior*: the same ranking, with as many named as presence sums to.
-- *paper*: instruments are ranked by the highest cosine over slots, as published, and each slot retrieves its nearest.
-- *own slot*: each stem's instrument is ranked by the slot that is matched with it, one to one.
-- *lanes*: an instrument that two lanes name is found once, and the second lane is not right; the count error is of lanes.
-- *not in library*: a random half of each mixture's instruments is taken out of the library it meets, and the AUROC says how
-  well the highest cosine of a stem's own slot tells stems whose instrument is there from stems whose instrument was taken out.
+- *served*, *any slot*: the ranking, the retrieved set and the lanes that `POST /v1/queries` returns, computed by the same
+  functions (`index/retrieval.py`). Older reports have a row *posterior*: the same ranking, with the set size given by the sum
+  of presences.
+- *paper*: the published rule. Instruments are ranked by their highest cosine over slots; each slot retrieves its nearest
+  instrument.
+- *own slot*: the instrument of each stem is ranked by the slot matched with the stem. The matching is one to one.
+- *lanes*: if two lanes name the same instrument, it is found once and the second lane counts as wrong. The count error is of
+  lanes.
+- *not in library*: a random half of each mixture's instruments is removed from its library. The AUROC states how well the
+  highest cosine of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was
+  removed.
 """
 LEFT_TO_PLOTS = ("confusion",)
 
-Named = tuple[str, Table]  # a report's name, one of its tables
+NamedTable = tuple[str, Table]  # name of the report, one of its tables
 
 
 def page(reports: Sequence[Report], plots: Path | None, out: Path) -> str:
-    """The whole page; `plots` is the folder of PNG files, linked from where `out` lies."""
-    lines = [HEAD, *_measured_with(reports)]
-    together: dict[tuple[str, str, str], list[Named]] = {}
+    """Return the page as Markdown. Links to the pictures in the folder `plots` are relative to the page `out`."""
+    lines = [HEAD, *_encoder_table(reports)]
+    together: dict[tuple[str, str, str], list[NamedTable]] = {}
     for report in reports:
         for table in report.tables:
             together.setdefault((table.split, table.protocol, table.kind), []).append((report.name, table))
-    by_split: dict[str, list[list[Named]]] = {}
+    by_split: dict[str, list[list[NamedTable]]] = {}
     for (split, _, kind), found in together.items():
         if kind not in LEFT_TO_PLOTS:
             by_split.setdefault(split, []).append(found)
@@ -47,9 +51,9 @@ def page(reports: Sequence[Report], plots: Path | None, out: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _measured_with(reports: Sequence[Report]) -> list[str]:
+def _encoder_table(reports: Sequence[Report]) -> list[str]:
     lines = [
-        "| encoders | sha256 of single, of multi | multiply-adds a window | command | on |",
+        "| encoders | sha256 of single, of multi | multiply-adds per window | command | machine |",
         "|---|---|---|---|---|",
     ]
     for report in reports:
@@ -59,8 +63,8 @@ def _measured_with(reports: Sequence[Report]) -> list[str]:
     return lines
 
 
-def _table(found: Sequence[Named]) -> list[str]:
-    """One Markdown table of all reports' rows; their names are a column where there are several, chance stands once."""
+def _table(found: Sequence[NamedTable]) -> list[str]:
+    """Return one Markdown table of all reports; several reports get a column of names and share the rows of chance."""
     first = found[0][1]
     several = len(found) > 1
     columns = tuple({name: None for _, table in found for name in table.columns})
@@ -91,7 +95,7 @@ def _pictures(split: str, plots: Path | None, out: Path) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("reports", type=Path, nargs="+", metavar="JSON")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="where showme evaluate drew")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="folder of plots by showme evaluate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     options = parser.parse_args(argv)
     text = page([read_report(path) for path in options.reports], options.plots, options.out)

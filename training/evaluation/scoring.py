@@ -1,8 +1,8 @@
-"""From mixtures and a library to scores: the only place where the evaluation says how a library is searched.
+"""Search a library with encoded mixtures. All protocols search through this module.
 
-The ranking and the set named are those of `index/retrieval.py`, which the service runs. The rule of Kim et al. 2022,
-section 3.3 stands beside them: each slot retrieves its nearest instrument, and an instrument's score is its highest cosine.
-Every protocol encodes its mixtures by `encode` and searches by `search`; `chance_answers` gives the chance level.
+`search` computes two kinds of answer. The ranking and the named set come from `index/retrieval.py`, as in the service. The
+rule of Kim et al. 2022, section 3.3 is for comparison: each slot retrieves its nearest instrument, and the score of an
+instrument is its highest cosine. `chance_answers` gives the chance level.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.metrics import Bools, Floats
 
-CHUNK = 32  # mixtures whose cosines to a whole library are in memory at a time
+CHUNK = 32  # mixtures searched at a time: limits the cosines in memory
 
 
 @dataclass(frozen=True)
 class EncodedMixtures:
     """The multi encoder's output for K mixtures of one window: `embedding [K, slots, dim]`, `presence [K, slots]`.
 
-    `threshold` is the least presence of a slot that the encoder's checkpoint lets the service believe.
+    `threshold` is the presence threshold in the encoder's checkpoint.
     """
 
     embedding: Floats
@@ -33,16 +33,16 @@ class EncodedMixtures:
         return len(self.presence)
 
     def part(self, rows: slice) -> "EncodedMixtures":
-        """Some of the mixtures."""
+        """Return some of the mixtures."""
         return EncodedMixtures(self.embedding[rows], self.presence[rows], self.threshold)
 
 
 @dataclass(frozen=True)
 class LibraryAnswers:
-    """A library's answer to K mixtures.
+    """The answers of a library to K mixtures.
 
-    `probability [K, instruments]` ranks as served, `named [K, instruments]` marks the set that is named as served; `cosine
-    [K, slots, instruments]` is of the slots as they come.
+    `probability [K, instruments]` gives the served ranking and `named [K, instruments]` marks the served set. `cosine
+    [K, slots, instruments]` is the similarity of all slots, used or not.
     """
 
     probability: Floats
@@ -56,19 +56,19 @@ class LibraryAnswers:
         return highest
 
     def published(self) -> Bools:
-        """R of section 3.3: the instruments that are nearest to some slot, `[K, instruments]`."""
+        """Return the set R of section 3.3: the nearest instrument of every slot, as a mask `[K, instruments]`."""
         found = np.zeros(self.probability.shape, dtype=bool)
         np.put_along_axis(found, self.cosine.argmax(axis=2), True, axis=1)
         return found
 
 
 def encode(pair: EncoderPair, wave: Floats) -> EncodedMixtures:
-    """Encode `wave [K, samples]`, each one window."""
+    """Encode `wave [K, samples]`, one window each."""
     return EncodedMixtures(*pair.encode(wave), pair.presence_threshold)
 
 
 def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
-    """Search `library [instruments, dim]`, embeddings of unit norm, as the service does."""
+    """Search `library [instruments, dim]`, of unit norm, as the service does."""
     probability = np.zeros((len(encoded), len(library)), np.float32)
     named = np.zeros(probability.shape, dtype=bool)
     for row in range(len(encoded)):
@@ -80,7 +80,7 @@ def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
 
 
 def search_all(encoded: EncodedMixtures, library: Floats) -> Iterator[LibraryAnswers]:
-    """`search` for `CHUNK` mixtures at a time, in order."""
+    """Apply `search` to `CHUNK` mixtures at a time, in order."""
     for start in range(0, len(encoded), CHUNK):
         yield search(encoded.part(slice(start, start + CHUNK)), library)
 
@@ -88,7 +88,7 @@ def search_all(encoded: EncodedMixtures, library: Floats) -> Iterator[LibraryAns
 def chance_answers(
     like: EncodedMixtures, num_instruments: int, counts: tuple[int, int], seed: int
 ) -> Iterator[LibraryAnswers]:
-    """Blind answers, in chunks too: random cosines, and as many instruments named as `counts` allow, drawn evenly."""
+    """Yield random answers in chunks: random cosines, and a named set whose size is uniform in the range `counts`."""
     rng = np.random.default_rng(seed)
     num_slots = like.presence.shape[1]
     for start in range(0, len(like), CHUNK):
@@ -101,7 +101,7 @@ def chance_answers(
 
 
 def concatenate(parts: Iterator[LibraryAnswers]) -> LibraryAnswers:
-    """All answers in one: for libraries of some dozens."""
+    """Join chunks of answers; meant for libraries of a few dozen instruments."""
     rows = list(parts)
     names = [item.name for item in fields(LibraryAnswers)]
     return LibraryAnswers(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))

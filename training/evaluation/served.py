@@ -1,7 +1,7 @@
-"""Protocol `served`: fifteen seconds of 2–9 instruments, encoded, ranked and named by the functions that the service runs.
+"""Protocol `served`: measure the answers of `POST /v1/queries` to 15 s of 2–9 instruments.
 
-Kim et al. 2022, section 5.2 measure windows of five seconds. A user sends more, and gets the library's ranking, the set
-that is named and one lane a track (`index/retrieval.py`): these figures are of what `POST /v1/queries` answers.
+Kim et al. 2022, section 5.2 measure windows of five seconds. Users send longer audio and get a ranking of the library, the
+named set and one lane per track. The protocol runs the same functions as the service (`index/retrieval.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
 from models.posterior import library_posterior
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
-from training.evaluation.distractors import in_words
+from training.evaluation.distractors import describe_entries
 from training.evaluation.held_out import HeldOut, to_float
 from training.evaluation.metrics import Bools, Floats, Values, mean_average_precision, ratio
 from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
@@ -22,16 +22,16 @@ from training.evaluation.report import ReportRow, Table
 from training.mixing import active_rms
 
 NAME = "served"
-CLIPS = 3  # of each instrument, one after the other
-SHARE = 4  # one passage for so many of the mixtures of other protocols: each has five windows
-HITS = 5
-DEPTH = 10  # of the ranking
-SIZES = 2  # libraries: the smallest and the next
+CLIPS = 3  # clips of each instrument in a passage, one after the other
+SHARE = 4  # one passage per four mixtures of the other protocols: a passage has five windows
+HITS = 5  # of each lane
+DEPTH = 10  # of the library ranking
+SIZES = 2  # number of libraries: the two smallest
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One query: `wave [samples]`, and the places in the library of the instruments that play."""
+    """One query: `wave [samples]`, and `playing`, the places in the library of its instruments."""
 
     wave: Floats
     playing: Places
@@ -39,21 +39,21 @@ class Passage:
 
 @dataclass(frozen=True)
 class LaneHits:
-    """The lanes of an answer: the places of each lane's first hits, `hits [lanes, 5]`, and the instruments that play."""
+    """The lanes of an answer: places of the first hits `[lanes, 5]`, and the places of the instruments that play."""
 
     hits: Places
     playing: Places
 
     @property
     def figures(self) -> tuple[int, int, int, int]:
-        """Instruments found first and in five, instruments that play, lanes; an instrument counts once."""
+        """Numbers of instruments found by a first hit, found by any of five, playing (each counts once); number of lanes."""
         first, five = np.unique(self.hits[:, :1]), np.unique(self.hits)
         found = [int(np.isin(self.playing, places).sum()) for places in (first, five)]
         return found[0], found[1], len(self.playing), len(self.hits)
 
 
 def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIPS) -> Iterator[Passage]:
-    """One passage for each of `numbers`: so many instruments within ±6 dB, each playing `clips` clips in a row."""
+    """Yield a passage of `number` instruments for each `number` of `numbers`, at levels within ±6 dB, `clips` clips long."""
     for number, rng in zip(numbers, np.random.default_rng(seed).spawn(len(numbers)), strict=True):
         playing = rng.choice(len(held.chosen), number, replace=False)
         every = np.tile(np.arange(held.clips_per_instrument), (number, 1))
@@ -66,17 +66,17 @@ def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIP
 
 
 def answer(slots: QuerySlots, library: Floats, threshold: float) -> Retrieval:
-    """Answer a query as `POST /v1/queries` does in its default mode, from a library `[instruments, dim]`."""
+    """Answer a query from a library `[instruments, dim]`, as `POST /v1/queries` does in its default mode."""
     return retrieve(slots, lambda embedding: embedding @ library.T, threshold)
 
 
 def lane_hits(found: Retrieval, playing: Places) -> LaneHits:
-    """The lanes of an answer, ready to be counted."""
+    """Return the first hits of each lane of an answer."""
     return LaneHits(np.argsort(-found.cosine, axis=1, kind="stable")[:, :HITS], playing)
 
 
 def lane_figures(lanes: Sequence[LaneHits], weights: Values) -> dict[str, Values]:
-    """Shares of the instruments found, of the lanes that name one, and the mean error in the number of lanes."""
+    """Return recall by lanes, their precision (`lane_right`), and the mean error in their number."""
     first, five, playing, number = np.array([one.figures for one in lanes]).T
     return {
         "lane_1": ratio(first, playing, weights),
@@ -87,38 +87,38 @@ def lane_figures(lanes: Sequence[LaneHits], weights: Values) -> dict[str, Values
 
 
 @dataclass(frozen=True)
-class Answered:
-    """All answers of one row: `score [K, instruments]`, `named [K, instruments]`, and the lanes."""
+class ServedAnswers:
+    """The answers to K passages: `score [K, instruments]`, the mask `named [K, instruments]`, and the lanes of each."""
 
     score: Floats
     named: Bools
     lanes: tuple[LaneHits, ...]
 
 
-def figures(answered: Answered, num_candidates: int, seed: int) -> dict[str, Estimate]:
-    """Figures over queries; average precision over the first `num_candidates` instruments, which may play."""
-    number = len(answered.lanes)
-    true = np.zeros(answered.score.shape, dtype=bool)
-    for row, lanes in enumerate(answered.lanes):
+def figures(answers: ServedAnswers, num_candidates: int, seed: int) -> dict[str, Estimate]:
+    """Return figures over passages; average precision covers the first `num_candidates` instruments, which may play."""
+    number = len(answers.lanes)
+    true = np.zeros(answers.score.shape, dtype=bool)
+    for row, lanes in enumerate(answers.lanes):
         true[row, lanes.playing] = True
-    size, right = true.sum(axis=1), (true & answered.named).sum(axis=1)
-    order = np.argsort(-answered.score, axis=1, kind="stable")[:, :DEPTH]
+    size, right = true.sum(axis=1), (true & answers.named).sum(axis=1)
+    order = np.argsort(-answers.score, axis=1, kind="stable")[:, :DEPTH]
     found = np.take_along_axis(true, order, axis=1).sum(axis=1)
     held = slice(0, num_candidates)
 
     def measure(weights: Values) -> dict[str, Values]:
-        precision = mean_average_precision(true[:, held], answered.score[:, held], weights)
+        precision = mean_average_precision(true[:, held], answers.score[:, held], weights)
         return {
             "map_macro": precision.macro,
             "ranked_10": ratio(found, size, weights),
-            "set_f1": ratio(2 * right / (answered.named.sum(axis=1) + size), np.ones(number), weights),
-        } | lane_figures(answered.lanes, weights)
+            "set_f1": ratio(2 * right / (answers.named.sum(axis=1) + size), np.ones(number), weights),
+        } | lane_figures(answers.lanes, weights)
 
     return estimate(measure, number, seed)
 
 
-def blind(playing: Sequence[Places], num_instruments: int, seed: int) -> Answered:
-    """Chance: a random ranking; two to nine lanes, each of random instruments, and as many named."""
+def random_answers(playing: Sequence[Places], num_instruments: int, seed: int) -> ServedAnswers:
+    """Return answers at the chance level: a random ranking, two to nine lanes of random hits, and as many named."""
     rng = np.random.default_rng(seed)
     score = rng.random((len(playing), num_instruments), dtype=np.float32)
     rank = np.argsort(np.argsort(-score, axis=1), axis=1)
@@ -128,15 +128,15 @@ def blind(playing: Sequence[Places], num_instruments: int, seed: int) -> Answere
         LaneHits(rng.permuted(np.tile(np.arange(num_instruments), (int(k), 1)), axis=1)[:, :HITS], places)
         for k, places in zip(count[:, 0], playing, strict=True)
     )
-    return Answered(score, rank < count, lanes)
+    return ServedAnswers(score, rank < count, lanes)
 
 
 def other_rankings(
-    encoded: Sequence[QuerySlots], served: Answered, library: Floats, threshold: float
-) -> dict[str, Answered]:
-    """Two rankings that are not served: by the highest cosine to a track, and by the posterior over the tracks.
+    encoded: Sequence[QuerySlots], served: ServedAnswers, library: Floats, threshold: float
+) -> dict[str, ServedAnswers]:
+    """Return two rankings for comparison: by the highest cosine to a track, and by the posterior over tracks.
 
-    Lanes are the served ones, and as many instruments are named.
+    The lanes and the number of named instruments are the served ones.
     """
     found = [answer(slots, library, threshold) for slots in encoded]
     scores = {
@@ -148,24 +148,24 @@ def other_rankings(
     for name, rows in scores.items():
         score = np.stack(rows)
         rank = np.argsort(np.argsort(-score, axis=1, kind="stable"), axis=1, kind="stable")
-        out[name] = Answered(score, rank < count, served.lanes)
+        out[name] = ServedAnswers(score, rank < count, served.lanes)
     return out
 
 
-def ours(
+def served_answers(
     encoded: Sequence[QuerySlots], playing: Sequence[Places], library: Floats, threshold: float
-) -> Answered:
-    """The service's answers."""
+) -> ServedAnswers:
+    """Return the answers that the service gives."""
     found = [answer(slots, library, threshold) for slots in encoded]
     named = np.zeros((len(found), len(library)), dtype=bool)
     for row, one in enumerate(found):
         named[row, one.named] = True
     lanes = tuple(lane_hits(one, places) for one, places in zip(found, playing, strict=True))
-    return Answered(np.stack([one.score for one in found]), named, lanes)
+    return ServedAnswers(np.stack([one.score for one in found]), named, lanes)
 
 
 def tables(context: EvaluationContext) -> Iterator[Table]:
-    """One table: chance and the service, in a library of the held-out instruments and in a larger one."""
+    """Yield one table: chance, the service and two other rankings, in the two smallest libraries."""
     most = min(MAX_INSTRUMENTS, len(context.held.chosen))
     numbers = np.resize(
         np.arange(min(MIN_INSTRUMENTS, most), most + 1), max(2, context.num_mixtures // SHARE)
@@ -175,25 +175,25 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     for size in context.library_sizes[:SIZES]:
         entries = context.distractors.of_size(size)
         library = context.distractors.embeddings(entries)
-        notes.append(f"{size:,}: {in_words(entries)}")
+        notes.append(f"{size:,}: {describe_entries(entries)}")
         threshold = context.pair.presence_threshold
-        served = ours(encoded, playing, library, threshold)
-        cases = {"chance": blind(playing, size, context.seed), "served": served}
+        served = served_answers(encoded, playing, library, threshold)
+        cases = {"chance": random_answers(playing, size, context.seed), "served": served}
         cases |= other_rankings(encoded, served, library, threshold)
-        for name, answered in cases.items():
-            estimates = figures(answered, len(context.held.chosen), context.seed)
+        for name, answers in cases.items():
+            estimates = figures(answers, len(context.held.chosen), context.seed)
             rows.append(ReportRow(f"{size:,} · {name}", estimates, name == "chance"))
     seconds = CLIPS * context.held.clip_samples / context.pair.sample_rate
     notes.append(
         f"{len(numbers)} passages of {seconds:g} s, {numbers.min()}–{numbers.max()} instruments each; "
-        f"{NUM_ENROLLED} clips enrolled"
+        f"{NUM_ENROLLED} clips enrolled each"
     )
-    yield Table(NAME, context.split, NAME, "the answer of the service", tuple(notes), tuple(rows))
+    yield Table(NAME, context.split, NAME, "answers of the service", tuple(notes), tuple(rows))
 
 
 def encode_passages(
     context: EvaluationContext, numbers: Sequence[int], clips: int = CLIPS
 ) -> tuple[list[QuerySlots], list[Places]]:
-    """The slots of one passage for each of `numbers`, and the instruments that play in it."""
+    """Return the slots of a passage for each of `numbers`, and the instruments that play in each passage."""
     found = list(passages(context.held, numbers, context.seed, clips))
     return [encode_samples(context.pair, one.wave)[0] for one in found], [one.playing for one in found]

@@ -1,7 +1,8 @@
-"""Protocol `verify`: is this clip of that instrument? Equal error rates of the single encoder.
+"""Protocol `verify`: equal error rates of the single encoder for the question whether a clip is of an instrument.
 
-Kim et al. 2022, section 5.1, after Shi et al. 2022: five clips enrol, 20 trials of the instrument and 20 of others; averaged
-over instruments and pooled. On rendered clips, and on single notes as they were sampled, which is what Shi et al. measured.
+Kim et al. 2022, section 5.1, after Shi et al. 2022: five clips are enrolled, then tried with 20 clips of the instrument and 20
+of others. Rates are averaged over instruments, and pooled. Clips are rendered phrases, or single sampled notes as in Shi et
+al.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,21 +20,24 @@ from training.evaluation.metrics import Floats, Values, equal_error_rate, ratio,
 from training.evaluation.report import ReportRow, Table
 
 NAME = "verify"
-NUM_TRIALS = 20  # of the target, and as many of others
+NUM_TRIALS = 20  # of the target, and of other instruments
 MIN_TARGETS = 2
-MAX_NOTES = 64  # of an instrument, drawn from those there are
+MAX_NOTES = 64  # of an instrument, drawn at random
 
 
 def verification(embeddings: Sequence[Floats], seed: int) -> dict[str, Estimate]:
-    """Error rates and nearest-instrument accuracy from each instrument's clips `[clips ≥ 1, dim]`.
+    """Return error rates and nearest-instrument accuracy from each instrument's clips `[clips ≥ 1, dim]`.
 
-    The first five enrol, or all but one where there are fewer than six; an instrument of one clip is tried as another only.
+    The first five clips are enrolled, or all but one if there are fewer than six. An instrument of one clip is only an
+    impostor.
     """
     rng = np.random.default_rng(seed)
     enrolled = [min(NUM_ENROLLED, len(clips) - 1) for clips in embeddings]
     targets = [place for place, number in enumerate(enrolled) if number]
     if len(targets) < MIN_TARGETS:
-        message = f"verification needs {MIN_TARGETS} instruments of two clips, {len(targets)} are given"
+        message = (
+            f"verification needs {MIN_TARGETS} instruments with two clips or more, {len(targets)} are given"
+        )
         raise TrainingError(message, value=len(targets), limit=MIN_TARGETS)
     library = unit(np.stack([embeddings[place][: enrolled[place]].mean(axis=0) for place in targets]))
     rates, trials, nearest = [], [], []
@@ -64,7 +68,7 @@ def _one_trial(clips: Floats, enrolled: int, rng: np.random.Generator) -> Floats
 
 
 def notes_of(instrument: SampledInstrument, pair: EncoderPair, rng: np.random.Generator) -> Floats:
-    """Embeddings of its notes, each padded with silence to a clip: `[notes, dim]`, in random order."""
+    """Return embeddings of an instrument's notes, each zero-padded to a clip: `[notes, dim]`, in random order."""
     notes = list(instrument.sampled_notes(pair.sample_rate))
     chosen = [notes[place] for place in rng.permutation(len(notes))[:MAX_NOTES]]
     clips = np.zeros((len(chosen), pair.clip_samples), np.float32)
@@ -74,9 +78,9 @@ def notes_of(instrument: SampledInstrument, pair: EncoderPair, rng: np.random.Ge
 
 
 def single_notes(context: EvaluationContext) -> Iterator[tuple[str, list[Floats]]]:
-    """Each source of notes by name, and its notes' embeddings: the split's instruments where it has some.
+    """Yield the name of each source of notes and the note embeddings of its instruments that belong to the split.
 
-    A source that knows none of them is taken whole, unless the data set has some of it on another side.
+    A source that shares no instrument with any split of the data set is used whole.
     """
     own = {item.id for item in context.own.instruments}
     known = own | {item.id for view in context.others for item in view.instruments}
@@ -92,15 +96,15 @@ def single_notes(context: EvaluationContext) -> Iterator[tuple[str, list[Floats]
 
 
 def tables(context: EvaluationContext) -> Iterator[Table]:
-    """A row for the rendered clips and one for each source of single notes, as far as it has two instruments."""
-    clips = context.own.of_instruments(context.everyone.chosen, 0, context.own.bank.clips_per_instrument)
+    """Yield one table: a row for the rendered clips, and one for each source of single notes with two instruments or more."""
+    clips = context.own.of_instruments(context.whole_split.chosen, 0, context.own.bank.clips_per_instrument)
     rows: list[ReportRow] = []
-    notes = [] if context.notes else ["single notes: no source of them is given (--notes)"]
+    notes = [] if context.notes else ["single notes: no source given (--notes)"]
     for name, embeddings in [("rendered clips", list(clips)), *single_notes(context)]:
         counts = [len(item) for item in embeddings if len(item) > 1]
         if len(counts) < MIN_TARGETS:
             notes.append(
-                f"{name}: {len(counts)} instruments of {context.split} have two, {MIN_TARGETS} are needed"
+                f"{name}: {len(counts)} instruments of {context.split} have two clips or more, {MIN_TARGETS} are needed"
             )
             continue
         chance = {"eer": Estimate(0.5), "top1": Estimate(1 / len(counts)), "eer_pooled": Estimate(0.5)}
@@ -108,7 +112,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
             ReportRow(name, verification(embeddings, context.seed)),
             ReportRow(f"{name} · chance", chance, True),
         ]
-        encoded = f"{len(counts)} instruments of {min(counts)} to {max(counts)}"
-        notes.append(f"{name}: {encoded}, {min(NUM_ENROLLED, max(counts) - 1)} enrol at most")
+        summary = f"{len(counts)} instruments with {min(counts)} to {max(counts)} clips"
+        notes.append(f"{name}: {summary}, at most {min(NUM_ENROLLED, max(counts) - 1)} enrolled")
     title = "equal error rate of the single encoder"
     yield Table(NAME, context.split, NAME, title, tuple(notes), tuple(rows))

@@ -69,7 +69,7 @@ def test_effects_occur_as_often_as_asked() -> None:
 
 
 def one_after_the_other(wave: Tensor, row: int, each: Chain) -> Tensor:
-    """The slow twin: apply the effects to one item, one after the other, each by its own function."""
+    """Reference: apply the effects to one item, one after the other, each by its own function."""
     drawn = each.draw(ITEMS, generator(4)).select(torch.tensor([row]))
     samples = wave.shape[1]
     for name, p in drawn.parameters.items():

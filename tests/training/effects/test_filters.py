@@ -69,7 +69,7 @@ def test_a_band_beyond_the_sample_rate_stays_within_it() -> None:
 
 
 def test_the_impulse_responses_equal_a_filter_that_runs_over_the_samples() -> None:
-    """The slow twin: scipy's second-order sections, one sample after the other."""
+    """Reference: scipy's second-order sections, one sample after the other."""
     wave = noise(4)
     drawn = Equaliser(gain_db=(-12, 12)).draw(4, torch.Generator().manual_seed(1))
     cutoff = torch.tensor([500.0, 1500.0, 4000.0, 7000.0])

@@ -1,4 +1,4 @@
-"""Training with effects: they change what is learned, and rendered mixtures get none."""
+"""Training with effects: they change the trained weights, and rendered mixtures get none."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ ON = [
 
 
 def train(kind: str, single: Path, out: Path, *overrides: str) -> dict[str, torch.Tensor]:
-    """The weights after training."""
+    """Train and return the weights."""
     if kind == "single":
         return load_file(train_tiny_single(out, *overrides))
     return load_file(train_tiny_multi(single, out, *overrides))

@@ -1,4 +1,4 @@
-"""A data set on disk with several splits for the evaluation's tests: instruments of tones, two to a family or none."""
+"""A data set on disk with several splits for the evaluation's tests. Its instruments are tones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ CLIP_SAMPLES = 80_000
 def tones(
     split: str, number: int, clips: int, first: int, clip_samples: int = CLIP_SAMPLES
 ) -> tuple[np.ndarray, list[DatasetInstrument]]:
-    """Clips int16 `[number · clips, samples]` and instruments numbered from `first`; the last two are near-duplicates."""
+    """Return int16 clips `[number · clips, samples]` and instruments numbered from `first`; the last two share a group."""
     small = SmallBank(number, clips, clip_samples=clip_samples, split=split)
     rows = [
         replace(
@@ -34,7 +34,7 @@ def tones(
 def write_splits(
     folder: Path, sizes: dict[str, tuple[int, int]], clip_samples: int = CLIP_SAMPLES
 ) -> Dataset:
-    """`sizes[split]` are instruments and clips of each; probes are the first instruments, all but the last."""
+    """Write splits of `sizes[split]` (instruments, clips of each); all instruments but the last of a split are probes."""
     parts: list[Dataset] = []
     for split, (number, clips) in sizes.items():
         first = 1 + sum(len(part.instruments) for part in parts)

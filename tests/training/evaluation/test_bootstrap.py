@@ -1,4 +1,4 @@
-"""Bootstrap intervals: they hold the truth about as often as they say, and the same seed draws the same."""
+"""Bootstrap intervals cover the true value at the stated rate, and the same seed draws the same resamples."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""`showme evaluate` from its arguments to tables, JSON, plots and the page; what cannot be measured is one clear line."""
+"""`showme evaluate` from its arguments to tables, JSON, plots and the page; an impossible request gives one clear line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,7 +174,7 @@ def test_missing_weights_are_one_line(
 
 
 def test_the_command_is_told_without_paths_of_this_machine(tmp_path: Path) -> None:
-    assert command.as_typed(["--bank", str(tmp_path / "single"), "--seed", "1"]) == (
+    assert command.command_line(["--bank", str(tmp_path / "single"), "--seed", "1"]) == (
         "showme evaluate --bank single --seed 1"
     )
 
@@ -183,9 +183,9 @@ def test_query_clips_enrol_nothing(bank_folder: Path) -> None:
     bank = Bank.open(bank_folder, "valid")
     held = HeldOut(bank, (2, 5), num_enrolled=4)
     enrolled = {bank.rows([7 * place + clip])[0].tobytes() for place in (2, 5) for clip in range(4)}
-    asked = {clip.tobytes() for clip in held.rows(np.arange(held.num_clips))}
-    assert (len(enrolled), len(asked)) == (8, 6)
-    assert not enrolled & asked
+    requested = {clip.tobytes() for clip in held.rows(np.arange(held.num_clips))}
+    assert (len(enrolled), len(requested)) == (8, 6)
+    assert not enrolled & requested
     assert held.rows(np.array([4]))[0].tobytes() == bank.rows([7 * 5 + 5])[0].tobytes()
 
 
@@ -200,7 +200,7 @@ def test_impossible_demands_are_named(bank_folder: Path) -> None:
 def validation(
     presence: Sequence[float], shown: Sequence[int], playing: Sequence[int], num_passages: int = 8
 ) -> release.Validation:
-    """Passages of one window with a slot for each of `shown`, embedded as the library has it; `playing` plays."""
+    """Return passages of one window: a slot equal to the library embedding of each of `shown`, while `playing` plays."""
     library = np.eye(7, dtype=np.float32)
     slots = QuerySlots(library[list(shown)][None], np.array([presence], np.float32))
     return release.Validation([slots] * num_passages, [np.array(playing)] * num_passages, library)
@@ -212,7 +212,7 @@ def test_the_threshold_separates_true_slots_from_others() -> None:
 
 
 def test_right_first_hits_of_tracks_decide_what_is_close() -> None:
-    """Wrong hits and slots that are not believed do not count; one right hit in twenty may be called far."""
+    """Wrong hits and slots below the threshold do not count; one right hit in twenty may be called far."""
     height = np.linspace(0.2, 0.6, 41, dtype=np.float32)
     encoded = []
     for value in height:

@@ -1,4 +1,4 @@
-"""The cost of an encoder is counted as its layers say."""
+"""The multiply-adds of an encoder equal the sum over its layers."""
 
 import pytest
 import torch
@@ -18,8 +18,8 @@ class OneConvolution(nn.Module):
         return out
 
 
-class Seen(nn.Module):
-    """ConvNeXt as the paper's image networks are counted, 224 by 224."""
+class ImageConvNeXt(nn.Module):
+    """ConvNeXt on an image of 224 by 224, the size for which its authors state the cost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,4 +35,4 @@ def test_a_convolution_costs_its_taps_at_every_place() -> None:
 
 def test_convnext_small_costs_what_its_authors_say() -> None:
     """Liu et al. 2022, Table 1: 8.7 G for three input channels; a single one saves little."""
-    assert multiply_adds(Seen(), 1) == pytest.approx(8.7e9, rel=0.02)
+    assert multiply_adds(ImageConvNeXt(), 1) == pytest.approx(8.7e9, rel=0.02)

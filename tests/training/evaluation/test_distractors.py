@@ -1,4 +1,4 @@
-"""Libraries with distractors: nested, without doubles or near-duplicates of what is searched, and refused in words."""
+"""Libraries with distractors: nested, no repeated members, no near-duplicates of held-out instruments, clear errors."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from models.errors import TrainingError
 from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import write_splits
-from training.evaluation.distractors import DistractorPool, in_words
+from training.evaluation.distractors import DistractorPool, describe_entries
 from training.evaluation.embeddings import ClipEmbeddings, unit
 
 SIZES = {"train": (6, 4), "test-a": (5, 3), "test-b": (4, 3)}
@@ -47,8 +47,8 @@ def test_every_size_holds_the_true_instruments_first_and_none_twice(distractors:
 
 
 def test_distractors_come_in_order(distractors: DistractorPool) -> None:
-    words = in_words(distractors.of_size(26))
-    assert words == (
+    text = describe_entries(distractors.of_size(26))
+    assert text == (
         "3 held out, 1 others of test-a, 4 of test-b, 6 training instruments (train), "
         "12 single clips of training instruments"
     )

@@ -1,4 +1,4 @@
-"""Metrics against their definitions: scikit-learn and plain loops are the slow twins of the weighted ones."""
+"""Metrics against their definitions: scikit-learn and plain loops check the weighted versions."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_f1_counts_by_hand() -> None:
 @settings(max_examples=30, deadline=None)
 @given(seed=seeds)
 def test_weights_stand_for_mixtures_that_occur_several_times(seed: int) -> None:
-    """Every metric of a resample is scikit-learn's of the mixtures written out as often as they were drawn."""
+    """Each weighted metric equals scikit-learn's on the mixtures repeated as often as they were drawn."""
     rng = np.random.default_rng(seed)
     true, found = rng.random((12, 4)) < 0.5, rng.random((12, 4)) < 0.5
     score = rng.integers(0, 5, size=(12, 4)).astype(np.float32)  # with ties

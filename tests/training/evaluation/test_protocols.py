@@ -1,4 +1,4 @@
-"""Each protocol end to end, with random encoders on a small data set: rows beside chance, figures in their ranges."""
+"""Each protocol end to end, with random encoders on a small data set: rows of chance, figures in their ranges."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> EvaluationContext:
 
 
 def check(table: Table) -> None:
-    """Shares lie within 0…1 and inside their intervals, and no row stands without chance where there is one."""
+    """Check that all shares are within 0…1, all intervals are ordered, and a row of chance exists unless the kind has none."""
     assert table.rows
     assert any(row.is_chance for row in table.rows) or table.kind in ("numbers", "confusion")
     for row in table.rows:
@@ -75,7 +75,7 @@ def test_rendered_mixtures_of_strangers_are_refused(context: EvaluationContext, 
     _, rows = tones("test-same", 10, 1, 5)
     strangers = [replace(rows[0], id="stranger"), *rows[1:]]
     write_multi(tmp_path, [[(strangers[0].number, silence), (strangers[1].number, silence)]], strangers)
-    with pytest.raises(TrainingError, match=r"1 of 10 instruments .* stranger .* --probes"):
+    with pytest.raises(TrainingError, match=r"1 of 10 instruments .* stranger, .* --probes"):
         list(paper.tables(replace(context, rendered=Bank.open(tmp_path, "test-same", "multi"))))
 
 
@@ -103,9 +103,9 @@ def test_library_sizes_are_what_the_data_allow(context: EvaluationContext) -> No
 
 
 def test_three_mixes_one_of_each_part(context: EvaluationContext) -> None:
-    parts = three.find_parts(context.everyone)
+    parts = three.find_parts(context.whole_split)
     assert parts == {"percussion": (2, 3, 7, 8), "bass": (0, 5), "lead": (1, 6)}
-    ((wave, instrument),) = part_mixtures(context.everyone, list(parts.values()), 30, seed=0)
+    ((wave, instrument),) = part_mixtures(context.whole_split, list(parts.values()), 30, seed=0)
     assert wave.shape == (30, CLIP_SAMPLES)
     for column, places in zip(instrument.T, parts.values(), strict=True):
         assert set(column.tolist()) == set(places)
@@ -118,11 +118,11 @@ def test_three_mixes_one_of_each_part(context: EvaluationContext) -> None:
 
 def test_the_family_given_only_its_instruments_compete(context: EvaluationContext) -> None:
     (table,) = three.tables(replace(context, num_mixtures=40))
-    ours = {row.name: row.figures for row in table.rows}
+    served_answers = {row.name: row.figures for row in table.rows}
     for part in ("percussion", "bass", "lead"):
-        assert ours[part]["given_5"].value >= ours[part]["open_any_5"].value
-    mean = np.mean([ours[part]["given_1"].value for part in ("percussion", "bass", "lead")])
-    assert ours["all parts"]["given_1"].value == pytest.approx(mean)
+        assert served_answers[part]["given_5"].value >= served_answers[part]["open_any_5"].value
+    mean = np.mean([served_answers[part]["given_1"].value for part in ("percussion", "bass", "lead")])
+    assert served_answers["all parts"]["given_1"].value == pytest.approx(mean)
 
 
 def test_three_is_skipped_in_words_where_a_part_is_missing(tmp_path: Path) -> None:
@@ -142,20 +142,23 @@ def test_verify_hears_clips_and_single_notes(context: EvaluationContext, tmp_pat
     names = [row.name for row in table.rows]
     assert names[:2] == ["rendered clips", "rendered clips · chance"]
     assert names[2] == f"single notes of {tmp_path.name}"
-    assert "3 instruments of 8 to 8, 5 enrol at most" in table.notes[1]
+    assert "3 instruments with 8 to 8 clips, at most 5 enrolled" in table.notes[1]
     assert table.rows[1].figures["top1"].value == 0.1
     train_only = tmp_path / "train"
     write_instrument(train_only, "train_0", "soundfont", slots())
     (table,) = verification.tables(replace(context, notes=[train_only]))
     assert len(table.rows) == 2
-    assert table.notes[1] == "single notes of train: 0 instruments of test-same have two, 2 are needed"
+    assert (
+        table.notes[1]
+        == "single notes of train: 0 instruments of test-same have two clips or more, 2 are needed"
+    )
 
 
 def test_embeddings_that_know_their_instrument_are_always_right() -> None:
     vectors = [np.repeat(row[None], 7, axis=0) for row in np.eye(4, dtype=np.float32)]
     figures = verification.verification(vectors, seed=0)
     assert (figures["eer"].value, figures["eer_pooled"].value, figures["top1"].value) == (0, 0, 1)
-    with pytest.raises(TrainingError, match="needs 2 instruments of two clips, 1 are given"):
+    with pytest.raises(TrainingError, match="needs 2 instruments with two clips or more, 1 are given"):
         verification.verification([vectors[0], vectors[1][:1]], seed=0)
 
 
@@ -195,7 +198,7 @@ def test_served_measures_two_libraries_beside_chance(context: EvaluationContext)
 
 
 def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
-    """QuerySlots that are the instruments' own embeddings, in every window."""
+    """In every window, the slots are the embeddings of the instruments that play."""
     library = np.eye(8, dtype=np.float32)
     playing = [np.array([0, 3]), np.array([5]), np.array([2, 6, 7])]
     encoded = []
@@ -206,7 +209,7 @@ def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
         presence = np.zeros((4, 3), np.float32)
         presence[:, : len(places)] = 0.95
         encoded.append(QuerySlots(embedding, presence))
-    found = served.figures(served.ours(encoded, playing, library, 0.4), 8, seed=0)
+    found = served.figures(served.served_answers(encoded, playing, library, 0.4), 8, seed=0)
     for name, figure in found.items():
         assert figure.value == (0 if name == "count_error" else 1), name
 

@@ -9,7 +9,15 @@ from index.retrieval import QuerySlots, retrieve
 from models.posterior import library_posterior
 from training.evaluation.metrics import unit_weights
 from training.evaluation.paper import table_2
-from training.evaluation.ranking import DEPTHS, absence, own_slots, rank_all_stems, rank_stems, recall, sets
+from training.evaluation.ranking import (
+    DEPTHS,
+    absence,
+    own_slots,
+    rank_all_stems,
+    rank_stems,
+    recall,
+    set_scores,
+)
 from training.evaluation.scoring import (
     EncodedMixtures,
     LibraryAnswers,
@@ -39,7 +47,7 @@ def random_library(size: int = 7, dim: int = 6) -> np.ndarray:
 
 
 def random_stems(mixtures: int = 40, most: int = 4, library: int = 7) -> np.ndarray:
-    """Between one and `most` different instruments of each mixture."""
+    """Return one to `most` different instruments for each mixture."""
     rng = np.random.default_rng(5)
     out = np.full((mixtures, most), ABSENT)
     for row in out:
@@ -49,7 +57,7 @@ def random_stems(mixtures: int = 40, most: int = 4, library: int = 7) -> np.ndar
 
 
 def slow_published(found: LibraryAnswers) -> np.ndarray:
-    """Section 3.3, one slot at a time."""
+    """Apply section 3.3 one slot at a time."""
     out = np.zeros(found.probability.shape, bool)
     for mixture, slots in enumerate(found.cosine):
         for row in slots:
@@ -118,7 +126,7 @@ def test_recall_counts_stems_one_at_a_time() -> None:
 
 
 def test_equal_scores_find_nothing() -> None:
-    """An encoder that gives one vector to everything is not rewarded."""
+    """An encoder that maps everything to one vector finds nothing."""
     encoded = EncodedMixtures(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32), THRESHOLD)
     got = recall(rank_stems(search(encoded, np.ones((7, 1), np.float32)), random_stems(10)), unit_weights(10))
     assert got["recall_any_1"] == got["recall_own_1"] == got["recall_any_5"] == 0
@@ -132,7 +140,7 @@ def test_sets_are_compared_mixture_by_mixture() -> None:
         true, guessed = set(played[played != ABSENT].tolist()), set(np.flatnonzero(named).tolist())
         scores.append(2 * len(true & guessed) / (len(true) + len(guessed)))
         errors.append(abs(len(true) - len(guessed)))
-    got = sets(rank_stems(found, stems), unit_weights(len(stems)))
+    got = set_scores(rank_stems(found, stems), unit_weights(len(stems)))
     assert got["set_f1"] == pytest.approx([np.mean(scores)])
     assert got["count_error"] == pytest.approx([np.mean(errors)])
 

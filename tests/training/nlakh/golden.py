@@ -2,7 +2,7 @@
 
 `python -m tests.training.nlakh.golden` prints the hashes. Those in `test_golden.py` were printed by release 0.2.0 (commit
 0ab6738): this file uses the command line only, so it runs unchanged with `PYTHONPATH` set to a checkout of that commit.
-The inputs are integers throughout, so that no library's rounding or encoder decides a byte of them.
+The inputs are computed with integers, so that they do not depend on the rounding or encoder of any library.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def _wav(path: Path, samples: np.ndarray) -> None:
 
 
 def _sawtooth(pitch: int, colour: int) -> np.ndarray:
-    """One decaying second, int [16000], of integers alone; `colour` 0…5 adds an octave."""
+    """Return a decaying tone of one second, int [16000], computed with integers; `colour` 0…5 adds an octave."""
     time = np.arange(RATE)
     step = 1 << (pitch // 12 + 1)
     phase = (time * step * (40 + pitch % 12)) % 65_536 - 32_768
@@ -45,7 +45,7 @@ def _sawtooth(pitch: int, colour: int) -> np.ndarray:
 
 
 def write_notes(folder: Path, numbers: range) -> None:
-    """A folder of NSynth's form: an instrument of each number in each of three families."""
+    """Write a folder in NSynth's layout: an instrument of each number in each of three families."""
     (folder / "audio").mkdir(parents=True)
     examples = {}
     for family in PROGRAMS:
@@ -58,7 +58,7 @@ def write_notes(folder: Path, numbers: range) -> None:
 
 
 def _track(channel: int, program: int, shift: int) -> bytes:
-    """Thirty notes, a beat of half a second each, none of which overlap."""
+    """Return a track of thirty notes of half a second each, without overlaps."""
     events = bytes([0, 0xC0 | channel, program])
     for place in range(30):
         pitch = 45 + (7 * place + shift) % 24
@@ -68,7 +68,7 @@ def _track(channel: int, program: int, shift: int) -> bytes:
 
 
 def write_midi(folder: Path) -> None:
-    """Twenty files of a track for each family, and a damaged one."""
+    """Write twenty files with a track for each family, and a damaged file."""
     folder.mkdir()
     for number in range(20):
         tracks = [_track(channel, program, number) for channel, program in enumerate(PROGRAMS.values())]
@@ -78,7 +78,7 @@ def write_midi(folder: Path) -> None:
 
 
 def render(kind: str, folder: Path) -> Path:
-    """Render the data set of `kind`; the notes and MIDI files are made in `folder` where they are not there."""
+    """Render the data set of `kind`; missing notes and MIDI files are written to `folder` first."""
     if not (folder / "midi").exists():
         for part, numbers in PARTS.items():
             write_notes(folder / part, numbers)
@@ -92,7 +92,7 @@ def render(kind: str, folder: Path) -> Path:
 
 
 def digest(folder: Path) -> str:
-    """The sha256 of the names and bytes of all files in a folder."""
+    """Return the sha256 of the names and bytes of all files in a folder."""
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())

@@ -1,4 +1,4 @@
-"""Notes that are damaged, doubled or slow: they are named in `dataset.json`, or given time."""
+"""Damaged, duplicate or slow notes: they are listed in `dataset.json`, or get enough time to sound."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ INSTRUMENTS = {
 
 
 def write_notes(folder: Path, made: dict[str, np.ndarray]) -> None:
-    """A folder of NSynth's form: samples by the name of their note."""
+    """Write a folder in NSynth's layout from samples by note name."""
     (folder / "audio").mkdir(parents=True)
     for name, samples in made.items():
         soundfile.write(folder / f"audio/{name}.wav", samples, RATE, subtype="PCM_16")
@@ -32,7 +32,7 @@ def write_notes(folder: Path, made: dict[str, np.ndarray]) -> None:
 
 @pytest.fixture(scope="module")
 def nsynth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six instruments of thirteen notes; the wav headers of three promise more than is there."""
+    """Six instruments of thirteen notes; the wav headers of three declare more samples than the files hold."""
     folder = tmp_path_factory.mktemp("notes") / "nsynth-train"
     names = {f"{key}-{pitch:03d}-100": pitch for key in sorted(INSTRUMENTS) for pitch in PITCHES}
     write_notes(folder, {name: tone(pitch, 1.0, (1.0, 0.3)) for name, pitch in names.items()})
@@ -81,7 +81,7 @@ def test_an_instrument_that_two_sources_have_is_named_once_left_out(nsynth: Path
 
 
 def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp_path: Path) -> None:
-    """Nothing is heard of it for two seconds; the MIDI files hold no note for longer than half of one."""
+    """The pad is silent for two seconds, while no note of the MIDI files lasts longer than half a second."""
     late = np.concatenate([np.zeros(2 * RATE, np.float32), tone(60, 2.0)])
     write_notes(
         tmp_path / "nsynth-train", {f"organ_electronic_001-{pitch:03d}-100": late for pitch in PITCHES}
@@ -96,7 +96,7 @@ def test_a_pad_that_swells_slower_than_the_music_goes_is_no_mute(midi: Path, tmp
 def test_notes_that_nsynth_lacks_are_the_nearest_or_left_out(
     nsynth: Path, midi: Path, tmp_path: Path
 ) -> None:
-    """Thirteen of sixty-one pitches are there: leaving the others out makes other clips, with less in them."""
+    """Thirteen of sixty-one pitches exist: leaving the others out makes different clips, with fewer notes."""
     sounding = {}
     for missing in ("nearest", "leave out"):
         out = tmp_path / missing

@@ -1,4 +1,4 @@
-"""Checking: an untouched data set has no fault, and every kind of damage is named."""
+"""Checking: an intact data set has no faults, and every kind of damage is named."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The bytes of rendered data sets are those of release 0.2.0, and so is the identity of a half-rendered folder."""
+"""The bytes of rendered data sets are those of release 0.2.0, and so is the fingerprint of a partly rendered folder."""
 
 from pathlib import Path
 

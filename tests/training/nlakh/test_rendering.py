@@ -177,7 +177,7 @@ def test_options_of_the_other_kind_are_refused(notes: Path, midi: Path, tmp_path
 def test_midi_that_the_instruments_cannot_play_together_is_said(
     notes: Path, midi: Path, tmp_path: Path
 ) -> None:
-    """Three organs are of one family: every mixture would have one part."""
+    """Three organs are one family, so every mixture would have a single part."""
     rows = [json.loads(row) for row in (notes / "index.jsonl").read_text().splitlines()]
     shutil.copytree(notes / "zyn", tmp_path / "zyn")
     organs = [json.dumps(row) for row in rows if row["family"] == "organ"]

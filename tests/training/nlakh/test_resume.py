@@ -1,4 +1,4 @@
-"""The work folder: one run at a time, errors of the system are explained, and its files keep their form."""
+"""The work folder: one run at a time, system errors are explained, and its files keep their format."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run that is stopped, by a signal or a full disk, says so and carries on to the same bytes."""
+"""A run stopped by a signal or a full disk reports it, and resumes to the same bytes."""
 
 import contextlib
 import os
@@ -21,19 +21,19 @@ from training.processes import CONTEXT
 
 
 def hears_ctrl_c() -> None:
-    """In a child: what runs in the background may have been told to ignore it."""
+    """In a child process: restore the handling of Ctrl-C, which background processes may ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_command(command: list[str], said: Path) -> None:
-    """In a child: run the command, its standard error in the file `said`."""
+    """In a child process: run the command with standard error in the file `said`."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with said.open("w") as sys.stderr:
         sys.exit(main(command))
 
 
 def stopped_by(how: signal.Signals, out: Path, command: list[str]) -> tuple[int | None, str]:
-    """Send the signal to a run as soon as it has finished a unit; its exit status and standard error."""
+    """Send the signal to a run as soon as it has finished a unit; return its exit status and standard error."""
     said = out.with_suffix(".txt")
     process = CONTEXT.Process(target=run_command, args=(command, said))
     process.start()
@@ -69,7 +69,7 @@ def test_a_stopped_run_carries_on_to_the_same_bytes(
 def test_a_full_disk_is_said_and_loses_nothing(
     single: Path, notes: Path, midi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A limit on the size of files stands in for the disk: a shard does not fit, an instrument's plan does."""
+    """A file size limit simulates a full disk: shards do not fit, instrument plans do."""
     command = arguments(
         notes, midi, tmp_path / "full", "single", "--clips", str(CLIPS), "--layout", "compact"
     )
@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_before_the_first_unit_is_said_too(
 
 
 def test_ctrl_c_stops_busy_workers_at_once(notes: Path, midi: Path, tmp_path: Path) -> None:
-    """Each has a unit that takes it a minute or more; what it was at leaves nothing behind."""
+    """Each worker has a unit that takes a minute or more; the interrupted units leave no files."""
     out = tmp_path / "stopped"
     command = arguments(notes, midi, out, "single", "--clips", "100000", "--workers", "2")
     process = subprocess.Popen(

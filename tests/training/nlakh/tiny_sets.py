@@ -1,6 +1,6 @@
 """Small data sets of either kind for the rendering tests, made by `make` or on the command line.
 
-The notes and the MIDI files are those of `conftest`.
+The notes and the MIDI files come from `conftest`.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def render(
     manifest: Path | None = None,
     **settings: Any,
 ) -> Dataset:
-    """Render a small data set. `settings` are fields of a `RenderSpec`; a manifest is read for its probes alone."""
+    """Render a small data set. `settings` are fields of a `RenderSpec`; a manifest supplies only the probes."""
     counts = (("train", CLIPS), ("valid", CLIPS)) if kind == "single" else (("train", MIXTURES),)
     given = {"counts": counts, "seed": 3, "valid_share": 0.3} | settings
     inputs = InputPaths((notes,), midi)
@@ -37,12 +37,12 @@ def render(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The bytes of all files below a folder by their relative names."""
+    """Return the bytes of all files below a folder by relative name."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def arguments(notes: Path, midi: Path, out: Path, kind: str, *more: str) -> list[str]:
-    """The command line that renders the same data set as `render`."""
+    """Return the command line that renders the same data set as `render`."""
     given = ["render", kind, "--notes", str(notes), "--midi", str(midi), "--out", str(out)]
     return [*given, "--seed", "3", "--valid-share", "0.3", "--workers", "1", *more]

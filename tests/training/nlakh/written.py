@@ -1,4 +1,4 @@
-"""Data sets made of given samples for the tests, written as rendering writes them, in units of a chosen size."""
+"""Write data sets of given samples in the layout of rendered ones, with units of a chosen size."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ SAMPLE_RATE = 16_000
 
 
 def instruments(count: int, split: str = "train") -> tuple[DatasetInstrument, ...]:
-    """Numbered from 1; the third is a probe."""
+    """Return instruments numbered from 1; the third is a probe."""
     return tuple(
         DatasetInstrument(i + 1, f"i{i}", f"I {i}", None, "test", split, None, i, i == 2)
         for i in range(count)
@@ -39,7 +39,7 @@ def write_single(
     layout: Layout = "compact",
     unit_clips: int = 6,
 ) -> Dataset:
-    """Nlakh-single of one split: int16 `clips [instruments · clips, samples]`, in the order of `rows`."""
+    """Write Nlakh-single with one split: int16 `clips [instruments · clips, samples]`, in the order of `rows`."""
     each, split = len(clips) // len(rows), rows[0].split
     spec = _spec("single", layout, split, each, clips.shape[1])
     size = each if layout == "folders" else unit_clips
@@ -64,7 +64,7 @@ def write_multi(
     layout: Layout = "compact",
     unit_mixtures: int = 3,
 ) -> Dataset:
-    """Nlakh-multi of one split: each mixture its (instrument number, int16 stem) by number."""
+    """Write Nlakh-multi with one split; each mixture is a list of (instrument number, int16 stem)."""
     split, samples = rows[0].split, len(mixtures[0][0][1])
     spec = _spec("multi", layout, split, len(mixtures), samples)
     units = []
