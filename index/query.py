@@ -30,7 +30,7 @@ from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
 
 MODES = ("auto", "paper")
-FAMILY_HITS = 5  # of a slot, that vote for its family: more would only count what the library has most of
+FAMILY_HITS = 5  # of a slot that vote for its family; more would favour the library's largest families
 MAX_RANKED = 50  # instruments in the ranking of an answer
 
 
@@ -94,8 +94,8 @@ def run_query(
     """Find the instruments of `library` in `samples [n]` (mono, at the pair's rate); milliseconds by step come second.
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
-    Instruments whose id is in `exclude` take no part; with a `family` only its instruments are named, among the
-    probabilities of the whole library.
+    Instruments whose id is in `exclude` are left out. With a `family`, only its instruments are returned; their
+    probabilities are those within the whole library.
     Raises SilentAudio, InvalidRequest, LibraryNotFound, LibraryEmpty, EncoderMismatch, all but the first before encoding.
     """
     if mode not in MODES:
