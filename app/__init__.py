@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Load `Engine`, and PyTorch with it, when it is asked for."""
+    """Load `Engine`, and PyTorch with it, on first access."""
     if name == "Engine":
         return import_module("app.engine").Engine
     raise AttributeError(f"module 'app' has no attribute {name!r}")

@@ -76,7 +76,7 @@ def check_default_keeps_its_name(library: LibraryInfo, name: str, default: Defau
 
 
 def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLibrary | None) -> LibraryInfo:
-    """Return the library to search: the one asked for (id or name), else the default one, else the only one.
+    """Return the library to search: the requested one (id or name), else the default one, else the only one.
 
     Raises LibraryNotFound, and InvalidRequest when none is named and there are several.
     """

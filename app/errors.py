@@ -37,7 +37,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.IndexDamaged: 503,
     errors.ShowMeError: 500,
 }
-HTTP_PROBLEMS: dict[int, tuple[str, str]] = {  # what Starlette and FastAPI raise by themselves
+HTTP_PROBLEMS: dict[int, tuple[str, str]] = {  # raised by Starlette and FastAPI themselves
     400: ("bad-request", "The request cannot be read"),
     404: ("not-found", "Nothing is served at this address"),
     405: ("method-not-allowed", "This address does not take this method"),

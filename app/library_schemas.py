@@ -71,7 +71,7 @@ class InstrumentPatch(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_valid_change(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("give a name, a family, or both")
         if "name" in self.model_fields_set and self.name is None:

@@ -38,46 +38,46 @@ FRONT_END = FrontEndConfig()
 COMPARED = 40  # phrases rendered both ways
 
 
-class Played(NamedTuple):
+class PlayedPhrase(NamedTuple):
     """A phrase and the id of the instrument that played it."""
 
     instrument: str
     notes: tuple[Note, ...]
 
 
-class Overheard(InstrumentCollection):
+class PhraseRecorder(InstrumentCollection):
     """A library that records the phrases its instruments play."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__((folder,))
-        self.played: list[Played] = []
+        self.played: list[PlayedPhrase] = []
 
     def playable(self, key: str) -> PlayableInstrument:
-        return cast(PlayableInstrument, _Listener(super().playable(key), self.played))
+        return cast(PlayableInstrument, _RecordedInstrument(super().playable(key), self.played))
 
-    def take_played(self, count: int) -> tuple[Played, ...]:
+    def take_played(self, count: int) -> tuple[PlayedPhrase, ...]:
         """Take the last phrase of each of the last `count` instruments; forget the others, which were silent."""
         last = {played.instrument: played for played in self.played}
         self.played.clear()
         return tuple(last.values())[-count:]
 
 
-class _Listener:
+class _RecordedInstrument:
     """An instrument that appends its phrases to `played`."""
 
-    def __init__(self, instrument: PlayableInstrument, played: list[Played]) -> None:
+    def __init__(self, instrument: PlayableInstrument, played: list[PlayedPhrase]) -> None:
         self._instrument, self._played = instrument, played
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._instrument, name)
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
-        self._played.append(Played(self._instrument.id, tuple(notes)))
+        self._played.append(PlayedPhrase(self._instrument.id, tuple(notes)))
         return self._instrument.play(notes, seconds, sample_rate)
 
 
 class PlainRenderer:
-    """The plain twin over one NSynth folder, which must hold every pitch of the phrases."""
+    """The plain implementation over one NSynth folder, which must hold every pitch of the phrases."""
 
     def __init__(self, folder: Path) -> None:
         self._wavs: dict[tuple[str, int], dict[int, Path]] = {}  # (instrument, pitch) → velocity → file
@@ -89,7 +89,7 @@ class PlainRenderer:
         """The sampled velocity of the note's pitch that is nearest to the note's."""
         return min(self._wavs[instrument, note.pitch], key=lambda velocity: abs(velocity - note.velocity))
 
-    def wave(self, played: Played) -> Floats:
+    def wave(self, played: PlayedPhrase) -> Floats:
         """The phrase, [clip_samples]."""
         import librosa
 
@@ -130,9 +130,9 @@ def measure(data: DataLab) -> list[Measurement]:
 
 
 def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | None) -> list[Measurement]:
-    library, plain = Overheard(data.nsynth()), PlainRenderer(data.nsynth())
+    library, plain = PhraseRecorder(data.nsynth()), PlainRenderer(data.nsynth())
     renderer = OpenRenderer(kind, library, data.midi(), count, most)
-    phrases: list[tuple[Played, ...]] = []
+    phrases: list[tuple[PlayedPhrase, ...]] = []
     log_mel = LogMel(FRONT_END)
     with one_core() as ours, torch.inference_mode():
         for batch in _batches(renderer.items(), library, phrases):
@@ -171,7 +171,7 @@ def _compare(data: DataLab, kind: Kind, unit: str, count: int, *, most: int | No
 
 
 def _batches(
-    items: Iterator[RenderedItem], library: Overheard, phrases: list[tuple[Played, ...]]
+    items: Iterator[RenderedItem], library: PhraseRecorder, phrases: list[tuple[PlayedPhrase, ...]]
 ) -> Iterator[NDArray[np.int16]]:
     """Yield mixtures `[BATCH or fewer, clip_samples]`; append the phrases of each mixture to `phrases`."""
     waves = []
@@ -185,8 +185,8 @@ def _batches(
         yield np.stack(waves)
 
 
-def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Sequence[Played]) -> float:
-    """Largest absolute difference between our samples and the twin's, outside note releases."""
+def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Sequence[PlayedPhrase]) -> float:
+    """Largest absolute difference between our samples and the plain ones, outside note releases."""
     worst = 0.0
     for played in phrases:
         notes = tuple(
@@ -194,7 +194,7 @@ def difference(plain: PlainRenderer, library: InstrumentCollection, phrases: Seq
         )
         instrument = library.playable(played.instrument)
         ours = instrument.play(notes, FRONT_END.clip_seconds, FRONT_END.sample_rate)
-        apart = np.abs(ours - plain.wave(Played(played.instrument, notes)))
+        apart = np.abs(ours - plain.wave(PlayedPhrase(played.instrument, notes)))
         worst = max(worst, float(apart[_is_held(notes)].max(initial=0.0)))
     return worst
 

@@ -28,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 DRAWING = "drawing the map"  # the progress message after the last instrument
 
-_MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean says nothing
+_MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean has no direction
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def check_family(family: str | None) -> None:
-    """Raises InvalidRequest for a string that is not a family; None is allowed."""
+    """Raise InvalidRequest for a string that is not a family; None is allowed."""
     if family is not None and family not in FAMILIES:
         raise InvalidRequest(f"{family[:50]!r} is not a family", value=family[:50], limit=", ".join(FAMILIES))
 

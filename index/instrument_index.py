@@ -130,7 +130,7 @@ class InstrumentIndex:
         return [(similarity, infos) for similarity, infos in found if len(infos) > 1]
 
     def check_encoder(self, library_name: str, encoder_hash: str) -> None:
-        """Raises EncoderMismatch, with the commands to run, if a library was embedded with another encoder than ours."""
+        """Raise EncoderMismatch, with the commands to run, if a library was embedded with another encoder than ours."""
         if encoder_hash != self.encoder_hash:
             raise EncoderMismatch(
                 f"library {library_name!r} was embedded with another encoder than the one in use; enrol it again: "

@@ -82,7 +82,7 @@ class InstrumentStore:
         return [instrument_info(row) for row in page[:limit]], following
 
     def get(self, instrument_id: str) -> InstrumentInfo:
-        """Raises InstrumentNotFound."""
+        """Return an instrument. Raises InstrumentNotFound."""
         with self._catalog.session() as session:
             return instrument_info(find_instrument(session, instrument_id))
 
@@ -197,6 +197,6 @@ class Corrections:
 
 
 def _check_name_is_free(session: Session, library: Library, name: str) -> None:
-    """Raises InstrumentExists if an instrument of the library has the name; a deleted one's name is free."""
+    """Raise InstrumentExists if an instrument of the library has the name; a deleted one's name is free."""
     if session.scalars(instruments_of(library.id).where(Instrument.name == name)).first() is not None:
         raise InstrumentExists(f"{library.name!r} has an instrument {name!r} already", value=name)

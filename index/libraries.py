@@ -91,7 +91,7 @@ class LibraryStore:
             return [library_info(library, num_instruments) for library, num_instruments in rows]
 
     def get(self, id_or_name: str) -> LibraryInfo:
-        """Raises LibraryNotFound."""
+        """Return a library. Raises LibraryNotFound."""
         with self._catalog.session() as session:
             found = find_library(session, id_or_name)
             return library_info(found, count_instruments(session, found.id))
@@ -111,7 +111,7 @@ class LibraryStore:
         return library_info(library, 0)
 
     def rename(self, id_or_name: str, name: str) -> LibraryInfo:
-        """Raises LibraryNotFound, InvalidRequest for an empty or overlong name, LibraryExists for one in use."""
+        """Rename a library. Raises LibraryNotFound, InvalidRequest (empty or overlong name), LibraryExists (name in use)."""
         name = clean_name("a library's name", name, MAX_NAME_LENGTH)
         with self._catalog.write() as session:
             library = find_library(session, id_or_name)
@@ -207,7 +207,7 @@ def utc_now() -> datetime:
 
 
 def _check_name_is_free(session: Session, name: str) -> None:
-    """Raises LibraryExists if a library has the name; a deleted library's name is free."""
+    """Raise LibraryExists if a library has the name; a deleted library's name is free."""
     taken = select(Library.id).where(Library.name == name, Library.deleted_at.is_(None))
     if session.scalars(taken).first() is not None:
         raise LibraryExists(f"there is a library {name!r} already", value=name)

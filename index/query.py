@@ -27,7 +27,7 @@ from models.encoder_pair import EncoderPair
 from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
 
-FAMILY_HITS = 5  # of a slot, that vote for its family: more would only count what the library has most of
+FAMILY_HITS = 5  # of a slot that vote for its family; more would favour the library's largest families
 MAX_RANKED = 50  # instruments in the ranking of an answer
 
 
@@ -91,9 +91,8 @@ def run_query(
     """Find the instruments of `library` in `samples [n]` (mono, at the pair's rate); milliseconds by step come second.
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
-    Instruments whose id is in `exclude` take no part; with a `family` only its instruments are named, among the
-    probabilities of the whole library.
-    `as_published` chooses the rule of the paper. `app/question.py` checks `top_k` and family.
+    Instruments whose id is in `exclude` are left out. With a `family`, only its instruments are returned; their
+    probabilities are those within the whole library. `as_published` chooses the rule of the paper. `app/question.py` checks `top_k` and family.
 
     Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty and EncoderMismatch.
     """

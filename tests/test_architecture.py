@@ -42,7 +42,7 @@ TEXT = {
     ".yml",
 }
 
-# Who may import what of ours; a name stands for the module and everything in it.
+# Allowed imports of our own modules; a name stands for the module and everything in it.
 ARROWS = {
     "models": ("models",),
     "index": ("index", "models"),

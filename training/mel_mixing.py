@@ -82,7 +82,7 @@ class MelBatch(MixtureSpec):
 
 
 class MelMixer:
-    """Draws mixtures as front-end images; they depend on the (CPU) generator alone, whatever the device."""
+    """Draws mixtures as front-end images; they depend on the (CPU) generator alone, on any device."""
 
     def __init__(self, sampler: MixtureSampler, clips: MelClipStore, effects: MelEffectsConfig) -> None:
         self.sampler, self.clips, self.effects = sampler, clips, effects

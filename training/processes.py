@@ -25,7 +25,7 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def worker_pool(
     workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of so many processes, each begun with `start(*arguments)`; what they have not begun is dropped at the end.
+    """Yield a pool of processes that each call `start(*arguments)` first; tasks not begun are dropped at the end.
 
     They do not hear Ctrl-C: the parent does. Raises TrainingError when one of them dies.
     """
@@ -49,7 +49,7 @@ def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
 
 
 def _end_with_parent() -> None:
-    """Wait for the parent's end and leave at once, so that nothing is written beside the run that comes after it."""
+    """Exit as soon as the parent ends, so that this process writes no files during a later run."""
     parent = parent_process()
     if parent is not None:
         parent.join()

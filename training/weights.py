@@ -101,9 +101,9 @@ class TrainingChain:
         started = time.monotonic()
         for stage in self.stages:
             if self._is_finished(stage):
-                say(f"{stage.name}: finished")
+                print_once(f"{stage.name}: finished")
                 continue
-            say(f"{stage.name}: training")
+            print_once(f"{stage.name}: training")
             left = None if max_seconds is None else max_seconds - (time.monotonic() - started)
             start = self.checkpoint(stage.start) if stage.start else None
             run = TrainingRun(stage.recipe, bank, self.runs / stage.name, device, left, start)
@@ -144,7 +144,7 @@ def same_weights(path: Path, other: Path) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
-def say(line: str) -> None:
+def print_once(line: str) -> None:
     """Print a line, on the main process only."""
     if parallel.is_main_process():
         print(line, flush=True)
@@ -179,11 +179,11 @@ def main(argv: list[str] | None = None) -> int:
     with parallel.process_group(options.device) as device:
         released = chain.is_released(out)
         if not chain.train(bank, device, seconds):
-            say(f"time is up; the same command continues in {options.runs}")
+            print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
             release(*chain.pair, validation, out, device)
-        say(f"{out}: released")
+        print_once(f"{out}: released")
     return 0
 
 

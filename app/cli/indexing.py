@@ -49,13 +49,13 @@ def remove(library: str, instrument: str | None, *, ask: bool) -> None:
             instrument_id = _instrument_id(engine.index, chosen, instrument)
             engine.index.instruments.delete(instrument_id)
             out.print(f"removed {instrument} from {chosen.name}", markup=False)
-            _say_how_to_restore(instrument_id)
+            _print_restore_hint(instrument_id)
             return
         if ask:
             typer.confirm(f"Remove {chosen.name} with its {chosen.num_instruments} instruments?", abort=True)
         engine.index.libraries.delete(chosen.id)
         out.print(f"removed {chosen.name}", markup=False)
-        _say_how_to_restore(chosen.id)
+        _print_restore_hint(chosen.id)
 
 
 def rename(library: str, name: str, instrument: str | None) -> None:
@@ -81,7 +81,7 @@ def restore(deleted: str) -> None:
     out.print(f"{name} is restored", markup=False)
 
 
-def _say_how_to_restore(deleted: str) -> None:
+def _print_restore_hint(deleted: str) -> None:
     minutes = read_settings().undo_seconds / 60
     if minutes >= 1:
         err.print(f"to restore it within {minutes:.0f} minutes: showme index restore {deleted}", markup=False)

@@ -17,7 +17,7 @@ from app.main import create_app
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
-GRACE_SECONDS = 5  # for answers under way when the service is told to stop
+GRACE_SECONDS = 5  # for requests in progress when the service is asked to stop
 
 
 def serve(host: str | None, port: int | None) -> None:

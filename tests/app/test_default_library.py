@@ -98,7 +98,7 @@ def test_another_encoder_leaves_what_somebody_added(tmp_path: Path, font: Path, 
 
 def test_a_start_that_was_interrupted_is_made_good(tmp_path: Path, font: Path, pair: EncoderPair) -> None:
     with running(tmp_path / "data", pair) as client:
-        client.post("/v1/libraries", json={"name": "Studio"})  # what a kill before the transaction leaves
+        client.post("/v1/libraries", json={"name": "Studio"})  # the state after a kill before the transaction
     with running(tmp_path / "data", pair, default_library=str(font)) as client:
         until(lambda: ready(client))
         assert client.get("/readyz").json()["instruments"] == 2

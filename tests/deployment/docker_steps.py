@@ -52,7 +52,7 @@ def run(variant: str, folder: Path) -> None:
     venv.create(folder / "venv", with_pip=True)
     binaries = folder / "venv/bin"
     settings = os.environ | environment(found, arguments) | {"SHOWME_DATA_DIR": str(folder / "data")}
-    settings.pop("PYTHONPATH", None)  # the checkout must not stand in for what is installed
+    settings.pop("PYTHONPATH", None)  # import the installed package, not the checkout
     settings["PATH"] = f"{binaries}{os.pathsep}{settings['PATH']}"
     workdir = folder / "source"
     workdir.mkdir()

@@ -158,7 +158,7 @@ def test_audio_in_which_nothing_is_recognised_has_no_instruments(
     tones: tuple[InstrumentIndex, TonePair],
 ) -> None:
     index, pair = tones
-    quiet = tone(3, 0, 3, 3, level=0.01)  # sounds, but below what the pair takes for present
+    quiet = tone(3, 0, 3, 3, level=0.01)  # audible, but below the pair's presence level
     result, _ = run_query(index, pair, quiet, library="Tones")
     assert (result.num_instruments, result.slots, result.retrieved) == (0, (), ())
 

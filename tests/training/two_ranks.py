@@ -21,7 +21,7 @@ from training.targets import Targets
 from training.train_multi import MultiObjective
 
 BATCH_SIZE = 8
-# Without statistics over the batch and with as many pairs in each half, the mean of two halves is that of the whole.
+# Without batch statistics and with equally many pairs in both halves, the mean of the halves is that of the whole batch.
 PLAIN = (
     'encoder.backbone = "convnext"',
     "encoder.backbone_options = { depths = [1, 1, 1, 1], widths = [8, 8, 8, 8], drop_path = 0.0 }",

@@ -23,7 +23,7 @@ PEAK_Q = (0.5, 2.0)
 
 @dataclass(frozen=True)
 class RangeLimits:
-    """RangeLimits of a range, and how an item's value is drawn from it; `count` > 0 draws that many values."""
+    """The limits of a range, and how values are drawn from it; with `count` > 0 an item draws that many values."""
 
     least: float
     most: float

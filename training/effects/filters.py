@@ -1,6 +1,6 @@
 """Equaliser, low-pass and band limit: second-order sections after R. Bristow-Johnson's Audio EQ Cookbook.
 
-A cascade of sections becomes one short impulse response, so it costs one FFT whatever its length.
+A cascade of sections becomes one short impulse response, so it costs one FFT at any length.
 """
 
 import math

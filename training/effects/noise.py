@@ -57,7 +57,7 @@ class NoiseStore:
         self._on: dict[torch.device, Tensor] = {}
 
     def on(self, device: torch.device) -> Tensor:
-        """Return all rows, `[rows, num_samples]`; they are kept on each device that asked for them."""
+        """Return all rows, `[rows, num_samples]`; each device that uses them keeps a copy."""
         if device not in self._on:
             self._on[device] = _all_noise(self.sample_rate).to(device)
         return self._on[device]
@@ -67,7 +67,7 @@ class NoiseStore:
 
         Raises TrainingError for more than half of the store.
         """
-        limit = self.num_samples // 2  # a place means the same whatever the length
+        limit = self.num_samples // 2  # so that a place is independent of the length
         if samples > limit:
             raise TrainingError(
                 f"{samples} samples of noise exceed the limit of {limit}", value=samples, limit=limit

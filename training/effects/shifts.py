@@ -1,4 +1,4 @@
-"""Small shifts of pitch and time: a tape that runs a little fast, a player who comes in a little late.
+"""Small shifts of pitch and time, as of a tape that runs fast and a player who enters late.
 
 Pitch is shifted by resampling, as on a tape, so the duration changes too: 50 cents are 3 %.
 """

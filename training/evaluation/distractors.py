@@ -19,7 +19,7 @@ from training.nlakh.dataset import TRAIN
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryEntry:
     """One member of a library: clips `first … first + number - 1` of the instrument at `place` in a split."""
 
     split: str
@@ -42,7 +42,7 @@ class DistractorPool:
     ) -> None:
         """`others` are the other splits of the data set, with the training split last."""
         self._of_split = {view.split: view for view in (own, *others)}
-        entries = [Entry(own.split, place, 0, num_enrolled, "held out") for place in chosen]
+        entries = [LibraryEntry(own.split, place, 0, num_enrolled, "held out") for place in chosen]
         rng = np.random.default_rng(seed)
         entries += _shuffled(rng, _rest(own, chosen, num_enrolled))
         held = [entry for view in others if view.split != TRAIN for entry in _whole(view, num_enrolled)]
@@ -55,7 +55,7 @@ class DistractorPool:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def of_size(self, size: int) -> tuple[Entry, ...]:
+    def of_size(self, size: int) -> tuple[LibraryEntry, ...]:
         """Return the first `size` entries. Raises TrainingError if there are too few, or if held-out ones would be left out."""
         least = sum(entry.kind == "held out" for entry in self.entries)
         if not least <= size <= len(self):
@@ -67,7 +67,7 @@ class DistractorPool:
             )
         return self.entries[:size]
 
-    def embeddings(self, entries: Sequence[Entry]) -> Floats:
+    def embeddings(self, entries: Sequence[LibraryEntry]) -> Floats:
         """Return `[entries, dim]`: the normalised mean embedding of the clips of each entry."""
         out: list[Floats] = [np.empty(0, np.float32)] * len(entries)
         for split, number in {(entry.split, entry.number): None for entry in entries}:
@@ -84,32 +84,32 @@ class DistractorPool:
         return np.stack(out)
 
 
-def describe_entries(entries: Sequence[Entry]) -> str:
+def describe_entries(entries: Sequence[LibraryEntry]) -> str:
     """Return the counts by kind as text: `53 held out, 128 others of test-same, …`."""
     return ", ".join(f"{count:,} {kind}" for kind, count in Counter(entry.kind for entry in entries).items())
 
 
-def _rest(own: ClipEmbeddings, chosen: Sequence[int], number: int) -> list[Entry]:
+def _rest(own: ClipEmbeddings, chosen: Sequence[int], number: int) -> list[LibraryEntry]:
     """Return the other instruments of the split, without near-duplicates of the chosen ones."""
     groups = {own.instruments[place].group for place in chosen} - {None}
     return [
-        Entry(own.split, place, 0, number, f"others of {own.split}")
+        LibraryEntry(own.split, place, 0, number, f"others of {own.split}")
         for place, instrument in enumerate(own.instruments)
         if place not in set(chosen) and instrument.group not in groups
     ]
 
 
-def _whole(view: ClipEmbeddings, number: int) -> Iterator[Entry]:
+def _whole(view: ClipEmbeddings, number: int) -> Iterator[LibraryEntry]:
     kind = f"training instruments ({view.split})" if view.split == TRAIN else f"of {view.split}"
-    return (Entry(view.split, place, 0, number, kind) for place in range(len(view.instruments)))
+    return (LibraryEntry(view.split, place, 0, number, kind) for place in range(len(view.instruments)))
 
 
-def _singles(view: ClipEmbeddings, num_enrolled: int) -> Iterator[Entry]:
+def _singles(view: ClipEmbeddings, num_enrolled: int) -> Iterator[LibraryEntry]:
     """Yield every clip that is not used for enrollment, as an instrument of its own."""
     for place in range(len(view.instruments)):
         for clip in range(num_enrolled, view.bank.clips_per_instrument):
-            yield Entry(view.split, place, clip, 1, "single clips of training instruments")
+            yield LibraryEntry(view.split, place, clip, 1, "single clips of training instruments")
 
 
-def _shuffled(rng: np.random.Generator, entries: list[Entry]) -> list[Entry]:
+def _shuffled(rng: np.random.Generator, entries: list[LibraryEntry]) -> list[LibraryEntry]:
     return [entries[i] for i in rng.permutation(len(entries))]

@@ -20,7 +20,7 @@ TRAIN, VALID = "train", "valid"  # the published names of the two splits
 
 Kind = Literal["single", "multi"]
 Layout = Literal["folders", "compact"]
-Fault = tuple[str, str]  # what cannot be used, and why
+Fault = tuple[str, str]  # (unusable file or instrument, reason)
 
 
 @dataclass(frozen=True)

@@ -233,22 +233,22 @@ def _check_counts(dataset: Dataset, counts: MixtureCounts) -> Iterator[Fault]:
         clips = {row.number: dataset.clips_per_instrument(row.split) for row in dataset.instruments}
     for split, info in dataset.splits.items():
         items = info.mixtures if dataset.kind == "multi" else info.clips
-        told = (info.instruments, info.clips, info.hours)
+        stated = (info.instruments, info.clips, info.hours)
         found = (
             len(dataset.of_split(split)),
             sum(unit.items for unit in info.units),
             hours_of(items, dataset.clip_samples, dataset.sample_rate),
         )
-        if told != found:
-            yield split, f"{DATASET_FILE} says {told} instruments, clips and hours, there are {found}"
+        if stated != found:
+            yield split, f"{DATASET_FILE} says {stated} instruments, clips and hours, there are {found}"
     num_mixtures = sum(info.mixtures for info in dataset.splits.values())
-    for name, said, counted in (
+    for name, expected, counted in (
         ("families", dataset.families, count_families(dataset.instruments, clips)),
         ("instruments per mixture", dataset.instruments_per_mixture, dict(sorted(counts.sizes.items()))),
         ("mixtures", num_mixtures, sum(counts.sizes.values())),
     ):
-        if said != counted:
-            yield DATASET_FILE, f"{name}: it says {said}, there are {counted}"
+        if expected != counted:
+            yield DATASET_FILE, f"{name}: it says {expected}, there are {counted}"
 
 
 def _check_published(split: Path) -> Iterator[Fault]:

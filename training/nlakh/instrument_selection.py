@@ -1,4 +1,4 @@
-"""Selects the instruments of a data set: who takes part, in which split, and who sounds at all.
+"""Select the instruments of a data set, assign their splits, and leave out silent ones.
 
 Section 4 of Kim et al. 2022 splits by instrument as NSynth does (953/53). The manifest decides for the instruments it lists
 (it keeps near-duplicates together); NSynth's own parts decide for NSynth; a seeded hash of the id decides for all others.
@@ -100,7 +100,7 @@ def _hash_file(path: Path) -> str:
 def place_in_split(
     instrument: SourceInstrument, manifest: dict[str, SplitRow], *, seed: int, valid_share: float
 ) -> SplitPlace | None:
-    """The split of an instrument; None when it takes no part."""
+    """The split of an instrument; None if it is in none."""
     row = manifest.get(instrument.id)
     if row is not None:
         if row["split"] == "excluded":

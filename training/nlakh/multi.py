@@ -27,7 +27,7 @@ PEAK_DB = -1.0  # of the mixture, or of its loudest stem
 POOL_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
 MAX_SECTIONS = 2_000  # drawn for a mixture until two of the instruments can play one
 
-Assignment = tuple[int, PlayableInstrument, SectionTrack]  # an instrument's number, itself, what it plays
+Assignment = tuple[int, PlayableInstrument, SectionTrack]  # instrument number, instrument, its notes
 
 
 class MultiRenderer:

@@ -1,4 +1,4 @@
-"""Renders the units of a plan, in several processes, to the same bytes whatever their number.
+"""Renders the units of a plan in several processes; the bytes do not depend on their number.
 
 Section 4 of Kim et al. 2022. Each process opens the instruments and the MIDI files itself. It drops decoded audio with the
 instrument, so memory does not grow with the clips. A finished unit is recorded at once; it is whole or not there.
@@ -32,7 +32,7 @@ CONTEXT.set_forkserver_preload([__name__])  # imported once, not once for each w
 POLL_SECONDS = 0.2
 FEW_INSTRUMENTS = 100  # one process checks these before a worker has started
 
-Progress = Callable[[int], None]  # is told how many items are done in all
+Progress = Callable[[int], None]  # called with the total number of finished items
 
 
 class RenderWorker:
@@ -81,7 +81,7 @@ def _require(found: int, split: str, what: str) -> None:
 
 
 def midi_of_split(midi: MidiCollection, split: str) -> MidiCollection:
-    """The MIDI files of a split: nine of ten train, the held-out splits share the rest; all, where that is none."""
+    """The MIDI files of a split: nine of ten train, the held-out splits share the rest; all files if that part is empty."""
     side = midi.part(held=split != TRAIN)
     return side if len(side.spans) else midi
 

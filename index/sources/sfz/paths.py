@@ -1,4 +1,4 @@
-"""Finds the files that SFZ instruments name, whatever their case and slashes, and never outside a root folder.
+"""Finds the files that SFZ instruments name, in any case and with any slashes, but never outside a root folder.
 
 Most SFZ files are written on systems that treat `Piano C4.WAV` and `piano c4.wav` as one name.
 """

@@ -37,7 +37,7 @@ def nsynth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = {f"{key}-{pitch:03d}-100": pitch for key in sorted(INSTRUMENTS) for pitch in PITCHES}
     write_notes(folder, {name: tone(pitch, 1.0, (1.0, 0.3)) for name, pitch in names.items()})
     for name, pitch in names.items():
-        if pitch in (41, 51, 56):  # none of those that tell beforehand whether an instrument sounds
+        if pitch in (41, 51, 56):  # not played when instruments are checked for sound
             path = folder / f"audio/{name}.wav"
             path.write_bytes(path.read_bytes()[:9_000])
     return folder
