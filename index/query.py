@@ -92,7 +92,8 @@ def run_query(
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
     Instruments whose id is in `exclude` are left out. With a `family`, only its instruments are returned; their
-    probabilities are those within the whole library. `as_published` chooses the rule of the paper. `app/question.py` checks `top_k` and family.
+    probabilities are those within the whole library. `as_published` chooses the rule of the paper. `app/question.py`
+    checks `top_k` and family.
 
     Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty and EncoderMismatch.
     """
