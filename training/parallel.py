@@ -37,6 +37,7 @@ def process_group(device_name: str) -> Iterator[torch.device]:
         backend = "cpu:gloo,cuda:nccl"  # flags travel over gloo and do not wait for the GPU
     distributed.init_process_group(backend, timeout=TIMEOUT)
     yield device
+    distributed.barrier()  # a rank that leaves while another still sends may abort it
     distributed.destroy_process_group()  # not after an error: it would wait for ranks that torchrun is ending
 
 
