@@ -19,7 +19,7 @@ from app.cli.terminal import out
 from app.question import Question
 from app.schemas import QueryAnswer, SlotOut
 
-SPARKLINE_COLUMNS = (16, 48)  # at least, at most
+SPARKLINE_COLUMNS = (8, 48)  # at least, at most
 OTHER_COLUMNS = 72  # of the table beside the sparkline
 BLOCKS = "·▁▂▃▄▅▆▇█"
 SLOT_STYLES = (
@@ -47,7 +47,10 @@ def query_table(answer: QueryAnswer, width: int) -> Table:
     start, end = answer.range_seconds
     count, library = answer.num_instruments, answer.library
     heard = f"{count} instrument{'' if count == 1 else 's'} heard"
-    title = f"{answer.name} · {heard}, matched with {library.name} ({library.num_instruments})"
+    about = f"{heard}, matched with {library.name} ({library.num_instruments})"
+    title = f"{answer.name} · {about}"
+    if len(title) > width:
+        title = f"{answer.name}\n{about}"
     table = Table(
         title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -97,7 +100,9 @@ def ruler(start: float, end: float, columns: int) -> str:
     """Write the times at the left end, in the middle and at the right end of `columns` characters."""
     left, middle, right = clock(start), clock((start + end) / 2), clock(end)
     line = f"{left}{middle:^{max(columns - len(left) - len(right), 0)}}{right}"
-    return line if len(line) == columns else f"{left}{right:>{columns - len(left)}}"
+    if len(line) == columns:
+        return line
+    return f"{left}{right:>{columns - len(left)}}" if columns > len(left + right) else f"{left}–{right}"
 
 
 def clock(seconds: float) -> str:

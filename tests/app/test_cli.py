@@ -1,5 +1,6 @@
 """The command `showme`, run as users run it: its output, its exit codes, and no tracebacks for user errors."""
 
+import io
 import json
 import os
 import re
@@ -16,10 +17,12 @@ import httpx
 import numpy as np
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import app.cli
-from app.cli.querying import sparkline
+from app.cli.querying import query_table, ruler, sparkline
+from app.schemas import EXAMPLE_QUERY, QueryAnswer
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from tests.app.sounds import TONES, audio, mixture, tone
@@ -279,3 +282,16 @@ def wait_for(served: Served) -> None:
             return
         except httpx.TransportError:
             time.sleep(0.1)
+
+
+def test_a_query_fits_a_terminal_of_eighty_columns() -> None:
+    answer = QueryAnswer.model_validate(EXAMPLE_QUERY | {"name": f"{'a long name ' * 8}.wav"})
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(query_table(answer, 80))
+    lines = console.export_text().splitlines()
+    assert "1 instrument heard, matched with TimGM6mb (128)" in [line.strip() for line in lines]
+    (hit,) = [line for line in lines if "Fretless Bass" in line]
+    assert "0.97" in hit
+    assert hit.rstrip().endswith("0.83")
+    assert ruler(4.0, 20.0, 8) == "0:04.0–0:20.0"
+    assert ruler(4.0, 20.0, 16) == "0:04.0    0:20.0"
