@@ -4,7 +4,6 @@ Search is section 3.3 of Kim et al. 2022. `showme.db` is the truth; the folders 
 (docs/ARCHITECTURE.md, decision 1). Several threads, and several processes, may use one folder at once.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,12 @@ from sqlalchemy import select
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.duplicates import find_similar_groups
-from index.families import check_family
 from index.instruments import InstrumentStore
 from index.integrity import find_faults
 from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore
 from index.maps import LibraryMaps
 from index.records import Hit, InstrumentInfo, count_instruments, find_instrument, find_library
 from index.vector_cache import LibraryVectors, VectorCache
-from index.vector_store import Floats
 from models.errors import EncoderMismatch, InvalidRequest, LibraryEmpty
 
 
@@ -77,23 +74,6 @@ class InstrumentIndex:
         if not vectors.rows:
             raise LibraryEmpty(f"library {library.name!r} has no instruments yet", value=library.name)
         return vectors
-
-    def candidates(
-        self,
-        library: str,
-        queries: Floats,
-        k: int,
-        family: str | None = None,
-        exclude: Collection[str] = (),
-    ) -> list[list[Hit]]:
-        """For each embedding of `queries [q, dim]` the `k` most similar instruments, best first.
-
-        `exclude` holds ids of instruments to leave out.
-        Raises LibraryNotFound, LibraryEmpty, EncoderMismatch, and InvalidRequest for `k` below 1 or an unknown family.
-        """
-        _check_at_least_one("top_k", k)
-        check_family(family)
-        return self.searchable(library).search(queries, k, family, exclude)
 
     def similar(self, instrument_id: str, k: int) -> list[Hit]:
         """The `k` instruments of the same library most similar to this one, itself left out.

@@ -3,7 +3,7 @@
 All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 2022.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import exp
 from time import perf_counter
@@ -22,7 +22,7 @@ from index.retrieval import (
     retrieve,
     retrieve_as_published,
 )
-from index.vector_cache import LibraryVectors, VectorRow
+from index.vector_cache import LibraryVectors
 from models.encoder_pair import EncoderPair
 from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
@@ -125,8 +125,8 @@ class _Answer:
         self, vectors: LibraryVectors, family: str | None, exclude: Collection[str], top_k: int
     ) -> None:
         excluded = frozenset(exclude)
-        self._rows: Sequence[VectorRow] = vectors.rows
-        self._top_k = top_k
+        self._vectors, self._rows = vectors, vectors.rows
+        self._family, self._exclude, self._top_k = family, exclude, top_k
         self.hidden: Bools = np.array([row.instrument_id in excluded for row in self._rows])
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
@@ -136,9 +136,13 @@ class _Answer:
     ) -> QueryResult:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
+        queries = np.array([track.embedding for track in tracks], np.float32).reshape(
+            -1, self._vectors.store.dim
+        )
+        hits = self._vectors.search(queries, self._top_k, self._family, self._exclude)
         heard = tuple(
-            SlotResult(i, track.presence, track.active, self._hits(cosine), track.curve)
-            for i, (track, cosine) in enumerate(zip(tracks, found.cosine, strict=True))
+            SlotResult(i, track.presence, track.active, tuple(best), track.curve)
+            for i, (track, best) in enumerate(zip(tracks, hits, strict=True))
         )
         return self._result(found, heard, len(tracks))
 
@@ -168,7 +172,7 @@ class _Answer:
         return QueryResult(count, heard, named, ranked)
 
     def _hits(self, cosine: Floats) -> tuple[Hit, ...]:
-        """The `top_k` instruments of a track by `cosine [n]`, best first."""
+        """The `top_k` instruments of a slot by its highest `cosine [n]` over the windows, best first."""
         order = self._visible(np.argsort(-cosine, kind="stable"))[: self._top_k]
         return tuple(self._rows[place].hit(float(cosine[place])) for place in order)
 

@@ -59,7 +59,7 @@ def test_an_enrolled_clip_finds_itself_first(
     assert len(report.added) == 12
     for instrument in source:
         queries = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
-        first = index.candidates("Tones", queries, 1)[0][0]
+        first = index.searchable("Tones").search(queries, 1)[0][0]
         assert first.name == instrument.name
         assert first.similarity == pytest.approx(1.0, abs=1e-5)
 

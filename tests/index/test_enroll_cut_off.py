@@ -96,7 +96,7 @@ def test_a_kill_between_commit_and_vectors_is_mended_on_opening(
     assert again.libraries.get(LIBRARY).num_instruments == 10
     assert again.verify() == []
     query = np.eye(pair.embedding_dim, dtype=np.float32)[:1]
-    assert len(again.candidates(LIBRARY, query, 99)[0]) == 10
+    assert len(again.searchable(LIBRARY).search(query, 99)[0]) == 10
     again.close()
 
 
@@ -137,7 +137,7 @@ def test_readers_see_the_old_library_until_the_commit(
     query = np.eye(pair.embedding_dim, dtype=np.float32)[:1]
 
     def look(*_: object) -> None:
-        sizes.append(len(enrolled.candidates(LIBRARY, query, 99)[0]))
+        sizes.append(len(enrolled.searchable(LIBRARY).search(query, 99)[0]))
 
     enroll(enrolled, pair, LIBRARY, few, progress=look)
     look()

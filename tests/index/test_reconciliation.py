@@ -29,11 +29,11 @@ DAMAGE = {
 def test_a_damaged_vector_file_is_made_again_on_opening(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray, damage: str
 ) -> None:
-    before, whole = enrolled.candidates(LIBRARY, queries, 9), vector_file(enrolled).read_bytes()
+    before, whole = enrolled.searchable(LIBRARY).search(queries, 9), vector_file(enrolled).read_bytes()
     DAMAGE[damage](vector_file(enrolled))
     assert any("showme index rebuild" in fault for fault in enrolled.verify())
     again = open_index(enrolled.folder.root, pair)
-    assert again.candidates(LIBRARY, queries, 9) == before
+    assert again.searchable(LIBRARY).search(queries, 9) == before
     assert again.verify() == []
     assert len(vector_file(again).read_bytes()) == len(whole)
     again.close()
@@ -46,20 +46,20 @@ def test_a_stale_vector_file_is_brought_up_to_date_on_opening(
     old = vector_file(enrolled).read_bytes()
     (first, *_), _ = enrolled.instruments.page(LIBRARY)
     enrolled.instruments.delete(first.id)
-    after = enrolled.candidates(LIBRARY, queries, 9)
+    after = enrolled.searchable(LIBRARY).search(queries, 9)
     vector_file(enrolled).write_bytes(old)
     assert any("other instruments" in fault for fault in enrolled.verify())
     again = open_index(enrolled.folder.root, pair)
-    assert again.candidates(LIBRARY, queries, 9) == after
+    assert again.searchable(LIBRARY).search(queries, 9) == after
     assert again.verify() == []
     again.close()
 
 
 def test_rebuilding_makes_the_same_vectors(enrolled: InstrumentIndex, queries: np.ndarray) -> None:
-    before = enrolled.candidates(LIBRARY, queries, 9)
+    before = enrolled.searchable(LIBRARY).search(queries, 9)
     vector_file(enrolled).write_bytes(b"garbage")
     assert enrolled.rebuild() == 7
-    assert enrolled.candidates(LIBRARY, queries, 9) == before
+    assert enrolled.searchable(LIBRARY).search(queries, 9) == before
     assert enrolled.verify(LIBRARY) == []
 
 
@@ -75,7 +75,7 @@ def test_vectors_that_cannot_be_saved_do_not_stop_the_search(
     monkeypatch.setattr(VectorStore, "save", full)
     (first, *_), _ = enrolled.instruments.page(LIBRARY)
     enrolled.instruments.delete(first.id)
-    assert len(enrolled.candidates(LIBRARY, queries, 9)[0]) == 6
+    assert len(enrolled.searchable(LIBRARY).search(queries, 9)[0]) == 6
     assert "No space left" in caplog.text
 
 
@@ -86,12 +86,12 @@ def test_a_change_by_another_process_is_noticed_by_the_next_search(
     (first, second, *_), _ = enrolled.instruments.page(LIBRARY)
     for removed, left in ((first, 6), (second, 5)):
         other.instruments.delete(removed.id)
-        found = enrolled.candidates(LIBRARY, queries, 9)[0]
+        found = enrolled.searchable(LIBRARY).search(queries, 9)[0]
         assert len(found) == left
         assert removed.id not in {one.instrument_id for one in found}
     other.libraries.delete(LIBRARY)
     with pytest.raises(LibraryNotFound):
-        enrolled.candidates(LIBRARY, queries, 1)
+        enrolled.searchable(LIBRARY).search(queries, 1)
     other.close()
 
 
@@ -104,7 +104,7 @@ def test_searches_go_on_while_instruments_are_removed(enrolled: InstrumentIndex,
     def search() -> None:
         try:
             while not done.is_set():
-                sizes.update(len(found) for found in enrolled.candidates(LIBRARY, queries, 9))
+                sizes.update(len(found) for found in enrolled.searchable(LIBRARY).search(queries, 9))
         except BaseException as error:
             failures.append(error)
 
@@ -120,7 +120,7 @@ def test_searches_go_on_while_instruments_are_removed(enrolled: InstrumentIndex,
             thread.join()
     assert failures == []
     assert sizes <= set(range(1, 8))
-    assert len(enrolled.candidates(LIBRARY, queries, 9)[0]) == 1
+    assert len(enrolled.searchable(LIBRARY).search(queries, 9)[0]) == 1
 
 
 def test_a_damaged_catalogue_is_refused(tmp_path: Path, pair: EncoderPair) -> None:
@@ -168,9 +168,9 @@ def test_an_embedding_damaged_in_the_catalogue_stops_its_own_library_only(
     again = open_index(enrolled.folder.root, pair)
     assert "'Tiny' cannot be searched: the embedding of 'Pure' is damaged" in caplog.text
     with pytest.raises(IndexDamaged, match=f"remove {first.id} and enrol it again"):
-        again.candidates(LIBRARY, queries, 1)
+        again.searchable(LIBRARY).search(queries, 1)
     again.instruments.delete(first.id)
-    assert len(again.candidates(LIBRARY, queries, 9)[0]) == 6
+    assert len(again.searchable(LIBRARY).search(queries, 9)[0]) == 6
     again.close()
 
 

@@ -49,7 +49,7 @@ def test_it_is_listed_searched_and_verified(released: InstrumentIndex) -> None:
     assert ([row.name for row in rows], after) == (PRESENT, None)
     assert {row.name: (row.family, row.num_clips) for row in rows}["Deep Tone"] == ("synth_lead", 2)
     queries = np.eye(released.embedding_dim, dtype=np.float32)[[BANDS["Low Bass"], BANDS["Soft Flute"]]]
-    best = [hits[0] for hits in released.candidates("Tones", queries, 1)]
+    best = [hits[0] for hits in released.searchable("Tones").search(queries, 1)]
     assert [hit.name for hit in best] == ["Deep Tone", "Soft Flute"]
     assert all(hit.similarity > 0.99 for hit in best)
     instruments, layout = released.maps.get(library.id)
@@ -66,7 +66,7 @@ def test_its_deletions_can_be_undone(released: InstrumentIndex) -> None:
     assert released.instruments.restore(instrument).name == "Glass Bell"
     assert released.libraries.restore(library).name == "Deleted"
     query = np.eye(released.embedding_dim, dtype=np.float32)[[BANDS["Glass Bell"]]]
-    assert released.candidates("Tones", query, 1)[0][0].instrument_id == instrument
+    assert released.searchable("Tones").search(query, 1)[0][0].instrument_id == instrument
     assert [fault for fault in released.verify() if "preview" not in fault] == []
 
 

@@ -19,7 +19,7 @@ from tests.index.fake_source import FakeInstrument, FakeSource
 
 
 def names(index: InstrumentIndex, queries: np.ndarray, **filters: str) -> set[str]:
-    return {one.name for one in index.candidates(LIBRARY, queries, 99, **filters)[0]}
+    return {one.name for one in index.searchable(LIBRARY).search(queries, 99, **filters)[0]}
 
 
 def test_every_change_is_noticed_by_the_next_search_of_another_process(
@@ -36,7 +36,7 @@ def test_every_change_is_noticed_by_the_next_search_of_another_process(
     assert names(enrolled, queries) == everything - {second.name} | {"Renamed"}
     library = other.libraries.delete(LIBRARY)
     with pytest.raises(LibraryNotFound):
-        enrolled.candidates(LIBRARY, queries, 1)
+        enrolled.searchable(LIBRARY).search(queries, 1)
     with pytest.raises(LibraryNotFound):
         enrolled.vectors.get(library.id, 10**6)
     other.libraries.restore(library.id)
@@ -90,7 +90,7 @@ def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
     assert other.instruments.restore(first.id) == first  # no instrument of the other encoder is left
     assert index.libraries.get(library.id).encoder_hash == pair.encoder_hash
     query = np.ones((1, index.embedding_dim), np.float32)
-    assert [one.instrument_id for one in index.candidates(library.id, query, 9)[0]] == [first.id]
+    assert [one.instrument_id for one in index.searchable(library.id).search(query, 9)[0]] == [first.id]
     assert index.verify() == []
     other.close()
 
