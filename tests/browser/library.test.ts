@@ -78,7 +78,7 @@ test("a dropped folder is reviewed first: one instrument per folder, other files
   await enroll();
   expect(await openName()).toContain("Kit");
   await row("Low Bass").waitFor();
-  expect(await rows().count()).toBe(4);
+  await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(4);
   await deleteLibrary();
 });
 
@@ -107,7 +107,7 @@ test("a dropped zip is added to an existing library; corrections survive a reloa
   await page.reload();
   await row("Flute of mine").waitFor();
   expect(await part(row("Low Bass"), "family").inputValue()).toBe("organ");
-  expect(await rows().count()).toBe(3);
+  await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(3);
 
   await part(page, "search").fill("mine");
   await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(1);
@@ -158,12 +158,13 @@ test("duplicates are listed, played and deleted", async () => {
   await part(page, "review").waitFor();
   await enroll();
   await part(page, "duplicates-open").click();
-  await part(page, "strictness").selectOption("0.995");
-  const groups = part(page, "duplicate-group");
-  await groups.first().waitFor();
-  const twins = part(groups.first(), "duplicate");
+  await Promise.all([
+    page.waitForResponse((answer) => answer.url().includes("min_similarity=0.995")),
+    part(page, "strictness").selectOption("0.995"),
+  ]);
+  const twins = part(part(page, "duplicate-group").first(), "duplicate");
+  await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBeGreaterThanOrEqual(2);
   const before = await twins.count();
-  expect(before).toBeGreaterThanOrEqual(2);
   await part(twins.first(), "play").click();
   await heard(page, "preview");
   await part(twins.last(), "delete").click();

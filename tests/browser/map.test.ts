@@ -1,6 +1,6 @@
 /** The map: colours by family, hover previews, similar instruments, and the query's slots. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { heard, part, silent, type Visit, visitAnswer } from "./visit";
+import { heard, PATIENCE, part, silent, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -20,7 +20,7 @@ test("the map shows the query's slots; the keyboard moves, plays and lists simil
   expect(await page.locator(".map-method").innerText()).toContain("t-SNE");
   const slots = part(page, "map-slot");
   await slots.first().waitFor();
-  expect(await slots.count()).toBe(lanes);
+  await expect.poll(() => slots.count(), { timeout: PATIENCE }).toBe(lanes);
   expect(await coloursOn(page)).toBeGreaterThan(8); // one per family
   await slots.first().click();
   await part(page, "similar-row").first().waitFor();
