@@ -21,7 +21,7 @@ from training.effects.config import (
 )
 from training.effects.noise import BACKGROUNDS
 
-WITH_EFFECTS = {"ours-multi-effects", "ours-single-effects", "ours-single-heavy"}
+WITH_EFFECTS = {"ours-single-effects", "ours-multi-effects", "ours-single-heavy", "ours-multi-heavy"}
 
 
 def generator() -> torch.Generator:
