@@ -46,7 +46,7 @@ test("after a crash, a running query, an upload and an enrollment continue witho
   await told(page, /server is back/);
   await told(uploading.page, /server is back/);
   await banner("away").waitFor();
-  expect(await hitNames(page)).toEqual(before);
+  await expect.poll(() => hitNames(page)).toEqual(before);
   await uploadSlowly(uploading.page, 0);
   await service.start();
 
@@ -56,7 +56,7 @@ test("after a crash, a running query, an upload and an enrollment continue witho
   expect(page.url()).not.toBe(address);
   const earlier = await visit(new URL(address).hash, { url: service.url });
   await part(earlier.page, "lane").first().waitFor(); // the answer from before the crash
-  expect(await hitNames(earlier.page)).toEqual(before);
+  await expect.poll(() => hitNames(earlier.page)).toEqual(before);
 
   await part(uploading.page, "lane").first().waitFor({ timeout: RESTART });
 
@@ -65,7 +65,7 @@ test("after a crash, a running query, an upload and an enrollment continue witho
   await part(job("failed"), "try-again").click();
   await job("done").waitFor({ timeout: RESTART });
   await part(enrolling.page, "instrument-row").filter({ hasText: "Low Bass" }).waitFor();
-  expect(await part(enrolling.page, "instrument-row").count()).toBe(4);
+  await expect.poll(() => part(enrolling.page, "instrument-row").count()).toBe(4);
 
   for (const visited of [earlier, uploading, enrolling]) await visited.close();
 });
@@ -137,7 +137,7 @@ test("a rate limit (429) is obeyed, and a size limit (413) becomes a sentence", 
   refusals.push(413);
   await part(there.page, "file").first().setInputFiles(file("other.wav"));
   await part(there.page, "problem").filter({ hasText: "413" }).waitFor();
-  expect(await hitNames(there.page)).toEqual(before);
+  await expect.poll(() => hitNames(there.page)).toEqual(before);
   await there.close();
   proxy.server.close();
 });

@@ -40,8 +40,8 @@ test("the chosen instruments are exported as JSON, CSV and a zip with previews",
   const { page } = here;
   const checked = page.locator(".hit input:checked"); // at first, the best hit of every lane
   for (let left = await checked.count(); left > 0; left--) await checked.first().click();
-  expect(await checked.count()).toBe(0);
-  expect(await part(page, "export").isDisabled()).toBe(true);
+  await expect.poll(() => checked.count()).toBe(0);
+  await expect.poll(() => part(page, "export").isDisabled()).toBe(true);
   const hits = part(page, "lane").first().locator(".hit");
   await part(hits.nth(0), "choose").check();
   await part(hits.nth(2), "choose").check();
@@ -77,8 +77,8 @@ test("a permanent link opens the same answer in another browser, with its track"
   const names = await here.page.locator(".hit-name").allInnerTexts();
   const there = await visit(new URL(link).hash);
   await part(there.page, "lane").first().waitFor();
-  expect(await there.page.locator(".hit-name").allInnerTexts()).toEqual(names);
-  expect(await part(there.page, "source-name").innerText()).toBe("mixture.mp3");
+  await expect.poll(() => there.page.locator(".hit-name").allInnerTexts()).toEqual(names);
+  await expect.poll(() => part(there.page, "source-name").innerText()).toBe("mixture.mp3");
   await part(there.page, "play-reference").click();
   await there.page.waitForFunction(() => window.media.some((one) => !one.paused && one.currentTime > 0.2));
   const again = await asking(there.page, () => part(there.page, "family-select").selectOption("guitar"));
@@ -94,7 +94,7 @@ test("the first screen lists earlier queries; a link to a missing query says so"
   await part(page, "lane").first().waitFor();
   await page.goto(`${here.url}/#/q/q_000000000000`);
   await part(page, "problem").waitFor();
-  expect(await part(page, "problem").innerText()).toMatch(/Drop the track again/);
+  await expect.poll(() => part(page, "problem").innerText()).toMatch(/Drop the track again/);
 });
 
 test("a microphone recording is queried like a file", async () => {
@@ -103,5 +103,5 @@ test("a microphone recording is queried like a file", async () => {
   const stop = part(page, "record-stop");
   await page.locator('[data-test="record-stop"]:not([disabled])').waitFor();
   await asking(page, () => stop.click());
-  expect(await part(page, "source-name").innerText()).toMatch(/^Recording .*\.wav$/);
+  await expect.poll(() => part(page, "source-name").innerText()).toMatch(/^Recording .*\.wav$/);
 });

@@ -1,6 +1,6 @@
 /** The keyboard alone: play, seek, move between lanes and instruments, help, undo. */
 import { afterEach, expect, test } from "vitest";
-import { heard, PATIENCE, part, silent, told, type Visit, visit, visitAnswer } from "./visit";
+import { heard, part, silent, told, type Visit, visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -20,9 +20,9 @@ test("in the query view: space, arrows, numbers, A, L, / and ? work as the help 
   await silent(page);
   const before = await clock();
   await press("ArrowRight");
-  await expect.poll(clock, { timeout: PATIENCE }).toBeCloseTo(before + 2, 1);
+  await expect.poll(clock).toBeCloseTo(before + 2, 1);
   await press("ArrowLeft");
-  await expect.poll(clock, { timeout: PATIENCE }).toBeCloseTo(before, 1);
+  await expect.poll(clock).toBeCloseTo(before, 1);
   await press("ArrowDown");
   await press("ArrowDown");
   const lane = page.locator('.lane[data-current="true"]');
@@ -43,7 +43,7 @@ test("in the query view: space, arrows, numbers, A, L, / and ? work as the help 
   await page.locator("#main").focus();
   await press("?");
   await part(page, "help").waitFor();
-  expect(await part(page, "help").innerText()).toContain("Space");
+  await expect.poll(() => part(page, "help").innerText()).toContain("Space");
   await press("Escape");
   await part(page, "help").waitFor({ state: "detached" });
 });
@@ -63,16 +63,16 @@ test("in the library: arrows move, F2 renames, Delete deletes, Ctrl+Z undoes", a
   await page.keyboard.press("F2");
   await part(page, "name-edit").fill("By keyboard");
   await page.keyboard.press("Enter");
-  await expect.poll(() => name(1), { timeout: PATIENCE }).toBe("By keyboard");
+  await expect.poll(() => name(1)).toBe("By keyboard");
   await part(row(1), "play").focus();
   await page.keyboard.press("Control+z");
-  await expect.poll(() => name(1), { timeout: PATIENCE }).toBe(second);
+  await expect.poll(() => name(1)).toBe(second);
   await part(row(0), "play").focus();
   await page.keyboard.press("Delete");
-  await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(second);
+  await expect.poll(() => name(0)).toBe(second);
   await told(page, /^“.*” was deleted/);
   await page.keyboard.press("Control+z");
-  await expect.poll(() => name(0), { timeout: PATIENCE }).toBe(first);
+  await expect.poll(() => name(0)).toBe(first);
   await page.keyboard.press("/");
   await page.locator('[data-test="search"]:focus').waitFor();
 });

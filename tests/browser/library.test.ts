@@ -48,15 +48,15 @@ test("a SoundFont is enrolled with progress, and can be queried at once", async 
   });
   await part(page, "files-input").setInputFiles(file("Small.sf2"));
   await part(page, "review").waitFor();
-  expect(await part(page, "review").innerText()).toContain("Small.sf2");
+  await expect.poll(() => part(page, "review").innerText()).toContain("Small.sf2");
   await enroll();
-  expect(await openName()).toContain("Small");
+  await expect.poll(openName).toContain("Small");
   const shares = await page.evaluate(() =>
     [...(window as unknown as { shares: Set<string> }).shares].map(Number),
   );
   expect(shares.some((share) => share > SENT && share < 1)).toBe(true); // progress of the job, not of the upload
   await row("Hollow Clarinet").waitFor();
-  expect(await job("done").innerText()).toMatch(/7 added/);
+  await expect.poll(() => job("done").innerText()).toMatch(/7 added/);
   await part(row("Hollow Clarinet"), "play").click();
   await heard(page, "preview");
   await part(page, "tab-query").click();
@@ -74,11 +74,11 @@ test("a dropped folder is reviewed first: one instrument per folder, other files
   const review = await part(page, "review").innerText();
   expect(review).toContain("8 files");
   expect(review).toContain("readme.txt");
-  expect(await part(page, "add").innerText()).toContain("4 instruments");
+  await expect.poll(() => part(page, "add").innerText()).toContain("4 instruments");
   await enroll();
-  expect(await openName()).toContain("Kit");
+  await expect.poll(openName).toContain("Kit");
   await row("Low Bass").waitFor();
-  await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(4);
+  await expect.poll(() => rows().count()).toBe(4);
   await deleteLibrary();
 });
 
@@ -91,7 +91,7 @@ test("a dropped zip is added to an existing library; corrections survive a reloa
   await drop(page, "Zipped.zip");
   await part(page, "review").waitFor();
   await enroll();
-  expect(await openName()).toContain("By hand");
+  await expect.poll(openName).toContain("By hand");
   await row("Soft Flute").waitFor();
 
   const named = row("Soft Flute");
@@ -106,16 +106,14 @@ test("a dropped zip is added to an existing library; corrections survive a reloa
   await told(page, /^“Grand Piano” was deleted/);
   await page.reload();
   await row("Flute of mine").waitFor();
-  expect(await part(row("Low Bass"), "family").inputValue()).toBe("organ");
-  await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(3);
+  await expect.poll(() => part(row("Low Bass"), "family").inputValue()).toBe("organ");
+  await expect.poll(() => rows().count()).toBe(3);
 
   await part(page, "search").fill("mine");
-  await expect.poll(() => rows().count(), { timeout: PATIENCE }).toBe(1);
+  await expect.poll(() => rows().count()).toBe(1);
   await part(page, "search").fill("");
   await part(part(page, "library"), "family-select").selectOption("organ");
-  await expect
-    .poll(() => rows().locator(".instrument-name").allInnerTexts(), { timeout: PATIENCE })
-    .toEqual(["Low Bass"]);
+  await expect.poll(() => rows().locator(".instrument-name").allInnerTexts()).toEqual(["Low Bass"]);
   await part(part(page, "library"), "family-select").selectOption("");
 
   await part(page, "rename-library").click();
@@ -127,7 +125,7 @@ test("a dropped zip is added to an existing library; corrections survive a reloa
   await page.keyboard.press("Control+z");
   await told(page, /^Undone: The library “Renamed” was deleted/);
   await row("Flute of mine").waitFor();
-  expect(await openName()).toBe("Renamed");
+  await expect.poll(openName).toBe("Renamed");
   await deleteLibrary();
 });
 
@@ -139,17 +137,17 @@ test("the toast undoes a deletion, and the keyboard a correction", async () => {
   await part(rows().first(), "delete").click();
   const deleted = toast(/^“.*” was deleted/);
   await deleted.waitFor();
-  expect(await rows().first().innerText()).not.toBe(before);
+  await expect.poll(() => rows().first().innerText()).not.toBe(before);
   await part(deleted, "undo").click();
   await told(page, /^Undone: “.*” was deleted/);
-  await expect.poll(() => rows().first().innerText(), { timeout: PATIENCE }).toBe(before);
+  await expect.poll(() => rows().first().innerText()).toBe(before);
   const family = part(row("Harpsichord"), "family");
   const was = await family.inputValue();
   await family.selectOption("bass");
   await told(page, /“Harpsichord” is now bass/);
   await part(rows().first(), "play").focus();
   await page.keyboard.press("Control+z");
-  await expect.poll(() => family.inputValue(), { timeout: PATIENCE }).toBe(was);
+  await expect.poll(() => family.inputValue()).toBe(was);
 });
 
 test("duplicates are listed, played and deleted", async () => {
@@ -163,14 +161,14 @@ test("duplicates are listed, played and deleted", async () => {
     part(page, "strictness").selectOption("0.995"),
   ]);
   const twins = part(part(page, "duplicate-group").first(), "duplicate");
-  await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBeGreaterThanOrEqual(2);
+  await expect.poll(() => twins.count()).toBeGreaterThanOrEqual(2);
   const before = await twins.count();
   await part(twins.first(), "play").click();
   await heard(page, "preview");
   await part(twins.last(), "delete").click();
-  await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBe(before - 1);
+  await expect.poll(() => twins.count()).toBe(before - 1);
   await part(toast(/^“.*” was deleted/), "undo").click();
-  await expect.poll(() => twins.count(), { timeout: PATIENCE }).toBe(before);
+  await expect.poll(() => twins.count()).toBe(before);
   await deleteLibrary();
 });
 
@@ -193,7 +191,7 @@ test("running and queued enrollments can be cancelled and leave nothing; a cance
   await part(queued, "try-again").click();
   await queued.and(job("done")).waitFor({ timeout: 2 * PATIENCE });
   await row("Low Bass").waitFor();
-  expect(await openName()).toContain("Kit");
+  await expect.poll(openName).toContain("Kit");
   await deleteLibrary();
   await part(page, "library-row").filter({ hasText: "Many" }).click();
   await part(page, "empty").waitFor();

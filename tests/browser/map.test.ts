@@ -1,6 +1,6 @@
 /** The map: colours by family, hover previews, similar instruments, and the query's slots. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { heard, PATIENCE, part, silent, type Visit, visitAnswer } from "./visit";
+import { heard, part, silent, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -17,14 +17,14 @@ test("the map shows the query's slots; the keyboard moves, plays and lists simil
   const lanes = await part(page, "lane").count();
   await part(page, "tab-map").click();
   await part(page, "map-canvas").waitFor();
-  expect(await page.locator(".map-method").innerText()).toContain("t-SNE");
+  await expect.poll(() => page.locator(".map-method").innerText()).toContain("t-SNE");
   const slots = part(page, "map-slot");
   await slots.first().waitFor();
-  await expect.poll(() => slots.count(), { timeout: PATIENCE }).toBe(lanes);
-  expect(await coloursOn(page)).toBeGreaterThan(8); // one per family
+  await expect.poll(() => slots.count()).toBe(lanes);
+  await expect.poll(() => coloursOn(page)).toBeGreaterThan(8); // one per family
   await slots.first().click();
   await part(page, "similar-row").first().waitFor();
-  expect(await part(page, "similar-row").count()).toBe(12);
+  await expect.poll(() => part(page, "similar-row").count()).toBe(12);
   await heard(page, "preview");
   await part(page, "map-canvas").focus();
   await page.keyboard.press("ArrowRight");
@@ -54,7 +54,7 @@ test("hovering plays, a click lists similar instruments and reveals one in the l
       box.x + (0.05 + 0.9 * ((step * 0.618) % 1)) * box.width,
       box.y + (0.1 + 0.002 * step) * box.height,
     );
-  expect(await pointed.innerText()).toMatch(/, /);
+  await expect.poll(() => pointed.innerText()).toMatch(/, /);
   await heard(page, "preview");
   await page.mouse.down();
   await page.mouse.up();
@@ -78,8 +78,8 @@ test("the legend filters by family, and the list has the same content as the map
   await part(page, "as-list").click();
   await part(page, "map-row").first().waitFor();
   const count = Number(await brass.locator("b").innerText());
-  expect(await part(page, "map-row").count()).toBe(count);
-  expect(await page.locator('.point-row .chip:not([data-family="brass"])').count()).toBe(0);
+  await expect.poll(() => part(page, "map-row").count()).toBe(count);
+  await expect.poll(() => page.locator('.point-row .chip:not([data-family="brass"])').count()).toBe(0);
   await part(page, "map-row").first().locator(".similar-name").click();
   await part(page, "similar-row").first().waitFor();
 });

@@ -1,7 +1,7 @@
 /** The main path: a track becomes lanes with hits, to play, compare, filter and refine. */
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ask, asking, file, heard, PATIENCE, part, silent, told, type Visit, visitAnswer } from "./visit";
+import { ask, asking, file, heard, part, silent, told, type Visit, visitAnswer } from "./visit";
 
 let here: Visit;
 
@@ -22,10 +22,12 @@ test("a mixture gives lanes; previews play, and one key switches to the track an
   const { page } = here;
   await ask(here);
   await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
-  expect(await lanes().count()).toBeGreaterThanOrEqual(2);
-  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
-  expect(await part(page, "summary").innerText()).toMatch(/instruments? heard, matched with TimGM6mb/);
-  expect(await lanes().first().innerText()).toMatch(/\d+% sure/);
+  await expect.poll(() => lanes().count()).toBeGreaterThanOrEqual(2);
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await expect
+    .poll(() => part(page, "summary").innerText())
+    .toMatch(/instruments? heard, matched with TimGM6mb/);
+  await expect.poll(() => lanes().first().innerText()).toMatch(/\d+% sure/);
   await part(lanes().first(), "play-hit").first().click();
   const preview = await heard(page, "preview");
   await page.waitForFunction(() => {
@@ -35,7 +37,7 @@ test("a mixture gives lanes; previews play, and one key switches to the track an
   await page.keyboard.press("a");
   const track = await heard(page, "reference");
   expect(track.src).toMatch(/^blob:/);
-  expect(await part(page, "ab").getAttribute("data-side")).toBe("reference");
+  await expect.poll(() => part(page, "ab").getAttribute("data-side")).toBe("reference");
   await page.keyboard.press("a");
   expect((await heard(page, "preview")).src).toBe(preview.src);
   await part(lanes().first(), "play-hit").first().click();
@@ -82,12 +84,12 @@ test("the family filter gives hits of that family only, and undo restores the ot
   expect(families.length).toBeGreaterThan(0);
   expect(new Set(families)).toEqual(new Set(["brass"]));
   await page.locator('.lane .chip[data-family="brass"]').first().waitFor();
-  expect(await page.locator('.lane .chip:not([data-family="brass"])').count()).toBe(0);
+  await expect.poll(() => page.locator('.lane .chip:not([data-family="brass"])').count()).toBe(0);
   await page.keyboard.press("Escape");
   await page.locator("body").click({ position: { x: 5, y: 500 } });
   await page.keyboard.press("Control+z");
   await told(page, /^Undone: family filter/);
-  expect(await names()).toEqual(before);
+  await expect.poll(names).toEqual(before);
 });
 
 test("more like this, hide, lock: the lane is refined, and a locked lane stays", async () => {
@@ -97,42 +99,44 @@ test("more like this, hide, lock: the lane is refined, and a locked lane stays",
   await part(first, "more-like").nth(1).click();
   await part(first, "less-like").waitFor();
   const alike = await names();
-  expect(await first.locator(".lane-note").innerText()).toContain(before[1]);
+  await expect.poll(() => first.locator(".lane-note").innerText()).toContain(before[1]);
   expect(alike).not.toEqual(before);
   expect(alike).toHaveLength(before.length);
   await part(first, "less-like").click();
   await part(first, "less-like").waitFor({ state: "detached" });
-  expect(await names()).toEqual(before);
+  await expect.poll(names).toEqual(before);
 
   const hidden = await first.locator(".hit").first().getAttribute("data-id");
   const { sent, got } = await asking(page, () => part(first, "not-this").first().click());
   expect(sent).toContain(hidden ?? "none");
   expect(JSON.stringify(got.slots)).not.toContain(hidden);
-  expect(await page.locator(`.hit[data-id="${hidden}"]`).count()).toBe(0);
+  await expect.poll(() => page.locator(`.hit[data-id="${hidden}"]`).count()).toBe(0);
   await part(page, "allow-all").filter({ hasText: "1 hidden · Show again" }).waitFor();
   await part(page, "undo").click();
   await told(page, /^Undone: .* hidden for this track/);
-  expect(await names()).toEqual(before);
+  await expect.poll(names).toEqual(before);
 
   await part(first, "lock").click();
   await first.and(page.locator('[data-locked="true"]')).waitFor();
   await asking(page, () => part(page, "family-select").selectOption("organ"));
   const kept = page.locator('.lane[data-locked="true"]');
-  expect(await kept.count()).toBe(1);
-  expect(await kept.locator(".hit-name").allInnerTexts()).toEqual(before);
+  await expect.poll(() => kept.count()).toBe(1);
+  await expect.poll(() => kept.locator(".hit-name").allInnerTexts()).toEqual(before);
 });
 
 test("an answer without a close match says so", async () => {
   const { page } = here;
   await asking(page, () => part(page, "library-select").selectOption({ label: "Five thousand (5000)" }));
   await part(page, "not-close").first().waitFor();
-  expect(await part(page, "not-close").first().innerText()).toContain("Nothing in this library is close");
-  expect(await part(page, "summary").innerText()).toContain("no close match in Five thousand");
+  await expect
+    .poll(() => part(page, "not-close").first().innerText())
+    .toContain("Nothing in this library is close");
+  await expect.poll(() => part(page, "summary").innerText()).toContain("no close match in Five thousand");
   await page.reload();
   const chosen = await part(page, "library-select")
     .locator("option", { hasText: "Five thousand" })
     .getAttribute("value");
-  await expect.poll(() => part(page, "library-select").inputValue(), { timeout: PATIENCE }).toBe(chosen);
+  await expect.poll(() => part(page, "library-select").inputValue()).toBe(chosen);
 });
 
 test("theme and volume are remembered", async () => {
@@ -140,8 +144,8 @@ test("theme and volume are remembered", async () => {
   await part(page, "theme").click();
   await page.getByLabel("Volume").fill("0.4");
   await page.reload();
-  expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
-  expect(await page.getByLabel("Volume").inputValue()).toBe("0.4");
+  await expect.poll(() => page.locator("html").getAttribute("data-theme")).toBe("dark");
+  await expect.poll(() => page.getByLabel("Volume").inputValue()).toBe("0.4");
 });
 
 test("a pasted file is queried under its name", async () => {

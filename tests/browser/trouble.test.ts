@@ -1,18 +1,6 @@
 /** Bad input gives one clear sentence and keeps everything that the page shows. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  answered,
-  ask,
-  drop,
-  file,
-  heard,
-  PATIENCE,
-  part,
-  told,
-  uploadSlowly,
-  type Visit,
-  visitAnswer,
-} from "./visit";
+import { answered, ask, drop, file, heard, part, told, uploadSlowly, type Visit, visitAnswer } from "./visit";
 
 const SLOW = 4000; // bytes per second
 
@@ -39,7 +27,7 @@ test("a PDF, a large file and a folder are rejected before upload; the answer st
   const { page } = here;
   const before = { hits: await names(), sent: sent() };
   await give("manual.pdf");
-  expect(await problem()).toContain("manual.pdf is not an audio file");
+  await expect.poll(problem).toContain("manual.pdf is not an audio file");
   await drop(page, "large.wav");
   await part(page, "problem")
     .filter({ hasText: "large.wav is 3.0 MB; the server accepts at most 2.0 MB" })
@@ -48,7 +36,7 @@ test("a PDF, a large file and a folder are rejected before upload; the answer st
   await part(page, "problem").filter({ hasText: "That is a folder, not a track" }).waitFor();
   await page.getByRole("button", { name: "Dismiss" }).first().click();
   await part(page, "problem").waitFor({ state: "detached" });
-  expect(await names()).toEqual(before.hits);
+  await expect.poll(names).toEqual(before.hits);
   expect(sent()).toBe(before.sent);
 });
 
@@ -58,14 +46,14 @@ test("errors of the service (413, 415, 422) are shown; the answer and its track 
   const statuses: number[] = [];
   page.on("response", (one) => one.request().method() === "POST" && statuses.push(one.status()));
   await give("long.mp3");
-  expect(await problem()).toMatch(/70.* s.*60|shorter/);
+  await expect.poll(problem).toMatch(/70.* s.*60|shorter/);
   await give("lying.mp3");
   await part(page, "problem").filter({ hasText: "lying.mp3" }).waitFor();
   await give("silent.wav");
   await part(page, "problem").filter({ hasText: /silen/i }).waitFor();
   expect(statuses).toEqual([413, 415, 422]);
-  await expect.poll(names, { timeout: PATIENCE }).toEqual(hits);
-  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await expect.poll(names).toEqual(hits);
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("mixture.mp3");
   await part(page, "play-reference").click();
   await heard(page, "reference");
 });
@@ -79,12 +67,12 @@ test("a file dropped during a query is held back: keep the first, or use the new
   await part(page, "which-track").waitFor();
   await part(page, "keep").click();
   await part(page, "which-track").waitFor({ state: "detached" });
-  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("mixture.mp3");
   await drop(page, "other.wav");
   await uploadSlowly(page, 0);
   await part(page, "replace").click();
   await answered(page);
-  expect(await part(page, "source-name").innerText()).toBe("other.wav");
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("other.wav");
 });
 
 test("cancel stops an upload; the previous answer can be restored", async () => {
@@ -96,18 +84,18 @@ test("cancel stops an upload; the previous answer can be restored", async () => 
   await part(page, "cancel").click();
   await part(page, "progress").waitFor({ state: "detached" });
   await uploadSlowly(page, 0);
-  expect(await part(page, "source-name").innerText()).toBe("other.wav"); // without an answer
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("other.wav"); // without an answer
   await page.locator("body").press("Control+z");
   await told(page, /^Undone: new track/);
-  expect(await names()).toEqual(hits);
-  expect(await part(page, "source-name").innerText()).toBe("mixture.mp3");
+  await expect.poll(names).toEqual(hits);
+  await expect.poll(() => part(page, "source-name").innerText()).toBe("mixture.mp3");
 });
 
 test("audio that the browser cannot play still gives lanes, hits and previews", async () => {
   const { page } = here;
   await ask(here, "unplayable.aiff");
   await part(page, "wave-note").filter({ hasText: "Your browser cannot play this format" }).waitFor();
-  expect(await part(page, "play-reference").isDisabled()).toBe(true);
+  await expect.poll(() => part(page, "play-reference").isDisabled()).toBe(true);
   await part(page, "play-hit").first().click();
   await heard(page, "preview");
 });
@@ -118,7 +106,7 @@ test("in the library: an empty folder, a PDF and a large file are rejected befor
   await part(page, "instrument-row").first().waitFor();
   const before = sent();
   await drop(page, "empty");
-  expect(await problem()).toMatch(/“empty” is empty.* Drop a folder of samples/);
+  await expect.poll(problem).toMatch(/“empty” is empty.* Drop a folder of samples/);
   await page.getByRole("button", { name: "Dismiss" }).first().click();
   await drop(page, "manual.pdf");
   await part(page, "problem").filter({ hasText: "manual.pdf" }).waitFor();
@@ -128,5 +116,5 @@ test("in the library: an empty folder, a PDF and a large file are rejected befor
     .filter({ hasText: /large.wav|“large”/ })
     .waitFor();
   expect(sent()).toBe(before);
-  expect(await part(page, "instrument-row").count()).toBeGreaterThan(5);
+  await expect.poll(() => part(page, "instrument-row").count()).toBeGreaterThan(5);
 });

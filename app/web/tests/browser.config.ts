@@ -23,6 +23,7 @@ export default defineConfig({
     reporters: ["default", resolve(root, "tests/browser/summaryReporter.ts")],
     fileParallelism: false, // the tests share one service
     isolate: false, // and one connection to the browser
+    expect: { poll: { timeout: 0.75 * MINUTE, interval: 50 } }, // the page answers late on a busy machine
     testTimeout: 3 * MINUTE,
     hookTimeout: 12 * MINUTE,
     teardownTimeout: MINUTE,
