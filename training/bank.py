@@ -164,6 +164,50 @@ class Bank:
         return whole
 
 
+class CombinedBank:
+    """Several banks of single clips as one, their instruments side by side; each holds as many clips an instrument."""
+
+    def __init__(self, banks: Sequence[Bank]) -> None:
+        """Raises TrainingError for banks of mixtures, and for banks whose clips differ in number, length or rate."""
+        for name in ("kind", "clips_per_instrument", "clip_samples", "sample_rate"):
+            found = [getattr(bank, name) for bank in banks]
+            if len(set(found)) > 1 or (name == "kind" and found[0] != "single"):
+                message = f"banks of {name} {', '.join(map(str, found))} cannot be combined"
+                raise TrainingError(message, value=found[-1], limit=found[0])
+        self._banks = tuple(banks)
+        self.instruments = tuple(instrument for bank in banks for instrument in bank.instruments)
+        self._ends = np.cumsum([bank.num_clips for bank in banks])
+
+    @property
+    def clip_samples(self) -> int:
+        return self._banks[0].clip_samples
+
+    @property
+    def num_clips(self) -> int:
+        return int(self._ends[-1])
+
+    @property
+    def instrument_of_clip(self) -> NDArray[np.int64]:
+        """Place in `instruments` of each clip, [num_clips]."""
+        return np.repeat(np.arange(len(self.instruments)), self._banks[0].clips_per_instrument)
+
+    def rows(self, indices: Sequence[int] | NDArray[np.int64]) -> Samples:
+        """Clips by row number, int16 [n, clip_samples]. Raises IndexError outside 0…num_clips - 1."""
+        rows = np.asarray(indices, dtype=np.int64)
+        if rows.size and (rows.min() < 0 or rows.max() >= self.num_clips):
+            raise IndexError(f"clips {rows.min()}..{rows.max()} of {self.num_clips}")
+        out = np.empty((len(rows), self.clip_samples), np.int16)
+        bank_of_row = np.searchsorted(self._ends, rows, side="right")
+        for place, bank in enumerate(self._banks):
+            chosen = bank_of_row == place
+            out[chosen] = bank.rows(rows[chosen] - (self._ends[place] - bank.num_clips))
+        return out
+
+    def to_tensor(self, device: torch.device | str = "cpu") -> torch.Tensor:
+        """All clips, int16 [num_clips, clip_samples], on the device."""
+        return torch.cat([bank.to_tensor(device) for bank in self._banks])
+
+
 def numbered_instrument(number: int, split: str) -> DatasetInstrument:
     """An instrument of a published copy, of which no more than the number is known."""
     return DatasetInstrument(number, f"nlakh_{number:03d}", f"Nlakh {number:03d}", None, "Nlakh", split)

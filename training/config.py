@@ -32,12 +32,14 @@ class SingleLossConfig:
     """Instrument classification (section 3.1): `linear` as in the paper, or `cosine` with a scale.
 
     `margin` is subtracted from the true instrument's cosine (Wang et al. 2018), which separates instruments further.
+    `family` weighs a second classification, by family, which brings a recorded guitar near the synthetic ones.
     """
 
     classifier: Literal["linear", "cosine"] = "cosine"
     scale: float = 20.0
     label_smoothing: float = 0.05
     margin: float = 0.0
+    family: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin < 1 or (self.margin and self.classifier != "cosine"):

@@ -18,7 +18,7 @@ from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import SingleInstrumentEncoder
 from models.errors import TrainingError
 from training import parallel
-from training.bank import Bank
+from training.bank import Bank, CombinedBank
 from training.clip_store import ClipSource
 from training.config import Recipe, load_recipe
 from training.loop import STATE_FILE
@@ -49,7 +49,12 @@ def training_arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, required=True, help="a TOML file, or the name of a recipe in training/configs"
     )
-    parser.add_argument("--bank", type=Path, help="Nlakh-single, in either layout")
+    parser.add_argument(
+        "--bank",
+        type=Path,
+        action="append",
+        help="Nlakh-single, in either layout; given several times, all of them",
+    )
     parser.add_argument("--split", default=TRAIN, help="split of the data set to train on")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the run; a run that it holds is resumed"
@@ -85,16 +90,15 @@ def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
         yield TrainingRun(recipe, bank, options.out, device, seconds, options.start)
 
 
-def _open_bank(kind: Kind, options: argparse.Namespace) -> Bank:
-    if kind == "single":
-        if options.bank is None:
-            raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
-        return Bank.open(options.bank, options.split)
-    if (options.bank is None) == (options.mixtures is None):
+def _open_bank(kind: Kind, options: argparse.Namespace) -> ClipSource:
+    if kind == "single" and options.bank is None:
+        raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
+    if kind == "multi" and (options.bank is None) == (options.mixtures is None):
         raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
-    if options.mixtures is None:
-        return Bank.open(options.bank, options.split)
-    return Bank.open(options.mixtures, options.split, "multi")
+    if options.bank is None:
+        return Bank.open(options.mixtures, options.split, "multi")
+    banks = [Bank.open(folder, options.split) for folder in options.bank]
+    return banks[0] if len(banks) == 1 else CombinedBank(banks)
 
 
 def finish_run(run: TrainingRun, encoder: Encoder, steps: int, target_encoder: str | None = None) -> Path:

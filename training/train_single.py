@@ -4,7 +4,7 @@ Kim et al. 2022, section 3.1. `python -m training.train_single --config ours-sin
 `torchrun --nproc-per-node 2 -m training.train_single …`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,31 +22,45 @@ from training.effects.chain import Effects
 from training.loop import Losses, Trainer
 from training.mel_mixing import MEL_FILE, open_mel_mixer
 from training.mixing import RandomMixtureSampler
+from training.nlakh.dataset import DatasetInstrument
 from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
 from training.targets import TARGETS_FILE, Targets
+
+UNKNOWN = -1  # family
 
 # Draws a batch of clips: front-end images [n, 1, n_mels, frames] and instruments [n].
 DrawClips = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class InstrumentClassifier(nn.Module):
-    """The encoder with a classification layer on top, which only training needs: images to instrument logits."""
+    """The encoder with classification layers on top, which only training needs: images to instrument and family logits."""
 
     def __init__(
-        self, encoder: SingleInstrumentEncoder, num_instruments: int, config: SingleLossConfig
+        self,
+        encoder: SingleInstrumentEncoder,
+        num_instruments: int,
+        config: SingleLossConfig,
+        num_families: int = 0,
     ) -> None:
         super().__init__()
         self.encoder, self.config = encoder, config
         self.classifier = nn.Linear(
             encoder.config.embedding_dim, num_instruments, bias=config.classifier == "linear"
         )
+        self.families = (
+            nn.Linear(encoder.config.embedding_dim, num_families, bias=False) if num_families else None
+        )
 
-    def forward(self, image: Tensor) -> Tensor:
-        """`image [batch, 1, n_mels, frames]` → logits `[batch, num_instruments]`."""
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`image [batch, 1, n_mels, frames]` → logits `[batch, num_instruments]` and `[batch, num_families]`."""
         activation = self.encoder.activation_of(image)
+        family = self._by_cosine(activation, self.families) if self.families else activation[:, :0]
         if self.config.classifier == "linear":
-            return self.classifier(activation)
-        weight = functional.normalize(self.classifier.weight, dim=-1)
+            return self.classifier(activation), family
+        return self._by_cosine(activation, self.classifier), family
+
+    def _by_cosine(self, activation: Tensor, layer: nn.Linear) -> Tensor:
+        weight = functional.normalize(layer.weight, dim=-1)
         embedding = functional.normalize(activation.float(), dim=-1)
         return self.config.scale * functional.linear(embedding, weight)
 
@@ -73,6 +87,21 @@ def classification_losses(logits: Tensor, instrument: Tensor, config: SingleLoss
         logits - config.scale * config.margin * true, instrument, label_smoothing=config.label_smoothing
     )
     return {"loss": value, "top1": (logits.argmax(dim=1) == instrument).float().mean()}
+
+
+def family_numbers(instruments: Sequence[DatasetInstrument]) -> tuple[Tensor, int]:
+    """The number of each instrument's family, `[instruments]`, `UNKNOWN` where it has none, and how many families there are."""
+    names = sorted({row.family for row in instruments if row.family is not None})
+    numbers = [names.index(row.family) if row.family is not None else UNKNOWN for row in instruments]
+    return torch.tensor(numbers), len(names)
+
+
+def add_family_loss(losses: Losses, logits: Tensor, family: Tensor, weight: float) -> Losses:
+    """Add the weighted cross-entropy of `logits [batch, num_families]` over the clips whose `family [batch]` is known."""
+    known = family != UNKNOWN
+    value = functional.cross_entropy(logits[known], family[known], reduction="sum") / known.sum().clamp(min=1)
+    right = (logits[known].argmax(dim=1) == family[known]).float().sum() / known.sum().clamp(min=1)
+    return {**losses, "loss": losses["loss"] + weight * value, "family": value, "family_top1": right}
 
 
 def random_shift(wave: Tensor, generator: torch.Generator) -> Tensor:
@@ -113,7 +142,11 @@ def train(run: TrainingRun) -> Path | None:
     # Model and data
     store = ClipStore(run.bank, run.device)
     encoder = SingleInstrumentEncoder(recipe.encoder)
-    classifier = InstrumentClassifier(encoder, store.num_instruments, recipe.single)
+    family_of_instrument, num_families = family_numbers(run.bank.instruments)
+    family_of_instrument = family_of_instrument.to(run.device)
+    classifier = InstrumentClassifier(
+        encoder, store.num_instruments, recipe.single, num_families if recipe.single.family else 0
+    )
     with parallel.main_process_first():
         draw = open_clips(run, store, encoder)
         if run.start is not None:
@@ -126,7 +159,12 @@ def train(run: TrainingRun) -> Path | None:
     # Loss
     def loss(generator: torch.Generator) -> Losses:
         image, instrument = draw(batch_size, generator)
-        return classification_losses(classify(image).float(), instrument, recipe.single)
+        logits, family_logits = classify(image)
+        losses = classification_losses(logits.float(), instrument, recipe.single)
+        if not recipe.single.family:
+            return losses
+        family = family_of_instrument[instrument]
+        return add_family_loss(losses, family_logits.float(), family, recipe.single.family)
 
     # Loop
     trainer.resume()

@@ -90,16 +90,14 @@ class _NSynthNoteReader:
 
 
 class NSynthInstrument(SampledInstrument):
-    """One instrument of NSynth; `part` is its side of NSynth's own split, if the folder names tell."""
+    """One instrument of NSynth; the `part` of its identity is its side of NSynth's own split, if the folder names tell."""
 
     def __init__(
         self,
         identity: InstrumentIdentity,
-        part: NSynthSplit | None,
         notes: list[_NoteTable],
         limits: TranspositionLimits,
     ) -> None:
-        self.part = part
         places: dict[tuple[int, int], tuple[_NoteTable, int]] = {}
         for group in notes:
             for number, key in enumerate(zip(group.pitches, group.velocities, strict=True)):
@@ -175,8 +173,8 @@ class NSynthSource:
         if key not in self._entries:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         entry = self._entries[key]
-        identity = InstrumentIdentity(key, key, entry.family, f"{self.name}/{key}", LICENCE)
-        return NSynthInstrument(identity, _part(entry), entry.notes, self._limits)
+        identity = InstrumentIdentity(key, key, entry.family, f"{self.name}/{key}", LICENCE, _part(entry))
+        return NSynthInstrument(identity, entry.notes, self._limits)
 
 
 def nsynth_folders(folder: Path) -> list[Path]:

@@ -25,13 +25,14 @@ MAX_SHIFTED_BYTES = 64 * 1024**2  # of resampled notes that an instrument caches
 
 @dataclass(frozen=True, slots=True)
 class InstrumentIdentity:
-    """An instrument's metadata, known before anything is decoded."""
+    """An instrument's metadata, known before anything is decoded; `part` is its side of its source's own split."""
 
     id: str
     name: str
     family: str | None
     source: str
     licence: str | None
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class SampledInstrument:
         It raises SourceError for an unusable note. `faults` are those known from the start.
         """
         self.id, self.name, self.family = identity.id, identity.name, identity.family
-        self.source, self.licence = identity.source, identity.licence
+        self.source, self.licence, self.part = identity.source, identity.licence, identity.part
         self._notes = notes
         self._read = read
         self._limits = limits

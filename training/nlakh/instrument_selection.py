@@ -20,6 +20,9 @@ from index.sources.opening import open_source
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, Fault, SourceInfo
 from training.nlakh.spec import RenderSpec
+from training.real.recordings import Excerpted, is_excerpted
+from training.real.rows import is_real_folder
+from training.real.source import RealSource
 from training.splits import SplitRow
 
 CHECK_SECONDS = (1.0, 5.0)  # the second for sounds that swell slowly
@@ -29,7 +32,13 @@ UNPLAYABLE = "made of recordings: no MIDI can play it"
 DRUMS_LEFT_OUT = "drums are left out (--drums takes them in)"
 SILENT = "no note of it sounds"
 # NSynth's valid and test parts hold the same 53 instruments.
-_SPLIT_OF_PART = {"train": TRAIN, "validation": VALID, "valid": VALID, "test": VALID}
+_SPLIT_OF_PART = {
+    "train": TRAIN,
+    "validation": VALID,
+    "valid": VALID,
+    "test": VALID,
+    "test-real": "test-real",
+}
 
 
 class SplitPlace(NamedTuple):
@@ -45,7 +54,9 @@ class InstrumentCollection:
 
     def __init__(self, paths: Sequence[Path], missing: Missing = "nearest") -> None:
         """`missing` says how NSynth's missing notes are filled. Raises SourceError for a path that is no source."""
-        self.sources = [open_source(path, missing=missing) for path in paths]
+        self.sources: list[InstrumentSource] = [
+            RealSource(path) if is_real_folder(path) else open_source(path, missing=missing) for path in paths
+        ]
         self._source_of: dict[str, InstrumentSource] = {}
         self._duplicates: list[Fault] = []
         for source in self.sources:
@@ -64,6 +75,11 @@ class InstrumentCollection:
         if key not in self._source_of:
             raise TrainingError(f"no source holds the instrument {key}", value=key)
         return self._source_of[key].get(key)
+
+    def renderable(self, key: str) -> PlayableInstrument | Excerpted:
+        """The instrument. Raises TrainingError when there is none of this id, or it neither plays MIDI nor can be cut."""
+        instrument = self.load(key)
+        return instrument if is_excerpted(instrument) else self.playable(key)
 
     def playable(self, key: str) -> PlayableInstrument:
         """The instrument. Raises TrainingError when there is none of this id, or MIDI cannot play it."""
@@ -131,7 +147,9 @@ def held_notes(low: int, high: int, seconds: float) -> Iterator[Note]:
 
 
 def silence_reason(instrument: SourceInstrument) -> str | None:
-    """Why an instrument cannot be rendered; None when one of three notes of its range sounds."""
+    """Why an instrument cannot be rendered; None when one of three notes of its range sounds, or an excerpt does."""
+    if is_excerpted(instrument):
+        return _excerpt_fault(instrument)
     if not is_playable(instrument) or instrument.playable_range is None:
         return UNPLAYABLE
     for seconds in CHECK_SECONDS:
@@ -143,6 +161,15 @@ def silence_reason(instrument: SourceInstrument) -> str | None:
             if is_audible(samples):
                 return None
     return SILENT
+
+
+def _excerpt_fault(instrument: Excerpted) -> str | None:
+    """Why no excerpt of recordings can be cut; None when one can."""
+    try:
+        instrument.excerpt(np.random.default_rng(0), CHECK_SECONDS[-1], 16_000)
+    except ShowMeError as error:
+        return error.message
+    return None
 
 
 def instrument_faults(instrument: SourceInstrument) -> tuple[Fault, ...]:

@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from index.sources.base import PlayableInstrument
+from index.sources.base import Floats, PlayableInstrument, is_playable
 from index.sources.playing import fit_range
 from models.errors import TrainingError
 from training.compose import compose, single_notes
@@ -25,6 +25,7 @@ from training.nlakh.instrument_selection import (
 from training.nlakh.rendered import RenderedItem, Samples, Stem
 from training.nlakh.spec import PlannedUnit, RenderPlan
 from training.phrases import Phrase, PhraseBook
+from training.real.recordings import Excerpted, is_excerpted
 
 MUSICAL_LOW, MUSICAL_HIGH = 28, 96  # a preset answers every key; music uses these
 OWN_FAMILY_PROBABILITY = 0.6  # of a varied phrase from MIDI; else any family's
@@ -61,28 +62,45 @@ class SingleRenderer:
         last = unit.first + unit.count
         for place in range(unit.first // clips, -(-last // clips)):
             wanted, first = rows[place], place * clips
-            instrument = self._collection.playable(wanted.id)
+            instrument = self._collection.renderable(wanted.id)
             for row in range(max(first, unit.first), min(first + clips, last)):
                 clip = row - first
                 samples = self.clip(instrument, clip, self._books[unit.split])
                 yield RenderedItem(clip + 1, (Stem(wanted.number, samples),))
             self.faults.update(instrument_faults(instrument))
 
-    def clip(self, instrument: PlayableInstrument, number: int, book: PhraseBook | None) -> Samples:
-        """Clip `number` of an instrument, [clip_samples].
+    def clip(
+        self, instrument: PlayableInstrument | Excerpted, number: int, book: PhraseBook | None
+    ) -> Samples:
+        """Clip `number` of an instrument, [clip_samples]: a phrase that it plays, or an excerpt of its recordings.
+
+        Raises TrainingError for an instrument that stays silent, SourceError for recordings that do.
+        """
+        spec = self._plan.spec
+        generator = np.random.default_rng([spec.seed, zlib.crc32(instrument.id.encode()), number])
+        if is_excerpted(instrument):
+            samples = instrument.excerpt(generator, spec.clip_seconds, spec.sample_rate)
+        else:
+            assert is_playable(instrument)
+            samples = self._played(generator, instrument, book)
+        level = 10 ** ((PEAK_DB - generator.uniform(0, LEVEL_RANGE_DB)) / 20)
+        return np.round(samples * (32767 * level / np.abs(samples).max())).astype(np.int16)
+
+    def _played(
+        self, generator: np.random.Generator, instrument: PlayableInstrument, book: PhraseBook | None
+    ) -> Floats:
+        """A phrase that sounds, [clip_samples].
 
         Silent phrases are drawn again; an instrument that is silent in all of them, such as a pad that swells slowly, holds a
         note. Raises TrainingError when that is silent too.
         """
         spec = self._plan.spec
-        generator = np.random.default_rng([spec.seed, zlib.crc32(instrument.id.encode()), number])
         drawn = (self._phrase(generator, instrument, book) for _ in range(MAX_DRAWS))
         held = ((note,) for note in held_notes(*instrument.playable_range, spec.clip_seconds))
         for notes in chain(drawn, held):
             samples = instrument.play(notes, spec.clip_seconds, spec.sample_rate)
             if is_audible(samples):
-                level = 10 ** ((PEAK_DB - generator.uniform(0, LEVEL_RANGE_DB)) / 20)
-                return np.round(samples * (32767 * level / np.abs(samples).max())).astype(np.int16)
+                return samples
         raise TrainingError(f"{instrument.id} stayed silent in {MAX_DRAWS} phrases", value=instrument.id)
 
     def _phrase(
@@ -99,7 +117,7 @@ class SingleRenderer:
             phrase = compose(generator)
         else:
             return single_notes(generator, low, high)
-        if generator.random() < OCTAVE_PROBABILITY:
+        if instrument.family != "drum" and generator.random() < OCTAVE_PROBABILITY:
             octave = int(generator.choice([-12, 12]))
             phrase = tuple(replace(note, pitch=note.pitch + octave) for note in phrase)
         return fit_range(phrase, low, high)

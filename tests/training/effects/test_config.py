@@ -21,7 +21,10 @@ from training.effects.config import (
 )
 from training.effects.noise import BACKGROUNDS
 
-WITH_EFFECTS = {"ours-single-effects", "ours-multi-effects", "ours-single-heavy", "ours-multi-heavy"}
+WITH_EFFECTS = {
+    f"ours-{name}"
+    for name in ("single-effects", "multi-effects", "single-heavy", "multi-heavy", "single-real")
+}
 
 
 def generator() -> torch.Generator:
