@@ -9,7 +9,7 @@ import torch
 
 from models.errors import TrainingError
 from tests.training.nlakh.written import instruments, write_multi, write_single
-from training.bank import Bank
+from training.bank import Bank, CombinedBank
 
 CLIP_SAMPLES, CLIPS = 50, 3
 
@@ -133,3 +133,30 @@ def test_counts_that_do_not_fit_are_refused(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(raw))
     with pytest.raises(TrainingError, match="20 are wanted"):
         Bank.open(folder)
+
+
+def test_combined_banks_hold_the_clips_of_all(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Their instruments stand side by side, and a row is read from the bank that holds it."""
+    written = [rng.integers(-9, 9, size=(n * CLIPS, CLIP_SAMPLES), dtype=np.int16) for n in (5, 2, 3)]
+    for number, clips in enumerate(written):
+        write_single(tmp_path / str(number), clips, instruments(len(clips) // CLIPS))
+    both = CombinedBank([Bank.open(tmp_path / str(number)) for number in range(3)])
+    whole = np.concatenate(written)
+    assert (len(both.instruments), both.num_clips, both.clip_samples) == (10, 30, CLIP_SAMPLES)
+    assert both.instrument_of_clip.tolist() == [i // CLIPS for i in range(30)]
+    wanted = rng.integers(0, 30, size=100)
+    np.testing.assert_array_equal(both.rows(wanted), whole[wanted])
+    assert torch.equal(both.to_tensor(), torch.from_numpy(whole))
+    for row in (-1, 30):
+        with pytest.raises(IndexError):
+            both.rows([row])
+
+
+def test_only_banks_of_equal_clips_are_combined(tmp_path: Path, folder: Path, clips: np.ndarray) -> None:
+    write_single(tmp_path / "fewer", clips[: 5 * (CLIPS - 1)], instruments(5))
+    write_multi(tmp_path / "mixtures", [[(1, clips[0]), (2, clips[1])]], instruments(5))
+    single, fewer = Bank.open(folder), Bank.open(tmp_path / "fewer")
+    with pytest.raises(TrainingError, match="clips_per_instrument 3, 2 cannot"):
+        CombinedBank([single, fewer])
+    with pytest.raises(TrainingError, match="kind multi cannot"):
+        CombinedBank([Bank.open(tmp_path / "mixtures", kind="multi")])

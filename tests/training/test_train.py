@@ -1,5 +1,6 @@
 """Training: the loss falls, user errors are named, and the checkpoints make a pair."""
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 
@@ -27,6 +28,7 @@ from training.config import CONFIGS, MixingConfig, OptimizerConfig, SingleLossCo
 from training.loop import STATE_FILE, Trainer, learning_rate_factor
 from training.losses import cell_loss, posterior_loss
 from training.mixing import Mixer
+from training.nlakh.dataset import DatasetInstrument
 from training.targets import Targets
 
 
@@ -182,6 +184,45 @@ def test_a_margin_is_taken_off_the_true_instrument_alone() -> None:
     for margin, classifier in ((1.5, "cosine"), (0.1, "linear")):
         with pytest.raises(TrainingError, match="margin"):
             recipe("single", f"single.margin = {margin}", f'single.classifier = "{classifier}"')
+
+
+class TwoFamilies(SmallBank):
+    """Every second tone is a bass."""
+
+    @property
+    def instruments(self) -> tuple[DatasetInstrument, ...]:
+        return tuple(
+            replace(row, family=("organ", "bass")[number % 2])
+            for number, row in enumerate(super().instruments)
+        )
+
+
+def test_families_are_a_second_task_for_clips_whose_family_is_known() -> None:
+    rows = [
+        replace(row, family=family)
+        for row, family in zip(BANK.instruments, ("reed", None, "bass"), strict=False)
+    ]
+    number, count = train_single.family_numbers(rows)
+    assert (number.tolist(), count) == ([1, train_single.UNKNOWN, 0], 2)
+    logits = torch.tensor([[0.0, 2.0], [9.0, -9.0], [1.0, 0.0]])
+    start = {"loss": torch.tensor(1.0)}
+    losses = train_single.add_family_loss(start, logits, number, weight=0.5)
+    right = torch.nn.functional.cross_entropy(logits[[0, 2]], number[[0, 2]])
+    assert losses["family"].item() == pytest.approx(right.item())
+    assert losses["loss"].item() == pytest.approx(1 + 0.5 * right.item())
+    assert losses["family_top1"] == 1.0
+    nothing_known = train_single.add_family_loss(
+        start, logits, torch.full((3,), train_single.UNKNOWN), weight=0.5
+    )
+    assert nothing_known["loss"] == start["loss"]
+
+
+def test_a_single_encoder_learns_families_too(tmp_path: Path) -> None:
+    longer = ("steps = 40", "batch_size = 12", "log_every = 10", "optimizer.learning_rate = 0.01")
+    train_tiny_single(tmp_path, "single.family = 0.5", *longer, bank=TwoFamilies(clip_samples=8_000))
+    log = read_log(tmp_path)
+    assert log[-1]["family_top1"] > 0.9
+    assert log[-1]["family"] < log[0]["family"] / 2
 
 
 def test_a_multi_encoder_follows_its_single_encoder(tmp_path: Path, single: Path) -> None:

@@ -78,7 +78,7 @@ class DrumKit:
     playable_range = (FIRST_KEY, LAST_KEY)
 
     def __init__(self, identity: InstrumentIdentity, rows: Sequence[RecordingRow], read: Read) -> None:
-        """`read` returns the mono samples and the rate of a row; it raises SourceError for an unusable file."""
+        """`rows` are not empty. `read` returns a row's mono samples and rate; it raises SourceError for an unusable file."""
         self.id, self.name, self.family = identity.id, identity.name, identity.family
         self.source, self.licence, self.part = identity.source, identity.licence, identity.part
         self._read = read
@@ -95,7 +95,7 @@ class DrumKit:
         return tuple(self._faults.items())
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
-        """Render mono samples `[seconds · sample_rate]`; keys that no piece of the kit answers stay silent."""
+        """Render mono samples `[seconds · sample_rate]`; a key whose piece the kit lacks strikes another one."""
         out = np.zeros(round(seconds * sample_rate), np.float32)
         for note in notes:
             samples = self._stroke(note.pitch, note.velocity, sample_rate)
@@ -114,10 +114,8 @@ class DrumKit:
         return phrase_preview(self)
 
     def _stroke(self, key: int, velocity: int, sample_rate: int) -> Floats:
-        """The samples that a key plays, softer recordings at lower velocities; empty where the kit has none."""
+        """The samples that a key plays, softer recordings at lower velocities; empty where the file is unusable."""
         rows = self._rows_of(key)
-        if not rows:
-            return np.zeros(0, np.float32)
         row = rows[min(velocity * len(rows) // 128, len(rows) - 1)]
         found = (row.file, sample_rate)
         if found not in self._struck:
@@ -126,10 +124,10 @@ class DrumKit:
 
     def _rows_of(self, key: int) -> list[RecordingRow]:
         piece = _PIECE_OF_KEY.get(key, "other")
-        for name in (piece, *_SUBSTITUTES.get(piece, ()), "other"):
+        for name in (piece, *_SUBSTITUTES.get(piece, ())):
             if name in self._pieces:
                 return self._pieces[name]
-        return []
+        return list(self._pieces.values())[key % len(self._pieces)]
 
     def _decode(self, row: RecordingRow, sample_rate: int) -> Floats:
         try:

@@ -37,6 +37,7 @@ class Recording:
 
     def __init__(self, identity: InstrumentIdentity, rows: Sequence[RecordingRow], read: Read) -> None:
         """`read` returns the mono samples and the rate of a row; it raises SourceError for an unusable file."""
+        self.identity = identity
         self.id, self.name, self.family = identity.id, identity.name, identity.family
         self.source, self.licence, self.part = identity.source, identity.licence, identity.part
         self._rows, self._read = tuple(rows), read
