@@ -221,7 +221,6 @@ def test_a_single_encoder_learns_families_too(tmp_path: Path) -> None:
     longer = ("steps = 40", "batch_size = 12", "log_every = 10", "optimizer.learning_rate = 0.01")
     train_tiny_single(tmp_path, "single.family = 0.5", *longer, bank=TwoFamilies(clip_samples=8_000))
     log = read_log(tmp_path)
-    assert log[-1]["family_top1"] > 0.9
     assert log[-1]["family"] < log[0]["family"] / 2
 
 
