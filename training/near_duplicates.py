@@ -83,6 +83,14 @@ class InstrumentFeatures:
         rows = [place[key] for key in chosen]
         return InstrumentFeatures(tuple(chosen), self.features[rows], self.sounds[rows])
 
+    def joined(self, others: "InstrumentFeatures") -> "InstrumentFeatures":
+        """The features of both."""
+        return InstrumentFeatures(
+            (*self.ids, *others.ids),
+            np.concatenate([self.features, others.features]),
+            np.concatenate([self.sounds, others.sounds]),
+        )
+
     def near_pairs(self) -> list[tuple[str, str]]:
         """Every pair closer than `NEAR_DB`."""
         apart = distances(self.features, self.sounds, self.features, self.sounds)

@@ -16,28 +16,23 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from rich.progress import track
 
-from index.sources.base import Note, PlayableInstrument
-from index.sources.note_bank import SLOT_NOTES, SLOT_SECONDS, NoteBankInstrument, NoteBankSource
+from index.sources.note_bank import NoteBankInstrument, NoteBankSource
 from index.sources.soundfont import SoundFontSource
 from models.atomic import write_atomically
-from models.errors import SourceError, TrainingError
-from models.front_end import FrontEndConfig
+from models.errors import TrainingError
 from training.near_duplicates import (
-    MIN_SHARED_SLOTS,
     NEAR_DB,
     InstrumentFeatures,
-    SlotAudio,
     distances,
     extract_features,
 )
+from training.slot_audio import bank_slots, played_slots, recorded_features
 
 MANIFEST = Path(__file__).with_name("splits.json")
 SEED = 2022
 MAX_DRAWN_GROUP = 24  # larger groups stay in train: drawing one would empty a region of the training set
 EXCLUDED_BANKS = frozenset({"Drums", "Noises", "Arpeggios"})
 TRAINED_FOLDERS = frozenset({"soundfont", "generaluser", "zyn"})
-KEY_HELD_SECONDS = 2.2
-FULL_LEVEL = 0.6  # the note banks' instruments peak here
 
 
 @dataclass(frozen=True)
@@ -57,25 +52,6 @@ class SplitRow(TypedDict):
     probe: NotRequired[bool]
     near: NotRequired[str]
     reason: NotRequired[str]
-
-
-def _bank_slots(instrument: NoteBankInstrument) -> SlotAudio | None:
-    """The eight slots of an instrument, with None for silent ones; None when the instrument cannot be used."""
-    try:
-        slots = instrument.slots()
-    except SourceError:
-        return None
-    return slots if sum(slot is not None for slot in slots) >= MIN_SHARED_SLOTS else None
-
-
-def _preset_slots(instrument: PlayableInstrument, sample_rate: int) -> SlotAudio:
-    """The slots of a preset: the note banks' pitches and velocities, at their level."""
-    slots = [
-        instrument.play((Note(int(pitch), velocity, 0.0, KEY_HELD_SECONDS),), SLOT_SECONDS, sample_rate)
-        for pitch, velocity in SLOT_NOTES
-    ]
-    peak = max(float(np.abs(slot).max()) for slot in slots)
-    return [slot * (FULL_LEVEL / peak) if peak > 0 else None for slot in slots]
 
 
 def join(ids: Sequence[str], links: Iterable[Sequence[str]]) -> list[list[str]]:
@@ -211,21 +187,34 @@ def split_default(manifest: Manifest, features: InstrumentFeatures, trained: Ins
             manifest.rows[key]["near"] = train.ids[int(row.argmin())]
 
 
+def exclude_near(manifest: Manifest, held: InstrumentFeatures, trained: InstrumentFeatures) -> None:
+    """Take held-out instruments that have a near-duplicate among further training instruments out of their splits."""
+    apart = distances(held.features, held.sounds, trained.features, trained.sounds)  # [held, trained]
+    for key, row in zip(held.ids, apart, strict=True):
+        if row.min() < NEAR_DB and manifest.rows[key]["split"] not in ("train", "excluded"):
+            manifest.exclude(key, "near-duplicate in train")
+            manifest.rows[key]["near"] = trained.ids[int(row.argmin())]
+
+
 def make_splits(
     notes: Path,
     *,
     soundfont: Path | None = None,
+    real: Path | None = None,
     seed: int = SEED,
     quota: Quota | None = None,
     progress: bool = True,
 ) -> dict[str, SplitRow]:
-    """Divide a folder of note banks and, when given, a default library's SoundFont; returns the manifest's rows."""
+    """Divide a folder of note banks and, when given, a default library's SoundFont; returns the manifest's rows.
+
+    Held-out instruments that resemble a training one of `real`, a folder of real recordings, are left out.
+    """
     everyone = list(NoteBankSource(notes))
     slotted = [entry for entry in everyone if not entry.is_recorded]
     features = extract_features(
         (entry.id, slots)
-        for entry in track(slotted, "comparing", disable=not progress)
-        if (slots := _bank_slots(entry)) is not None
+        for entry in track(everyone, "comparing", disable=not progress)
+        if (slots := bank_slots(entry)) is not None
     )
     manifest = Manifest()
     trained = {entry.id: entry for entry in slotted if entry.folder in TRAINED_FOLDERS}
@@ -237,13 +226,15 @@ def make_splits(
         if entry.is_recorded:
             manifest.add_group("test-recorded", [entry.id], entry.id)
     if soundfont is not None:
-        rate = FrontEndConfig().sample_rate
         presets = SoundFontSource(soundfont, banks={0})
         default = extract_features(
-            (preset.id, _preset_slots(preset, rate))
+            (preset.id, played_slots(preset))
             for preset in track(list(presets), "default library", disable=not progress)
         )
         split_default(manifest, default, features)
+        features = features.joined(default)
+    if real is not None:
+        exclude_near(manifest, features.only(manifest.rows), recorded_features(real))
     return dict(sorted(manifest.rows.items()))
 
 

@@ -8,13 +8,16 @@ import pytest
 
 from index.sources.note_bank import NoteBankSource
 from models.errors import TrainingError
+from tests.training.real.tiny_real import write_real
 from tests.training.tiny_notes import slots, write_instrument
 from training.near_duplicates import NEAR_DB, distances, extract_features
+from training.slot_audio import recorded_features
 from training.splits import (
     EXCLUDED_BANKS,
     Manifest,
     Quota,
     draw,
+    exclude_near,
     join,
     make_splits,
     read_manifest,
@@ -164,6 +167,28 @@ def test_default_presets_near_train_are_left_out() -> None:
     assert manifest.rows["p0"]["split"] == "excluded"
     assert manifest.rows["p0"]["near"] == "trained"
     assert manifest.rows["p1"]["split"] == "test-default"
+
+
+def test_held_out_instruments_near_recorded_ones_are_left_out() -> None:
+    """Training instruments stay, whatever they resemble."""
+    colours = {"held": (1, 0.5), "other": (0.1, 1, 1), "trained": (1, 0.5)}
+    manifest = Manifest()
+    for key in colours:
+        manifest.add_group("train" if key == "trained" else "test-same", [key], key)
+    sounds = extract_features((key, slots(colour)) for key, colour in colours.items())
+    exclude_near(manifest, sounds, extract_features([("recorded", slots((1, 0.5)))]))
+    assert (manifest.rows["held"]["split"], manifest.rows["held"]["near"]) == ("excluded", "recorded")
+    assert (manifest.rows["other"]["split"], manifest.rows["trained"]["split"]) == ("test-same", "train")
+
+
+def test_a_folder_of_recordings_joins_the_training_instruments(tmp_path: Path) -> None:
+    """A horn of the training groups is compared with the bank's held-out instruments, a harp of the test groups is not."""
+    (tmp_path / "bank").mkdir()
+    tiny_bank(tmp_path / "bank")
+    real = write_real(tmp_path / "real")
+    assert recorded_features(real).ids == ("real_notes_horn",)
+    rows = make_splits(tmp_path / "bank", real=real, quota=TINY, progress=False)
+    assert rows.keys() == make_splits(tmp_path / "bank", quota=TINY, progress=False).keys()
 
 
 def test_a_manifest_written_is_read_back(tmp_path: Path) -> None:

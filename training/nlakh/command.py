@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +28,7 @@ from training.nlakh.stats import describe_midi, print_report
 CLIPS, MIXTURES = 1_000, {TRAIN: 100_000, VALID: 10_000}  # section 4
 HELD_OUT = ("valid", "test-same", "test-engine", "test-recorded", "test-default")
 TRAINING_SET = {TRAIN: 24, **dict.fromkeys(HELD_OUT, 32)}  # clips of each instrument
+RECORDED_SET = {TRAIN: 24, VALID: 8, "test-real": 8}  # of real recordings
 DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
 MAX_DIGITS = len(str(MAX_COUNT))
 MAX_NAMED = 10  # faults printed; all are in dataset.json
@@ -122,12 +124,19 @@ def _build(options: argparse.Namespace, console: Console) -> int:
     inputs = InputPaths((options.notes, default_soundfont()), options.midi, manifest=manifest)
     if not manifest.exists():
         with console.status("comparing the instruments' sound"):
-            rows = splits.make_splits(options.notes, soundfont=default_soundfont(), progress=False)
+            rows = splits.make_splits(
+                options.notes, soundfont=default_soundfont(), real=options.real, progress=False
+            )
         splits.write_manifest(manifest, rows)
     console.print(splits.summary(splits.read_manifest(manifest)), highlight=False)
     if manifest.read_bytes() != splits.MANIFEST.read_bytes():
         console.print(f"{manifest} differs from the manifest of the shipped encoders", style="yellow")
-    return _make(spec, inputs, options.out / "single", options.workers, console)
+    status = _make(spec, inputs, options.out / "single", options.workers, console)
+    if status or options.real is None:
+        return status
+    recorded = replace(spec, counts=tuple(RECORDED_SET.items()))
+    inputs = InputPaths((options.real,), options.midi, manifest=manifest)
+    return _make(recorded, inputs, options.out / "real", options.workers, console)
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
@@ -146,7 +155,9 @@ def _stats(options: argparse.Namespace, console: Console) -> int:
 
 def _splits(options: argparse.Namespace, console: Console) -> int:
     check_limits(seed=options.seed)
-    rows = splits.make_splits(options.notes, soundfont=default_soundfont(), seed=options.seed)
+    rows = splits.make_splits(
+        options.notes, soundfont=default_soundfont(), real=options.real, seed=options.seed
+    )
     splits.write_manifest(options.out, rows)
     console.print(splits.summary(rows), highlight=False)
     return 0
@@ -257,12 +268,20 @@ def parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "build", help="make the project's training set: split the instruments, render every split"
     )
+    divide = commands.add_parser("splits", help="split note banks by sound, name and source")
     build.set_defaults(run=_build)
     build.add_argument(
         "--notes", type=Path, required=True, metavar="DIR", help="the note banks (index.jsonl)"
     )
     build.add_argument("--midi", type=Path, required=True, metavar="DIR")
     build.add_argument("--out", type=Path, required=True, metavar="DIR")
+    for command in (build, divide):
+        command.add_argument(
+            "--real",
+            type=Path,
+            metavar="DIR",
+            help="real recordings: they train too, and near-duplicates are left out",
+        )
     for name, run, about in (
         ("verify", _verify, "check a data set; list its faults, exit status 1 if there are any"),
         ("stats", _stats, "print the row of the paper's table 1 and plots"),
@@ -271,7 +290,6 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         command.set_defaults(run=run)
         command.add_argument("folder", type=Path, metavar="DIR")
-    divide = commands.add_parser("splits", help="split note banks by sound, name and source")
     divide.set_defaults(run=_splits)
     divide.add_argument("--notes", type=Path, required=True, metavar="DIR")
     divide.add_argument("--out", type=Path, required=True, metavar="FILE")

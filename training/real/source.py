@@ -79,6 +79,12 @@ class RealSource:
         instrument = self._open(entry)
         return instrument if entry.variant is None else variant(instrument, entry.variant)
 
+    def originals(self, part: Part) -> Iterator[SourceInstrument]:
+        """The instruments of a part, without their variants."""
+        for entry in self._entries.values():
+            if entry.identity.part == part and entry.variant is None:
+                yield self._open(entry)
+
     def _open(self, entry: _Entry) -> SourceInstrument:
         if entry.is_kit:
             return DrumKit(entry.identity, entry.rows, self._read)
