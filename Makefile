@@ -124,9 +124,9 @@ $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --constraint $(CONSTRAINTS) --editable ".[$(VARIANT),bench]"
 	@touch $@
 
-data: install ## render the training set (NOTES=… MIDI=… OUT=banks)
+data: install ## render the training set (NOTES=… MIDI=… OUT=banks REAL=recordings)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
-	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" --out "$(OUT)" $(ARGS)
+	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" $(if $(REAL),--real "$(REAL)") --out "$(OUT)" $(ARGS)
 
 # The runs of the stages of training/configs/shipped, and the folder of the released pair (never models/weights by itself).
 RUNS ?= runs
