@@ -16,6 +16,7 @@ TEST_WORKERS ?= 2
 # Note banks and MIDI files, and the folder of the training set that `make data` makes from them.
 NOTES ?=
 MIDI ?=
+REAL ?=
 OUT ?= banks
 # `make evaluate` measures the default library, and these as well: a built training set (BANK), rendered mixtures of its
 # probes (MIXTURES), and reports of other encoders (REPORTS; the paper's rows are kept in docs/reports).

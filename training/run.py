@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoint import CheckpointHeader, Encoder, Kind, file_hash, save_checkpoint
+from models.checkpoint import CheckpointHeader, Encoder, Kind, file_hash, load_checkpoint, save_checkpoint
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import SingleInstrumentEncoder
@@ -118,12 +118,19 @@ def finish_run(run: TrainingRun, encoder: Encoder, steps: int, target_encoder: s
     }
     if run.start is not None:
         record["start"] = file_hash(run.start)
+        record["ancestors"] = [record["start"], *ancestors(load_checkpoint(run.start)[1])]
     path = run.out / ENCODER_FILES[kind]
     if parallel.is_main_process():
         header = CheckpointHeader(kind, encoder.config.to_dict(), target_encoder, training=record)
         save_checkpoint(encoder, header, path, dtype=torch.float16)
     parallel.broadcast(True)  # the other ranks wait until the file is there
     return path
+
+
+def ancestors(header: CheckpointHeader) -> list[str]:
+    """The hashes of the encoders that a trained encoder grew from, the last one first."""
+    start = header.training.get("start")
+    return list(header.training.get("ancestors", [start] if start else []))
 
 
 def report_outcome(run: TrainingRun, checkpoint: Path | None) -> None:

@@ -23,7 +23,7 @@ from training.loop import Losses, Trainer
 from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
 from training.mixing import Mixer, MixtureBatch, MixtureSampler, RandomMixtureSampler
-from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
+from training.run import TrainingRun, ancestors, finish_run, open_run, report_outcome, training_arguments
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
 
@@ -55,12 +55,12 @@ def start_from_single(single: SingleInstrumentEncoder, multi: MultiInstrumentEnc
 def start_from_multi(path: Path, single_path: Path, multi: MultiInstrumentEncoder) -> None:
     """Copy a trained multi encoder's weights; blocks that only the recipe's network has start as the identity.
 
-    Its targets must be embeddings of this single encoder, or of the one that this single encoder started from: those two
-    embed alike. Raises TrainingError for other targets or another network.
+    Its targets must be embeddings of this single encoder, or of one that this single encoder grew from: those embed alike.
+    Raises TrainingError for other targets or another network.
     """
     trained, header = load_multi(path)
     _, single_header = load_single(single_path)
-    known = {file_hash(single_path), single_header.training.get("start")}
+    known = {file_hash(single_path), *ancestors(single_header)}
     if header.target_encoder not in known:
         raise TrainingError(
             f"{path} was trained against another single encoder",

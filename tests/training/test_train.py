@@ -225,9 +225,10 @@ def test_a_single_encoder_learns_families_too(tmp_path: Path) -> None:
 
 
 def test_a_multi_encoder_follows_its_single_encoder(tmp_path: Path, single: Path) -> None:
-    """A multi encoder may start from one whose targets' encoder this single encoder started from, and from no other."""
+    """A multi encoder may start from one whose targets' encoder this single encoder grew from, and from no other."""
     multi = train_tiny_multi(single, tmp_path / "multi")
-    later = train_tiny_single(tmp_path / "later", "seed = 1", start=single)
+    between = train_tiny_single(tmp_path / "between", "seed = 1", start=single)
+    later = train_tiny_single(tmp_path / "later", "seed = 1", start=between)
     stranger = train_tiny_single(tmp_path / "stranger", "seed = 2")
     again = train_tiny_multi(later, tmp_path / "again", start=multi)
     _, header = load_checkpoint(again)

@@ -23,7 +23,7 @@ from training.effects.noise import BACKGROUNDS
 
 WITH_EFFECTS = {
     f"ours-{name}"
-    for name in ("single-effects", "multi-effects", "single-heavy", "multi-heavy", "single-real")
+    for name in ("single-effects", "multi-effects", "single-heavy", "multi-heavy", "single-real", "multi-real")
 }
 
 
