@@ -1,7 +1,8 @@
 """Effect chains: each item receives a random choice of effects, in the order of a small studio.
 
-Pitch and delay (tape and player), equaliser, low-pass and reverb (desk and room, in one convolution), compressor, saturation,
-then noise and codec (the recording). A CPU generator draws them, so they are the same on every device.
+Pitch, delay and vibrato (tape and player), amplifier, chorus and echo (pedals), equaliser, low-pass and reverb (desk and room,
+in one convolution), compressor, saturation, then noise and codec (the recording). A CPU generator draws them, so they are the
+same on every device.
 """
 
 import math
@@ -16,10 +17,12 @@ from training.effects.config import ChainConfig, EffectsConfig, Parameters
 from training.effects.convolution import convolve
 from training.effects.dynamics import QUIET, compress, saturate
 from training.effects.filters import TAPS, band_limit, equaliser_sections, impulse_of, low_pass_sections
+from training.effects.modulation import amplify, chorus, echo, vibrate
 from training.effects.noise import ROOM, NoiseStore, add_codec_noise, add_noise, rms
 from training.effects.reverb import room_impulse, room_taps
 from training.effects.shifts import delay, shift_pitch
 
+PEDALS: dict[str, Callable[..., Tensor]] = {"vibrato": vibrate, "amplifier": amplify, "chorus": chorus}
 CPU_ROWS, GPU_ROWS = 16, 256  # items at a time: few enough for a CPU's cache, enough to fill a GPU
 
 
@@ -89,6 +92,8 @@ class Chain:
         steps: tuple[tuple[Tensor, ApplyEffects, tuple[str, ...]], ...] = (
             (drawn.has_any("pitch"), self._pitch, ("pitch",)),
             (drawn.has_any("delay"), self._delay, ("delay",)),
+            *((drawn.has_any(name), self._pedal(name), (name,)) for name in PEDALS),
+            (drawn.has_any("echo"), self._echo, ("echo",)),
             (dry, self._filters, ("equaliser", "low_pass")),
             # separate from the dry items, because a room's response makes the transform longer
             (reverberant, self._filters, ("equaliser", "low_pass", "reverb")),
@@ -111,6 +116,18 @@ class Chain:
     def _delay(self, wave: Tensor, drawn: DrawnEffects) -> Tensor:
         by_samples = (drawn.parameters["delay"]["seconds"] * self.sample_rate).round().long()
         return delay(wave, by_samples)
+
+    def _pedal(self, name: str) -> ApplyEffects:
+        """The step of an effect that needs no more than its parameters."""
+
+        def apply(wave: Tensor, drawn: DrawnEffects) -> Tensor:
+            parameters = _to(wave.device, drawn.parameters[name])
+            return PEDALS[name](wave, **parameters, sample_rate=self.sample_rate)
+
+        return apply
+
+    def _echo(self, wave: Tensor, drawn: DrawnEffects) -> Tensor:
+        return echo(wave, **drawn.parameters["echo"], sample_rate=self.sample_rate)
 
     def _filters(self, wave: Tensor, drawn: DrawnEffects) -> Tensor:
         """Apply equaliser, low-pass and reverb in one convolution; an item without one of them gets it at no depth."""

@@ -94,6 +94,46 @@ class Delay(EffectConfig):
 
 
 @dataclass(frozen=True)
+class _Moving(EffectConfig):
+    """An effect that sways: it begins anywhere in its turn."""
+
+    def draw(self, number: int, generator: torch.Generator) -> Parameters:
+        return super().draw(number, generator) | {"phase": torch.rand(number, generator=generator)}
+
+
+@dataclass(frozen=True)
+class Vibrato(_Moving):
+    """The pitch sways by ±`cents`: a player's vibrato at 4 to 7 Hz, a worn tape below 2 Hz."""
+
+    cents: Annotated[Range, RangeLimits(0.0, 200.0)] = (5.0, 40.0)
+    hz: Annotated[Range, RangeLimits(0.1, 20.0, octaves=True)] = (0.5, 7.0)
+
+
+@dataclass(frozen=True)
+class Amplifier(EffectConfig):
+    """A guitar amplifier: heavy distortion, then a loudspeaker."""
+
+    drive_db: Annotated[Range, RangeLimits(0.0, 60.0)] = (10.0, 40.0)
+    cabinet_hz: Annotated[Range, RangeLimits(500.0, 100_000.0, octaves=True)] = (3_000.0, 6_000.0)
+
+
+@dataclass(frozen=True)
+class Chorus(_Moving):
+    wet_db: Annotated[Range, RangeLimits(-120.0, 0.0)] = (-12.0, 0.0)
+    depth_seconds: Annotated[Range, RangeLimits(0.0, 0.01)] = (0.001, 0.005)
+    hz: Annotated[Range, RangeLimits(0.1, 20.0, octaves=True)] = (0.3, 3.0)
+
+
+@dataclass(frozen=True)
+class Echo(EffectConfig):
+    """Repeats, as of a tape echo; `feedback` is the level of each relative to the one before."""
+
+    seconds: Annotated[Range, RangeLimits(0.02, 3.0, octaves=True)] = (0.08, 0.6)
+    wet_db: Annotated[Range, RangeLimits(-120.0, 0.0)] = (-20.0, -6.0)
+    feedback: Annotated[Range, RangeLimits(0.0, 1.0)] = (0.1, 0.6)
+
+
+@dataclass(frozen=True)
 class Compressor(EffectConfig):
     """The threshold is relative to the item's RMS, so the item's level does not matter."""
 
@@ -170,6 +210,10 @@ class ChainConfig:
 
     pitch: Pitch = field(default_factory=Pitch)
     delay: Delay = field(default_factory=Delay)
+    vibrato: Vibrato = field(default_factory=Vibrato)
+    amplifier: Amplifier = field(default_factory=Amplifier)
+    chorus: Chorus = field(default_factory=Chorus)
+    echo: Echo = field(default_factory=Echo)
     equaliser: Equaliser = field(default_factory=Equaliser)
     low_pass: LowPass = field(default_factory=LowPass)
     reverb: Reverb = field(default_factory=Reverb)

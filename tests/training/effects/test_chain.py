@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from tests.training.effects.signals import RATE, noise
-from training.effects.chain import CPU_ROWS, Chain, Effects
+from training.effects.chain import CPU_ROWS, PEDALS, Chain, Effects
 from training.effects.config import ChainConfig, EffectsConfig, Equaliser, Reverb
 from training.effects.dynamics import compress, saturate
 from training.effects.filters import band_limit, equalise, low_pass
+from training.effects.modulation import echo
 from training.effects.noise import ROOM, NoiseStore, add_codec_noise, add_noise, rms
 from training.effects.reverb import reverb
 from training.effects.shifts import delay, shift_pitch
@@ -79,6 +80,10 @@ def one_after_the_other(wave: Tensor, row: int, each: Chain) -> Tensor:
             wave = shift_pitch(wave, p["cents"])
         elif name == "delay":
             wave = delay(wave, (p["seconds"] * RATE).round().long())
+        elif name in PEDALS:
+            wave = PEDALS[name](wave, **p, sample_rate=RATE)
+        elif name == "echo":
+            wave = echo(wave, **p, sample_rate=RATE)
         elif name == "equaliser":
             wave = equalise(wave, **p, sample_rate=RATE)
         elif name == "low_pass":

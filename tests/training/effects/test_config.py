@@ -23,7 +23,14 @@ from training.effects.noise import BACKGROUNDS
 
 WITH_EFFECTS = {
     f"ours-{name}"
-    for name in ("single-effects", "multi-effects", "single-heavy", "multi-heavy", "single-real", "multi-real")
+    for name in (
+        "single-effects",
+        "multi-effects",
+        "single-heavy",
+        "multi-heavy",
+        "single-real",
+        "multi-real",
+    )
 }
 
 
@@ -83,7 +90,7 @@ def test_what_is_no_range_is_refused() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("effects.stems.echo.probability = 1", "no effect echo"),
+        ("effects.stems.phaser.probability = 1", "no effect phaser"),
         ("effects.stems.reverb.size = [1, 2]", "size"),
         ("effects.bus.reverb.probability = 1", "bus"),
         ("effects.stems.reverb = 0.5", "recipe tiny"),

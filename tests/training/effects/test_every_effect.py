@@ -11,6 +11,7 @@ from tests.training.effects.signals import RATE, each, noise, sine
 from training.effects.config import BANDS, Codec, Compressor, Equaliser, Reverb
 from training.effects.dynamics import compress, saturate
 from training.effects.filters import band_limit, equalise, low_pass
+from training.effects.modulation import amplify, chorus, echo, vibrate
 from training.effects.noise import ROOM, NoiseStore, add_codec_noise, add_noise
 from training.effects.reverb import reverb
 from training.effects.shifts import delay, shift_pitch
@@ -73,6 +74,23 @@ def delayed(wave: Tensor, depth: Tensor) -> Tensor:
     return delay(wave, (1_000 * depth).long())
 
 
+def vibrating(wave: Tensor, depth: Tensor) -> Tensor:
+    return vibrate(wave, 40 * depth, each(5.0, len(wave)), each(0.2, len(wave)), RATE)
+
+
+def chorused(wave: Tensor, depth: Tensor) -> Tensor:
+    moving = each(0.004, len(wave)), each(1.0, len(wave)), each(0.2, len(wave))
+    return chorus(wave, in_decibels(depth, -3.0), *moving, RATE)
+
+
+def echoing(wave: Tensor, depth: Tensor) -> Tensor:
+    return echo(wave, each(0.01, len(wave)), in_decibels(depth, -3.0), each(0.5, len(wave)), RATE)
+
+
+def amplified(wave: Tensor, depth: Tensor) -> Tensor:
+    return amplify(wave, 30 * depth, NYQUIST - 4_000 * depth, RATE)
+
+
 def noisy(wave: Tensor, depth: Tensor) -> Tensor:
     return add_noise(wave, cut(wave, 1), -in_decibels(depth, -20.0))
 
@@ -90,6 +108,10 @@ EFFECTS: list[Effect] = [
     saturated,
     pitched,
     delayed,
+    vibrating,
+    chorused,
+    echoing,
+    amplified,
     noisy,
     coded,
 ]
