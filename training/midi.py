@@ -19,7 +19,6 @@ from training.midi_cache import NOTES, growing_notes, load, store
 from training.midi_tree import Fault, find_files, read_files, stamp_of
 
 HELD_SHARE = 10  # one MIDI file in ten is held out
-OTHER = "other"  # tracks of programs that no family claims
 DRUM = "drum"
 BLOCK_NOTES, BLOCK_FILES = (
     1 << 21,
@@ -34,13 +33,13 @@ def is_held(name: str) -> bool:
 
 
 def family_of_track(program: int, is_drum: bool) -> str:
-    """The family of a track, by General MIDI program (0…127); `index.families.family_of_program` is the table.
+    """The family of a track: drum on channel 10, else that of its General MIDI program (0…127).
 
-    0–7 keyboard · 8–15 mallet · 16–23 organ · 24–31 guitar · 32–39 bass · 40–51 string · 52–54 vocal · 55 string ·
-    56–63 brass · 64–71 reed · 72–79 flute · 80–87 synth_lead · 112, 114 mallet · 113, 115–119 drum · channel 10 drum
-    with any program · "other" for the rest: pads, effects, world instruments (88–111), noises (120–127).
+    `index.families.family_of_program` is the table.
     """
-    return DRUM if is_drum else family_of_program(program) or OTHER
+    family = DRUM if is_drum else family_of_program(program)
+    assert family is not None, f"{program} is no General MIDI program"  # MIDI's programs have seven bits
+    return family
 
 
 @dataclass(frozen=True)

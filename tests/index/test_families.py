@@ -1,11 +1,59 @@
-"""Families follow General MIDI's own groups, and the names of real banks."""
+"""Families follow General MIDI's own groups, its names, and the names of real banks."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.families import FAMILIES, family_of_name, family_of_program
+from index.sources.default import default_soundfont
+from index.sources.soundfont import SoundFontSource
 
+# General MIDI System Level 1, sound set: the name of each program.
+GENERAL_MIDI = (
+    *("Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano"),
+    *("Electric Piano 1", "Electric Piano 2", "Harpsichord", "Clavi"),
+    *(
+        "Celesta",
+        "Glockenspiel",
+        "Music Box",
+        "Vibraphone",
+        "Marimba",
+        "Xylophone",
+        "Tubular Bells",
+        "Dulcimer",
+    ),
+    *("Drawbar Organ", "Percussive Organ", "Rock Organ", "Church Organ"),
+    *("Reed Organ", "Accordion", "Harmonica", "Tango Accordion"),
+    *(
+        "Acoustic Guitar (nylon)",
+        "Acoustic Guitar (steel)",
+        "Electric Guitar (jazz)",
+        "Electric Guitar (clean)",
+    ),
+    *("Electric Guitar (muted)", "Overdriven Guitar", "Distortion Guitar", "Guitar harmonics"),
+    *("Acoustic Bass", "Electric Bass (finger)", "Electric Bass (pick)", "Fretless Bass"),
+    *("Slap Bass 1", "Slap Bass 2", "Synth Bass 1", "Synth Bass 2"),
+    *("Violin", "Viola", "Cello", "Contrabass"),
+    *("Tremolo Strings", "Pizzicato Strings", "Orchestral Harp", "Timpani"),
+    *("String Ensemble 1", "String Ensemble 2", "SynthStrings 1", "SynthStrings 2"),
+    *("Choir Aahs", "Voice Oohs", "Synth Voice", "Orchestra Hit"),
+    *("Trumpet", "Trombone", "Tuba", "Muted Trumpet"),
+    *("French Horn", "Brass Section", "SynthBrass 1", "SynthBrass 2"),
+    *("Soprano Sax", "Alto Sax", "Tenor Sax", "Baritone Sax", "Oboe", "English Horn", "Bassoon", "Clarinet"),
+    *("Piccolo", "Flute", "Recorder", "Pan Flute", "Blown Bottle", "Shakuhachi", "Whistle", "Ocarina"),
+    *("Lead 1 (square)", "Lead 2 (sawtooth)", "Lead 3 (calliope)", "Lead 4 (chiff)"),
+    *("Lead 5 (charang)", "Lead 6 (voice)", "Lead 7 (fifths)", "Lead 8 (bass + lead)"),
+    *("Pad 1 (new age)", "Pad 2 (warm)", "Pad 3 (polysynth)", "Pad 4 (choir)"),
+    *("Pad 5 (bowed)", "Pad 6 (metallic)", "Pad 7 (halo)", "Pad 8 (sweep)"),
+    *("FX 1 (rain)", "FX 2 (soundtrack)", "FX 3 (crystal)", "FX 4 (atmosphere)"),
+    *("FX 5 (brightness)", "FX 6 (goblins)", "FX 7 (echoes)", "FX 8 (sci-fi)"),
+    *("Sitar", "Banjo", "Shamisen", "Koto", "Kalimba", "Bag pipe", "Fiddle", "Shanai"),
+    *("Tinkle Bell", "Agogo", "Steel Drums", "Woodblock"),
+    *("Taiko Drum", "Melodic Tom", "Synth Drum", "Reverse Cymbal"),
+    *("Guitar Fret Noise", "Breath Noise", "Seashore", "Bird Tweet"),
+    *("Telephone Ring", "Helicopter", "Applause", "Gunshot"),
+)
+EXCEPTIONS = {"Timpani": "drum"}  # General MIDI counts them among the strings
 NAMES = {
     "Fretless Bass": "bass",
     "Synth Bass 1": "bass",
@@ -60,13 +108,33 @@ NAMES = {
     "Vox Continental": "organ",
     "Flûte à bec": "flute",
     "Glock": "mallet",
-    "Bassguitar Pad": None,
-    "Choir Pad": None,
-    "Saw Pad": None,
-    "Guitar FX": None,
+    "Bassguitar Pad": "synth_pad",
+    "Choir Pad": "synth_pad",
+    "Saw Pad": "synth_pad",
+    "RhodesPad1": "synth_pad",
+    "another_respad": "synth_pad",
+    "Poly Synth": "synth_pad",
+    "IceRain": "synth_pad",
+    "Space Voice": "synth_pad",
+    "Goblin": "synth_pad",
+    "Guitar FX": "effect",
+    "FX gunshot": "effect",
+    "bubblefx": "effect",
+    "Stereo laser gun": "effect",
+    "Bird": "effect",
+    "Fret Noise": "effect",
+    "Noise Snare": "drum",
+    "Crystal Bells": "mallet",
+    "Lead Vocals": "vocal",
+    "Taisho Koto": "guitar",
+    "Shenai": "reed",
+    "Bagpipes": "reed",
+    "Mbira": "mallet",
+    "Organ Arpeggio": None,
     "Basso continuo": None,
     "Embassy": None,
-    "Sitar": None,
+    "Thunderbird": None,
+    "Rain": None,
     "12345 !?": None,
     "": None,
 }
@@ -108,6 +176,25 @@ def test_programs_follow_the_groups_of_general_midi() -> None:
         114: "mallet",
         118: "drum",
     }
+    expected |= dict.fromkeys(range(88, 104), "synth_pad") | dict.fromkeys(range(104, 108), "guitar")
+    expected |= {108: "mallet", 109: "reed", 110: "string", 111: "reed"} | dict.fromkeys(
+        range(120, 128), "effect"
+    )
     assert {program: family_of_program(program) for program in expected} == expected
-    assert {family_of_program(program) for program in (*range(88, 112), *range(120, 128), -1, 128)} == {None}
-    assert all(family_of_program(program) is not None for program in range(88))
+
+
+def test_every_program_has_a_family_and_every_family_a_program() -> None:
+    assert {family_of_program(program) for program in range(128)} == set(FAMILIES)
+    assert {family_of_program(program) for program in (-1, 128, 1000)} == {None}
+
+
+@pytest.mark.parametrize("program", range(128))
+def test_the_names_of_general_midi_tell_the_families_of_its_programs(program: int) -> None:
+    name = GENERAL_MIDI[program]
+    assert family_of_name(name) == EXCEPTIONS.get(name, family_of_program(program))
+
+
+def test_the_presets_of_the_default_library_all_have_families() -> None:
+    presets = list(SoundFontSource(default_soundfont(), banks={0}))
+    assert len(presets) == 128
+    assert {preset.family for preset in presets} == set(FAMILIES)

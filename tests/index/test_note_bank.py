@@ -86,7 +86,7 @@ def test_families_come_from_the_label_the_program_or_the_name(tmp_path: Path) ->
     rows: dict[str, tuple[str | None, dict[str, object]]] = {
         "a": ("reed", {"family": "reed", "gm_program": 0}),
         "b": ("brass", {"gm_program": 56, "name": "Violin"}),
-        "c": (None, {"gm_program": 90, "name": "Polysynth Lead"}),
+        "c": ("synth_pad", {"gm_program": 90, "name": "Polysynth Lead"}),
         "d": ("organ", {"name": "Church Organ"}),
         "e": (None, {"name": "Whatever"}),
         "f": (

@@ -237,4 +237,5 @@ def test_the_default_library_is_a_general_midi_set() -> None:
     families = {one.source: one.family for one in source}
     assert families["TimGM6mb.sf2#0:25"] == "guitar"
     assert families["TimGM6mb.sf2#0:87"] == "synth_lead"  # "Bass & Lead"
-    assert families["TimGM6mb.sf2#0:91"] is None  # "Space Voice", a pad
+    assert families["TimGM6mb.sf2#0:91"] == "synth_pad"  # "Space Voice"
+    assert families["TimGM6mb.sf2#0:127"] == "effect"

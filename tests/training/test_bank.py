@@ -1,6 +1,7 @@
 """Banks of clips in both layouts: clips are read back as written, and unfinished or damaged folders raise clear errors."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from models.errors import TrainingError
 from tests.training.nlakh.written import instruments, write_multi, write_single
 from training.bank import Bank, CombinedBank
+from training.nlakh.dataset import read_dataset
+from training.nlakh.dataset_check import check_dataset
 
 CLIP_SAMPLES, CLIPS = 50, 3
 
@@ -65,6 +68,21 @@ def test_the_whole_bank_becomes_one_tensor(bank: Bank, clips: np.ndarray) -> Non
 
 def test_names_and_sides_come_with_a_data_set_of_ours(folder: Path) -> None:
     assert Bank.open(folder).instruments == instruments(5)
+
+
+def test_a_data_set_of_before_pads_and_effects_gets_its_families_from_the_names(
+    tmp_path: Path, clips: np.ndarray
+) -> None:
+    named = (("Fret Noise", None), ("Warm Pad", None), ("Sitar", None), ("Twerp", None), ("Saw Lead", "bass"))
+    rows = [
+        replace(row, name=name, family=family)
+        for row, (name, family) in zip(instruments(5), named, strict=True)
+    ]
+    written = write_single(tmp_path, clips, rows)
+    families = [row.family for row in Bank.open(tmp_path).instruments]
+    assert families == ["effect", "synth_pad", "guitar", None, "bass"]
+    assert read_dataset(tmp_path) == written  # and is as it was
+    assert list(check_dataset(tmp_path)) == []
 
 
 def test_writing_leaves_no_temporary_file(folder: Path) -> None:

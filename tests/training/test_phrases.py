@@ -127,9 +127,19 @@ def test_a_book_keeps_to_the_family_where_it_has_tracks(tmp_path: Path, rng: np.
     write_midi(tmp_path / "a.mid", [(0, 33, at_pitch(30)), (1, 73, at_pitch(90))])
     book = PhraseBook(MidiCollection.read(tmp_path))
     assert all(book.excerpt(rng, "flute")[0].pitch == 90 for _ in range(DRAWS))
-    for family in ("organ", None):  # which has no track, and which is unknown
+    for family in ("organ", "synth_pad", "effect", None):  # which have no track, and which is unknown
         flutes = [book.excerpt(rng, family)[0].pitch == 90 for _ in range(DRAWS)]
         assert 0.4 < np.mean(flutes) < 0.6
+
+
+def test_pads_and_effects_play_their_own_tracks_where_there_are_some(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    tracks = [(0, 33, at_pitch(30)), (1, 88, at_pitch(70)), (2, 103, at_pitch(71)), (3, 125, at_pitch(90))]
+    write_midi(tmp_path / "a.mid", tracks)
+    book = PhraseBook(MidiCollection.read(tmp_path))
+    assert {book.excerpt(rng, "synth_pad")[0].pitch for _ in range(DRAWS)} == {70, 71}
+    assert {book.excerpt(rng, "effect")[0].pitch for _ in range(DRAWS)} == {90}
 
 
 def test_drums_are_out_unless_they_are_wanted(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from index.families import family_of_name
 from models.atomic import write_atomically
 from models.errors import TrainingError
 
@@ -17,6 +18,7 @@ DATASET_FILE = "dataset.json"
 WORK_FOLDER = ".rendering"  # the state of a run, beside its units
 FORMAT = 1
 TRAIN, VALID = "train", "valid"  # the published names of the two splits
+UNKNOWN = "unknown"  # counts the instruments without a family
 
 Kind = Literal["single", "multi"]
 Layout = Literal["folders", "compact"]
@@ -142,6 +144,7 @@ def read_dataset(folder: Path) -> Dataset:
 def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
     """The description of a data set to be read; None for a published copy, which has folders only.
 
+    An instrument without a family gets the one that its name tells: data sets made earlier know no pads and effects.
     Raises TrainingError when it is of the other kind, has no such split, or is neither a data set nor a published copy.
     """
     if not (folder / DATASET_FILE).exists():
@@ -156,7 +159,8 @@ def open_dataset(folder: Path, split: str, kind: Kind) -> Dataset | None:
         known = ", ".join(dataset.splits)
         message = f"{folder} is Nlakh-{dataset.kind} with the splits {known}, not Nlakh-{kind} with {split}"
         raise TrainingError(message, value=split, limit=known)
-    return dataset
+    named = (replace(row, family=row.family or family_of_name(row.name)) for row in dataset.instruments)
+    return replace(dataset, instruments=tuple(named))
 
 
 def _checked(dataset: Dataset) -> Dataset:
@@ -182,10 +186,10 @@ def _split(row: dict[str, Any]) -> SplitInfo:
 def count_families(
     instruments: Iterable[DatasetInstrument], clips: Mapping[int, int]
 ) -> dict[str, dict[str, int]]:
-    """Count the instruments and clips of each family ("unknown" where there is none); `clips` by instrument number."""
+    """Count the instruments and clips of each family (UNKNOWN where there is none); `clips` by instrument number."""
     counts: dict[str, dict[str, int]] = {}
     for instrument in instruments:
-        row = counts.setdefault(instrument.family or "unknown", {"instruments": 0, "clips": 0})
+        row = counts.setdefault(instrument.family or UNKNOWN, {"instruments": 0, "clips": 0})
         row["instruments"] += 1
         row["clips"] += clips.get(instrument.number, 0)
     return dict(sorted(counts.items()))

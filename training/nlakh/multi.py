@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from index.sources.base import PlayableInstrument
 from index.sources.playing import fit_range
 from models.errors import TrainingError
-from training.midi import OTHER
 from training.mixing import active_rms
-from training.nlakh.dataset import Fault
+from training.nlakh.dataset import UNKNOWN, Fault
 from training.nlakh.instrument_selection import InstrumentCollection, instrument_faults, is_audible
 from training.nlakh.rendered import RenderedItem, Stem
 from training.nlakh.single import MAX_DRAWS, musical_range
@@ -25,6 +24,8 @@ from training.sections import SectionBook, SectionTrack
 
 PEAK_DB = -1.0  # of the mixture, or of its loudest stem
 POOL_SIZE = 66  # instruments open at once: enough to choose from, few enough to decode and keep in memory
+# Their tracks are also played by the instruments of unknown family, most of which are patches of synthesizers.
+OPEN_FAMILIES = ("synth_pad", "effect")
 MAX_SECTIONS = 2_000  # drawn for a mixture until two of the instruments can play one
 
 Assignment = tuple[int, PlayableInstrument, SectionTrack]  # instrument number, instrument, its notes
@@ -103,7 +104,7 @@ class InstrumentPool:
         generator = np.random.default_rng([plan.spec.seed, zlib.crc32(split.encode()), block, POOL_SIZE])
         of_family: dict[str, list[tuple[int, str]]] = {}
         for row in plan.of_split(split):
-            of_family.setdefault(row.family or OTHER, []).append((row.number, row.id))
+            of_family.setdefault(row.family or UNKNOWN, []).append((row.number, row.id))
         share = -(-POOL_SIZE // len(of_family))
         self._of_family = {}
         for family, rows in sorted(of_family.items()):
@@ -120,7 +121,7 @@ class InstrumentPool:
         return self._opened.values()
 
     def assign(self, generator: np.random.Generator, tracks: tuple[SectionTrack, ...]) -> list[Assignment]:
-        """Give each track a different instrument of its family, up to the plan's number of instruments.
+        """Give each track a different instrument of its `_players`, up to the plan's number of instruments.
 
         Tracks for which no instrument is free are left out.
         """
@@ -128,13 +129,18 @@ class InstrumentPool:
         assigned: list[Assignment] = []
         for place in generator.permutation(len(tracks)):
             track = tracks[place]
-            free = [row for row in self._of_family.get(track.family, ()) if row[0] not in taken]
+            free = [row for row in self._players(track.family) if row[0] not in taken]
             if not free or len(assigned) == self._max_instruments:
                 continue
             number, key = free[int(generator.integers(len(free)))]
             taken.add(number)
             assigned.append((number, self._open(key), track))
         return assigned
+
+    def _players(self, family: str) -> list[tuple[int, str]]:
+        """The instruments (number, id) that may play a track of the family."""
+        others = self._of_family.get(UNKNOWN, []) if family in OPEN_FAMILIES else []
+        return [*self._of_family.get(family, []), *others]
 
     def _open(self, key: str) -> PlayableInstrument:
         if key not in self._opened:

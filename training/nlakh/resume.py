@@ -79,7 +79,7 @@ def explain_os_errors(folder: Path) -> Iterator[None]:
 def load_plan(folder: Path, spec: RenderSpec) -> RenderPlan | None:
     """The plan of an interrupted run of the same specification, or None when there is none.
 
-    Raises TrainingError when it belongs to another specification, or cannot be read.
+    Raises TrainingError when it belongs to another specification or an earlier version, or cannot be read.
     """
     path = folder / WORK_FOLDER / PLAN_FILE
     if not path.exists():
@@ -90,7 +90,8 @@ def load_plan(folder: Path, spec: RenderSpec) -> RenderPlan | None:
         raise TrainingError(f"{path} cannot be read: remove {folder} or choose another") from error
     if plan is None:
         raise TrainingError(
-            f"{folder} was begun with other settings, notes or MIDI: remove it or choose another",
+            f"{folder} was begun with other settings, notes or MIDI, or by an earlier version: "
+            "remove it or choose another",
             value=spec.digest,
         )
     return plan

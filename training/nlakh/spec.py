@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from index.families import FAMILIES
 from index.sources.nsynth import Missing
 from models.errors import TrainingError
 from models.front_end import FrontEndConfig
@@ -108,7 +109,10 @@ class RenderSpec:
 
     @property
     def digest(self) -> str:
-        """The hash that `dataset.json` and the work folder carry: equal digests mean equal bytes."""
+        """The hash that `dataset.json` and the work folder carry.
+
+        Equal digests mean equal bytes, as long as `index.families` gives instruments and MIDI tracks the same families.
+        """
         return hashlib.sha256(json.dumps([FORMAT, asdict(self)], sort_keys=True).encode()).hexdigest()
 
     @property
@@ -177,14 +181,17 @@ class RenderPlan:
     def to_json(self) -> str:
         """The text that the work folder keeps."""
         rows = [asdict(row) for row in self.instruments]
-        kept = {"digest": self.spec.digest, "request": asdict(self.spec), "instruments": rows}
-        return json.dumps(kept | {"faults": self.faults}, indent=1)
+        kept = {"digest": self.spec.digest, "families": FAMILIES, "request": asdict(self.spec)}
+        return json.dumps(kept | {"instruments": rows, "faults": self.faults}, indent=1)
 
     @classmethod
     def from_json(cls, text: str, spec: RenderSpec) -> "RenderPlan | None":
-        """The plan that `to_json` wrote; None when it was another specification's. Raises ValueError, KeyError."""
+        """The plan that `to_json` wrote; None when it was another specification's, or made for other families.
+
+        Raises ValueError, KeyError.
+        """
         kept = json.loads(text)
-        if kept["digest"] != spec.digest:
+        if kept["digest"] != spec.digest or kept.get("families") != list(FAMILIES):
             return None
         rows = tuple(DatasetInstrument(**row) for row in kept["instruments"])
         return cls(spec, rows, tuple((what, why) for what, why in kept["faults"]))

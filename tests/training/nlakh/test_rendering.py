@@ -12,11 +12,15 @@ import pytest
 from models.errors import TrainingError
 from tests.training.nlakh.conftest import FAMILIES
 from tests.training.nlakh.tiny_sets import CLIPS, MIXTURES, arguments, render
-from tests.training.tiny_notes import write_midi
+from tests.training.tiny_notes import slots, write_instrument, write_midi
 from training.bank import Bank
 from training.nlakh.command import main
-from training.nlakh.dataset import Dataset, Kind, read_dataset
+from training.nlakh.dataset import Dataset, DatasetInstrument, Kind, read_dataset
 from training.nlakh.dataset_check import check_dataset
+from training.nlakh.instrument_selection import InstrumentCollection
+from training.nlakh.multi import InstrumentPool
+from training.nlakh.spec import RenderPlan, RenderSpec
+from training.sections import SectionTrack
 from training.splits import SplitRow, write_manifest
 
 
@@ -93,6 +97,26 @@ def test_the_probes_alone_can_be_mixed(notes: Path, midi: Path, tmp_path: Path) 
     assert all(row.probe for row in made.instruments)
 
 
+def test_instruments_of_unknown_family_play_tracks_of_pads_and_effects_too(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    for key, family in {"fingered": "bass", "pad": "synth_pad", "noise": "effect", "twerp": None}.items():
+        write_instrument(tmp_path, key, "zyn", slots(), family=family)
+    collection = InstrumentCollection([tmp_path])
+    rows = tuple(
+        DatasetInstrument(number, one.id, one.id, one.family, one.source, "train")
+        for number, one in enumerate(collection, 1)
+    )
+    spec = RenderSpec(kind="multi", layout="compact", counts=(("train", 1),))
+    pool = InstrumentPool(RenderPlan(spec, rows), collection, "train", 0)
+    players: dict[str, set[str]] = {}
+    for family in ("bass", "flute", "synth_pad", "effect"):
+        drawn = [pool.assign(rng, (SectionTrack(family, False, ()),)) for _ in range(50)]
+        players[family] = {instrument.id for assigned in drawn for _, instrument, _ in assigned}
+    pads, effects = {"pad", "twerp"}, {"noise", "twerp"}
+    assert players == {"bass": {"fingered"}, "flute": set(), "synth_pad": pads, "effect": effects}
+
+
 def test_a_half_rendered_folder_belongs_to_its_settings(notes: Path, midi: Path, tmp_path: Path) -> None:
     (tmp_path / ".rendering").mkdir()
     (tmp_path / ".rendering/plan.json").write_text(json.dumps({"digest": "another"}))
@@ -101,6 +125,17 @@ def test_a_half_rendered_folder_belongs_to_its_settings(notes: Path, midi: Path,
     (tmp_path / ".rendering/plan.json").write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         render(notes, midi, tmp_path)
+
+
+def test_a_folder_that_an_earlier_version_half_rendered_is_refused(
+    single: Path, notes: Path, midi: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".rendering").mkdir()
+    for families in ({}, {"families": ["bass", "drum"]}):  # it kept none, or knows fewer
+        kept = {"digest": read_dataset(single).request, "instruments": [], "faults": []} | families
+        (tmp_path / ".rendering/plan.json").write_text(json.dumps(kept))
+        with pytest.raises(TrainingError, match="by an earlier version"):
+            render(notes, midi, tmp_path, layout="folders")
 
 
 def test_what_cannot_be_used_is_named_and_the_rest_rendered(
