@@ -19,7 +19,7 @@ export const limits = signal<Limits>({
   max_top_k: 100,
   families: [
     ...["bass", "brass", "flute", "guitar", "keyboard", "mallet"],
-    ...["organ", "reed", "string", "synth_lead", "vocal", "drum"],
+    ...["organ", "reed", "string", "synth_lead", "vocal", "drum", "synth_pad", "effect"],
   ],
   audio_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"],
   library_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac", "zip", "sf2", "sf3", "sfz"],
