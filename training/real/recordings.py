@@ -30,7 +30,7 @@ class Excerpted(SourceInstrument, Protocol):
         ...
 
 
-class Recording:
+class RecordedSound:
     """The recordings of one voice, solo, loop or noise; each is decoded once."""
 
     playable_range = None

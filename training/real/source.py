@@ -18,7 +18,7 @@ from index.sources.note_files import read_note
 from index.sources.sampled import InstrumentIdentity, SampledInstrument, SampledNote
 from models.errors import SourceError
 from training.real.drum_kit import DrumKit, is_kit
-from training.real.recordings import Recording
+from training.real.recordings import RecordedSound
 from training.real.rows import INDEX, RecordingRow, read_rows
 from training.real.variants import VariantSpec, variant
 
@@ -92,7 +92,7 @@ class RealSource:
             rows = [row for row in entry.rows if row.pitch is not None]
             notes = [SampledNote(row.pitch or 0.0, _velocity(row.dynamic), row.file) for row in rows]
             return SampledInstrument(entry.identity, notes, lambda number: self._read(rows[number]), LIMITS)
-        return Recording(entry.identity, entry.rows, self._read)
+        return RecordedSound(entry.identity, entry.rows, self._read)
 
     def _read(self, row: RecordingRow) -> tuple[Floats, int]:
         return read_note(self._folder / row.file)

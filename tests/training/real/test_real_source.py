@@ -11,7 +11,7 @@ from models.errors import SourceError
 from tests.training.real.tiny_real import FILES, SAMPLE_RATE, write_real
 from training.nlakh.instrument_selection import InstrumentCollection, place_in_split, silence_reason
 from training.real.drum_kit import DrumKit, piece_of
-from training.real.recordings import Recording, is_excerpted
+from training.real.recordings import RecordedSound, is_excerpted
 from training.real.rows import is_real_folder, read_rows
 from training.real.source import RealSource
 
@@ -140,7 +140,7 @@ def test_excerpts_sound_and_depend_on_the_generator_alone(source: RealSource, ke
 def test_silent_recordings_are_refused_by_name(source: RealSource, folder: Path) -> None:
     rows = [row for row in read_rows(folder) if row.kind == "voice"]
     original = source.get("real_voice_speakers_speaker")
-    assert isinstance(original, Recording)
+    assert isinstance(original, RecordedSound)
 
     def silent(row: object) -> tuple[np.ndarray, int]:
         return np.zeros(5 * SAMPLE_RATE, np.float32), SAMPLE_RATE
@@ -149,7 +149,7 @@ def test_silent_recordings_are_refused_by_name(source: RealSource, folder: Path)
         raise SourceError("is cut short")
 
     for read, message in ((silent, "silent in"), (unreadable, "cut short")):
-        broken = Recording(original.identity, rows, read)
+        broken = RecordedSound(original.identity, rows, read)
         with pytest.raises(SourceError, match=message):
             broken.excerpt(np.random.default_rng(0), 2.0, SAMPLE_RATE)
 
