@@ -17,6 +17,8 @@ from models.errors import TrainingError
 from models.front_end import FrontEnd, FrontEndConfig, mel_filters
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig, Recipe
+from training.effects.chain import Effects
+from training.effects.config import ChainConfig, EffectsConfig
 from training.mixing import MixtureSampler, MixtureSpec, active_rms
 
 MEL_FILE = "mel.pt"  # a cache in the run's folder
@@ -29,7 +31,8 @@ class MelClipStore:
     """Every clip of a data set as mel magnitudes, in memory on the training device: 40 kB for a clip of five seconds.
 
     `magnitude [clips, frames, n_mels]` float16 is the root of the mel power of each clip at an active RMS of 1;
-    `level [clips]`, on the CPU, is the active RMS of the stored clip.
+    `level [clips]`, on the CPU, is the active RMS of the stored clip. Effects that need samples, such as rooms, are drawn once
+    for every clip; the many clips of an instrument pass many different ones.
     """
 
     def __init__(self, magnitude: Tensor, level: Tensor, config: FrontEndConfig) -> None:
@@ -37,24 +40,38 @@ class MelClipStore:
 
     @classmethod
     @torch.no_grad()
-    def compute(cls, store: ClipStore, config: FrontEndConfig, cache: Path) -> "MelClipStore":
-        """Transform every clip, or load the cache if its front end and number of clips match."""
+    def compute(
+        cls,
+        store: ClipStore,
+        config: FrontEndConfig,
+        cache: Path,
+        effects: ChainConfig = ChainConfig(),
+        seed: int = 0,
+    ) -> "MelClipStore":
+        """Transform every clip, with effects drawn by `seed`, or load the cache if it was made in the same way."""
+        made_by = {
+            "front_end": config.to_dict(),
+            "effects": repr((effects, seed)) if effects.active() else "",
+        }
         if cache.exists():
             saved = torch.load(cache, weights_only=True)
             levels = saved.get("level", ())  # missing in caches of early versions
-            if saved["front_end"] == config.to_dict() and len(levels) == store.num_clips:
+            same = all(saved.get(name, "") == value for name, value in made_by.items())
+            if same and len(levels) == store.num_clips:
                 return cls(saved["magnitude"].to(store.device), levels, config)
+        chain = Effects(EffectsConfig(stems=effects), config.sample_rate).stems
+        generator = torch.Generator().manual_seed(seed)
         front_end = FrontEnd(config).to(store.device)
         magnitude = torch.empty(store.num_clips, config.num_frames, config.n_mels, dtype=torch.float16)
         level = torch.empty(store.num_clips)
         for clip in torch.arange(store.num_clips).split(CLIPS_AT_ONCE):
-            wave = front_end.fit_length(store.take(clip))
+            wave = front_end.fit_length(chain(store.take(clip), generator))
             active = active_rms(wave).clamp(min=1e-5)  # [clips, 1]
             power = front_end.log_mel.power(wave / active)
             level[clip] = active[:, 0].cpu()
             magnitude[clip] = power.sqrt().transpose(1, 2).half().cpu()
         with atomic_file(cache) as file:
-            torch.save({"front_end": config.to_dict(), "magnitude": magnitude, "level": level}, file)
+            torch.save({**made_by, "magnitude": magnitude, "level": level}, file)
         return cls(magnitude.to(store.device), level, config)
 
     def power(self, clip: Tensor, shift_frames: Tensor) -> Tensor:
@@ -152,8 +169,11 @@ class MelMixer:
 
 
 def open_mel_mixer(recipe: Recipe, sampler: MixtureSampler, store: ClipStore, cache: Path) -> MelMixer:
-    """Return the recipe's mixer in the mel domain. Raises TrainingError for `[effects]`, which need samples."""
-    if recipe.effects.any():
-        raise TrainingError("the mel domain has its own effects: use [mel_effects], not [effects]")
-    clips = MelClipStore.compute(store, recipe.encoder.front_end, cache)
+    """Return the recipe's mixer in the mel domain.
+
+    Raises TrainingError for `[effects.mixture]`, which need the mixture's samples.
+    """
+    if recipe.effects.mixture.active():
+        raise TrainingError("the mel domain has its own effects: use [mel_effects], not [effects.mixture]")
+    clips = MelClipStore.compute(store, recipe.encoder.front_end, cache, recipe.effects.stems, recipe.seed)
     return MelMixer(sampler, clips, recipe.mel_effects)

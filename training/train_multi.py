@@ -78,7 +78,7 @@ def open_mixer(
 ) -> Mixer | MelMixer | StoredMixer:
     """Return the mixer that the recipe and the data call for: rendered mixtures from a stem bank, random ones otherwise.
 
-    Raises TrainingError for `[effects]` on rendered mixtures or in the mel domain.
+    Raises TrainingError for `[effects]` on rendered mixtures, and for `[effects.mixture]` in the mel domain.
     """
     mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
     limits = mixing.min_instruments, mixing.max_instruments, mixing.gain_db

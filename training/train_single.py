@@ -112,7 +112,7 @@ def random_shift(wave: Tensor, generator: torch.Generator) -> Tensor:
 def open_clips(run: TrainingRun, store: ClipStore, encoder: SingleInstrumentEncoder) -> DrawClips:
     """Return a function that draws a batch: from samples with the recipe's effects, or from mel power, as the recipe says.
 
-    Raises TrainingError for a recipe of the mel domain with `[effects]`.
+    Raises TrainingError for a recipe of the mel domain with `[effects.mixture]`.
     """
     recipe = run.recipe
     if recipe.mixing.domain == "mel":
