@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.errors import TrainingError
 from models.front_end import FrontEnd, FrontEndConfig, LogMel
 from tests.training.small_bank import SmallBank, small_mixtures
+from tests.training.tiny_runs import recipe
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig
-from training.mel_mixing import MelClipStore, MelMixer, mean_square
+from training.effects.config import ChainConfig
+from training.mel_mixing import MelClipStore, MelMixer, mean_square, open_mel_mixer
 from training.mixing import ABSENT, Mixer, RandomMixtureSampler
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 
@@ -120,3 +123,23 @@ def test_a_cache_without_levels_is_made_anew(store: ClipStore, tmp_path: Path) -
     del saved["level"]
     torch.save(saved, cache)
     assert torch.equal(MelClipStore.compute(store, fitting(store), cache).level, made.level)
+
+
+def test_every_clip_passes_its_own_effects(store: ClipStore, mel_clips: MelClipStore, tmp_path: Path) -> None:
+    """They follow from the seed, and a cache made with others is made anew."""
+    cache, config = tmp_path / "mel.pt", fitting(store)
+    rooms = ChainConfig.from_dict({"reverb": {"probability": 0.6, "rt60_seconds": [0.1, 0.3]}})
+    first = MelClipStore.compute(store, config, cache, rooms, seed=1).magnitude
+    changed = (first != mel_clips.magnitude).flatten(1).any(dim=1)
+    assert 0.2 < changed.float().mean() < 0.9
+    stamp = cache.stat().st_mtime_ns
+    assert torch.equal(MelClipStore.compute(store, config, cache, rooms, seed=1).magnitude, first)
+    assert cache.stat().st_mtime_ns == stamp
+    assert not torch.equal(MelClipStore.compute(store, config, cache, rooms, seed=2).magnitude, first)
+    assert torch.equal(MelClipStore.compute(store, config, cache).magnitude, mel_clips.magnitude)
+
+
+def test_a_mixture_needs_samples_for_its_effects(store: ClipStore, tmp_path: Path) -> None:
+    bus = recipe("multi", "effects.mixture.compressor.probability = 1")
+    with pytest.raises(TrainingError, match=r"not \[effects.mixture\]"):
+        open_mel_mixer(bus, RandomMixtureSampler(store, 1, 2), store, tmp_path / "mel.pt")
