@@ -134,9 +134,9 @@ RUNS ?= runs
 WEIGHTS ?= $(RUNS)/weights
 
 .PHONY: weights
-weights: install ## train the shipped encoders, stage by stage, and release them (BANK=banks/single, or NOTES=… MIDI=… to make it; RUNS=runs)
+weights: install ## train the shipped encoders, stage by stage, and release them (OUT=banks, with NOTES=… MIDI=… REAL=… to make it; RUNS=runs)
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
-	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
+	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
 evaluate: install ## measure the encoders on held-out instruments; BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots

@@ -1,12 +1,13 @@
 """Training recipes: frozen dataclasses read from TOML, with typed overrides from the command line.
 
 `configs/` holds the paper's recipes (Kim et al. 2022, section 5), ours, and a tiny one for the tests; `configs/shipped/` holds
-the stages of the shipped weights. A saved run resumes only if its recipe is equal field by field, so new fields and renames
-would lock out existing runs.
+the stages of the shipped weights. A saved run resumes only if its recipe is equal field by field; fields that are newer than
+the run count with their defaults.
 """
 
+import json
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,16 +156,35 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         for override in overrides or []:
             key, _, value = override.partition("=")
             _set_value(values, key.strip().split("."), tomllib.loads(f"value = {value}")["value"])
-        sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
-        encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
-        effects = EffectsConfig.from_dict(values.pop("effects", {}))
-        return Recipe(**values, **sections, encoder=encoder, effects=effects)
+        return recipe_of(values)
     except FileNotFoundError as error:
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
         raise TrainingError(f"no recipe {path}; known are {known}", value=str(path), limit=known) from error
     except (TypeError, ValueError, tomllib.TOMLDecodeError) as error:
         allowed = ", ".join(item.name for item in fields(Recipe))
         raise TrainingError(f"recipe {candidate.name}: {error}", value=str(error), limit=allowed) from error
+
+
+def recipe_of(values: dict[str, Any]) -> Recipe:
+    """Build a recipe from plain values, as a TOML file or a checkpoint's training record holds them.
+
+    What is missing takes its default. Raises TypeError or ValueError for an unknown key or a value outside its limits.
+    """
+    values = dict(values)
+    sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
+    encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
+    effects = EffectsConfig.from_dict(values.pop("effects", {}))
+    return Recipe(**values, **sections, encoder=encoder, effects=effects)
+
+
+def same_recipe(recorded: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether a checkpoint's recorded recipe is this one; fields newer than the record must have their defaults."""
+    return recipe_identity(recipe_of(recorded)) == recipe_identity(recipe)
+
+
+def recipe_identity(recipe: Recipe) -> str:
+    """Return the recipe as text: two recipes are the same if their texts are."""
+    return json.dumps(asdict(recipe), sort_keys=True)
 
 
 def _set_value(values: dict[str, Any], keys: list[str], value: Any) -> None:

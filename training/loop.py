@@ -8,7 +8,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from models.atomic import atomic_file
 from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
 from training import parallel
-from training.config import OptimizerConfig, Recipe
+from training.config import OptimizerConfig, Recipe, recipe_identity, same_recipe
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 Losses = dict[str, Tensor]
@@ -73,7 +72,7 @@ class Trainer:
         if not path.exists():
             return False
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["recipe"] != recipe_identity(self.recipe):
+        if not same_recipe(json.loads(state["recipe"]), self.recipe):
             raise TrainingError(
                 f"{path} belongs to another recipe; choose another folder or remove it", value=str(path)
             )
@@ -170,8 +169,3 @@ class Trainer:
         with (self.out / LOG_FILE).open("a") as file:
             file.write(json.dumps(line) + "\n")
         print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
-
-
-def recipe_identity(recipe: Recipe) -> str:
-    """Return the recipe as text; a run resumes only with the same text, so renamed or new fields refuse old runs."""
-    return json.dumps(asdict(recipe), sort_keys=True)

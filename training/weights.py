@@ -6,10 +6,9 @@ renderer, and some schedules were shortened while they ran.
 """
 
 import argparse
-import json
 import time
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,10 +18,10 @@ from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
 from training import parallel
-from training.bank import Bank
+from training.bank import Bank, CombinedBank
 from training.clip_store import ClipSource
 from training.commands import cli_errors
-from training.config import CONFIGS, Recipe, load_recipe
+from training.config import CONFIGS, Recipe, load_recipe, same_recipe
 from training.nlakh.dataset import TRAIN, VALID
 from training.release import release
 from training.run import ENCODER_FILES, TrainingRun
@@ -38,12 +37,14 @@ class TrainingStage:
     """One stage of a chain.
 
     `start` is the stage whose encoder it continues from, `single` the stage whose encoder gives a multi encoder its targets.
+    With `real`, it learns from real recordings too.
     """
 
     name: str
     recipe: Recipe
     start: str | None = None
     single: str | None = None
+    real: bool = False
 
 
 def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
@@ -93,10 +94,13 @@ class TrainingChain:
         assert last.single is not None  # `read_stages` has checked it
         return self.checkpoint(last.single), self.checkpoint(last.name)
 
-    def train(self, bank: ClipSource, device: torch.device, max_seconds: float | None = None) -> bool:
+    def train(
+        self, bank: Bank, device: torch.device, max_seconds: float | None = None, recorded: Bank | None = None
+    ) -> bool:
         """Train what is missing; return False if `max_seconds` ended before the last stage.
 
-        Raises TrainingError for a finished stage of another recipe or with other inputs.
+        Raises TrainingError for a finished stage of another recipe or with other inputs, and for a stage that needs the
+        `recorded` bank where there is none.
         """
         started = time.monotonic()
         for stage in self.stages:
@@ -106,7 +110,8 @@ class TrainingChain:
             print_once(f"{stage.name}: training")
             left = None if max_seconds is None else max_seconds - (time.monotonic() - started)
             start = self.checkpoint(stage.start) if stage.start else None
-            run = TrainingRun(stage.recipe, bank, self.runs / stage.name, device, left, start)
+            heard = learned_from(stage, bank, recorded)
+            run = TrainingRun(stage.recipe, heard, self.runs / stage.name, device, left, start)
             done = train_multi(run, self.checkpoint(stage.single)) if stage.single else train_single(run)
             if done is None:
                 return False
@@ -124,18 +129,26 @@ class TrainingChain:
         path = self.checkpoint(stage.name)
         if not path.exists():
             return False
-        recipe = json.loads(json.dumps(asdict(stage.recipe)))
         start, single = (
             file_hash(self.checkpoint(name)) if name else None for name in (stage.start, stage.single)
         )
         _, header = load_checkpoint(path)
-        found = header.training.get("recipe"), header.training.get("start"), header.target_encoder
-        if found != (recipe, start, single):
+        found = header.training.get("start"), header.target_encoder
+        if found != (start, single) or not same_recipe(header.training["recipe"], stage.recipe):
             message = (
                 f"{path} comes from another recipe or other encoders; remove {path.parent} to train it again"
             )
             raise TrainingError(message, value=str(path))
         return True
+
+
+def learned_from(stage: TrainingStage, bank: Bank, recorded: Bank | None) -> ClipSource:
+    """The clips that a stage learns from. Raises TrainingError if it needs real recordings and there are none."""
+    if not stage.real:
+        return bank
+    if recorded is None:
+        raise TrainingError(f"{stage.name} learns from real recordings too: give --real", value=stage.name)
+    return CombinedBank([bank, recorded])
 
 
 def same_weights(path: Path, other: Path) -> bool:
@@ -158,6 +171,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--bank", type=Path, required=True, help="Nlakh-single with the splits train and valid"
     )
+    parser.add_argument(
+        "--real", type=Path, help="Nlakh-single of real recordings, for the stages that need it"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs of the stages")
     parser.add_argument(
         "--out", type=Path, help="folder for the released pair; default: weights, under --runs"
@@ -175,10 +191,11 @@ def main(argv: list[str] | None = None) -> int:
         options.out or options.runs / "weights",
     )
     bank, validation = (Bank.open(options.bank, split) for split in (TRAIN, VALID))
+    recorded = Bank.open(options.real, TRAIN) if options.real else None
     seconds = None if options.minutes is None else options.minutes * 60
     with parallel.process_group(options.device) as device:
         released = chain.is_released(out)
-        if not chain.train(bank, device, seconds):
+        if not chain.train(bank, device, seconds, recorded):
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():

@@ -1,7 +1,6 @@
 """The chain of shipped recipes: its content, and how a chain runs, resumes, skips and releases."""
 
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.training.evaluation.held_out_bank import write_splits
 from tests.training.tiny_runs import CPU
 from training import weights
 from training.bank import Bank
-from training.config import CONFIGS, load_recipe
+from training.config import CONFIGS, load_recipe, same_recipe
 from training.loop import STATE_FILE
 from training.weights import STAGES_FILE, TrainingChain, read_stages
 
@@ -41,7 +40,11 @@ COMMANDS = {
         "05-multi-posterior",
         "06-single-margin",
     ),
+    "08-single-heavy": ("ours-single-heavy", [], "06-single-margin", None),
+    "09-single-real": ("ours-single-real", [], "08-single-heavy", None),
+    "10-multi-real": ("ours-multi-real", [], "07-multi-retargeted", "09-single-real"),
 }
+RECORDED = {"09-single-real", "10-multi-real"}  # stages that learn from real recordings too
 TINY_STAGES = """
 [a-single]
 [b-multi]
@@ -51,6 +54,7 @@ start = "a-single"
 [d-multi]
 single = "c-single"
 start = "b-multi"
+real = true
 """
 STEPS = 2
 
@@ -60,6 +64,7 @@ def test_shipped_stages_are_the_former_commands() -> None:
     assert list(stages) == list(COMMANDS)
     for name, (config, overrides, start, single) in COMMANDS.items():
         stage = stages[name]
+        assert stage.real == (name in RECORDED)
         assert (stage.recipe, stage.start, stage.single) == (
             load_recipe(Path(config), overrides),
             start,
@@ -73,7 +78,8 @@ def test_shipped_stages_are_the_former_commands() -> None:
 def test_shipped_weights_come_from_the_last_stages(name: str, file: str) -> None:
     recipe = load_recipe(Path(f"shipped/{name}"))
     _, header = load_checkpoint(WEIGHTS / file)
-    assert header.training["recipe"] == json.loads(json.dumps(asdict(recipe)))
+    assert same_recipe(header.training["recipe"], recipe)
+    assert not same_recipe(header.training["recipe"], replace(recipe, seed=1))
 
 
 def test_every_shipped_recipe_says_what_it_does() -> None:
@@ -109,8 +115,16 @@ def finished(bank: Path, stages: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def arguments(bank: Path, stages: Path, runs: Path, *more: str) -> list[str]:
-    paths = ["--bank", str(bank), "--stages", str(stages), "--runs", str(runs)]
+    paths = ["--bank", str(bank), "--real", str(bank), "--stages", str(stages), "--runs", str(runs)]
     return [*paths, "--device", "cpu", *more]
+
+
+def test_a_stage_of_real_recordings_needs_them(bank: Path, stages: Path) -> None:
+    *others, last = read_stages(stages)
+    whole = Bank.open(bank)
+    assert all(weights.learned_from(stage, whole, None) is whole for stage in others)
+    with pytest.raises(TrainingError, match="d-multi learns from real recordings"):
+        weights.learned_from(last, whole, None)
 
 
 def checkpoints(runs: Path) -> dict[str, str]:
@@ -135,7 +149,7 @@ def test_a_chain_stopped_after_every_step_ends_the_same(
 ) -> None:
     chain, train = TrainingChain(read_stages(stages), tmp_path), Bank.open(bank)
     calls, stopped = 1, set()
-    while not chain.train(train, CPU, 0.0):
+    while not chain.train(train, CPU, 0.0, train):
         calls += 1  # each ends after the first step of a stage
         stopped.add(max(path.parent.name for path in tmp_path.glob(f"*/{STATE_FILE}")))
     assert calls > len(chain.stages)
