@@ -11,13 +11,11 @@ from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
 from index.records import LibraryInfo
 from index.sources.base import InstrumentSource
-from index.sources.default import default_soundfont
+from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from index.sources.soundfont import SoundFontSource
 from models.errors import InvalidRequest, LibraryNotFound
 
 DISABLED = "none"
-MELODIC_BANK = 0
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class DefaultLibrary:
     def of_setting(cls, setting: str | None) -> "DefaultLibrary | None":
         """Return the library of SHOWME_DEFAULT_LIBRARY: a path, "none", or None for the shipped SoundFont."""
         if setting is None:
-            path = default_soundfont()
-            return cls(_name_of(path), lambda: SoundFontSource(path, banks={MELODIC_BANK}))
+            return cls(_name_of(default_soundfont()), default_presets)
         if setting.strip().lower() == DISABLED:
             return None
         path = Path(setting)

@@ -5,7 +5,6 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import exp
 from time import perf_counter
 
 import numpy as np
@@ -19,15 +18,14 @@ from index.retrieval import (
     QuerySlots,
     Retrieval,
     encode_samples,
+    family_of_hits,
     retrieve,
     retrieve_as_published,
 )
 from index.vector_cache import LibraryVectors
 from models.encoder_pair import EncoderPair
-from models.posterior import SCALE
 from models.tracks import Curve, Span, Timeline
 
-FAMILY_HITS = 5  # of a slot that vote for its family; more would favour the library's largest families
 MAX_RANKED = 50  # instruments in the ranking of an answer
 
 
@@ -43,12 +41,8 @@ class SlotResult:
 
     @property
     def family(self) -> str | None:
-        """Softmax-weighted majority of the first `FAMILY_HITS` hits; None where none of them has a family."""
-        weights: dict[str, float] = {}
-        for hit in self.hits[:FAMILY_HITS]:
-            if hit.family is not None:
-                weights[hit.family] = weights.get(hit.family, 0.0) + exp(SCALE * hit.similarity)
-        return max(weights, key=lambda family: weights[family], default=None)
+        """The family that most of its hits have (`family_of_hits`); None where none has one."""
+        return family_of_hits((hit.family, hit.similarity) for hit in self.hits)
 
 
 @dataclass(frozen=True, slots=True)

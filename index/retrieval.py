@@ -6,9 +6,11 @@ Kim et al. 2022.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from math import exp
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from index.sources.base import SILENCE_DBFS, is_silent
 from models.audio import split_windows
 from models.errors import SilentAudio
-from models.posterior import library_posterior, softmax_shares
+from models.posterior import SCALE, library_posterior, softmax_shares
 from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
 
 Floats = NDArray[np.float32]
@@ -30,6 +32,7 @@ Cosines = Callable[
 SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
 MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
+FAMILY_HITS = 5  # of a track that vote for its family; more would favour the library's largest families
 
 
 class WindowEncoder(Protocol):
@@ -179,6 +182,18 @@ def retrieve_as_published(slots: QuerySlots, cosines: Cosines, hidden: Bools | N
     named = ranking[np.isin(ranking, retrieved)]
     probability = sustained_posterior(slots, cosines, hidden)
     return Retrieval(slots.presence.max(axis=0), cosine, probability, score, named)
+
+
+def family_of_hits(hits: Iterable[tuple[str | None, float]]) -> str | None:
+    """The family of a track: softmax-weighted majority of its first `FAMILY_HITS` hits, (family, cosine), best first.
+
+    None where none of them has a family.
+    """
+    weights: dict[str, float] = {}
+    for family, similarity in islice(hits, FAMILY_HITS):
+        if family is not None:
+            weights[family] = weights.get(family, 0.0) + exp(SCALE * similarity)
+    return max(weights, key=lambda family: weights[family], default=None)
 
 
 def _ranking(score: Floats) -> Ints:

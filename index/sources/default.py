@@ -6,9 +6,11 @@ The service starts with it, and no encoder is trained on it (docs/ARCHITECTURE.m
 from importlib.util import find_spec
 from pathlib import Path
 
+from index.sources.soundfont import SoundFontSource
 from models.errors import SourceError
 
 DEFAULT_SOUNDFONT = "TimGM6mb.sf2"
+MELODIC_BANK = 0
 
 
 def default_soundfont() -> Path:
@@ -19,3 +21,8 @@ def default_soundfont() -> Path:
         if path.is_file():
             return path
     raise SourceError(f"{DEFAULT_SOUNDFONT} is missing: install pretty_midi", value=DEFAULT_SOUNDFONT)
+
+
+def default_presets() -> SoundFontSource:
+    """Open the presets that the default library holds: 128 melodic ones, no drum kits. Raises SourceError if it is missing."""
+    return SoundFontSource(default_soundfont(), banks={MELODIC_BANK})
