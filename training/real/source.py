@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from index.sources.base import Floats, SourceInstrument
 from index.sources.ids import slug
@@ -23,6 +23,8 @@ from training.real.rows import INDEX, RecordingRow, read_rows
 from training.real.variants import VariantSpec, variant
 
 Part = Literal["train", "validation", "test-real"]
+# One word for each way in which rows make an instrument: `drum` is a single piece, struck; `kit` plays all of its pieces.
+InstrumentKind = Literal["drum", "kit", "loop", "noise", "notes", "solo", "stem", "voice"]
 NOISE_FAMILY = "effect"
 VARIANTS = (VariantSpec(-4, 1.5), VariantSpec(3, -1.5))  # of every training instrument but single drums
 VELOCITY_LAYERS = 9  # layers "vl1"… and "v1"… of the sampled notes, from soft to loud
@@ -34,7 +36,7 @@ class _Entry:
 
     identity: InstrumentIdentity
     rows: tuple[RecordingRow, ...]
-    is_kit: bool = False
+    kind: InstrumentKind
     variant: VariantSpec | None = None
 
     @property
@@ -79,16 +81,16 @@ class RealSource:
         instrument = self._open(entry)
         return instrument if entry.variant is None else variant(instrument, entry.variant)
 
-    def originals(self, part: Part) -> Iterator[SourceInstrument]:
-        """The instruments of a part, without their variants."""
+    def originals(self, part: Part, kind: InstrumentKind | None = None) -> Iterator[SourceInstrument]:
+        """The instruments of a part, of one kind or of all, without their variants."""
         for entry in self._entries.values():
-            if entry.identity.part == part and entry.variant is None:
+            if entry.identity.part == part and entry.variant is None and kind in (None, entry.kind):
                 yield self._open(entry)
 
     def _open(self, entry: _Entry) -> SourceInstrument:
-        if entry.is_kit:
+        if entry.kind == "kit":
             return DrumKit(entry.identity, entry.rows, self._read)
-        if entry.rows[0].kind == "notes":
+        if entry.kind == "notes":
             rows = [row for row in entry.rows if row.pitch is not None]
             notes = [SampledNote(row.pitch or 0.0, _velocity(row.dynamic), row.file) for row in rows]
             return SampledInstrument(entry.identity, notes, lambda number: self._read(rows[number]), LIMITS)
@@ -134,17 +136,18 @@ def _instrument_key(row: RecordingRow) -> tuple[str, ...] | None:
 
 def _entry(key: tuple[str, ...], name: str, rows: Sequence[RecordingRow], *, is_kit: bool = False) -> _Entry:
     first = rows[0]
+    kind = "kit" if is_kit else "drum" if key[0] == "drums" else key[0]
     family = NOISE_FAMILY if first.kind == "rooms" else first.family
     part: Part = "test-real" if first.side == "test" else "validation" if first.kind == "solos" else "train"
     return _Entry(
         InstrumentIdentity("real_" + slug(" ".join(key)), name, family, first.group, first.licence, part),
         tuple(rows),
-        is_kit,
+        cast(InstrumentKind, kind),
     )
 
 
 def _is_varied(entry: _Entry) -> bool:
-    is_single_drum = entry.identity.family == "drum" and not entry.is_kit
+    is_single_drum = entry.identity.family == "drum" and entry.kind != "kit"
     return entry.identity.part == "train" and not is_single_drum
 
 

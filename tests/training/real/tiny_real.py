@@ -1,6 +1,7 @@
 """A tiny folder of real recordings for the tests: notes, a kit, single drums, voices, a solo, a noise, a room."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import soundfile
 SAMPLE_RATE = 16_000
 
 # (file, kind, name, family, group, side, seconds, other fields)
-FILES: tuple[tuple[str, str, str | None, str | None, str, str, float, dict[str, object]], ...] = (
+RealFile = tuple[str, str, str | None, str | None, str, str, float, dict[str, object]]
+FILES: tuple[RealFile, ...] = (
     ("notes/horn/060.wav", "notes", "horn", "brass", "makers", "train", 2.0, {"midi_measured": 60.0, "pitch_conf": 0.9}),
     ("notes/horn/067.wav", "notes", "horn", "brass", "makers", "train", 2.0, {"midi_measured": 67.1, "pitch_conf": 0.9}),
     ("notes/harp/055.wav", "notes", "harp", "string", "others", "test", 1.5, {"midi_labelled": 55, "pitch_conf": 0.1}),
@@ -28,10 +30,10 @@ FILES: tuple[tuple[str, str, str | None, str | None, str, str, float, dict[str, 
 )  # fmt: skip
 
 
-def write_real(folder: Path) -> Path:
+def write_real(folder: Path, files: Sequence[RealFile] = FILES) -> Path:
     """Write the folder; every file is a decaying tone of its own pitch."""
     rows = []
-    for number, (file, kind, name, family, group, side, seconds, others) in enumerate(FILES):
+    for number, (file, kind, name, family, group, side, seconds, others) in enumerate(files):
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
