@@ -13,13 +13,14 @@ TORCH_INDEX ?=
 ARGS ?=
 # Processes that run the Python tests; 0 runs them in one process, for a debugger.
 TEST_WORKERS ?= 2
-# Note banks and MIDI files, and the folder of the training set that `make data` makes from them.
+# Note banks, MIDI files and real recordings, and the folder of the training set that `make data` makes from them.
 NOTES ?=
 MIDI ?=
 REAL ?=
 OUT ?= banks
-# `make evaluate` measures the default library, and these as well: a built training set (BANK), rendered mixtures of its
-# probes (MIXTURES), and reports of other encoders (REPORTS; the paper's rows are kept in docs/reports).
+# `make evaluate` measures the default library, and these as well: real recordings (REAL, with the recorded instruments of
+# NOTES), a built training set (BANK), rendered mixtures of its probes (MIXTURES), and reports of other encoders (REPORTS;
+# the paper's rows are kept in docs/reports).
 BANK ?=
 MIXTURES ?=
 REPORTS ?= $(if $(BANK),$(sort $(wildcard docs/reports/*.json)))
@@ -138,11 +139,13 @@ weights: install ## train the shipped encoders, stage by stage, and release them
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
 	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
-evaluate: install ## measure the encoders on held-out instruments; BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
+evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
+	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \
+	  --json data/evaluation/real.json)
 	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots
 	$(if $(BANK),$(BIN)/showme evaluate $(ARGS) --bank "$(BANK)" $(if $(MIXTURES),--mixtures "$(MIXTURES)") $(foreach notes,$(NOTES),--notes "$(notes)") \
 	  --json data/evaluation/bank.json --plots $(RESULTS)/plots)
-	$(BIN)/python -m training.evaluation.results data/evaluation/default.json $(if $(BANK),data/evaluation/bank.json) $(REPORTS) \
+	$(BIN)/python -m training.evaluation.results $(if $(REAL),data/evaluation/real.json) data/evaluation/default.json $(if $(BANK),data/evaluation/bank.json) $(REPORTS) \
 	  --plots $(RESULTS)/plots --out $(RESULTS)/RESULTS.md
 
 compose-check: install ## check docker-compose.yml and the Dockerfile, without a Docker engine

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.evaluation.metrics import Values, unit_weights
+from training.evaluation.metrics import Values, ratio, unit_weights
 
 RESAMPLES = 200
 LEVELS = (2.5, 97.5)  # percentiles: a 95 % interval
@@ -39,6 +40,32 @@ def estimate(measure: Measure, number: int, seed: int) -> dict[str, Estimate]:
     """Measure all `number` units (mixtures or instruments), and estimate intervals by resampling the units."""
     weights = np.concatenate([unit_weights(number), resamples(number, seed)])
     return {name: _percentile_interval(values) for name, values in measure(weights).items()}
+
+
+def estimate_ratios(
+    columns: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
+    unit_of_query: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Estimate]:
+    """Estimate Σ part / Σ whole for each column of counts (part, whole) `[query]`.
+
+    `unit_of_query [query]` numbers what is resampled together, from 0: queries of one instrument resemble each other. A
+    column whose whole is zero is left out.
+    """
+    number = int(unit_of_query.max()) + 1
+    sums = {
+        name: (
+            np.bincount(unit_of_query, part, minlength=number),
+            np.bincount(unit_of_query, whole, minlength=number),
+        )
+        for name, (part, whole) in columns.items()
+        if whole.any()
+    }
+
+    def measure(weights: Values) -> dict[str, Values]:
+        return {name: ratio(part, whole, weights) for name, (part, whole) in sums.items()}
+
+    return estimate(measure, number, seed)
 
 
 def _percentile_interval(values: Values) -> Estimate:

@@ -1,14 +1,15 @@
 """`showme evaluate`: measure the encoders on held-out instruments, beside the chance level.
 
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
-presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing.
+presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
+protocol `real` needs no data set but a folder of real recordings (`--real`).
 """
 
 import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,42 +22,38 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import failures, lanes, library, paper, plots, real, served, three, verification
+from training.evaluation import failures, plots, real
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.real_context import SPLITS, TEST, RealContext
 from training.evaluation.report import Report, Table, print_table, write_report
-from training.nlakh.dataset import DATASET_FILE, TRAIN, VALID, read_dataset
+from training.evaluation.selection import (
+    DEFAULT_SPLIT,
+    KNOWN,
+    PROTOCOLS,
+    bank_splits,
+    check_protocol,
+    protocols_of,
+    real_splits,
+    splits_in,
+)
+from training.nlakh.dataset import TRAIN, VALID
 from training.nlakh.make import make
 from training.nlakh.spec import InputPaths, RenderSpec
 
-DEFAULT_SPLIT, DEFAULT_CLIPS = "test-default", 32
+DEFAULT_CLIPS = 32
 MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
 FILE_COLUMNS = 160  # width of the output when it is not a terminal
 
-PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
-    protocol.NAME: protocol.tables for protocol in (served, lanes, paper, library, three, verification, real)
-}
-RECORDED_PROTOCOLS = (verification.NAME, real.NAME)  # default for recorded instruments
-
-
-def protocols_of(split: str, requested: Sequence[str] | None) -> list[str]:
-    """Return the protocols to run on a split: the requested ones or its defaults; `real` needs recorded instruments."""
-    default = (
-        RECORDED_PROTOCOLS if split == real.SPLIT else tuple(name for name in PROTOCOLS if name != real.NAME)
-    )
-    return [name for name in requested or default if name != real.NAME or split == real.SPLIT]
-
 
 def check(options: argparse.Namespace, splits: Sequence[str]) -> None:
-    """Raise TrainingError if the options ask for an impossible measurement, before any audio is encoded."""
-    known = ", ".join(PROTOCOLS)
+    """Raise TrainingError if the options ask for an impossible measurement, before any audio is encoded.
+
+    `splits` are those of the data set.
+    """
     for name in options.protocol or ():
-        if name not in PROTOCOLS:
-            raise TrainingError(f"there is no protocol {name}; known are {known}", value=name, limit=known)
-        if not any(name in protocols_of(split, options.protocol) for split in splits):
-            message = f"protocol {name} needs the split {real.SPLIT}, given are {', '.join(splits)}"
-            raise TrainingError(message, value=", ".join(splits), limit=real.SPLIT)
+        check_protocol(name, options, splits)
     if options.plots:
         plots.check()
     if not MIN_MIXTURES <= options.num_mixtures <= MAX_MIXTURES:
@@ -77,13 +74,6 @@ def default_bank(cache: Path, console: Console) -> Path:
     out = cache / DEFAULT_SPLIT
     make(spec, InputPaths((default_soundfont(),)), out, console, workers=os.cpu_count() or 1)
     return out
-
-
-def splits_in(folder: Path) -> tuple[str, ...]:
-    """Return the splits of a data set; a published copy has the published split names."""
-    if (folder / DATASET_FILE).exists():
-        return tuple(read_dataset(folder).splits)
-    return tuple(split for split in (TRAIN, VALID) if (folder / split).is_dir())
 
 
 def contexts(
@@ -112,6 +102,31 @@ def contexts(
         )
 
 
+def measure(options: argparse.Namespace, splits: Sequence[str], pair: EncoderPair) -> Iterator[Table]:
+    """Yield the tables of all protocols, real music first, and draw the plots of the data set's `splits`."""
+    for split in real_splits(options):
+        yield from real.tables(
+            RealContext(
+                pair,
+                options.real,
+                split,
+                options.notes,
+                options.cache,
+                options.num_mixtures,
+                options.seed,
+            )
+        )
+    if not splits:
+        return
+    bank = options.bank or default_bank(options.cache, Console(stderr=True))
+    for context in contexts(options, bank, splits, pair):
+        for name in protocols_of(context.split, options.protocol):
+            yield from PROTOCOLS[name](context)
+        if options.plots:
+            plots.embeddings(context, options.plots)
+            failures.draw(context, options.plots)
+
+
 def describe_machine(pair: EncoderPair) -> str:
     """Return the operating system, core count, torch version and device of this run."""
     cores = f"{os.cpu_count()} cores"
@@ -132,13 +147,17 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="data set (Nlakh-single) with held-out instruments (default: presets of the default SoundFont)",
     )
+    out.add_argument("--real", type=Path, metavar="DIR", help=f"folder of real recordings, for {real.NAME}")
     out.add_argument(
-        "--split", action="append", help="split of the data set; repeatable (default: all but train)"
+        "--split",
+        action="append",
+        help=f"split of the data set (default: all but train), or side of the recordings: {' or '.join(SPLITS)} "
+        f"(default: {TEST}); repeatable",
     )
     out.add_argument(
         "--protocol",
         action="append",
-        help=f"{', '.join(PROTOCOLS)}; repeatable (default: every protocol that the data allow)",
+        help=f"{', '.join(KNOWN)}; repeatable (default: every protocol that the data allow)",
     )
     out.add_argument(
         "--mixtures",
@@ -151,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="note bank or NSynth folder, for verify; repeatable",
+        help="note bank or NSynth folder, for verify; its recorded instruments also for real; repeatable",
     )
     out.add_argument("--weights", type=Path, help="folder with single.safetensors and multi.safetensors")
     out.add_argument("--device", choices=DEVICES, default="auto")
@@ -163,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         action="append",
         metavar="N",
-        help="library size, for served, library and real; repeatable (53, 1000, 10000)",
+        help="library size, for served, library and recorded; repeatable (53, 1000, 10000)",
     )
     out.add_argument(
         "--effects",
@@ -188,27 +207,14 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    if options.bank is None and options.split:
-        raise TrainingError(
-            "--split names a split of a data set: give --bank", value=", ".join(options.split)
-        )
+    splits = bank_splits(options)
     pair = EncoderPair.load(options.weights, options.device)
-    if options.bank is None:
-        splits = [DEFAULT_SPLIT]
-    else:
-        splits = options.split or [split for split in splits_in(options.bank) if split != TRAIN] or [VALID]
     check(options, splits)
-    bank = options.bank or default_bank(options.cache, Console(stderr=True))
     console.print(f"encoder {pair.encoder_hash[:19]}… · {describe_machine(pair)}", highlight=False)
     tables: list[Table] = []
-    for context in contexts(options, bank, splits, pair):
-        for name in protocols_of(context.split, options.protocol):
-            for table in PROTOCOLS[name](context):
-                print_table(table, console)
-                tables.append(table)
-        if options.plots:
-            plots.embeddings(context, options.plots)
-            failures.draw(context, options.plots)
+    for table in measure(options, splits, pair):
+        print_table(table, console)
+        tables.append(table)
     name = options.weights.resolve().name if options.weights else "shipped"
     multi = (options.weights or WEIGHTS) / MULTI_FILE
     cost = multiply_adds(load_multi(multi)[0], pair.clip_samples)

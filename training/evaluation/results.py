@@ -25,6 +25,9 @@ mixtures (over instruments for error rates).
 - *own slot*: the instrument of each stem is ranked by the slot matched with the stem. The matching is one to one.
 - *lanes*: if two lanes name the same instrument, it is found once and the second lane counts as wrong. The count error is of
   lanes.
+- *real*: families are those of the library's instruments; a hit or a lane without one is wrong. The *main lane* is lane 0, with
+  the largest sum of presence over time. *Lanes of a playing family* are all lanes whose family plays; *each family once* counts
+  a second lane of a family as wrong. Intervals are over instruments, or over mixtures where several play.
 - *not in library*: a random half of each mixture's instruments is removed from its library. The AUROC states how well the
   highest cosine of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was
   removed.

@@ -63,7 +63,7 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
     report = read_report(kept)
     assert {(table.split, table.protocol) for table in report.tables} == {
         *(("valid", name) for name in ("served", "lanes", "paper", "library", "three", "verify")),
-        *(("test-recorded", name) for name in ("verify", "real")),
+        *(("test-recorded", name) for name in ("verify", "recorded")),
     }
     assert "chance" in printed
     assert str(tmp_path) not in kept.read_text()
@@ -136,9 +136,18 @@ def test_cells_are_short() -> None:
     [
         (
             ["--protocol", "guess"],
-            "no protocol guess; known are served, lanes, paper, library, three, verify, real",
+            "no protocol guess; known are real, served, lanes, paper, library, three, verify, recorded",
         ),
-        (["--protocol", "real", "--split", "valid"], "real needs the split test-recorded, given are valid"),
+        (
+            ["--protocol", "recorded", "--split", "valid"],
+            "recorded needs the split test-recorded, given are valid",
+        ),
+        (["--protocol", "real"], "real needs a folder of real recordings: give --real"),
+        (
+            ["--protocol", "real", "--real", "recordings", "--split", "test-recorded"],
+            "real needs the split valid or test-real, given are test-recorded",
+        ),
+        (["--protocol", "real", "--real", "nowhere"], "nowhere/index.jsonl cannot be read"),
         (["--split", "test-same"], "not Nlakh-single with test-same"),
         (["--num-mixtures", "1"], "1 mixtures cannot be measured, 2 to 100,000 can"),
         (

@@ -1,0 +1,103 @@
+"""A library of a source's instruments, enrolled in memory as the service enrols them, and kept in a cache.
+
+Section 5.1 of Kim et al. 2022: an instrument is the normalised mean of its clips' embeddings (`index/enroll.py` stores it).
+"""
+
+import hashlib
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from index.sources.base import SourceInstrument, enrollment_phrases
+from models.atomic import atomic_file
+from models.encoder_pair import EncoderPair
+from models.errors import AudioError, SourceError, TrainingError
+from training.evaluation.embeddings import unit
+from training.evaluation.metrics import Floats
+
+
+@dataclass(frozen=True)
+class EnrolledLibrary:
+    """`embedding [n, dim]` of unit norm, with the id and family of each of the n instruments."""
+
+    name: str
+    ids: tuple[str, ...]
+    families: tuple[str | None, ...]
+    embedding: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """The place of each instrument by its id."""
+        return {key: place for place, key in enumerate(self.ids)}
+
+    def describe(self) -> str:
+        """The number of instruments, in all and by family, the largest first."""
+        counts = Counter(family or "of no family" for family in self.families)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return f"{self.name}: {len(self)} instruments, " + ", ".join(f"{n} {name}" for name, n in ordered)
+
+
+def enroll_in_memory(
+    pair: EncoderPair,
+    name: str,
+    instruments: Sequence[SourceInstrument],
+    files: Iterable[Path],
+    cache: Path,
+) -> EnrolledLibrary:
+    """Enrol `instruments`, of which `files` hold the audio; unusable ones are left out, as in the service.
+
+    Embeddings are kept in `cache` for the same encoder, instruments and files (names, sizes, times of change). Raises
+    TrainingError if no instrument is usable.
+    """
+    phrases = enrollment_phrases(pair.clip_samples / pair.sample_rate)
+    facts = [pair.encoder_hash, [one.id for one in instruments], _stamps(files), repr(phrases)]
+    path = cache / f"library-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.npz"
+    vectors = _kept(path, pair.embedding_dim)
+    if vectors is None:
+        vectors = _embedded(pair, instruments)
+        if not vectors:
+            raise TrainingError(f"no instrument of {name} can be enrolled", value=name)
+        with atomic_file(path) as file:
+            np.savez(file, ids=np.array(list(vectors)), embedding=np.stack(list(vectors.values())))
+    found = [one for one in instruments if one.id in vectors]
+    embedding = np.stack([vectors[one.id] for one in found])
+    return EnrolledLibrary(
+        name, tuple(one.id for one in found), tuple(one.family for one in found), embedding
+    )
+
+
+def _stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    found = [(path.name, path.stat()) for path in files if path.is_file()]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+
+
+def _kept(path: Path, dim: int) -> dict[str, Floats] | None:
+    """The embeddings by id; None where the file is missing or damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            ids, embedding = kept["ids"].tolist(), kept["embedding"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    if embedding.shape != (len(ids), dim) or embedding.dtype != np.float32:
+        return None
+    return dict(zip(ids, embedding, strict=True))
+
+
+def _embedded(pair: EncoderPair, instruments: Sequence[SourceInstrument]) -> dict[str, Floats]:
+    vectors: dict[str, Floats] = {}
+    for one in instruments:
+        try:
+            clips = pair.embed(one.clips(pair.sample_rate, pair.clip_samples))
+        except (SourceError, AudioError):
+            continue
+        vectors[one.id] = unit(clips.mean(axis=0))
+    return vectors
