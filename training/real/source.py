@@ -26,7 +26,7 @@ Part = Literal["train", "validation", "test-real"]
 # One word for each way in which rows make an instrument: `drum` is a single piece, struck; `kit` plays all of its pieces.
 InstrumentKind = Literal["drum", "kit", "loop", "noise", "notes", "solo", "stem", "voice"]
 NOISE_FAMILY = "effect"
-VARIANTS = (VariantSpec(-4, 1.5), VariantSpec(3, -1.5))  # of every training instrument but single drums
+VARIANTS = (VariantSpec(-4, 1.5), VariantSpec(3, -1.5))  # of every training instrument
 VELOCITY_LAYERS = 9  # layers "vl1"… and "v1"… of the sampled notes, from soft to loud
 
 
@@ -144,11 +144,6 @@ def _entry(key: tuple[str, ...], name: str, rows: Sequence[RecordingRow], *, is_
         tuple(rows),
         cast(InstrumentKind, kind),
     )
-
-
-def _is_varied(entry: _Entry) -> bool:
-    is_single_drum = entry.identity.family == "drum" and entry.kind != "kit"
-    return entry.identity.part == "train" and not is_single_drum
 
 
 def _name(row: RecordingRow) -> str:

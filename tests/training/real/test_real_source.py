@@ -39,7 +39,7 @@ def test_a_folder_of_recordings_is_told_from_a_note_bank(folder: Path, tmp_path:
 
 
 def test_each_file_serves_one_side_and_one_kind_of_instrument(source: RealSource) -> None:
-    """Finished pieces and impulse responses are none; only training instruments have variants, single drums have none."""
+    """Finished pieces and impulse responses are none; only training instruments have variants."""
     found = {instrument.id: instrument for instrument in source}
     originals = {key for key in found if not key.endswith(("+3", "-4"))}
     assert originals == {
