@@ -21,7 +21,18 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import failures, lanes, library, paper, plots, real, served, three, verification
+from training.evaluation import (
+    failures,
+    lanes,
+    library,
+    ownership,
+    paper,
+    plots,
+    real,
+    served,
+    three,
+    verification,
+)
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -35,7 +46,8 @@ MIN_MIXTURES, MAX_MIXTURES = 2, 100_000
 FILE_COLUMNS = 160  # width of the output when it is not a terminal
 
 PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
-    protocol.NAME: protocol.tables for protocol in (served, lanes, paper, library, three, verification, real)
+    protocol.NAME: protocol.tables
+    for protocol in (served, ownership, lanes, paper, library, three, verification, real)
 }
 RECORDED_PROTOCOLS = (verification.NAME, real.NAME)  # default for recorded instruments
 
@@ -163,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         action="append",
         metavar="N",
-        help="library size, for served, library and real; repeatable (53, 1000, 10000)",
+        help="library size, for served, match, library and real; repeatable (53, 1000, 10000)",
     )
     out.add_argument(
         "--effects",
