@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.default_library import DefaultLibrary, choose_library
 from app.query_store import QueryStore
 from app.question import Question
-from app.schemas import HitOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
+from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
 from index.catalog import new_id
 from index.instrument_index import InstrumentIndex
@@ -110,7 +110,7 @@ class Answerer:
             duration_seconds=round(upload.decoded.duration_seconds, 6),
             range_seconds=(round(start, 6), round(end, 6)),
             num_instruments=result.num_instruments,
-            slots=[slot_out(slot, self._pair.close_similarity) for slot in result.slots],
+            slots=[slot_out(slot) for slot in result.slots],
             instruments=[ranked_out(ranked) for ranked in result.instruments],
             retrieved=sorted(result.retrieved),
             audio_url=f"/v1/queries/{query_id}/audio",
@@ -132,8 +132,9 @@ class Answerer:
         return answer
 
 
-def slot_out(slot: SlotResult, close_similarity: float) -> SlotOut:
-    """Convert a slot; its best hit is close from a cosine of `close_similarity`."""
+def slot_out(slot: SlotResult) -> SlotOut:
+    """Convert a slot."""
+    probability, word = slot.match
     return SlotOut(
         slot=slot.slot,
         presence=round(slot.presence, 4),
@@ -141,7 +142,8 @@ def slot_out(slot: SlotResult, close_similarity: float) -> SlotOut:
         hits=[hit_out(hit) for hit in slot.hits],
         curve=[(round(second, 3), round(presence, 4)) for second, presence in slot.curve],
         family=slot.family,
-        close=bool(slot.hits) and slot.hits[0].similarity >= close_similarity,
+        match=MatchOut(probability=round(probability, 4), word=word),
+        close=word != "none",
     )
 
 

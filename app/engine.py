@@ -50,6 +50,7 @@ class Engine:
         """
         self.settings = settings
         self.pair = pair or EncoderPair.load(settings.weights_dir, settings.device)
+        self.pair.calibrated_match()  # refuse encoders that cannot answer before anything is enrolled by them
         self.default = DefaultLibrary.of_setting(settings.default_library)
         self.index = _open_index(settings, self.pair, reconcile)
         self.queries = QueryStore(

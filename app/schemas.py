@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from app.job_store import JobState
 from app.problems import Problem
 from app.question import Mode
+from models.match import Word
 
 Span = tuple[float, float]  # start and end, seconds of the file
 CurvePoint = tuple[float, float]  # second of the file, presence
@@ -47,6 +48,7 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
             "hits": [EXAMPLE_HIT],
             "curve": [[2.5, 0.97], [5.0, 0.21], [7.5, 0.93], [9.9, 0.95]],
             "family": "bass",
+            "match": {"probability": 0.86, "word": "strong"},
             "close": True,
         }
     ],
@@ -100,6 +102,18 @@ class RankedInstrumentOut(HitOut):
     slots: list[int] = Field(description="Numbers of the slots in which it was heard.")
 
 
+class MatchOut(Document):
+    """How likely the library holds the instrument that plays in a slot."""
+
+    probability: float = Field(
+        description="Probability that the library holds it, 0 to 1, as if half of what plays were in the library."
+    )
+    word: Word = Field(
+        description="The probability in a word; its thresholds are chosen for the precision that docs/MODEL.md states. "
+        "`none`: nothing in this library."
+    )
+
+
 class SlotOut(Document):
     """One instrument heard in the mixture: when it sounds, and the library's instruments most similar to it."""
 
@@ -116,9 +130,13 @@ class SlotOut(Document):
         default=None,
         description="Softmax-weighted majority of the five nearest hits' families; null when none has a family.",
     )
+    match: MatchOut | None = Field(
+        default=None,
+        description="How likely the library holds the instrument heard; null in answers of older versions.",
+    )
     close: bool = Field(
         default=True,
-        description="Whether the best hit is similar enough to be a match; true in answers of older versions.",
+        description="Whether `match.word` is not `none`; in answers of older versions as they said.",
     )
 
 

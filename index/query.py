@@ -3,7 +3,7 @@
 All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 2022.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -19,11 +19,13 @@ from index.retrieval import (
     Retrieval,
     encode_samples,
     family_of_hits,
+    lane_evidence,
     retrieve,
     retrieve_as_published,
 )
 from index.vector_cache import LibraryVectors
 from models.encoder_pair import EncoderPair
+from models.match import NO_MATCH, Match
 from models.tracks import Curve, Span, Timeline
 
 MAX_RANKED = 50  # instruments in the ranking of an answer
@@ -31,13 +33,14 @@ MAX_RANKED = 50  # instruments in the ranking of an answer
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
-    """One estimated instrument: its presence, the spans in which it sounds, and its hits, best first."""
+    """One estimated instrument: its presence, the spans in which it sounds, its hits, best first, and how good they are."""
 
     slot: int
     presence: float
     active: tuple[Span, ...]
     hits: tuple[Hit, ...]
     curve: Curve = ()
+    match: Match = NO_MATCH
 
     @property
     def family(self) -> str | None:
@@ -89,9 +92,10 @@ def run_query(
     probabilities are those within the whole library. `as_published` chooses the rule of the paper. `app/question.py`
     checks `top_k` and family.
 
-    Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty and EncoderMismatch.
+    Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty, EncoderMismatch, and CheckpointError for encoders
+    without a match model.
     """
-    vectors = index.searchable(library)
+    vectors, model = index.searchable(library), pair.calibrated_match()
     began = perf_counter()
     slots, starts = encode_samples(pair, samples)
     encoded = perf_counter()
@@ -100,14 +104,16 @@ def run_query(
         pair.clip_samples / pair.sample_rate,
         range_start_seconds + len(samples) / pair.sample_rate,
     )
-    answer = _Answer(vectors, family, exclude, top_k)
+    answer, threshold = _Answer(vectors, family, exclude, top_k), pair.presence_threshold
     if as_published:
-        published = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
-        result = answer.as_published(published, slots, timeline, range_start_seconds)
+        found = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
     else:
-        threshold = pair.presence_threshold
         found = retrieve(slots, vectors.cosines, threshold, answer.hidden)
-        result = answer.of_tracks(found, slots, timeline, threshold)
+    matches = model.matches(lane_evidence(found, slots, vectors.cosines, vectors.num_clips, ~answer.shown))
+    if as_published:
+        result = answer.as_published(found, matches, slots, timeline, range_start_seconds)
+    else:
+        result = answer.of_tracks(found, matches, slots, timeline, threshold)
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 
@@ -126,7 +132,12 @@ class _Answer:
         self.shown: Bools = of_family & ~self.hidden
 
     def of_tracks(
-        self, found: Retrieval, slots: QuerySlots, timeline: Timeline, threshold: float
+        self,
+        found: Retrieval,
+        matches: Sequence[Match],
+        slots: QuerySlots,
+        timeline: Timeline,
+        threshold: float,
     ) -> QueryResult:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
@@ -135,19 +146,28 @@ class _Answer:
         )
         hits = self._vectors.search(queries, self._top_k, self._family, self._exclude)
         heard = tuple(
-            SlotResult(i, track.presence, track.active, tuple(best), track.curve)
-            for i, (track, best) in enumerate(zip(tracks, hits, strict=True))
+            SlotResult(i, track.presence, track.active, tuple(best), track.curve, match)
+            for i, (track, best, match) in enumerate(zip(tracks, hits, matches, strict=True))
         )
         return self._result(found, heard, len(tracks))
 
     def as_published(
-        self, found: Retrieval, slots: QuerySlots, timeline: Timeline, start_seconds: float
+        self,
+        found: Retrieval,
+        matches: Sequence[Match],
+        slots: QuerySlots,
+        timeline: Timeline,
+        start_seconds: float,
     ) -> QueryResult:
         """The paper's answer: all M slots over the whole range; as many instruments as are named."""
         spans = ((start_seconds, timeline.end),)
         heard = tuple(
-            SlotResult(i, float(presence), spans, self._hits(cosine), timeline.curve(slots.presence[:, i]))
-            for i, (presence, cosine) in enumerate(zip(found.presence, found.cosine, strict=True))
+            SlotResult(
+                i, float(presence), spans, self._hits(cosine), timeline.curve(slots.presence[:, i]), match
+            )
+            for i, (presence, cosine, match) in enumerate(
+                zip(found.presence, found.cosine, matches, strict=True)
+            )
         )
         return self._result(found, heard, len(self._visible(found.named)))
 

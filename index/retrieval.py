@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from index.sources.base import SILENCE_DBFS, is_silent
 from models.audio import split_windows
 from models.errors import SilentAudio
+from models.match import LaneEvidence
 from models.posterior import SCALE, library_posterior, softmax_shares
 from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
 
@@ -33,6 +34,7 @@ SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overla
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
 MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
 FAMILY_HITS = 5  # of a track that vote for its family; more would favour the library's largest families
+AGREEING_WINDOWS = 16  # of a lane, those with the most presence, that are searched for themselves
 
 
 class WindowEncoder(Protocol):
@@ -68,7 +70,8 @@ class Retrieval:
     """A library's answer to a query: `tracks` (or the M slots, as published) and the ranking of all n instruments.
 
     `presence [tracks]`, `cosine [tracks, n]`, `probability [n]` that an instrument plays, `score [n]` that ranks it, and the
-    places `named` of the set that is named, best first. Hidden instruments have a score of −inf.
+    places `named` of the set that is named, best first. Hidden instruments have a score of −inf. `tracks` holds the lanes;
+    as published, each slot in the window of its best hit.
     """
 
     presence: Floats
@@ -76,7 +79,7 @@ class Retrieval:
     probability: Floats
     score: Floats
     named: Ints
-    tracks: tuple[LinkedSlots, ...] = ()
+    tracks: tuple[LinkedSlots, ...]
 
     @cached_property
     def _shares(self) -> Floats:
@@ -170,18 +173,58 @@ def retrieve_as_published(slots: QuerySlots, cosines: Cosines, hidden: Bools | N
     A slot's cosine with an instrument is its highest over the windows, an instrument's score its highest over slots. The
     set named holds the argmax of every slot of every window that sounds, whatever its presence.
     """
+    sounding = np.flatnonzero(slots.embedding.any(axis=(1, 2)))
     slots = slots.sounding()
     num_windows, num_slots, dim = slots.embedding.shape
     every = cosines(slots.embedding.reshape(-1, dim))  # [w * M, n]
     if hidden is not None:
         every = np.where(hidden, -np.inf, every)
-    cosine = every.reshape(num_windows, num_slots, -1).max(axis=0)
+    by_window = every.reshape(num_windows, num_slots, -1)
+    cosine = by_window.max(axis=0)
     score: Floats = cosine.max(axis=0)
     ranking = _ranking(score)
     retrieved = every.argmax(axis=1) if every.shape[1] else np.zeros(0, np.int64)
     named = ranking[np.isin(ranking, retrieved)]
     probability = sustained_posterior(slots, cosines, hidden)
-    return Retrieval(slots.presence.max(axis=0), cosine, probability, score, named)
+    best_window = by_window.max(axis=2, initial=-np.inf).argmax(axis=0)  # [M]
+    tracks = tuple(
+        LinkedSlots(slots.embedding[window, i], {int(sounding[window]): float(slots.presence[window, i])})
+        for i, window in enumerate(best_window)
+    )
+    return Retrieval(slots.presence.max(axis=0), cosine, probability, score, named, tracks)
+
+
+def lane_evidence(
+    found: Retrieval, slots: QuerySlots, cosines: Cosines, num_clips: Ints, hidden: Bools | None = None
+) -> LaneEvidence:
+    """Gather what tells whether the library holds what plays in each lane of `found`.
+
+    `num_clips [n]` are the clips that each instrument was enrolled with; those that `hidden [n]` marks are no part of the
+    library. In each of its windows a lane is heard in the most similar slot.
+    """
+    hide = np.zeros(found.cosine.shape[1], bool) if hidden is None else hidden
+    cosine = np.where(hide, np.float32(-np.inf), found.cosine)
+    weight, agreeing, crowd = np.zeros((3, len(found.tracks)), np.float32)
+    for lane, track in enumerate(found.tracks):
+        order = sorted(track.presence_of_window, key=lambda window: -track.presence_of_window[window])
+        windows = order[:AGREEING_WINDOWS]
+        presence = np.array([track.presence_of_window[window] for window in windows], np.float32)
+        heard = slots.embedding[windows]  # [w, M, dim]
+        nearest = (heard @ track.embedding).argmax(axis=1)
+        own = np.where(hide, -np.inf, cosines(heard[np.arange(len(windows)), nearest]))  # [w, n]
+        agree = own.argmax(axis=1) == cosine[lane].argmax() if own.shape[1] else np.zeros(len(windows), bool)
+        weight[lane], agreeing[lane] = presence.sum(), presence[agree].sum()
+        crowd[lane] = np.average(slots.presence[windows].sum(axis=1), weights=np.maximum(presence, 1e-6))
+    embedding = np.array([track.embedding for track in found.tracks], np.float32)
+    return LaneEvidence(
+        embedding.reshape(-1, slots.embedding.shape[2]),
+        found.presence,
+        cosine,
+        num_clips,
+        weight,
+        agreeing,
+        crowd,
+    )
 
 
 def family_of_hits(hits: Iterable[tuple[str | None, float]]) -> str | None:

@@ -35,6 +35,7 @@ class VectorRow:
     name: str
     family: str | None
     source: str
+    num_clips: int
 
     def hit(self, similarity: float) -> Hit:
         """The hit of this instrument with this cosine."""
@@ -74,6 +75,11 @@ class LibraryVectors:
         ids, cosines = self.store.cosines(queries)
         assert len(ids) == len(self.rows)
         return cosines
+
+    @cached_property
+    def num_clips(self) -> Ids:
+        """The number of clips that each instrument was enrolled with, `[n]`, in the order of `rows`."""
+        return np.array([row.num_clips for row in self.rows], np.int64)
 
     @cached_property
     def _row_of(self) -> dict[int, VectorRow]:
@@ -153,6 +159,7 @@ class VectorCache:
                 Instrument.name,
                 Instrument.family,
                 Instrument.source,
+                Instrument.num_clips,
             )
             found = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
             rows = tuple(VectorRow(*row) for row in found)

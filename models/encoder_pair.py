@@ -1,6 +1,7 @@
 """The two encoders as serving and the index use them: numpy in, numpy out, in batches, thread-safe.
 
-A multi encoder names the single encoder whose embeddings it learnt to give; loading refuses a pair that does not match.
+A multi encoder names the single encoder whose embeddings it learnt to give, a match model the pair that it was fitted to;
+loading refuses files that do not belong together.
 """
 
 import threading
@@ -14,22 +15,22 @@ from numpy.typing import NDArray
 from models.checkpoint import file_hash, load_multi, load_single
 from models.device import autocast, choose_device
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
-from models.errors import EncoderMismatch
+from models.errors import CheckpointError, EncoderMismatch
+from models.match import MatchModel
 
 WEIGHTS = Path(__file__).parent / "weights"
-SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
+SINGLE_FILE, MULTI_FILE, MATCH_FILE = "single.safetensors", "multi.safetensors", "match.safetensors"
 Floats = NDArray[np.float32]
-CLOSE_SIMILARITY = 0.35  # for checkpoints without the value; `training.release` chooses it on validation
 
 
 class EncoderPair:
     """A single and a multi encoder that belong together, on one device.
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
+    `match` is None for encoders that have not been released.
     """
 
     batch_size = 32
-    close_similarity = CLOSE_SIMILARITY  # cosine from which a slot's best hit counts as close
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class EncoderPair:
         encoder_hash: str,
         device: torch.device,
         presence_threshold: float = 0.5,
-        close_similarity: float = CLOSE_SIMILARITY,
+        match: MatchModel | None = None,
     ) -> None:
         if single.config.front_end != multi.config.front_end:
             raise EncoderMismatch("the encoders have different front ends", value=multi.config.front_end)
@@ -48,7 +49,7 @@ class EncoderPair:
         self._lock = threading.Lock()
         self.encoder_hash = encoder_hash
         self.presence_threshold = presence_threshold
-        self.close_similarity = close_similarity
+        self.match = match
         self.device = str(device)
         self.sample_rate = single.config.front_end.sample_rate
         self.clip_samples = single.config.front_end.clip_samples
@@ -56,10 +57,12 @@ class EncoderPair:
         self.num_slots = multi.config.num_slots
 
     @classmethod
-    def load(cls, weights_dir: Path | None = None, device: str = "auto") -> "EncoderPair":
-        """Load `single.safetensors` and `multi.safetensors` from a folder; None means the shipped weights.
+    def load(
+        cls, weights_dir: Path | None = None, device: str = "auto", *, with_match: bool = True
+    ) -> "EncoderPair":
+        """Load the encoders and, where there is one, their match model from a folder; None means the shipped weights.
 
-        Raises CheckpointError if a file is missing or damaged, EncoderMismatch if they were not trained together.
+        Raises CheckpointError if an encoder is missing or a file is damaged, EncoderMismatch if they do not belong together.
         """
         folder = weights_dir or WEIGHTS
         single, _ = load_single(folder / SINGLE_FILE)
@@ -72,8 +75,21 @@ class EncoderPair:
                 value=encoder_hash,
                 limit=header.target_encoder,
             )
-        close = header.metrics.get("close_similarity", CLOSE_SIMILARITY)
-        return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, close)
+        match_path, match = folder / MATCH_FILE, None
+        if with_match and match_path.exists():
+            match = MatchModel.load(match_path, encoder_hash, file_hash(folder / MULTI_FILE))
+        return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, match)
+
+    def calibrated_match(self) -> MatchModel:
+        """The match model. Raises CheckpointError if there is none: only released encoders answer queries."""
+        if self.match is None:
+            raise CheckpointError(
+                f"the encoders come without {MATCH_FILE}, so nothing tells how good a match is; fit it with "
+                "`python -m training.match`",
+                value=None,
+                limit=MATCH_FILE,
+            )
+        return self.match
 
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""

@@ -2,16 +2,18 @@
 
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from models.encoder_pair import EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.match import FEATURES, MatchModel
 
 Pair = TypeVar("Pair", bound=EncoderPair)
 
 
 def random_pair(seed: int = 0) -> EncoderPair:
-    """A pair on the CPU: 32-dimensional embeddings, three slots; another seed gives another encoder hash."""
+    """A pair on the CPU: 32-dimensional embeddings, three slots, a match by similarity; another seed gives another hash."""
     return random_pair_of(EncoderPair, seed)
 
 
@@ -28,4 +30,15 @@ def random_pair_of(kind: type[Pair], seed: int = 0) -> Pair:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         single, multi = SingleInstrumentEncoder(config), MultiInstrumentEncoder(config)
-    return kind(single, multi, f"sha256:{seed:064x}", torch.device("cpu"))
+    match = match_by_similarity(config.embedding_dim)
+    return kind(single, multi, f"sha256:{seed:064x}", torch.device("cpu"), match=match)
+
+
+def match_by_similarity(dim: int, similarity: float = 0.35, steepness: float = 20.0) -> MatchModel:
+    """A match model that reads nothing but the similarity, of which `similarity` gives a probability of one half."""
+    weight = tuple(steepness * (name == "similarity") for name in FEATURES)
+    even, cohort = (1.0,) * len(FEATURES), np.eye(1, dim, dtype=np.float32)
+    threshold = {"strong": 0.9, "fair": 0.7, "weak": 0.5}
+    return MatchModel(
+        weight, -steepness * similarity, (0.0,) * len(FEATURES), even, threshold, threshold, 0.5, cohort
+    )

@@ -1,9 +1,9 @@
 """Calibrate trained encoders on validation data and write the pair to ship.
 
-The presence threshold and the close similarity are chosen on the answers of the service (`training/evaluation/served.py`). No
-test data are used.
+The presence threshold is chosen on the answers of the service (`training/evaluation/served.py`), then the match model is fitted
+(`training/match.py`). No test data are used.
 
-    python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank VALIDATION --out DIR
+    python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank banks/single --out DIR
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 from index.retrieval import QuerySlots
 from models.checkpoint import file_hash, load_multi, load_single, save_checkpoint
 from models.device import DEVICES, choose_device
-from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
+from models.encoder_pair import MATCH_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
 from training.bank import Bank
 from training.commands import cli_errors
 from training.evaluation.bootstrap import Estimate
@@ -27,15 +27,14 @@ from training.evaluation.metrics import Bools, Floats, f1, unit_weights
 from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
 from training.evaluation.paper import table_2
 from training.evaluation.scoring import concatenate, search_all
-from training.evaluation.served import answer, encode_passages, figures, served_answers
+from training.evaluation.served import LENGTHS, encode_passages, figures, served_answers
 from training.evaluation.verification import verification
-from training.nlakh.dataset import VALID
+from training.match import fit_match
+from training.nlakh.dataset import TRAIN, VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
 NUM_PASSAGES = 200  # of each length
-LENGTHS = (1, 3)  # clips: 5 s (one window) and 15 s
 F1_COST = 0.02  # share of the best F1 that a smaller count error may cost
-FAR_SHARE = 0.05  # share of the right hits that may lie below the close similarity
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ class Validation:
         library = context.own.enrolled(context.held.chosen, context.held.num_enrolled)
         encoded, playing = [], []
         for clips in LENGTHS:
-            slots, places = encode_passages(context, numbers.tolist(), clips)
-            encoded += slots
-            playing += places
+            found = encode_passages(context.pair, context.held, numbers.tolist(), context.seed, clips)
+            encoded += [one.slots for one in found]
+            playing += [one.playing for one in found]
         return cls(encoded, playing, library)
 
     @property
@@ -84,24 +83,14 @@ def best_threshold(validation: Validation) -> float:
     return round(float(THRESHOLDS[int(np.argmin(within_cost))]), 2)
 
 
-def close_similarity(validation: Validation, threshold: float) -> float:
-    """Return the cosine that all but `FAR_SHARE` of the right first hits reach; the service calls a lower hit not close."""
-    right: list[float] = []
-    for slots, playing in zip(validation.encoded, validation.playing, strict=True):
-        cosine = answer(slots, validation.library, threshold).cosine
-        nearest = cosine.argmax(axis=1)
-        right += cosine.max(axis=1)[np.isin(nearest, playing)].tolist()
-    return round(float(np.quantile(right, FAR_SHARE)), 2) if right else 0.0
-
-
 def release(
-    single_path: Path, multi_path: Path, bank: Bank, out: Path, device: torch.device
+    single_path: Path, multi_path: Path, valid: Bank, train: Bank, out: Path, device: torch.device
 ) -> dict[str, float]:
-    """Write both files into `out`; return the validation figures, which the header of the multi checkpoint holds too."""
+    """Write the three files into `out`; return the validation figures, which the header of the multi checkpoint holds too."""
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
-    context = EvaluationContext(pair, ClipEmbeddings(pair, bank))
+    context = EvaluationContext(pair, ClipEmbeddings(pair, valid))
     validation = Validation.from_context(context)
     threshold = best_threshold(validation)
     pair.presence_threshold = threshold
@@ -113,35 +102,34 @@ def release(
     true = context.random.true(len(validation.library))
     row = table_2(true, found.named, found.probability, context.held.family, unit_weights(len(true)))
     metrics |= {name: Estimate(float(value[0])) for name, value in row.items()}
-    clips = context.own.of_instruments(context.whole_split.chosen, 0, bank.clips_per_instrument)
+    clips = context.own.of_instruments(context.whole_split.chosen, 0, valid.clips_per_instrument)
     metrics |= verification(list(clips), 0)
     rounded = {name: round(figure.value, 4) for name, figure in metrics.items()}
-    rounded["close_similarity"] = close_similarity(validation, threshold)
-    shutil.copyfile(single_path, _make_folder(out) / SINGLE_FILE)
+    match = fit_match(pair, context.own, ClipEmbeddings(pair, train))
     header = replace(header, presence_threshold=threshold, metrics=rounded)
-    save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
-    EncoderPair.load(out, "cpu")  # raises an error if the two files do not match
-    return {"presence_threshold": threshold, **rounded}
-
-
-def _make_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MATCH_FILE).unlink(missing_ok=True)  # never beside a pair that it was not fitted to
+    shutil.copyfile(single_path, out / SINGLE_FILE)
+    multi_hash = save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
+    match.save(out / MATCH_FILE, pair.encoder_hash, multi_hash)
+    EncoderPair.load(out, "cpu")  # raises an error if the files do not belong together
+    return {"presence_threshold": threshold, **rounded, **match.metrics}
 
 
 @cli_errors
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        description="Calibrate on the validation bank and write the pair to ship."
+        description="Calibrate on validation instruments and write the pair to ship."
     )
     parser.add_argument("--single", type=Path, required=True)
     parser.add_argument("--multi", type=Path, required=True)
-    parser.add_argument("--bank", type=Path, required=True, help="data set with the split valid")
+    parser.add_argument("--bank", type=Path, required=True, help="data set with the splits train and valid")
     parser.add_argument("--out", type=Path, required=True, help="output folder, such as models/weights")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     options = parser.parse_args(argv)
-    bank = Bank.open(options.bank, VALID)
-    shown = release(options.single, options.multi, bank, options.out, choose_device(options.device))
+    valid, train = (Bank.open(options.bank, split) for split in (VALID, TRAIN))
+    device = choose_device(options.device)
+    shown = release(options.single, options.multi, valid, train, options.out, device)
     for name, value in shown.items():
         print(f"{name} {value}")
     return 0

@@ -15,7 +15,7 @@ import torch
 
 from models.checkpoint import file_hash, load_checkpoint
 from models.device import DEVICES
-from models.encoder_pair import MULTI_FILE, SINGLE_FILE
+from models.encoder_pair import MATCH_FILE, MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
 from training import parallel
 from training.bank import Bank, CombinedBank
@@ -118,12 +118,12 @@ class TrainingChain:
         return True
 
     def is_released(self, out: Path) -> bool:
-        """Return whether `out` holds this chain's pair. Raises TrainingError if it holds any other weights."""
+        """Return whether `out` holds this chain's pair and a match model. Raises TrainingError if it holds other weights."""
         trained = dict(zip((out / SINGLE_FILE, out / MULTI_FILE), self.pair, strict=True))
         held = [copy for copy in trained if copy.exists()]
         if not all(trained[copy].exists() and same_weights(copy, trained[copy]) for copy in held):
             raise TrainingError(f"{out} holds other weights; choose another folder", value=str(out))
-        return len(held) == len(trained)
+        return len(held) == len(trained) and (out / MATCH_FILE).exists()
 
     def _is_finished(self, stage: TrainingStage) -> bool:
         path = self.checkpoint(stage.name)
@@ -199,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            release(*chain.pair, validation, out, device)
+            release(*chain.pair, validation, bank, out, device)
         print_once(f"{out}: released")
     return 0
 

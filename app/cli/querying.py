@@ -20,13 +20,13 @@ from app.question import Question
 from app.schemas import QueryAnswer, SlotOut
 
 SPARKLINE_COLUMNS = (8, 48)  # at least, at most
-OTHER_COLUMNS = 72  # of the table beside the sparkline
+OTHER_COLUMNS = 80  # of the table beside the sparkline
 BLOCKS = "·▁▂▃▄▅▆▇█"
 SLOT_STYLES = (
     *("cyan", "yellow", "magenta", "green", "blue", "red"),
     *("bright_cyan", "bright_yellow", "bright_magenta"),
 )
-Head = tuple[str, str, Text | str, str]
+Head = tuple[str, str, Text | str, str, str]
 
 
 def query(file: Path, question: Question, *, as_json: bool) -> None:
@@ -58,19 +58,21 @@ def query_table(answer: QueryAnswer, width: int) -> Table:
     table.add_column("presence", justify="right", no_wrap=True)
     table.add_column(ruler(start, end, columns), no_wrap=True)
     table.add_column("heard", no_wrap=True)
+    table.add_column("match", no_wrap=True)
     table.add_column("instrument", overflow="fold", min_width=18)
     table.add_column("family", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     for number, slot in enumerate(answer.slots):
         style = SLOT_STYLES[number % len(SLOT_STYLES)]
         drawn = Text(sparkline(slot.curve, start, end, columns), style=style)
-        head: Head = (str(slot.slot), f"{slot.presence:.2f}", drawn, slot.family or "–")
+        word = slot.match.word if slot.match else "–"  # an answer of an older version
+        head: Head = (str(slot.slot), f"{slot.presence:.2f}", drawn, slot.family or "–", word)
         for cells in _hit_rows(slot):
             table.add_row(*head, *cells)
-            head = ("", "", "", "")
+            head = ("", "", "", "", "")
         table.add_section()
     if not answer.slots:
-        table.add_row("", "", "", "", Text("no instrument was heard in this range", style="dim"), "", "")
+        table.add_row("", "", "", "", "", Text("no instrument was heard in this range", style="dim"), "", "")
     return table
 
 
@@ -80,7 +82,7 @@ def _hit_rows(slot: SlotOut) -> Iterator[tuple[Text, str, str]]:
         yield Text("no instrument of this family", style="dim"), "", ""
         return
     if not slot.close:
-        yield Text("no close match in this library; the nearest:", style="italic"), "", ""
+        yield Text("none of yours; the nearest:", style="italic"), "", ""
     for rank, hit in enumerate(slot.hits):
         style = "dim" if not slot.close else "bold" if rank == 0 else ""
         yield Text(hit.name, style=style), hit.family or "–", f"{hit.similarity:.2f}"

@@ -94,6 +94,7 @@ def test_excluded_instruments_are_not_hit(client: httpx.Client, library: dict[st
     nothing = ask(client, library, query=first["id"], exclude=sorted(everything))
     assert (hits(nothing), nothing["retrieved"]) == (set(), [])
     assert {(slot["family"], slot["close"]) for slot in nothing["slots"]} == {(None, False)}
+    assert all(slot["match"] == {"probability": 0.0, "word": "none"} for slot in nothing["slots"])
 
 
 def test_a_thousand_may_be_excluded_and_no_more(client: httpx.Client, library: dict[str, Any]) -> None:
@@ -106,7 +107,9 @@ def test_a_thousand_may_be_excluded_and_no_more(client: httpx.Client, library: d
 
 
 @pytest.mark.parametrize("mode", ["auto", "paper"])
-def test_slots_say_what_lanes_draw(client: httpx.Client, library: dict[str, Any], mode: str) -> None:
+def test_slots_say_what_lanes_draw(
+    client: httpx.Client, library: dict[str, Any], pair: EncoderPair, mode: str
+) -> None:
     body = ask(client, library, mode=mode, start_seconds=1.0, end_seconds=11.0)
     for slot in body["slots"]:
         seconds = [second for second, _ in slot["curve"]]
@@ -114,7 +117,8 @@ def test_slots_say_what_lanes_draw(client: httpx.Client, library: dict[str, Any]
         assert 1.0 < seconds[0] <= seconds[-1] < 11.0
         assert max(presence for _, presence in slot["curve"]) == slot["presence"]
         assert slot["family"] in {*FAMILIES, None}
-        assert slot["close"] == (slot["hits"][0]["similarity"] >= EncoderPair.close_similarity)
+        assert slot["close"] == (slot["match"]["word"] != "none")
+        assert slot["match"]["word"] == pair.calibrated_match().word(slot["match"]["probability"])
     assert len({tuple(second for second, _ in slot["curve"]) for slot in body["slots"]}) <= 1
 
 
@@ -174,7 +178,7 @@ def test_answers_of_an_older_version_can_be_read(
         row = session.get_one(Query, body["id"])
         del row.result["asked_again"], row.result["instruments"]
         for slot in row.result["slots"]:
-            for name in ("curve", "family", "close"):
+            for name in ("curve", "family", "close", "match"):
                 del slot[name]
             for hit in slot["hits"]:
                 del hit["source"]
@@ -184,4 +188,5 @@ def test_answers_of_an_older_version_can_be_read(
     assert old["instruments"] == []
     assert {hit["source"] for slot in old["slots"] for hit in slot["hits"]} == {None}
     assert {(slot["family"], slot["close"], len(slot["curve"])) for slot in old["slots"]} == {(None, True, 0)}
+    assert {slot["match"] for slot in old["slots"]} == {None}
     assert own.post("/v1/queries", data={"query": body["id"]}).json()["asked_again"] == body["id"]

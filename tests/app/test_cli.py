@@ -26,6 +26,7 @@ from app.schemas import EXAMPLE_QUERY, QueryAnswer
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from tests.app.sounds import TONES, audio, mixture, tone
+from tests.encoders import match_by_similarity
 
 CONFIG = EncoderConfig(
     backbone="compact",
@@ -46,7 +47,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         SingleInstrumentEncoder(CONFIG), CheckpointHeader("single", config), folder / "single.safetensors"
     )
     header = CheckpointHeader("multi", config, target_encoder=target, presence_threshold=0.0)
-    save_checkpoint(MultiInstrumentEncoder(CONFIG), header, folder / "multi.safetensors")
+    multi = save_checkpoint(MultiInstrumentEncoder(CONFIG), header, folder / "multi.safetensors")
+    match_by_similarity(CONFIG.embedding_dim).save(folder / "match.safetensors", target, multi)
     return folder
 
 

@@ -15,9 +15,10 @@ from app.schemas import EXAMPLE_QUERY, QueryAnswer
 from index.query import RankedInstrument
 from index.records import Hit
 from models.encoder_pair import EncoderPair
-from models.errors import InvalidRequest, LibraryEmpty, LibraryNotFound, SourceError
+from models.errors import CheckpointError, InvalidRequest, LibraryEmpty, LibraryNotFound, SourceError
 from tests.app.serving import running, settings_for
 from tests.app.sounds import TONES, audio, mixture, tone
+from tests.encoders import random_pair
 from tests.index.tiny_soundfont import PATCHES, write_soundfont
 
 
@@ -40,6 +41,14 @@ def song(tmp_path: Path) -> Path:
 
 def engine_of(tmp_path: Path, pair: EncoderPair, **changes: Any) -> Engine:
     return Engine(settings_for(tmp_path / "data", **changes), pair)
+
+
+def test_encoders_that_cannot_say_how_good_a_match_is_are_refused(tmp_path: Path) -> None:
+    unreleased = random_pair()
+    unreleased.match = None
+    with pytest.raises(CheckpointError, match=r"python -m training.match"):
+        engine_of(tmp_path, unreleased)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_python_answer_is_the_services_answer(

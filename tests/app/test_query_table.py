@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from app.cli.querying import query_table, ruler, sparkline
-from app.schemas import EXAMPLE_QUERY, QueryAnswer
+from app.schemas import EXAMPLE_QUERY, MatchOut, QueryAnswer
+from models.match import WORDS
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_a_ruler_is_as_wide_as_its_lane() -> None:
     assert [len(ruler(0.0, 600.0, columns)) for columns in range(14, 60)] == [*range(14, 60)]
 
 
-def test_the_table_says_when_no_hit_is_close() -> None:
+def test_the_table_says_how_good_the_match_is() -> None:
     answer = QueryAnswer.model_validate(EXAMPLE_QUERY)
     [slot] = answer.slots
 
@@ -39,8 +40,13 @@ def test_the_table_says_when_no_hit_is_close() -> None:
         return console.export_text()
 
     assert "song.mp3 · 1 instrument heard, matched with TimGM6mb (128)" in printed()
-    assert "no close match in this library" in printed(close=False)
-    assert "Fretless Bass" in printed(close=False)
-    assert "no close match in this library" not in printed(close=True)
+    none = {"match": MatchOut(probability=0.1, word="none"), "close": False}
+    assert "none of yours" in printed(**none)
+    assert "Fretless Bass" in printed(**none)
+    for word in WORDS[:-1]:
+        shown = printed(match=MatchOut(probability=0.5, word=word), close=True)
+        assert f" {word} " in shown
+        assert "none of yours" not in shown
+    assert "–" in printed(match=None, close=True, family="bass")  # an answer of an older version
     assert "no instrument of this family" in printed(hits=[])
     assert "no instrument was heard" in printed()

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from index.instrument_index import InstrumentIndex
-from index.retrieval import encode_samples
+from index.retrieval import encode_samples, lane_evidence
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontPlayer
 from models.encoder_pair import EncoderPair
@@ -74,7 +74,8 @@ def test_twenty_rendered_mixtures_are_ranked_over_http_as_the_evaluation_ranks_t
     for number in range(NUM_MIXTURES):
         programs = rng.choice(PROGRAMS, 2 + number % 4, replace=False)
         wave = np.sum([part(player, int(one), rng) for one in programs], axis=0)
-        expected = answer(encode_samples(shipped, wave)[0], library, shipped.presence_threshold)
+        slots = encode_samples(shipped, wave)[0]
+        expected = answer(slots, library, shipped.presence_threshold)
         form = {"library": "Presets", "top_k": "5"}
         files = {"file": ("mixture.wav", wav(wave, shipped.sample_rate))}
         got = client.post("/v1/queries", data=form, files=files).json()
@@ -90,5 +91,11 @@ def test_twenty_rendered_mixtures_are_ranked_over_http_as_the_evaluation_ranks_t
         for slot, cosine in zip(got["slots"], expected.cosine, strict=True):
             best = np.argsort(-cosine, kind="stable")[:5]
             assert [hit["instrument_id"] for hit in slot["hits"]] == [ids[i] for i in best]
+        evidence = lane_evidence(expected, slots, lambda embedding: embedding @ library.T, vectors.num_clips)
+        matches = shipped.calibrated_match().matches(evidence)
+        assert [slot["match"]["word"] for slot in got["slots"]] == [match.word for match in matches]
+        assert [slot["match"]["probability"] for slot in got["slots"]] == pytest.approx(
+            [match.probability for match in matches], abs=1e-4
+        )
         found_first += got["instruments"][0]["name"] in {str(one) for one in programs}
     assert found_first > NUM_MIXTURES / 2  # by chance, a fifth

@@ -1,5 +1,7 @@
 """The retrieval pipeline against slow references: section 3.3 step by step, and the sustained posterior by windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,16 @@ from hypothesis import strategies as st
 from index import retrieval
 from index.query import SlotResult
 from index.records import Hit
-from index.retrieval import Cosines, QuerySlots, retrieve, retrieve_as_published, sustained_posterior
+from index.retrieval import (
+    Cosines,
+    QuerySlots,
+    lane_evidence,
+    retrieve,
+    retrieve_as_published,
+    sustained_posterior,
+)
 from models.posterior import library_posterior
+from models.tracks import LinkedSlots
 
 DIM = 24
 THRESHOLD = 0.4
@@ -145,6 +155,62 @@ def test_an_instrument_was_heard_in_the_tracks_that_give_it_a_share() -> None:
     assert len(found.tracks) in (2, 3)
     assert found.tracks_of(2) == (track_of[2],)
     assert track_of[0] in found.tracks_of(0)
+
+
+def slow_agreeing(track: LinkedSlots, slots: QuerySlots, library: np.ndarray) -> float:
+    """Reference: the presence of a track's windows in which its nearest slot has the track's own best hit."""
+    total, best = 0.0, int((library @ track.embedding).argmax())
+    for window, presence in track.presence_of_window.items():
+        nearest = max(slots.embedding[window], key=lambda slot: float(slot @ track.embedding))
+        total += presence * (int((library @ nearest).argmax()) == best)
+    return total
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 6), st.integers(1, 4), st.integers(1, 9))
+def test_the_evidence_of_lanes_equals_its_slow_twin(
+    seed: int, num_windows: int, num_slots: int, num_instruments: int
+) -> None:
+    slots, library = scene(seed, num_windows, num_slots, num_instruments)
+    found = retrieve(slots, cosines_with(library), THRESHOLD)
+    evidence = lane_evidence(found, slots, cosines_with(library), np.ones(num_instruments, np.int64))
+    assert evidence.cosine == pytest.approx(found.cosine)
+    for lane, track in enumerate(found.tracks):
+        windows = list(track.presence_of_window)
+        crowd = np.average(slots.presence[windows].sum(axis=1), weights=[*track.presence_of_window.values()])
+        assert evidence.weight[lane] == pytest.approx(track.weight, rel=1e-5)
+        assert evidence.agreeing[lane] == pytest.approx(slow_agreeing(track, slots, library), rel=1e-5)
+        assert evidence.crowd[lane] == pytest.approx(crowd, rel=1e-5)
+        assert evidence.presence[lane] == pytest.approx(track.presence)
+
+
+@pytest.mark.parametrize("rule", ["ours", "published"])
+def test_hidden_instruments_give_no_evidence(rule: str) -> None:
+    """What is hidden counts as if the library had never held it, once the lanes are the same."""
+    slots, library = scene(5, 3, 4, 9)
+    hidden, clips = np.arange(9) < 4, np.arange(9)
+    small, large = cosines_with(library[4:]), cosines_with(library)
+    if rule == "ours":
+        found, alone = retrieve(slots, large, THRESHOLD, hidden), retrieve(slots, large, THRESHOLD)
+        alone = replace(alone, cosine=alone.cosine[:, 4:])
+    else:
+        found, alone = retrieve_as_published(slots, large, hidden), retrieve_as_published(slots, small)
+    cohort = np.eye(3, DIM, dtype=np.float32)
+    got = lane_evidence(found, slots, large, clips, hidden).features(cohort)
+    assert got == pytest.approx(lane_evidence(alone, slots, small, clips[4:]).features(cohort), abs=1e-5)
+
+
+def test_a_published_slot_is_judged_in_the_window_of_its_best_hit() -> None:
+    slots, library = scene(9, 3, 4, 6)
+    silence = np.zeros_like(slots.embedding)
+    longer = QuerySlots(
+        np.concatenate([silence, slots.embedding]), np.concatenate([0 * slots.presence, slots.presence])
+    )
+    found = retrieve_as_published(longer, cosines_with(library))
+    for place, track in enumerate(found.tracks):
+        [window] = track.presence_of_window
+        assert track.embedding == pytest.approx(longer.embedding[window, place], abs=1e-6)
+        assert (library @ track.embedding).max() == pytest.approx(found.cosine[place].max(), abs=1e-6)
 
 
 def test_a_slots_family_is_the_weighted_majority_of_its_first_hits() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import CheckpointHeader, load_checkpoint, load_single, save_checkpoint
-from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
+from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, load_single, save_checkpoint
+from models.encoder_pair import MATCH_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError, EncoderMismatch
+from tests.encoders import match_by_similarity
 
 CONFIG = EncoderConfig(
     "compact", {"widths": [4, 8, 8]}, 16, 3, "attention", {"width": 16, "depth": 1, "num_heads": 2}
@@ -107,6 +108,20 @@ def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path) -> None
     (tmp_path / "kept").replace(tmp_path / MULTI_FILE)
     with pytest.raises(CheckpointError, match="not a single one"):
         EncoderPair.load(tmp_path, "cpu")
+
+
+def test_a_match_model_goes_with_its_pair_alone(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    with pytest.raises(CheckpointError, match=r"without match.safetensors, .* python -m training.match"):
+        EncoderPair.load(tmp_path, "cpu").calibrated_match()
+    single, multi = (file_hash(tmp_path / name) for name in (SINGLE_FILE, MULTI_FILE))
+    match_by_similarity(CONFIG.embedding_dim).save(tmp_path / MATCH_FILE, single, multi)
+    pair = EncoderPair.load(tmp_path, "cpu")
+    assert pair.calibrated_match() is pair.match
+    write_pair(tmp_path)  # other encoders, trained again
+    with pytest.raises(EncoderMismatch, match=MATCH_FILE):
+        EncoderPair.load(tmp_path, "cpu")
+    assert EncoderPair.load(tmp_path, "cpu", with_match=False).match is None  # to fit it again
 
 
 def test_clips_of_another_length_are_refused(pair: EncoderPair) -> None:

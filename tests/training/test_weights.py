@@ -142,6 +142,7 @@ def test_a_chain_ends_with_a_released_pair(finished: Path) -> None:
     assert first.target_encoder == file_hash(finished / "a-single" / SINGLE_FILE)
     assert last.training["start"] == file_hash(finished / "b-multi" / MULTI_FILE)
     assert "map_macro" in last.metrics
+    assert "absence_auroc" in pair.calibrated_match().metrics
 
 
 def test_a_chain_stopped_after_every_step_ends_the_same(

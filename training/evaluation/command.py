@@ -182,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         action="append",
         metavar="N",
-        help="library size, for served, library and recorded; repeatable (53, 1000, 10000)",
+        help="library size, for served, match, library and recorded; repeatable (53, 1000, 10000)",
     )
     out.add_argument(
         "--effects",

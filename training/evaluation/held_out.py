@@ -71,9 +71,14 @@ class HeldOut:
 
     def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int16]:
         """Return query clips by index: `[n]` → int16 `[n, clip_samples]`."""
+        return self.bank.rows(self.bank_rows(indices))
+
+    def bank_rows(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bank's rows of query clips by index: `[…]` → `[…]`."""
         place, clip = np.divmod(indices, self.clips_per_instrument)
         first = np.asarray(self.chosen)[place] * self.bank.clips_per_instrument
-        return self.bank.rows(first + self.num_enrolled + clip)
+        rows: NDArray[np.int64] = first + self.num_enrolled + clip
+        return rows
 
     def to_tensor(self, device: torch.device) -> Tensor:
         return torch.from_numpy(self.rows(np.arange(self.num_clips))).to(device)

@@ -48,11 +48,11 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     rng = np.random.default_rng(context.seed)
     rows = []
     for number in (number for number in NUMBERS if number <= len(held.chosen)):
-        encoded, playing = encode_passages(context, [number] * count)
-        chance = [random_lanes(places, len(library), rng) for places in playing]
+        passages = encode_passages(context.pair, held, [number] * count, context.seed)
+        chance = [random_lanes(one.playing, len(library), rng) for one in passages]
         found = [
-            lane_hits(answer(slots, library, context.pair.presence_threshold), places)
-            for slots, places in zip(encoded, playing, strict=True)
+            lane_hits(answer(one.slots, library, context.pair.presence_threshold), one.playing)
+            for one in passages
         ]
         name = f"{number} instrument{'s' * (number > 1)}"
         rows += [ReportRow(name, figures(found, context.seed))]

@@ -16,6 +16,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]  # [resample]
 
+CALIBRATION_BINS = 10
+
 
 def equal_error_rate(target: Bools, score: Floats) -> float:
     """Return the rate at which false accepts equal false rejects, interpolated between the two nearest thresholds.
@@ -95,7 +97,7 @@ def _first_of_equals(ordered: Floats) -> NDArray[np.int64]:
     return np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
-def auroc(target: Bools, score: Floats, weights: Values) -> Values:
+def auroc(target: Bools, score: Floats | Values, weights: Values) -> Values:
     """Return P(score of a target > score of a non-target), ties counted half: `[trial]`, `weights [resample, trial]`."""
     order = np.argsort(score, kind="stable")
     starts = _first_of_equals(score[order])
@@ -104,6 +106,18 @@ def auroc(target: Bools, score: Floats, weights: Values) -> Values:
     above = (targets * (others.cumsum(axis=1) - others / 2)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         out: Values = above / (targets.sum(axis=1) * others.sum(axis=1))
+    return out
+
+
+def calibration_error(target: Bools, probability: Values, weights: Values) -> Values:
+    """Return the mean distance of probabilities from what they promise: `[trial]`, `weights [resample, trial]` → `[resample]`.
+
+    The expected calibration error of Guo et al. 2017: over `CALIBRATION_BINS` bins of equal width, each weighted by its trials.
+    """
+    bins = np.minimum((probability * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    member = np.eye(CALIBRATION_BINS)[bins]  # [trial, bin]
+    distance = np.abs((weights * (probability - target)) @ member)  # [resample, bin]
+    out: Values = distance.sum(axis=1) / weights.sum(axis=1)
     return out
 
 

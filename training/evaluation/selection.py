@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from models.errors import TrainingError
-from training.evaluation import lanes, library, paper, real, recorded, served, three, verification
+from training.evaluation import lanes, library, ownership, paper, real, recorded, served, three, verification
 from training.evaluation.context import EvaluationContext
 from training.evaluation.real_context import SPLITS, TEST
 from training.evaluation.report import Table
@@ -18,7 +18,7 @@ DEFAULT_SPLIT = "test-default"  # of the default data set
 
 PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
     protocol.NAME: protocol.tables
-    for protocol in (served, lanes, paper, library, three, verification, recorded)
+    for protocol in (served, ownership, lanes, paper, library, three, verification, recorded)
 }
 KNOWN = (real.NAME, *PROTOCOLS)
 RECORDED_PROTOCOLS = (verification.NAME, recorded.NAME)  # default for recorded instruments

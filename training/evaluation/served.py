@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
+from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
@@ -23,6 +24,7 @@ from training.mixing import active_rms
 
 NAME = "served"
 CLIPS = 3  # clips of each instrument in a passage, one after the other
+LENGTHS = (1, CLIPS)  # in clips, of the passages that calibration uses: 5 s (one window) and 15 s
 SHARE = 4  # one passage per four mixtures of the other protocols: a passage has five windows
 HITS = 5  # of each lane
 DEPTH = 10  # of the library ranking
@@ -31,10 +33,20 @@ SIZES = 2  # number of libraries: the two smallest
 
 @dataclass(frozen=True)
 class Passage:
-    """One query: `wave [samples]`, and `playing`, the places in the library of its instruments."""
+    """One query: `wave [samples]`, the places in the library of its instruments, and the bank's rows of their clips."""
 
     wave: Floats
+    playing: Places  # [stems]
+    rows: Places  # [stems, clips]
+
+
+@dataclass(frozen=True)
+class EncodedPassage:
+    """The slots of a passage, beside the instruments that play in it and the bank's rows of their clips."""
+
+    slots: QuerySlots
     playing: Places
+    rows: Places
 
 
 @dataclass(frozen=True)
@@ -58,11 +70,11 @@ def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIP
         playing = rng.choice(len(held.chosen), number, replace=False)
         every = np.tile(np.arange(held.clips_per_instrument), (number, 1))
         chosen = rng.permuted(every, axis=1)[:, :clips]
-        rows = (playing[:, None] * held.clips_per_instrument + chosen).ravel()
-        stems = torch.from_numpy(to_float(held.rows(rows)).reshape(number, -1))
+        clips_of_stem = playing[:, None] * held.clips_per_instrument + chosen  # [stems, clips]
+        stems = torch.from_numpy(to_float(held.rows(clips_of_stem.ravel())).reshape(number, -1))
         gain = torch.from_numpy(10 ** (rng.uniform(-GAIN_DB, GAIN_DB, (number, 1)) / 20)).float()
         wave = (stems * gain / active_rms(stems).clamp(min=1e-5)).sum(dim=0).numpy()
-        yield Passage(wave, playing)
+        yield Passage(wave, playing, held.bank_rows(clips_of_stem))
 
 
 def answer(slots: QuerySlots, library: Floats, threshold: float) -> Retrieval:
@@ -164,13 +176,18 @@ def served_answers(
     return ServedAnswers(np.stack([one.score for one in found]), named, lanes)
 
 
+def passage_numbers(num_mixtures: int, num_instruments: int) -> list[int]:
+    """Return the number of instruments of each passage: 2–9 in turn, for one passage per `SHARE` mixtures."""
+    most = min(MAX_INSTRUMENTS, num_instruments)
+    numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), max(2, num_mixtures // SHARE))
+    return [int(number) for number in numbers]
+
+
 def tables(context: EvaluationContext) -> Iterator[Table]:
     """Yield one table: chance, the service and two other rankings, in the two smallest libraries."""
-    most = min(MAX_INSTRUMENTS, len(context.held.chosen))
-    numbers = np.resize(
-        np.arange(min(MIN_INSTRUMENTS, most), most + 1), max(2, context.num_mixtures // SHARE)
-    )
-    encoded, playing = encode_passages(context, numbers.tolist())
+    numbers = passage_numbers(context.num_mixtures, len(context.held.chosen))
+    passages = encode_passages(context.pair, context.held, numbers, context.seed)
+    encoded, playing = [one.slots for one in passages], [one.playing for one in passages]
     rows, notes = [], []
     for size in context.library_sizes[:SIZES]:
         entries = context.distractors.of_size(size)
@@ -185,15 +202,17 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
             rows.append(ReportRow(f"{size:,} · {name}", estimates, name == "chance"))
     seconds = CLIPS * context.held.clip_samples / context.pair.sample_rate
     notes.append(
-        f"{len(numbers)} passages of {seconds:g} s, {numbers.min()}–{numbers.max()} instruments each; "
+        f"{len(numbers)} passages of {seconds:g} s, {min(numbers)}–{max(numbers)} instruments each; "
         f"{NUM_ENROLLED} clips enrolled each"
     )
     yield Table(NAME, context.split, NAME, "answers of the service", tuple(notes), tuple(rows))
 
 
 def encode_passages(
-    context: EvaluationContext, numbers: Sequence[int], clips: int = CLIPS
-) -> tuple[list[QuerySlots], list[Places]]:
-    """Return the slots of a passage for each of `numbers`, and the instruments that play in each passage."""
-    found = list(passages(context.held, numbers, context.seed, clips))
-    return [encode_samples(context.pair, one.wave)[0] for one in found], [one.playing for one in found]
+    pair: EncoderPair, held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIPS
+) -> list[EncodedPassage]:
+    """Encode a passage of `number` instruments for each `number` of `numbers`."""
+    return [
+        EncodedPassage(encode_samples(pair, one.wave)[0], one.playing, one.rows)
+        for one in passages(held, numbers, seed, clips)
+    ]

@@ -8,6 +8,7 @@ import {
   hitsOf,
   type Lane,
   lanesOf,
+  matchWord,
   overlap,
   sameInstrumentScore,
 } from "../src/query/lanes";
@@ -28,6 +29,7 @@ const slot = (index: number, active: Span[], ids: string[], close = true): Slot 
   hits: ids.map((id) => hit(id)),
   curve: [],
   family: "bass",
+  match: close ? { probability: 0.7, word: "fair" } : { probability: 0.1, word: "none" },
   close,
 });
 
@@ -146,6 +148,15 @@ describe("lanes of an answer", () => {
       expect(lane.colour).toBeGreaterThanOrEqual(1);
       expect(lane.colour).toBeLessThanOrEqual(8);
     }
+  });
+});
+
+describe("the word of a match", () => {
+  it("is the answer's, and that of an older answer when nothing is close", () => {
+    expect(matchWord(slot(0, [], ["a"]))).toBe("fair");
+    expect(matchWord(slot(0, [], ["a"], false))).toBe("none");
+    expect(matchWord({ ...slot(0, [], ["a"], false), match: null })).toBe("none");
+    expect(matchWord({ ...slot(0, [], ["a"]), match: null })).toBeNull();
   });
 });
 

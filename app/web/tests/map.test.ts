@@ -139,6 +139,7 @@ describe("marks", () => {
       : [],
     curve: [],
     family: null,
+    match: null,
     close: name !== null,
   });
   const lane = (of: Slot, colour: number): Lane => ({

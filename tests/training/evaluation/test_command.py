@@ -9,7 +9,7 @@ import torch
 
 from index.retrieval import QuerySlots
 from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, save_checkpoint
-from models.encoder_pair import MULTI_FILE, SINGLE_FILE
+from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import write_splits
@@ -62,7 +62,7 @@ def test_everything_the_data_allow_is_measured_kept_drawn_and_written(
     printed = capsys.readouterr().out
     report = read_report(kept)
     assert {(table.split, table.protocol) for table in report.tables} == {
-        *(("valid", name) for name in ("served", "lanes", "paper", "library", "three", "verify")),
+        *(("valid", name) for name in ("served", "match", "lanes", "paper", "library", "three", "verify")),
         *(("test-recorded", name) for name in ("verify", "recorded")),
     }
     assert "chance" in printed
@@ -136,7 +136,7 @@ def test_cells_are_short() -> None:
     [
         (
             ["--protocol", "guess"],
-            "no protocol guess; known are real, served, lanes, paper, library, three, verify, recorded",
+            "no protocol guess; known are real, served, match, lanes, paper, library, three, verify, recorded",
         ),
         (
             ["--protocol", "recorded", "--split", "valid"],
@@ -220,23 +220,6 @@ def test_the_threshold_separates_true_slots_from_others() -> None:
     assert 0.3 < release.best_threshold(found) <= 0.6
 
 
-def test_right_first_hits_of_tracks_decide_what_is_close() -> None:
-    """Wrong hits and slots below the threshold do not count; one right hit in twenty may be called far."""
-    height = np.linspace(0.2, 0.6, 41, dtype=np.float32)
-    encoded = []
-    for value in height:
-        right = np.array([value, 0, np.sqrt(1 - value**2), 0], np.float32)  # its rest is outside the library
-        wrong = np.array([0, 0.9, 0, np.sqrt(1 - 0.81)], np.float32)
-        unused = np.array([0.99, 0, 0, np.sqrt(1 - 0.99**2)], np.float32)
-        encoded.append(
-            QuerySlots(np.stack([right, wrong, unused])[None], np.array([[0.9, 0.9, 0.1]], np.float32))
-        )
-    found = release.Validation(encoded, [np.array([0])] * 41, np.eye(2, 4, dtype=np.float32))
-    assert release.close_similarity(found, 0.5) == pytest.approx(0.22)
-    nobody = release.Validation(encoded, [np.array([1])] * 41, np.eye(1, 4, dtype=np.float32))
-    assert release.close_similarity(nobody, 0.5) == 0.0
-
-
 def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "release"
     arguments = ["--single", str(weights / SINGLE_FILE), "--multi", str(weights / MULTI_FILE)]
@@ -244,6 +227,7 @@ def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Pa
     _, header = load_checkpoint(out / MULTI_FILE)
     assert 0 <= header.metrics["map_macro"] <= 1
     assert 0 <= header.metrics["eer"] <= 1
-    assert -1 <= header.metrics["close_similarity"] <= 1
+    pair = EncoderPair.load(out, "cpu")
+    assert 0 <= pair.calibrated_match().metrics["absence_auroc"] <= 1
     assert header.presence_threshold in release.THRESHOLDS.round(2)
     assert (out / SINGLE_FILE).read_bytes() == (weights / SINGLE_FILE).read_bytes()

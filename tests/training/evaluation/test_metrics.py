@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from training.evaluation.metrics import (
     auroc,
+    calibration_error,
     equal_error_rate,
     f1,
     mean_average_precision,
@@ -83,6 +84,31 @@ def test_auroc_is_scikit_learns(seed: int) -> None:
 
 def test_auroc_without_both_kinds_is_no_number() -> None:
     assert np.isnan(auroc(np.array([True, True]), np.array([1, 2], np.float32), unit_weights(2))).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds)
+def test_the_calibration_error_is_its_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    probability, target = np.append(rng.random(30), [0.0, 1.0]), rng.random(32) < 0.5
+    weights = rng.integers(0, 4, size=(3, 32)).astype(float)
+    for row, got in zip(weights, calibration_error(target, probability, weights), strict=True):
+        drawn = np.repeat(np.arange(32), row.astype(int))
+        wanted = 0.0
+        for tenth in range(10):
+            here = [i for i in drawn if tenth <= 10 * probability[i] < tenth + 1 + (tenth == 9)]
+            if here:
+                distance = abs(probability[here].mean() - target[here].mean())
+                wanted += distance * len(here) / len(drawn)
+        assert got == pytest.approx(wanted)
+
+
+def test_probabilities_that_come_true_are_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    probability = rng.random(20_000)
+    target = rng.random(20_000) < probability
+    assert calibration_error(target, probability, unit_weights(20_000)) == pytest.approx([0], abs=0.02)
+    assert calibration_error(target, 0 * probability, unit_weights(20_000)) == pytest.approx([0.5], abs=0.02)
 
 
 def test_map_of_perfect_and_random_rankings() -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from index.retrieval import QuerySlots
 from models.errors import TrainingError
+from models.match import WORDS
 from tests.encoders import random_pair
 from tests.training.evaluation.held_out_bank import CLIP_SAMPLES, tones, write_splits
 from tests.training.nlakh.written import write_multi
 from tests.training.tiny_notes import slots, write_instrument
 from training.bank import Bank
-from training.evaluation import lanes, library, paper, recorded, served, three, verification
+from training.evaluation import lanes, library, ownership, paper, recorded, served, three, verification
 from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.mixtures import part_mixtures
@@ -195,6 +196,29 @@ def test_served_measures_two_libraries_beside_chance(context: EvaluationContext)
     rankings = ["chance", "served", "ranked by cosine of tracks", "ranked by posterior of tracks"]
     assert [row.name for row in table.rows] == [f"{size} · {name}" for size in (10, 14) for name in rankings]
     assert {"map_macro", "ranked_10", "set_f1", "lane_1", "lane_right", "count_error"} <= set(table.columns)
+
+
+def test_match_measures_two_lengths_of_passage_in_two_libraries(context: EvaluationContext) -> None:
+    figures, words = ownership.tables(replace(context, num_mixtures=80, sizes=(10, 14, 20)))
+    check(figures)
+    cases = [f"{size} · {seconds} s" for seconds in (5, 15) for size in (10, 14)]
+    ways = ["chance", "best similarity", "match"]
+    assert [row.name for row in figures.rows] == [f"{case} · {way}" for case in cases for way in ways]
+    assert {"absence_auroc", "reach_auroc", "right_auroc", "brier", "calibration_error"} <= set(
+        figures.columns
+    )
+    assert [row.name for row in words.rows] == [f"{case} · {word}" for case in cases for word in WORDS]
+    for start in range(0, len(words.rows), len(WORDS)):
+        shares = [row.figures["word_share"].value for row in words.rows[start : start + len(WORDS)]]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_match_is_skipped_in_words_without_a_model(context: EvaluationContext) -> None:
+    pair = random_pair()
+    pair.match = None
+    (table,) = ownership.tables(replace(context, pair=pair))
+    assert not table.rows
+    assert "python -m training.match" in table.notes[0]
 
 
 def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:

@@ -8,6 +8,7 @@ export type QueryAnswer = Schemas["QueryAnswer"];
 export type QuerySummary = Schemas["QuerySummary"];
 export type QueryForm = Schemas["QueryForm"];
 export type Slot = Schemas["SlotOut"];
+export type MatchWord = Schemas["MatchOut"]["word"];
 export type Hit = Schemas["HitOut"];
 export type Library = Schemas["LibraryOut"];
 export type Instrument = Schemas["InstrumentOut"];

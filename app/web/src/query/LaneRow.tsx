@@ -1,11 +1,12 @@
 /** One instrument in the track: family, presence over time, and its matches in the library. */
+import type { Slot } from "../api/types";
 import { Button } from "../ui/Button";
 import { familyName } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
-import { hitsOf, type Lane } from "./lanes";
+import { hitsOf, type Lane, matchWord } from "./lanes";
 import { currentLane, queryState } from "./state";
 
 interface LaneRowProps {
@@ -25,7 +26,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
       data-test="lane"
       data-current={current}
       data-locked={lane.locked}
-      data-close={slot.close}
+      data-match={matchWord(slot)}
       aria-label={name}
       aria-current={current ? "true" : undefined}
       tabIndex={-1}
@@ -42,6 +43,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
             <span class="unseen">presence </span>
             {Math.round(100 * slot.presence)}% sure
           </p>
+          <MatchLine slot={slot} />
         </div>
         <Button
           kind="quiet"
@@ -62,6 +64,22 @@ export function LaneRow({ lane, number }: LaneRowProps) {
   );
 }
 
+/** How likely the library has this instrument; answers of older versions do not say. */
+function MatchLine({ slot }: { slot: Slot }) {
+  if (!slot.match) return null;
+  const { word, probability } = slot.match;
+  return (
+    <p
+      class="lane-match"
+      data-test="match"
+      data-word={word}
+      title={`Probability that this library has this instrument: ${Math.round(100 * probability)}%`}
+    >
+      {word === "none" ? "no match" : `${word} match`}
+    </p>
+  );
+}
+
 function Hits({ lane }: { lane: Lane }) {
   const hits = hitsOf(lane, queryState.value.excluded);
   return (
@@ -79,9 +97,9 @@ function Hits({ lane }: { lane: Lane }) {
           <strong>{lane.like.hit.name}</strong>
         </p>
       ) : (
-        !lane.slot.close && (
-          <p class="lane-note lane-far" data-test="not-close">
-            <strong>Nothing in this library is close.</strong> {hits.length > 0 && "Nearest matches:"}
+        matchWord(lane.slot) === "none" && (
+          <p class="lane-note lane-far" data-test="none-of-yours">
+            <strong>None of yours.</strong> {hits.length > 0 && "Nearest in this library:"}
           </p>
         )
       )}

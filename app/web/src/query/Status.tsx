@@ -50,7 +50,7 @@ export function Status() {
 function Summary({ answer: { slots, library } }: { answer: QueryAnswer }) {
   if (slots.length === 0) return <>No instruments heard</>;
   const heard = `${formatCount(slots.length, "instrument")} heard`;
-  if (!slots.some((slot) => slot.close)) return <>{`${heard}, no close match in ${library.name}`}</>;
+  if (!slots.some((slot) => slot.close)) return <>{`${heard}, no match in ${library.name}`}</>;
   return (
     <>
       {heard}

@@ -1,7 +1,7 @@
 /** Lanes: the instruments of one track, kept across its answers.
  * New slots are matched to existing lanes by time and hits. A matched lane keeps its colour and choice; a locked lane
  * keeps everything. */
-import type { Hit, QueryAnswer, Slot, Span } from "../api/types";
+import type { Hit, MatchWord, QueryAnswer, Slot, Span } from "../api/types";
 
 export const COLOURS = 8; // --lane-1 … --lane-8
 const MIN_SCORE = 0.34; // below this, two slots are different instruments
@@ -24,6 +24,11 @@ export interface Lane {
 export function hitsOf(lane: Lane, excluded: ReadonlyMap<string, string>): Hit[] {
   const hits = lane.like?.hits ?? lane.slot.hits;
   return lane.locked ? hits : hits.filter((hit) => !excluded.has(hit.instrument_id));
+}
+
+/** How good the library's match is in a word; null in answers of older versions, which tell only a match from none. */
+export function matchWord(slot: Slot): MatchWord | null {
+  return slot.match?.word ?? (slot.close ? null : "none");
 }
 
 /** The key of a choice: one instrument in one lane. */
@@ -100,7 +105,7 @@ function freeColour(used: ReadonlySet<number>): number {
   return (used.size % COLOURS) + 1;
 }
 
-/** The choices for new lanes: previous choices that are still listed, else the best hit if it is close. */
+/** The choices for new lanes: previous choices that are still listed, else the best hit if the library has a match. */
 export function carryChoices(lanes: readonly Lane[], before: ReadonlySet<string>): Set<string> {
   const chosen = new Set<string>();
   for (const lane of lanes) {
