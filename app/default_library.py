@@ -3,6 +3,7 @@
 docs/ARCHITECTURE.md, decisions 6 and 8: it holds the 128 presets of TimGM6mb, on which no encoder is ever trained.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,59 +11,65 @@ from pathlib import Path
 from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
 from index.records import LibraryInfo
+from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from models.errors import InvalidRequest, LibraryNotFound
+from models.errors import InvalidRequest, LibraryNotFound, SourceError
+
+log = logging.getLogger("showme")
 
 DISABLED = "none"
 
 
 @dataclass(frozen=True)
 class DefaultLibrary:
-    """The name of the default library, and a function that opens its source."""
+    """The name of the default library, the path of its source, and a function that opens it."""
 
     name: str
+    path: Path
     open_source: Callable[[], InstrumentSource]
 
     @classmethod
     def of_setting(cls, setting: str | None) -> "DefaultLibrary | None":
         """Return the library of SHOWME_DEFAULT_LIBRARY: a path, "none", or None for the shipped SoundFont."""
         if setting is None:
-            return cls(_name_of(default_soundfont()), default_presets)
+            path = default_soundfont()
+            return cls(_name_of(path), path, default_presets)
         if setting.strip().lower() == DISABLED:
             return None
         path = Path(setting)
-        return cls(_name_of(path), lambda: open_source(path))
+        return cls(_name_of(path), path, lambda: open_source(path))
+
+    def find(self, index: InstrumentIndex) -> LibraryInfo | None:
+        """Return the library, None if it is not there yet."""
+        return next((library for library in index.libraries.all() if library.name == self.name), None)
 
     def to_fill(self, index: InstrumentIndex) -> tuple[LibraryInfo, InstrumentSource] | None:
-        """Return the library, created if need be, and the source to fill it with; None if it is already filled.
+        """Return the library, created if need be, and the source to fill it with; None if it has instruments.
 
-        A library of another encoder, as after an upgrade, is emptied to be filled again, unless somebody added to it;
-        corrected names and families are kept. Raises SourceError, before changing anything, when the source does not
-        open.
+        Raises SourceError, before changing anything, when the source does not open.
         """
-        there = next((library for library in index.libraries.all() if library.name == self.name), None)
-        if there and there.num_instruments and there.encoder_hash == index.encoder_hash:
+        there = self.find(index)
+        if there and there.num_instruments:
             return None
         source = self.open_source()
-        if there and there.num_instruments:
-            if not _is_untouched(there, index, source):
-                return None
-            there = index.libraries.empty(there.id)
         return there or index.libraries.create(self.name), source
+
+    def given_for(self, library: LibraryInfo) -> list[GivenSource]:
+        """Return the source with which to embed `library` again, if it is this one and its source opens."""
+        if library.name != self.name:
+            return []
+        try:
+            return [GivenSource(self.path, self.open_source())]
+        except SourceError as error:
+            log.warning("the source of the default library cannot be opened: %s", error)
+            return []
 
 
 def _name_of(path: Path) -> str:
     """Return the path's stem as the index writes names: white space counts once."""
     return " ".join(path.resolve().stem.split())[:MAX_NAME_LENGTH]
-
-
-def _is_untouched(library: LibraryInfo, index: InstrumentIndex, source: InstrumentSource) -> bool:
-    """Return whether every instrument of the library comes from its source."""
-    own = {instrument.source for instrument in source}
-    rows, _ = index.instruments.page(library.id, limit=library.num_instruments)
-    return all(row.source in own for row in rows)
 
 
 def check_default_keeps_its_name(library: LibraryInfo, name: str, default: DefaultLibrary | None) -> None:

@@ -25,6 +25,8 @@ from app.uploads import upload_name
 from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
+from index.reembed import ReembedReport, reembed
+from index.source_finder import GivenSource
 from index.sources.opening import open_source
 from models.encoder_pair import EncoderPair
 from models.errors import LibraryNotFound
@@ -129,19 +131,47 @@ class Engine:
         except LibraryNotFound:
             chosen, is_new = self.index.libraries.create(library), True
         try:
-            report = enroll(self.index, self.pair, chosen.id, source, progress=progress)
+            report = enroll(self.index, self.pair, chosen.id, source, opened_at=Path(path), progress=progress)
         except BaseException:
             if is_new:
                 self.index.libraries.drop(chosen.id)
             raise
         return Enrolled(self.index.libraries.get(chosen.id), report)
 
+    def reembed(
+        self,
+        library: str,
+        source: Path | str | None = None,
+        *,
+        use_previews: bool = False,
+        progress: Progress | None = None,
+    ) -> ReembedReport:
+        """Embed a library (id or name) of another encoder again, from what its instruments were enrolled from.
+
+        `source` is the path where the instruments are now, if they were moved or older versions enrolled them; what is not
+        found there is looked for as without it. `use_previews` takes the previews of those whose sources are gone. The
+        report names what stays as it was. Raises LibraryNotFound, and SourceError if `source` does not open.
+        """
+        chosen = self.index.libraries.get(library)
+        given = self.default.given_for(chosen) if self.default else []
+        if source is not None:
+            given.insert(0, GivenSource(Path(source), open_source(Path(source))))
+        return reembed(
+            self.index, self.pair, chosen.id, given=given, use_previews=use_previews, progress=progress
+        )
+
     def fill_default(self, progress: Progress | None = None) -> None:
-        """Enroll the default library if it is not there yet."""
-        to_fill = self.default.to_fill(self.index) if self.default else None
+        """Enroll the default library if it is not there yet, or embed it again if another encoder has embedded it."""
+        if self.default is None:
+            return
+        to_fill = self.default.to_fill(self.index)
         if to_fill:
             library, source = to_fill
-            enroll(self.index, self.pair, library.id, source, progress=progress)
+            enroll(self.index, self.pair, library.id, source, opened_at=self.default.path, progress=progress)
+            return
+        there = self.default.find(self.index)
+        if there and there.state == "stale":
+            self.reembed(there.id, progress=progress)
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries, the oldest first."""

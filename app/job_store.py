@@ -1,18 +1,26 @@
-"""Stores enrollment jobs in the database, so that their state outlives the process that ran them.
+"""Stores jobs in the database, so that their state outlives the process that ran them.
 
 Callers get frozen views with the field names of docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from sqlalchemy import select, update
 
 from index.catalog import Catalog, Job, Library
 from models.errors import JobNotFound, LibraryNotFound
 
+JobKind = Literal["enroll", "reembed"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 UNFINISHED = ("queued", "running")
+
+
+class Skipped(NamedTuple):
+    """An instrument or file that a job left out, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -21,10 +29,12 @@ class JobView:
 
     id: str
     library_id: str | None
+    kind: JobKind = "enroll"
     state: JobState = "queued"
     done: int = 0
     total: int = 0
     message: str = ""
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -37,21 +47,28 @@ class JobStore:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def create(self, library_id: str, total: int) -> JobView:
+    def create(self, library_id: str, kind: JobKind, total: int) -> JobView:
         """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile."""
         with self._catalog.write() as session:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"there is no library {library_id!r}", value=library_id)
-            row = Job(library_id=library_id, total=total, message="waiting")
+            row = Job(library_id=library_id, kind=kind, total=total, message="waiting")
             session.add(row)
             session.flush()
             return _view(row)
 
     def save(self, view: JobView) -> None:
-        """Write the state, progress and message of a job."""
+        """Write the state, progress, message and result of a job."""
+        values: dict[str, object] = {
+            "state": view.state,
+            "done": view.done,
+            "total": view.total,
+            "message": view.message,
+        }
+        if view.skipped:
+            values["skipped"] = [list(one) for one in view.skipped]
         with self._catalog.write() as session:
-            values = {"state": view.state, "done": view.done, "total": view.total, "message": view.message}
             session.execute(update(Job).where(Job.id == view.id).values(values))
 
     def get(self, job_id: str) -> JobView:
@@ -62,13 +79,14 @@ class JobStore:
             raise JobNotFound(f"there is no job {job_id!r}", value=job_id)
         return _view(row)
 
-    def fail_unfinished(self, message: str) -> list[str]:
-        """Mark every queued or running job as failed, and return their ids."""
-        with self._catalog.write() as session:
-            ids = list(session.scalars(select(Job.id).where(Job.state.in_(UNFINISHED))))
-            session.execute(update(Job).where(Job.id.in_(ids)).values(state="failed", message=message))
-        return ids
+    def unfinished(self) -> list[JobView]:
+        """Return every queued or running job, the oldest first."""
+        with self._catalog.session() as session:
+            rows = select(Job).where(Job.state.in_(UNFINISHED)).order_by(Job.created_at, Job.id)
+            return [_view(row) for row in session.scalars(rows)]
 
 
 def _view(row: Job) -> JobView:
-    return JobView(row.id, row.library_id, cast(JobState, row.state), row.done, row.total, row.message)
+    kind, state = cast(JobKind, row.kind), cast(JobState, row.state)
+    skipped = tuple(Skipped(name, reason) for name, reason in row.skipped or ())
+    return JobView(row.id, row.library_id, kind, state, row.done, row.total, row.message, skipped)

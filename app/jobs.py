@@ -1,8 +1,10 @@
-"""Runs enrollments one after another in a worker thread, with progress and cancellation.
+"""Runs enrollments and re-embeddings one after another in a worker thread, with progress and cancellation.
 
-An enrollment is one transaction (`index/enroll.py`), so a job that fails, is cancelled or is killed leaves nothing behind.
+What the service does by itself gives way to work that a person asked for. A job that fails, is cancelled or is killed leaves
+the libraries as they were; after a restart, re-embeddings go on.
 """
 
+import itertools
 import logging
 import queue
 import threading
@@ -12,11 +14,8 @@ from time import monotonic
 
 import anyio
 
-from app.job_store import JobStore, JobView
-from index.enroll import EnrollReport, enroll
-from index.instrument_index import InstrumentIndex
-from index.sources.base import InstrumentSource
-from models.encoder_pair import EncoderPair
+from app.job_store import JobKind, JobStore, JobView
+from app.tasks import Task
 from models.errors import Busy, JobConflict, ShowMeError
 
 log = logging.getLogger("showme")
@@ -24,7 +23,8 @@ log = logging.getLogger("showme")
 SAVE_SECONDS = 0.5  # between two writes of the progress to the database, at least
 POLL_SECONDS = 0.2  # between two looks of a watcher
 INTERRUPTED = "interrupted by a restart; nothing was stored"
-MAX_SKIPPED_NAMED = 5
+CONTINUES = "waiting to go on"
+ASKED, BY_ITSELF, LAST = range(3)  # the order in which waiting jobs are run
 Listener = Callable[[JobView], None]
 
 
@@ -33,38 +33,40 @@ class _Work:
     """A job in flight. `view` is replaced and never mutated, so that readers need no lock."""
 
     view: JobView
-    source: InstrumentSource
-    clean_up: Callable[[], None]
+    task: Task
+    priority: int
+    number: int  # the order among those of one priority, which a job that gave way keeps
     cancelled: threading.Event = field(default_factory=threading.Event)
+    is_unwanted: bool = False  # cancelled by a person, and not by the end of the service
     saved_at: float = 0.0
 
 
 class JobRunner:
-    """A worker thread with a bounded queue of enrollments. It calls `listener` with every change of a job."""
+    """A worker thread with a bounded queue of jobs. It calls `listener` with every change of a job."""
 
-    def __init__(
-        self,
-        index: InstrumentIndex,
-        pair: EncoderPair,
-        store: JobStore,
-        max_waiting: int,
-        listener: Listener | None = None,
-    ) -> None:
-        self._index = index
-        self._pair = pair
+    def __init__(self, store: JobStore, max_waiting: int, listener: Listener | None = None) -> None:
         self._store = store
         self._max_waiting = max_waiting
         self._listener = listener
         self._lock = threading.Lock()
         self._stopping = False
         self._works: dict[str, _Work] = {}
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="enrollment", daemon=True)
+        self._numbers = itertools.count()
+        self._queue: queue.PriorityQueue[tuple[int, int, _Work | None]] = queue.PriorityQueue()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
-    def start(self) -> None:
-        """Mark the unfinished jobs of an earlier process as failed, and start the thread."""
-        for job_id in self._store.fail_unfinished(INTERRUPTED):
-            log.warning("job %s was interrupted by a restart", job_id)
+    def start(self, resume: Callable[[JobView], Task | None] = lambda view: None) -> None:
+        """Continue the unfinished jobs for which `resume` returns a task, mark the others as failed, start the thread."""
+        for view in self._store.unfinished():
+            task = resume(view)
+            if task is None:
+                log.warning("job %s was interrupted by a restart", view.id)
+                self._store.save(replace(view, state="failed", message=INTERRUPTED))
+            else:
+                log.info("job %s goes on after a restart", view.id)
+                with self._lock:
+                    waiting = replace(view, state="queued", message=CONTINUES)
+                    self._put(_Work(waiting, task, BY_ITSELF, next(self._numbers)))
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,32 +75,44 @@ class JobRunner:
             self._stopping = True
             for work in self._works.values():
                 work.cancelled.set()
-        self._queue.put(None)
+        self._queue.put((LAST, next(self._numbers), None))
         self._thread.join()
 
-    def submit(
-        self, library_id: str, source: InstrumentSource, clean_up: Callable[[], None] = lambda: None
-    ) -> JobView:
-        """Queue an enrollment; `clean_up` is called when it has ended. Raises Busy and LibraryNotFound."""
+    def submit(self, library_id: str, task: Task, *, by_itself: bool = False) -> JobView:
+        """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and has no part in their limit.
+
+        Raises Busy and LibraryNotFound.
+        """
         with self._lock:
-            if len(self._works) >= self._max_waiting:
-                message = f"{len(self._works)} enrollments are already in flight; try again"
-                raise Busy(message, value=len(self._works), limit=self._max_waiting)
-            work = _Work(self._store.create(library_id, len(source)), source, clean_up)
-            self._works[work.view.id] = work
-        self._queue.put(work)
-        return work.view
+            number = sum(work.priority == ASKED for work in self._works.values())
+            if not by_itself and number >= self._max_waiting:
+                raise Busy(
+                    f"{number} enrollments are already in flight; try again",
+                    value=number,
+                    limit=self._max_waiting,
+                )
+            view = self._store.create(library_id, task.kind, task.total)
+            self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
+        return view
+
+    def _put(self, work: _Work) -> None:
+        self._works[work.view.id] = work
+        self._queue.put((work.priority, work.number, work))
 
     def view(self, job_id: str) -> JobView:
         """Return the present state of a job. Raises JobNotFound."""
         work = self._works.get(job_id)
         return work.view if work else self._store.get(job_id)
 
-    def in_flight(self, library_id: str | None = None) -> list[JobView]:
-        """Return the queued and running jobs of one library, or of all."""
+    def in_flight(self, library_id: str | None = None, kind: JobKind | None = None) -> list[JobView]:
+        """Return the queued and running jobs, of one library or kind if given."""
         with self._lock:
             views = [work.view for work in self._works.values()]
-        return [view for view in views if not view.finished and library_id in (None, view.library_id)]
+        return [
+            view
+            for view in views
+            if not view.finished and library_id in (None, view.library_id) and kind in (None, view.kind)
+        ]
 
     def cancel(self, job_id: str) -> JobView:
         """Cancel a job: a queued one never starts, a running one ends after its current instrument.
@@ -111,6 +125,7 @@ class JobRunner:
             raise JobConflict(
                 f"job {job_id} is already {view.state}", value=view.state, limit="queued or running"
             )
+        work.is_unwanted = True
         work.cancelled.set()
         return work.view
 
@@ -127,30 +142,37 @@ class JobRunner:
             await anyio.sleep(POLL_SECONDS)
 
     def _run(self) -> None:
-        while (work := self._queue.get()) is not None:
+        while (work := self._queue.get()[-1]) is not None:
             ended = self._ended(work)
+            if not ended.finished and not self._stopping:
+                self._show(work, ended, save=True)
+                self._put(work)
+                continue
             try:
-                work.clean_up()
+                work.task.clean_up()
             except OSError:
-                log.exception("job %s: its uploaded files could not be removed", work.view.id)
+                log.exception("job %s: its files could not be removed", work.view.id)
             self._show(work, ended, save=True)
             with self._lock:
                 del self._works[work.view.id]
 
+    def _gives_way(self, work: _Work) -> bool:
+        """Whether a task ends early: it is cancelled, or nobody asked for it and a task that somebody asked for waits."""
+        if work.cancelled.is_set():
+            return True
+        with self._lock:
+            return work.priority > min(other.priority for other in self._works.values())
+
     def _ended(self, work: _Work) -> JobView:
-        """Run the enrollment and return the ended job. Never raises."""
+        """Run the task and return the ended job, or a queued one that is to go on later. Never raises."""
         view = work.view
         if work.cancelled.is_set():
-            return self._cancelled(work)
+            return self._cancelled(work, "cancelled before it began")
         self._show(work, replace(view, state="running", message="starting"), save=True)
         try:
-            report = enroll(
-                self._index,
-                self._pair,
-                str(view.library_id),
-                work.source,
-                progress=lambda done, total, name: self._progress(work, done, total, name),
-                cancelled=work.cancelled.is_set,
+            outcome = work.task.run(
+                lambda done, total, name: self._progress(work, done, total, name),
+                lambda: self._gives_way(work),
             )
         except ShowMeError as error:
             log.warning("job %s failed: %s", view.id, error)
@@ -160,21 +182,20 @@ class JobRunner:
             return replace(
                 work.view, state="failed", message="an unexpected error; see the log of the service"
             )
-        return self._cancelled(work) if report.cancelled else self._done(work, report)
+        if outcome.state == "cancelled":
+            return self._cancelled(work, outcome.message)
+        done = work.view.total if outcome.state == "done" else work.view.done
+        return replace(
+            work.view, state=outcome.state, done=done, message=outcome.message, skipped=outcome.skipped
+        )
 
-    def _cancelled(self, work: _Work) -> JobView:
-        if self._stopping:
-            return replace(work.view, state="failed", message=INTERRUPTED)
-        return replace(work.view, state="cancelled", message="cancelled; nothing was stored")
-
-    def _done(self, work: _Work, report: EnrollReport) -> JobView:
-        skipped = [f"{name} ({reason})" for name, reason in report.skipped]
-        parts = [f"{len(report.added)} added"]
-        if skipped:
-            more = f" and {len(skipped) - MAX_SKIPPED_NAMED} more" if len(skipped) > MAX_SKIPPED_NAMED else ""
-            parts.append(f"{len(skipped)} skipped: {', '.join(skipped[:MAX_SKIPPED_NAMED])}{more}")
-        total = work.view.total
-        return replace(work.view, state="done", done=total, message="; ".join(parts))
+    def _cancelled(self, work: _Work, message: str) -> JobView:
+        """Return the job as cancelled by a person; else as queued if it can go on, and as failed if it cannot."""
+        if work.is_unwanted:
+            return replace(work.view, state="cancelled", message=message)
+        if work.view.kind == "reembed":
+            return replace(work.view, state="queued", message=CONTINUES)
+        return replace(work.view, state="failed", message=INTERRUPTED)
 
     def _progress(self, work: _Work, done: int, total: int, name: str) -> None:
         due = monotonic() - work.saved_at >= SAVE_SECONDS

@@ -37,6 +37,11 @@ EXAMPLE_LIBRARY: dict[str, JsonValue] = {
     "created_at": "2026-11-20T12:00:00Z",
     "encoder": "sha256:9f2c…",
     "default": True,
+    "state": "ready",
+    "state_reason": None,
+    "num_stale": 0,
+    "num_from_previews": 0,
+    "update_job": None,
 }
 EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "id": "i_5d1c9a04be77",
@@ -48,6 +53,7 @@ EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "licence": "GPL-2.0",
     "playable_range": [0, 127],
     "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
+    "stale": False,
 }
 NEXT = "Cursor of the following page; null on the last page."
 
@@ -90,6 +96,22 @@ class LibraryOut(Document):
     created_at: datetime = Field(description="Time of its creation, UTC.")
     encoder: str = Field(description="Hash of the encoder that made its embeddings.")
     default: bool = Field(description="Whether queries that name no library use this one.")
+    state: Literal["ready", "partly_stale", "stale"] = Field(
+        default="ready",
+        description="`stale`: another encoder made its embeddings, and it cannot be searched until it is updated "
+        "(POST …/reembed); `partly_stale`: so it is with some of its instruments, which queries leave out.",
+    )
+    state_reason: str | None = Field(
+        default=None, description="What is stale, and why, in a sentence; null when nothing is."
+    )
+    num_stale: int = Field(default=0, description="Number of its instruments that cannot be searched.")
+    num_from_previews: int = Field(
+        default=0,
+        description="Number of its instruments that were updated from their previews, since their sources were not kept.",
+    )
+    update_job: str | None = Field(
+        default=None, description="Id of the queued or running job that updates it; null without one."
+    )
 
 
 class LibraryPage(Document):
@@ -117,6 +139,9 @@ class InstrumentOut(Document):
         description="Lowest and highest MIDI pitch; null for recordings, and for instruments enrolled by older versions."
     )
     preview_url: str = Field(description="Path of its preview as mp3.")
+    stale: bool = Field(
+        default=False, description="Whether another encoder has embedded it, so that queries leave it out."
+    )
 
 
 class InstrumentPage(Document):

@@ -1,4 +1,4 @@
-"""The documents of queries, jobs and health: the HTTP contract, field by field, with examples.
+"""The documents of queries and health: the HTTP contract, field by field, with examples.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
 """
@@ -67,14 +67,6 @@ EXAMPLE_PROBLEM: dict[str, JsonValue] = {
     "limit": "wav, aiff, flac, ogg, opus, mp3, m4a, aac",
     "instance": "/v1/queries/batch",
     "request_id": "0f8fad5bd9cb469fa16570867728950e",
-}
-EXAMPLE_JOB: dict[str, JsonValue] = {
-    "id": "j_77c0d9a1e3f4",
-    "state": "running",
-    "done": 3,
-    "total": 12,
-    "message": "Fretless Bass",
-    "library_id": "l_0b1e6f3c9a2d",
 }
 
 
@@ -230,23 +222,6 @@ class BatchOut(Document):
     )
 
     results: list[BatchItem] = Field(description="One result per file, in the order sent.")
-
-
-class JobOut(Document):
-    """An enrollment in the background."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_JOB})
-
-    id: str = Field(description="Id of the job.")
-    state: JobState = Field(description="State of the job; the last three are final.")
-    done: int = Field(description="Number of instruments processed so far.")
-    total: int = Field(description="Number of instruments to process.")
-    message: str = Field(
-        description="The instrument being processed, the result, or the reason of a failure."
-    )
-    library_id: str | None = Field(
-        description="Id of the library that is added to; null once it has been deleted."
-    )
 
 
 class LimitsOut(Document):

@@ -1,4 +1,4 @@
-"""The running service: an engine with a queue for queries, a runner for enrollments and metrics, opened and closed as one.
+"""The running service: an engine with a queue for queries, a runner of jobs and metrics, opened and closed as one.
 
 It lives on `app.state.service`; routes get it through `app/deps.py`.
 """
@@ -21,7 +21,10 @@ from app.query_queue import QueryQueue
 from app.question import Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
+from app.tasks import EnrollTask
+from app.updates import LibraryUpdates
 from app.uploads import Upload, save, stage
+from index.catalog import new_id
 from index.records import LibraryInfo
 from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
@@ -36,7 +39,7 @@ class Service:
     def __init__(
         self, settings: Settings, pair: EncoderPair, metrics: Metrics, listener: Listener | None = None
     ) -> None:
-        """Open the data folder, and start to fill the default library in the background if it is not there yet."""
+        """Open the data folder. In the background, fill the default library and update those of another encoder."""
         self.settings = settings
         self.pair = pair
         self.metrics = metrics
@@ -45,12 +48,13 @@ class Service:
         self.index = self.engine.index
         self.queries = self.engine.queries
         self.queue = QueryQueue(settings.max_waiting_queries)
-        self.jobs = JobRunner(
-            self.index, pair, JobStore(self.index.catalog), settings.max_waiting_jobs, listener
-        )
+        self.jobs = JobRunner(JobStore(self.index.catalog), settings.max_waiting_jobs, listener)
+        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
         self.queries.sweep()
-        self.jobs.start()
+        self.jobs.start(self.updates.resume)
         self.first_fill = self._fill_default()
+        if settings.update_libraries:
+            self.updates.start_all()
         self._add_gauges()
 
     def close(self) -> None:
@@ -87,13 +91,22 @@ class Service:
         return answer
 
     def enroll_uploads(self, library: LibraryInfo, uploads: Sequence[Upload]) -> JobView:
-        """Stage the files and queue their enrollment; the staged files are deleted when the job has ended."""
-        if library.num_instruments:
-            self.index.check_encoder(library.name, library.encoder_hash)
-        folder = Path(tempfile.mkdtemp(prefix="enroll_", dir=self.index.folder.tmp_dir))
+        """Store the files and queue their enrollment. They are kept for later encoders, unless the settings say not to."""
+        self.updates.check_ready(library)
+        keep = self.settings.keep_uploads
+        folder = (self.index.folder.uploads_dir if keep else self.index.folder.tmp_dir) / new_id("u")
+        folder.mkdir()
         try:
             source = stage(uploads, folder, self.settings)
-            return self.jobs.submit(library.id, source, lambda: shutil.rmtree(folder))
+            task = EnrollTask(
+                self.index,
+                self.pair,
+                library.id,
+                source,
+                opened_at=folder if keep else None,
+                when_ended=lambda: self.index.libraries.discard_upload(folder),
+            )
+            return self.jobs.submit(library.id, task)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -101,9 +114,12 @@ class Service:
     def delete_library(self, library_id: str) -> None:
         """Delete a library, restorable for a while. Raises LibraryNotFound, and JobConflict during an enrollment into it."""
         library = self.index.libraries.get(library_id)
-        if running := self.jobs.in_flight(library.id):
+        if running := self.jobs.in_flight(library.id, "enroll"):
             job = running[0]
             raise JobConflict(f"job {job.id} is adding instruments to it; cancel it first", value=job.state)
+        if update := self.updates.job_of(library.id):
+            with suppress(JobConflict):  # it has ended meanwhile
+                self.jobs.cancel(update.id)
         self.index.libraries.delete(library.id)
 
     def rename_library(self, library_id: str, name: str) -> LibraryInfo:
@@ -113,28 +129,44 @@ class Service:
         return self.index.libraries.rename(library.id, name)
 
     def filling(self) -> JobView | None:
-        """Return the default library's enrollment until it is done; a failed one stays. None when there is none."""
+        """Return the job that makes the default library ready, until it is; a failed one stays. None when there is none."""
         view = self.jobs.view(self.first_fill) if self.first_fill else None
-        return None if view is None or view.state == "done" else view
+        if view is None or self.default is None or view.state == "done":
+            return None
+        library = self.default.find(self.index) if view.finished else None
+        is_mended = library is not None and library.num_instruments and library.state != "stale"
+        return None if is_mended else view
 
     def _queried_library(self, question: Question) -> LibraryInfo:
         filling = self.filling()
-        if (
-            filling
-            and not filling.finished
-            and question.library in (None, "", self.default and self.default.name)
-        ):
+        asks_default = question.library in (None, "", self.default and self.default.name)
+        if filling and not filling.finished and filling.kind == "enroll" and asks_default:
             progress = f"{filling.done} of {filling.total}"
             raise Busy(
                 f"the default library is still being enrolled: {progress}",
                 value=filling.done,
                 limit=filling.total,
             )
-        return self.engine.answerer.library(question)
+        library = self.engine.answerer.library(question)
+        self.updates.check_ready(library)
+        return library
 
     def _fill_default(self) -> str | None:
-        to_fill = self.default.to_fill(self.index) if self.default else None
-        return self.jobs.submit(to_fill[0].id, to_fill[1]).id if to_fill else None
+        """Queue what makes the default library ready; return the id of its job."""
+        if self.default is None:
+            return None
+        to_fill = self.default.to_fill(self.index)
+        if to_fill:
+            library, source = to_fill
+            task = EnrollTask(self.index, self.pair, library.id, source, self.default.path)
+            return self.jobs.submit(library.id, task).id
+        stale = self.default.find(self.index)
+        if stale is None or stale.state != "stale":
+            return None
+        if self.settings.update_libraries:
+            return self.updates.update(stale, by_itself=True).id
+        resumed = self.updates.job_of(stale.id)
+        return resumed.id if resumed else None
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:

@@ -24,6 +24,15 @@ class Settings(BaseSettings):
         description="SoundFont or folder enrolled on the first start; empty means TimGM6mb, 'none' means none",
     )
 
+    update_libraries: bool = Field(
+        default=True,
+        description="on start, embed libraries of another encoder again, as after an upgrade; false: only when asked",
+    )
+    keep_uploads: bool = Field(
+        default=True,
+        description="keep uploaded sources, from which later encoders embed; false: keep their previews only",
+    )
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
 

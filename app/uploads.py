@@ -4,22 +4,23 @@ Names are cleaned, and contents are checked before a job is accepted, so that a 
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from app.archive import clean_name, free_path, unpack
 from app.settings import Settings
 from index.sources.base import InstrumentSource
-from index.sources.folder import AUDIO_SUFFIXES, FolderSource
-from index.sources.opening import CombinedSource
+from index.sources.folder import AUDIO_SUFFIXES
+from index.sources.opening import LOOSE_FILES, open_upload
 from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
-from index.sources.sfz.source import SfzSource, sfz_files
+from index.sources.sfz.source import SfzSource
 from index.sources.soundfont import SUFFIXES as SOUNDFONT_SUFFIXES
-from index.sources.soundfont import SoundFontSource
 from models.audio_tracks import open_track
 from models.errors import InvalidRequest, SourceError, UnsupportedAudio
 
+ZIP = ".zip"
+COLLECTIONS = (ZIP, *SFZ_SUFFIXES, *SOUNDFONT_SUFFIXES)  # a file of these may hold several instruments
 ACCEPTED = ", ".join(
     (
         *AUDIO_SUFFIXES,
@@ -51,63 +52,60 @@ def save(upload: Upload, path: Path) -> Path:
 
 
 def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> InstrumentSource:
-    """Write `uploads` into the empty `folder` and open them as one source of instruments.
+    """Write `uploads` into the empty `folder` and open them as one source; `open_upload` opens the folder again.
 
     Raises UnsupportedAudio for formats that cannot be enrolled, NotAudio and SourceError for broken files, AudioTooLarge
     for zips above the limits, and InvalidRequest without files.
     """
     if not uploads:
         raise InvalidRequest("no files were sent", value=0, limit="at least 1 file in the field `files`")
-    loose = folder / "files"
-    loose.mkdir()
-    sources: list[InstrumentSource] = []
+    loose = folder / LOOSE_FILES
+    stems = {LOOSE_FILES}
     for number, upload in enumerate(uploads):
         suffix = Path(upload.name).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
             open_track(upload.file, upload.name)
+            loose.mkdir(exist_ok=True)
             save(upload, free_path(loose / upload.name))
-        elif suffix in OPENED:
+        elif suffix in COLLECTIONS:
             place = folder / str(number)
             place.mkdir()
-            sources.append(OPENED[suffix](save(upload, place / upload.name), settings))
+            path = save(upload, place / _distinct(upload.name, stems))
+            if suffix == ZIP:
+                _unpack(path, settings)
+            elif suffix in SFZ_SUFFIXES:
+                _check_lone_sfz(path)
         else:
             raise UnsupportedAudio(
                 f"{upload.name} cannot be enrolled; send {ACCEPTED}",
                 value=suffix or upload.name,
                 limit=ACCEPTED,
             )
-    if any(loose.iterdir()):
-        sources.insert(0, FolderSource(loose))
-    return CombinedSource(uploads[0].name, sources)
+    return open_upload(folder, uploads[0].name)
 
 
-def _open_soundfont(path: Path, settings: Settings) -> InstrumentSource:
-    return SoundFontSource(path)
+def _distinct(name: str, stems: set[str]) -> str:
+    """Return the file name with a number if its stem is among `stems`, to which the result is added."""
+    path, number = Path(name), 1
+    stem = path.stem
+    while stem.lower() in stems:
+        number += 1
+        stem = f"{path.stem} ({number})"
+    stems.add(stem.lower())
+    return f"{stem}{path.suffix}"
 
 
-def _open_lone_sfz(path: Path, settings: Settings) -> InstrumentSource:
-    """Open an .sfz without a zip: it can play generated waveforms only, since it is alone in its folder."""
+def _check_lone_sfz(path: Path) -> None:
+    """Refuse an .sfz without a zip, unless it plays generated waveforms only: it is alone in its folder."""
     try:
-        return SfzSource(path)
+        SfzSource(path)
     except SourceError as error:
         message = f"{error.message}; send a zip that holds the .sfz and its samples"
         raise SourceError(message, value=error.value, limit=ACCEPTED) from error
 
 
-def _open_zip(path: Path, settings: Settings) -> InstrumentSource:
-    """Open an unpacked zip; data-set layouts are not detected."""
-    folder = _unpacked(path, settings)
-    return SfzSource(folder) if sfz_files(folder) else FolderSource(folder)
-
-
-OPENED: dict[str, Callable[[Path, Settings], InstrumentSource]] = {
-    ".zip": _open_zip,
-    **dict.fromkeys(SFZ_SUFFIXES, _open_lone_sfz),
-    **dict.fromkeys(SOUNDFONT_SUFFIXES, _open_soundfont),
-}
-
-
-def _unpacked(path: Path, settings: Settings) -> Path:
+def _unpack(path: Path, settings: Settings) -> None:
+    """Replace a zip by the folder of its files."""
     folder = path.with_suffix("")
     folder.mkdir()
     unpack(
@@ -118,4 +116,3 @@ def _unpacked(path: Path, settings: Settings) -> Path:
         max_bytes=settings.max_unpacked_bytes,
     )
     path.unlink()
-    return folder

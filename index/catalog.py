@@ -98,6 +98,7 @@ _NOT_DELETED = text("deleted_at IS NULL")
 class Library(Base):
     """A collection of instruments. `revision` rises with every change, so that other processes notice.
 
+    `vectors_revision` is the revision at which embeddings that it had were last replaced: older vector files are not valid.
     A row with `deleted_at` can be restored until it is purged: readers do not see it, and its name is free.
     """
 
@@ -108,6 +109,7 @@ class Library(Base):
     name: Mapped[str] = mapped_column(String(200))
     encoder_hash: Mapped[str] = mapped_column(String(80))
     revision: Mapped[int] = mapped_column(default=0)
+    vectors_revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -116,7 +118,8 @@ class Instrument(Base):
     """An instrument and its embedding, the normalised mean of its clips' embeddings. A `vector_id` is never used twice.
 
     A row with `deleted_at` can be restored until it is purged, as for a library. `name_corrected` and `family_corrected`
-    mark corrections by a person, which enrolling the same source again does not undo.
+    mark corrections by a person, which enrolling the same source again does not undo. `source_path` is where its source was
+    opened: absolute, or relative to the data folder for a kept upload; None for instruments of older versions.
     """
 
     __tablename__ = "instrument"
@@ -143,6 +146,9 @@ class Instrument(Base):
     source_name: Mapped[str | None] = mapped_column(String(300))  # its name in its source
     name_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
     family_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
+    source_path: Mapped[str | None] = mapped_column(Text)
+    source_key: Mapped[str | None] = mapped_column(String(200))  # its id in its source
+    from_preview: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # not from its source
 
 
 class Clip(Base):
@@ -155,6 +161,23 @@ class Clip(Base):
     vector_id: Mapped[int] = mapped_column(ForeignKey("instrument.vector_id", ondelete="CASCADE"))
     position: Mapped[int]
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class OtherEmbedding(Base):
+    """An embedding of an instrument by another encoder than that of its row (`index/reembed.py`).
+
+    Either a new one, which waits until those of the whole library are complete, or the one that it had before.
+    """
+
+    __tablename__ = "other_embedding"
+
+    vector_id: Mapped[int] = mapped_column(
+        ForeignKey("instrument.vector_id", ondelete="CASCADE"), primary_key=True
+    )
+    encoder_hash: Mapped[str] = mapped_column(String(80), primary_key=True)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    clips: Mapped[bytes] = mapped_column(LargeBinary)  # float32 [clips, dim]
+    from_preview: Mapped[bool]
 
 
 class LibraryMap(Base):
@@ -172,7 +195,7 @@ class LibraryMap(Base):
 
 
 class Job(Base):
-    """An enrollment in the background."""
+    """An enrollment or a re-embedding in the background. `skipped` lists [name, reason] of each instrument left out."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -181,10 +204,12 @@ class Job(Base):
 
     id: Mapped[str] = _id_column("j")
     library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
+    kind: Mapped[str] = mapped_column(String(10), default="enroll", server_default=text("'enroll'"))
     state: Mapped[str] = mapped_column(String(10), default="queued")
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text, default="")
+    skipped: Mapped[list[tuple[str, str]] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, onupdate=_now)
 

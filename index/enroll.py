@@ -18,11 +18,11 @@ from index.catalog import Clip, Instrument, Library, new_id, to_bytes
 from index.instrument_index import InstrumentIndex
 from index.instruments import Corrections
 from index.maps import MapDraft
-from index.records import InstrumentInfo, instrument_info, instruments_of
+from index.records import InstrumentInfo, instrument_info, instruments_of, library_info
 from index.sources.base import Floats, InstrumentSource, SourceInstrument
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
-from models.errors import AudioError, EncoderMismatch, LibraryNotFound, SourceError
+from models.errors import AudioError, LibraryNotFound, SourceError
 
 Progress = Callable[[int, int, str], None]
 
@@ -51,28 +51,42 @@ class _EmbeddedInstrument:
     preview: Path | None
 
 
+def embed_instrument(pair: EncoderPair, instrument: SourceInstrument) -> tuple[Floats, Floats]:
+    """Embed an instrument's clips: `[clips, dim]`, and their normalised mean `[dim]`.
+
+    Raises SourceError if it has no usable clip, or if its embeddings cancel out.
+    """
+    clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
+    mean = clips.mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    if not norm > _MIN_MEAN_NORM:  # also true for NaN
+        raise SourceError(
+            f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
+        )
+    return clips, mean / norm
+
+
 def enroll(
     index: InstrumentIndex,
     pair: EncoderPair,
     library_id: str,
     source: InstrumentSource,
     *,
+    opened_at: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> EnrollReport:
     """Add the instruments of `source` to the library (id or name); unusable instruments are skipped with a reason.
 
+    `opened_at` is the path at which `source` was opened, for embedding it again with another encoder (`index/reembed.py`).
+
     `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
     map is drawn. `cancelled()` is asked before each instrument and while drawing; a cancelled enrollment adds nothing.
     Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
     """
-    if pair.encoder_hash != index.encoder_hash:
-        raise EncoderMismatch(
-            "the index was opened for another encoder", value=pair.encoder_hash, limit=index.encoder_hash
-        )
+    index.check_pair(pair.encoder_hash)
     library = index.libraries.get(library_id)
-    if library.num_instruments:
-        index.check_encoder(library.name, library.encoder_hash)
+    index.check_encoder(library)
     folder = Path(tempfile.mkdtemp(prefix="enroll-", dir=index.folder.tmp_dir))
     try:
         with _PreviewWriter(folder) as previews:
@@ -90,7 +104,7 @@ def enroll(
         draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
         if cancelled and cancelled():
             return EnrollReport([], [], cancelled=True)
-        added = _store(index, library.id, embedded, draft)
+        added = _store(index, library.id, embedded, draft, opened_at)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     index.vectors.get(library.id, index.libraries.revision(library.id))
@@ -150,24 +164,22 @@ def _embed(
     pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
 ) -> _EmbeddedInstrument:
     """Embed an instrument's clips and start writing its preview; a preview that fails is skipped."""
-    clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
-    mean = clips.mean(axis=0)
-    norm = float(np.linalg.norm(mean))
-    if not norm > _MIN_MEAN_NORM:  # also true for NaN
-        raise SourceError(
-            f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
-        )
+    clips, mean = embed_instrument(pair, instrument)
     instrument_id = new_id("i")
     preview: Path | None = None
     try:
         preview = previews.write(instrument_id, *instrument.preview())
     except SourceError as error:
         skipped.append((f"{instrument.name}, its preview", error.message))
-    return _EmbeddedInstrument(instrument_id, instrument, clips, mean / norm, preview)
+    return _EmbeddedInstrument(instrument_id, instrument, clips, mean, preview)
 
 
 def _store(
-    index: InstrumentIndex, library_id: str, embedded: list[_EmbeddedInstrument], draft: MapDraft | None
+    index: InstrumentIndex,
+    library_id: str,
+    embedded: list[_EmbeddedInstrument],
+    draft: MapDraft | None,
+    opened_at: Path | None,
 ) -> list[InstrumentInfo]:
     """Store all rows and the map in one transaction; previews are moved into place just before it commits."""
     moved: list[Path] = []
@@ -176,14 +188,15 @@ def _store(
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            names = instruments_of(library_id).with_only_columns(Instrument.name)
-            taken = set(session.scalars(names))
-            if taken:  # another process may have enrolled meanwhile
-                index.check_encoder(library.name, library.encoder_hash)
+            # Another process may have enrolled meanwhile.
+            index.check_encoder(library_info(session, library, index.encoder_hash))
+            taken = set(session.scalars(instruments_of(library_id).with_only_columns(Instrument.name)))
             # An empty library takes the encoder of its first instruments.
             library.encoder_hash = index.encoder_hash
             library.revision += 1
             rows = _insert(session, library, embedded, taken)
+            for row in rows:
+                row.source_path = index.folder.stored_path(opened_at) if opened_at else None
             if draft:
                 draft.store(session, library, [row.vector_id for row in rows])
             for item in embedded:
@@ -232,6 +245,7 @@ def _new_row(
         name_corrected=name_corrected,
         family_corrected=family_corrected,
         source=item.instrument.source,
+        source_key=item.instrument.id,
         licence=item.instrument.licence,
         lowest_pitch=lowest,
         highest_pitch=highest,

@@ -4,6 +4,7 @@ Search is section 3.3 of Kim et al. 2022. `showme.db` is the truth; the folders 
 (docs/ARCHITECTURE.md, decision 1). Several threads, and several processes, may use one folder at once.
 """
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from index.instruments import InstrumentStore
 from index.integrity import find_faults
 from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore
 from index.maps import LibraryMaps
-from index.records import Hit, InstrumentInfo, count_instruments, find_instrument, find_library
+from index.records import Hit, InstrumentInfo, LibraryInfo, find_instrument, find_library, library_info
 from index.vector_cache import LibraryVectors, VectorCache
 from models.errors import EncoderMismatch, InvalidRequest, LibraryEmpty
 
@@ -51,6 +52,8 @@ class InstrumentIndex:
         self.libraries.purge()
         with self.catalog.session() as session:
             known_ids = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
+            source_paths = session.scalars(select(Instrument.source_path).distinct())
+            known_ids |= {Path(path).name for path in source_paths if path}
             libraries = session.scalars(select(Library).where(Library.deleted_at.is_(None))).all()
         self.folder.remove_leftovers(known_ids)
         for library in libraries:
@@ -64,12 +67,12 @@ class InstrumentIndex:
     def searchable(self, id_or_name: str) -> LibraryVectors:
         """The library's vectors at its present revision; they are loaded again only if the library has changed.
 
-        Raises LibraryNotFound, LibraryEmpty and EncoderMismatch.
+        Stale instruments are not among them. Raises LibraryNotFound, LibraryEmpty and EncoderMismatch.
         """
         with self.catalog.session() as session:
             library = find_library(session, id_or_name)
-            if library.encoder_hash != self.encoder_hash and count_instruments(session, library.id):
-                self.check_encoder(library.name, library.encoder_hash)
+            info = library_info(session, library, self.encoder_hash)
+        self.check_encoder(info)
         vectors = self.vectors.get(library.id, library.revision)
         if not vectors.rows:
             raise LibraryEmpty(f"library {library.name!r} has no instruments yet", value=library.name)
@@ -83,6 +86,9 @@ class InstrumentIndex:
         _check_at_least_one("k", k)
         with self.catalog.session() as session:
             instrument = find_instrument(session, instrument_id)
+            library = find_library(session, instrument.library_id)
+        if instrument.encoder_hash != self.encoder_hash:
+            raise self._mismatch(f"instrument {instrument.name!r}", library.name, instrument.encoder_hash)
         query = from_bytes(instrument.embedding)[None]  # [1, dim]
         (hits,) = self.searchable(instrument.library_id).search(query, k + 1)
         return [hit for hit in hits if hit.instrument_id != instrument_id][:k]
@@ -109,30 +115,40 @@ class InstrumentIndex:
         ]
         return [(similarity, infos) for similarity, infos in found if len(infos) > 1]
 
-    def check_encoder(self, library_name: str, encoder_hash: str) -> None:
-        """Raise EncoderMismatch, with the commands to run, if a library was embedded with another encoder than ours."""
+    def check_pair(self, encoder_hash: str) -> None:
+        """Raise EncoderMismatch unless this is the hash of the encoder that the index was opened for."""
         if encoder_hash != self.encoder_hash:
-            raise EncoderMismatch(
-                f"library {library_name!r} was embedded with another encoder than the one in use; enrol it again: "
-                "`showme index remove`, then `showme index add`",
-                value=encoder_hash,
-                limit=self.encoder_hash,
-            )
+            message = "the index was opened for another encoder"
+            raise EncoderMismatch(message, value=encoder_hash, limit=self.encoder_hash)
+
+    def check_encoder(self, library: LibraryInfo) -> None:
+        """Raise EncoderMismatch, with what to do, if another encoder than ours has embedded all of a library."""
+        if library.state == "stale":
+            raise self._mismatch(f"library {library.name!r}", library.name, library.encoder_hash)
+
+    def _mismatch(self, what: str, library_name: str, encoder_hash: str) -> EncoderMismatch:
+        command = f"showme index reembed {shlex.quote(library_name)}"
+        return EncoderMismatch(
+            f"{what} was embedded with another encoder than the one in use and must be updated: press Update in the "
+            f"Library view, or run `{command}`",
+            value=encoder_hash,
+            limit=self.encoder_hash,
+        )
 
     # Upkeep
 
     def rebuild(self, library: str | None = None) -> int:
         """Make the vector files of one library, or of all, again from the catalogue; return how many vectors they hold.
 
-        Raises LibraryNotFound, and EncoderMismatch for a library of another encoder, which must be enrolled again.
+        Raises LibraryNotFound, and EncoderMismatch for a library of another encoder, which must be embedded again.
         """
         chosen = self.libraries.all() if library is None else [self.libraries.get(library)]
         for info in chosen:
-            self.check_encoder(info.name, info.encoder_hash)
+            self.check_encoder(info)
         for info in chosen:
             self.vectors.forget(info.id)
             self.vectors.get(info.id, 0)
-        return sum(info.num_instruments for info in chosen)
+        return sum(info.num_instruments - info.num_stale for info in chosen)
 
     def verify(self, library: str | None = None) -> list[str]:
         """Find faults in the database, vectors and previews, one sentence each. Changes nothing."""

@@ -25,7 +25,7 @@ from index.records import (
 )
 from index.vector_cache import VectorCache
 from index.vector_store import Floats
-from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
+from models.errors import InstrumentExists, InstrumentNotFound, InvalidRequest
 
 MAX_INSTRUMENT_NAME_LENGTH = 300
 SAME_SIMILARITY = 0.999  # one encoder embeds one sound twice, up to rounding
@@ -140,8 +140,8 @@ class InstrumentStore:
     def restore(self, instrument_id: str) -> InstrumentInfo:
         """Bring a deleted instrument back; one that is not deleted is returned as it is.
 
-        Raises InstrumentNotFound if it does not exist, was purged or its library is deleted, InstrumentExists if its
-        name has been taken since, EncoderMismatch if its library has been enrolled with another encoder since.
+        One that another encoder has embedded than its library comes back stale. Raises InstrumentNotFound if it does not
+        exist, was purged or its library is deleted, InstrumentExists if its name has been taken since.
         """
         with self._catalog.write() as session:
             instrument = session.scalars(select(Instrument).where(Instrument.id == instrument_id)).first()
@@ -158,12 +158,6 @@ class InstrumentStore:
                 _check_name_is_free(session, library, instrument.name)
                 if not count_instruments(session, library.id):
                     library.encoder_hash = instrument.encoder_hash
-                elif instrument.encoder_hash != library.encoder_hash:
-                    raise EncoderMismatch(
-                        f"{instrument.name!r} was embedded with another encoder than its library is now",
-                        value=instrument.encoder_hash,
-                        limit=library.encoder_hash,
-                    )
                 instrument.deleted_at = None
                 library.revision += 1
         self._vectors.follow(library)

@@ -1,7 +1,7 @@
 """Integrity check of a data folder: the database, its embeddings, the vector files and the previews.
 
 It reads only. `InstrumentIndex.rebuild` mends the vectors; an embedding that is damaged in the catalogue must be enrolled
-again.
+again, one of another encoder embedded again (`index/reembed.py`).
 """
 
 from collections.abc import Iterator
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 from sqlalchemy import func, select, text
 
-from index.catalog import Catalog, Clip, Instrument, from_bytes
+from index.catalog import Catalog, Clip, Instrument, Library, from_bytes
 from index.libraries import DataFolder
 from index.records import LibraryInfo, instruments_of
 from index.vector_cache import VectorCache
 from index.vector_store import Floats
 from models.errors import IndexDamaged
 
+UPDATE = "run `showme index reembed`"
 _UNIT_TOLERANCE = 1e-3
 _SAME_TOLERANCE = 1e-5
 
@@ -44,9 +45,10 @@ def _library_faults(
     catalog: Catalog, folder: DataFolder, vectors: VectorCache, library: LibraryInfo
 ) -> Iterator[str]:
     if library.encoder_hash != vectors.encoder_hash:
-        yield f"embedded with another encoder ({library.encoder_hash}); enrol it again"
+        yield f"embedded with another encoder ({library.encoder_hash}); {UPDATE}"
         return
     with catalog.session() as session:
+        row_of_library = session.get_one(Library, library.id)
         instruments = session.scalars(instruments_of(library.id)).all()
         intact = select(Clip.vector_id, func.count()).join_from(Clip, Instrument)
         intact = intact.where(Instrument.library_id == library.id)
@@ -61,13 +63,14 @@ def _library_faults(
             expected[row.vector_id] = from_bytes(row.embedding)
         if not folder.preview_file(row.id).is_file():
             yield f"{row.name}: its preview is missing"
-    if instruments:
-        yield from _vector_file_faults(vectors, library, {row.vector_id for row in instruments}, expected)
+    searchable = {row.vector_id for row in instruments if row.encoder_hash == library.encoder_hash}
+    if searchable:
+        yield from _vector_file_faults(vectors, row_of_library, searchable, expected)
 
 
 def _embedding_fault(row: Instrument, encoder_hash: str, dim: int, num_clips: int) -> str | None:
     if row.encoder_hash != encoder_hash:
-        return "embedded with another encoder than its library"
+        return f"embedded with another encoder than its library; {UPDATE}"
     is_whole = len(row.embedding) == 4 * dim
     embedding = from_bytes(row.embedding) if is_whole else np.zeros(0, np.float32)
     if not is_whole or not np.isfinite(embedding).all():
@@ -80,10 +83,10 @@ def _embedding_fault(row: Instrument, encoder_hash: str, dim: int, num_clips: in
 
 
 def _vector_file_faults(
-    vectors: VectorCache, library: LibraryInfo, vector_ids: set[int], expected: dict[int, Floats]
+    vectors: VectorCache, library: Library, vector_ids: set[int], expected: dict[int, Floats]
 ) -> Iterator[str]:
     """Compare the library's vector file with the ids and the sound embeddings `expected` of the catalogue."""
-    store = vectors.empty_store(library.id, library.encoder_hash)
+    store = vectors.empty_store(library)
     try:
         store.load()
     except IndexDamaged as error:

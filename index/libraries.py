@@ -11,12 +11,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
-from index.records import LibraryInfo, count_instruments, find_library, libraries_with_counts, library_info
+from index.records import LibraryInfo, find_library, library_info, library_infos
 from index.vector_cache import VectorCache
 from models.errors import InvalidRequest, LibraryExists, LibraryNotFound
 
@@ -51,19 +52,35 @@ class DataFolder:
     def vectors_dir(self) -> Path:
         return self.root / "vectors"
 
+    @property
+    def uploads_dir(self) -> Path:
+        """The kept uploads: a folder for each, which the instruments enrolled from it name as their source's path."""
+        return self.root / "uploads"
+
     def preview_file(self, instrument_id: str) -> Path:
         """The path of an instrument's mp3, whether or not the file exists."""
         return self.previews_dir / f"{instrument_id}.mp3"
 
+    def stored_path(self, path: Path) -> str:
+        """Return `path` as instruments name their source's: relative for a kept upload, so that the data can be moved."""
+        if path.is_relative_to(self.uploads_dir):
+            return path.relative_to(self.root).as_posix()
+        return str(path.resolve())
+
+    def source_path(self, stored: str) -> Path:
+        """Return the path that `stored_path` was made of, whether or not anything is there."""
+        return self.root / stored
+
     def create(self) -> None:
         """Create the folders that are missing."""
-        for folder in (self.previews_dir, self.tmp_dir, self.queries_dir, self.vectors_dir):
+        folders = (self.previews_dir, self.tmp_dir, self.queries_dir, self.vectors_dir, self.uploads_dir)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
 
     def remove_leftovers(self, known_ids: Collection[str]) -> None:
-        """Remove old files of a killed process: temporary files, and previews and vectors of no id in `known_ids`."""
+        """Remove old files of a killed process: temporary ones, and those of no id in `known_ids`."""
         horizon = time.time() - LEFTOVER_SECONDS
-        for folder in (self.tmp_dir, self.previews_dir, self.vectors_dir):
+        for folder in (self.tmp_dir, self.previews_dir, self.vectors_dir, self.uploads_dir):
             for path in folder.iterdir():
                 if path.stem in known_ids or path.stat().st_mtime >= horizon:
                     continue
@@ -87,14 +104,12 @@ class LibraryStore:
     def all(self) -> list[LibraryInfo]:
         """All libraries, the oldest first."""
         with self._catalog.session() as session:
-            rows = session.execute(libraries_with_counts().order_by(Library.created_at, Library.id)).all()
-            return [library_info(library, num_instruments) for library, num_instruments in rows]
+            return library_infos(session, self._vectors.encoder_hash)
 
     def get(self, id_or_name: str) -> LibraryInfo:
         """Return a library. Raises LibraryNotFound."""
         with self._catalog.session() as session:
-            found = find_library(session, id_or_name)
-            return library_info(found, count_instruments(session, found.id))
+            return self._info(session, find_library(session, id_or_name))
 
     def revision(self, id_or_name: str) -> int:
         """The number of changes to a library so far. Raises LibraryNotFound."""
@@ -108,7 +123,7 @@ class LibraryStore:
             _check_name_is_free(session, name)
             library = Library(name=name, encoder_hash=self._vectors.encoder_hash)
             session.add(library)
-        return library_info(library, 0)
+            return self._info(session, library)
 
     def rename(self, id_or_name: str, name: str) -> LibraryInfo:
         """Rename a library. Raises LibraryNotFound, InvalidRequest (empty or overlong name), LibraryExists (name in use)."""
@@ -118,7 +133,7 @@ class LibraryStore:
             if name != library.name:
                 _check_name_is_free(session, name)
                 library.name = name
-            return library_info(library, count_instruments(session, library.id))
+            return self._info(session, library)
 
     def delete(self, id_or_name: str) -> LibraryInfo:
         """Delete a library with all its instruments; `restore` brings it back. Raises LibraryNotFound."""
@@ -126,7 +141,7 @@ class LibraryStore:
             library = find_library(session, id_or_name)
             library.deleted_at = utc_now()
             library.revision += 1
-            deleted = library_info(library, count_instruments(session, library.id))
+            deleted = self._info(session, library)
         self._vectors.forget(library.id)
         self.purge()
         return deleted
@@ -136,17 +151,7 @@ class LibraryStore:
         with self._catalog.write() as session:
             library = find_library(session, id_or_name)
             deleted = _delete_rows(session, Library.id == library.id, Instrument.library_id == library.id)
-        self._remove_files(*deleted)
-
-    def empty(self, id_or_name: str) -> LibraryInfo:
-        """Delete all instruments of a library, which any encoder may then fill. Raises LibraryNotFound."""
-        with self._catalog.write() as session:
-            library = find_library(session, id_or_name)
-            present = (Instrument.library_id == library.id) & Instrument.deleted_at.is_(None)
-            session.execute(update(Instrument).where(present).values(deleted_at=utc_now()))
-            library.revision += 1
-        self._vectors.follow(library)
-        return library_info(library, 0)
+        self._remove_files(deleted)
 
     def restore(self, library_id: str) -> LibraryInfo:
         """Bring a deleted library back whole; one that is not deleted is returned as it is.
@@ -162,7 +167,7 @@ class LibraryStore:
                 _check_name_is_free(session, library.name)
                 library.deleted_at = None
                 library.revision += 1
-            restored = library_info(library, count_instruments(session, library.id))
+            restored = self._info(session, library)
         self._vectors.follow(library)
         return restored
 
@@ -181,16 +186,37 @@ class LibraryStore:
         with self._catalog.write() as session:
             within = Instrument.library_id.in_(select(Library.id).where(old_libraries))
             deleted = _delete_rows(session, old_libraries, within | old)
-        self._remove_files(*deleted)
+        self._remove_files(deleted)
+
+    def discard_upload(self, upload: Path) -> None:
+        """Delete the folder of an upload, unless an instrument was enrolled from it."""
+        users = select(Instrument.id).where(Instrument.source_path == self._folder.stored_path(upload))
+        with self._catalog.session() as session:
+            is_used = session.scalars(users.limit(1)).first() is not None
+        if not is_used:
+            shutil.rmtree(upload, ignore_errors=True)
+
+    def _info(self, session: Session, library: Library) -> LibraryInfo:
+        return library_info(session, library, self._vectors.encoder_hash)
 
     def _undo_horizon(self) -> datetime:
         return utc_now() - timedelta(seconds=self.undo_seconds)
 
-    def _remove_files(self, library_ids: list[str], instrument_ids: list[str]) -> None:
-        for instrument_id in instrument_ids:
+    def _remove_files(self, deleted: "_Deleted") -> None:
+        for instrument_id in deleted.instrument_ids:
             self._folder.preview_file(instrument_id).unlink(missing_ok=True)
-        for library_id in library_ids:
+        for library_id in deleted.library_ids:
             self._vectors.forget(library_id)
+        for upload in deleted.uploads:
+            shutil.rmtree(self._folder.source_path(upload), ignore_errors=True)
+
+
+class _Deleted(NamedTuple):
+    """The ids of rows that were deleted for good, and the uploads that no instrument comes from any more."""
+
+    library_ids: list[str]
+    instrument_ids: list[str]
+    uploads: set[str]
 
 
 def clean_name(kind: str, name: str, max_length: int) -> str:
@@ -215,8 +241,12 @@ def _check_name_is_free(session: Session, name: str) -> None:
 
 def _delete_rows(
     session: Session, libraries: ColumnElement[bool], instruments: ColumnElement[bool]
-) -> tuple[list[str], list[str]]:
-    """Delete these rows and all that belongs to them; return the ids of the libraries and of the instruments."""
-    instrument_ids = session.scalars(delete(Instrument).where(instruments).returning(Instrument.id)).all()
+) -> _Deleted:
+    """Delete these rows and all that belongs to them."""
+    rows = delete(Instrument).where(instruments).returning(Instrument.id, Instrument.source_path)
+    deleted = session.execute(rows).all()
     library_ids = session.scalars(delete(Library).where(libraries).returning(Library.id)).all()
-    return list(library_ids), list(instrument_ids)
+    uploads = {path for _, path in deleted if path and not Path(path).is_absolute()}
+    if uploads:
+        uploads -= {path for path in session.scalars(select(Instrument.source_path).distinct()) if path}
+    return _Deleted(list(library_ids), [one for one, _ in deleted], uploads)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session, defer
 
 from index.catalog import Catalog, Instrument, Library, LibraryMap, from_bytes
-from index.records import InstrumentInfo, find_library, instrument_info, instruments_of
+from index.records import InstrumentInfo, find_library, instrument_info, searchable_of
 from index.vector_store import Floats
 from models.errors import IndexDamaged
 from models.posterior import SCALE
@@ -58,7 +58,7 @@ class MapDraft:
 
     def store(self, session: Session, library: Library, new_ids: list[int]) -> None:
         """Store the map with the library's present revision, unless other instruments came or went meanwhile."""
-        rows = instruments_of(library.id).with_only_columns(Instrument.vector_id)
+        rows = searchable_of(library.id).with_only_columns(Instrument.vector_id)
         if session.scalars(rows).all() == [*self.vector_ids, *new_ids]:
             _store(session, library, [*self.vector_ids, *new_ids], self.layout)
 
@@ -73,7 +73,8 @@ class LibraryMaps:
     def get(self, library_id: str) -> tuple[list[InstrumentInfo], Layout]:
         """The library's instruments in the order of enrollment, and their places; draws the map if it is not stored.
 
-        Raises LibraryNotFound, and IndexDamaged if an embedding is damaged in the catalogue.
+        Stale instruments of a library that is not stale are left out. Raises LibraryNotFound, and IndexDamaged if an
+        embedding is damaged in the catalogue.
         """
         found = self._load_current(library_id)
         if found is None:
@@ -87,7 +88,7 @@ class LibraryMaps:
         Returns None when cancelled, and when an embedding in the catalogue is damaged, which must not stop an enrollment.
         """
         with self._catalog.session() as session:
-            rows = session.scalars(instruments_of(library_id)).all()
+            rows = session.scalars(searchable_of(library_id)).all()
             earlier = _load(session, library_id)
         ids = [row.vector_id for row in rows]
         try:
@@ -103,7 +104,7 @@ class LibraryMaps:
         """The stored map; None if there is none, or if it lacks an instrument or was made by the wrong method."""
         with self._catalog.session() as session:
             find_library(session, library_id)
-            rows = session.scalars(instruments_of(library_id).options(defer(Instrument.embedding))).all()
+            rows = session.scalars(searchable_of(library_id).options(defer(Instrument.embedding))).all()
             earlier = _align(_load(session, library_id), [row.vector_id for row in rows])
         if not rows:
             return [], compute_layout(np.zeros((0, 1), np.float32))
@@ -115,7 +116,7 @@ class LibraryMaps:
         """Draw the map, and store it if the library has not changed meanwhile."""
         with self._catalog.session() as session:
             library = find_library(session, library_id)
-            rows = session.scalars(instruments_of(library_id)).all()
+            rows = session.scalars(searchable_of(library_id)).all()
             earlier = _load(session, library_id)
         ids = [row.vector_id for row in rows]
         layout = compute_layout(_embeddings(rows), _align(earlier, ids))

@@ -4,30 +4,58 @@ Every function that takes a session works in its caller's transaction, so that a
 database. Names follow docs/ARCHITECTURE.md, "HTTP contract".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Instrument, Library
 from models.errors import InstrumentNotFound, LibraryNotFound
 
+LibraryState = Literal["ready", "partly stale", "stale"]
+
 
 @dataclass(frozen=True, slots=True)
 class LibraryInfo:
-    """`encoder_hash` is that of the single encoder its instruments were embedded with."""
+    """`encoder_hash` is that of the single encoder its instruments were embedded with.
+
+    `num_stale` of its instruments were embedded with another encoder than the one in use and cannot be searched;
+    `num_from_previews` were embedded from their previews, because their sources were not kept.
+    """
 
     id: str
     name: str
     num_instruments: int
     created_at: datetime
     encoder_hash: str
+    num_stale: int = 0
+    num_from_previews: int = 0
+
+    @property
+    def state(self) -> LibraryState:
+        """`ready`: all of it can be searched; `partly stale`: some of it can; `stale`: nothing of it can."""
+        if not self.num_stale:
+            return "ready"
+        return "stale" if self.num_stale == self.num_instruments else "partly stale"
+
+    @property
+    def state_reason(self) -> str | None:
+        """What is stale, and why, in a sentence; None when nothing is."""
+        if not self.num_stale:
+            return None
+        which = "all" if self.state == "stale" else f"{self.num_stale} of {self.num_instruments}"
+        return f"{which} instruments were embedded with another encoder than the one in use and cannot be searched"
 
 
 @dataclass(frozen=True, slots=True)
 class InstrumentInfo:
-    """`playable_range` is the lowest and the highest MIDI pitch. It and `licence` are None where they are unknown."""
+    """`playable_range` is the lowest and the highest MIDI pitch. It and `licence` are None where they are unknown.
+
+    `encoder_hash` is that of the encoder that it was embedded with, `from_preview` whether only its preview was.
+    """
 
     id: str
     library_id: str
@@ -37,6 +65,8 @@ class InstrumentInfo:
     num_clips: int
     licence: str | None
     playable_range: tuple[int, int] | None
+    encoder_hash: str
+    from_preview: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +80,35 @@ class Hit:
     similarity: float
 
 
-def library_info(row: Library, num_instruments: int) -> LibraryInfo:
-    """Make the view of a row and of the number of its instruments."""
-    return LibraryInfo(row.id, row.name, num_instruments, row.created_at, row.encoder_hash)
+def library_info(session: Session, library: Library, encoder_hash: str) -> LibraryInfo:
+    """Make the view of a row, deleted or not; `encoder_hash` is that of the encoder in use."""
+    session.flush()
+    counted = _counted(encoder_hash).where(Library.id == library.id)
+    return next(_infos(session, counted))
+
+
+def library_infos(session: Session, encoder_hash: str) -> list[LibraryInfo]:
+    """Make the views of all libraries, the oldest first; deleted ones are left out."""
+    counted = _counted(encoder_hash).where(Library.deleted_at.is_(None))
+    return list(_infos(session, counted.order_by(Library.created_at, Library.id)))
+
+
+def _counted(encoder_hash: str) -> Select[Library, int, int, int]:
+    """Select each library with the numbers of its instruments, of stale ones and of those embedded from previews."""
+    in_library = (Instrument.library_id == Library.id) & Instrument.deleted_at.is_(None)
+    is_stale = (Instrument.encoder_hash != encoder_hash) | (Library.encoder_hash != encoder_hash)
+    number = func.count(Instrument.vector_id)
+    num_stale = func.count(case((is_stale, Instrument.vector_id)))
+    num_from_previews = func.count(case((Instrument.from_preview, Instrument.vector_id)))
+    counted = select(Library, number, num_stale, num_from_previews).outerjoin(Instrument, in_library)
+    return counted.group_by(Library.id)
+
+
+def _infos(session: Session, counted: Select[Library, int, int, int]) -> Iterator[LibraryInfo]:
+    for row, number, num_stale, num_from_previews in session.execute(counted):
+        yield LibraryInfo(
+            row.id, row.name, number, row.created_at, row.encoder_hash, num_stale, num_from_previews
+        )
 
 
 def instrument_info(row: Instrument) -> InstrumentInfo:
@@ -68,20 +124,21 @@ def instrument_info(row: Instrument) -> InstrumentInfo:
         playable_range=None
         if row.lowest_pitch is None or row.highest_pitch is None
         else (row.lowest_pitch, row.highest_pitch),
+        encoder_hash=row.encoder_hash,
+        from_preview=row.from_preview,
     )
-
-
-def libraries_with_counts() -> Select[Library, int]:
-    """Select each library with the number of its instruments; deleted ones are left out."""
-    in_library = (Instrument.library_id == Library.id) & Instrument.deleted_at.is_(None)
-    counted = select(Library, func.count(Instrument.vector_id)).outerjoin(Instrument, in_library)
-    return counted.where(Library.deleted_at.is_(None)).group_by(Library.id)
 
 
 def instruments_of(library_id: str) -> Select[Instrument]:
     """Select a library's instruments in the order of enrollment; deleted ones are left out."""
     present = (Instrument.library_id == library_id) & Instrument.deleted_at.is_(None)
     return select(Instrument).where(present).order_by(Instrument.vector_id)
+
+
+def searchable_of(library_id: str) -> Select[Instrument]:
+    """Select the instruments of a library that its present encoder has embedded, in the order of enrollment."""
+    present = select(Library.encoder_hash).where(Library.id == library_id).scalar_subquery()
+    return instruments_of(library_id).where(Instrument.encoder_hash == present)
 
 
 def count_instruments(session: Session, library_id: str) -> int:

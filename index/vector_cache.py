@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
-from index.records import Hit, instruments_of
+from index.records import Hit, searchable_of
 from index.vector_store import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
 
@@ -143,9 +143,15 @@ class VectorCache:
             self._held.pop(library_id, None)
             self.file(library_id).unlink(missing_ok=True)
 
-    def empty_store(self, library_id: str, encoder_hash: str) -> VectorStore:
+    def empty_store(self, library: Library) -> VectorStore:
         """A store for the library's cache file, not yet loaded."""
-        return VectorStore(self.file(library_id), self.dim, encoder_hash=encoder_hash, device=self._device)
+        return VectorStore(
+            self.file(library.id),
+            self.dim,
+            encoder_hash=library.encoder_hash,
+            vectors_revision=library.vectors_revision,
+            device=self._device,
+        )
 
     def _reconcile(self, library_id: str) -> LibraryVectors:
         """Load the cache file, mend it from the catalogue, and write it again if it had to be mended."""
@@ -161,9 +167,9 @@ class VectorCache:
                 Instrument.source,
                 Instrument.num_clips,
             )
-            found = session.execute(instruments_of(library_id).with_only_columns(*columns)).all()
+            found = session.execute(searchable_of(library_id).with_only_columns(*columns)).all()
             rows = tuple(VectorRow(*row) for row in found)
-            store = self.empty_store(library_id, library.encoder_hash)
+            store = self.empty_store(library)
             try:
                 store.load()
                 is_sound = True

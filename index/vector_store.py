@@ -32,10 +32,14 @@ _LENGTH = struct.Struct("<I")  # of the JSON header that follows
 class VectorStore:
     """Unit vectors `[n, dim]` under integer ids, all made by one encoder. Thread-safe: one lock guards the index."""
 
-    def __init__(self, path: Path, dim: int, *, encoder_hash: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self, path: Path, dim: int, *, encoder_hash: str = "", vectors_revision: int = 0, device: str = "cpu"
+    ) -> None:
+        """`vectors_revision` tells vectors from earlier ones under the same ids: a file of another one is stale."""
         self.path = path
         self.dim = dim
         self.encoder_hash = encoder_hash
+        self.vectors_revision = vectors_revision
         self._on_gpu = device.startswith("cuda")
         self._device = device
         self._lock = threading.RLock()
@@ -53,7 +57,7 @@ class VectorStore:
 
     @property
     def stamp(self) -> str:
-        """A checksum of the ids, the encoder's hash and the dimension: equal stamps mean equal vectors."""
+        """A checksum of ids, encoder, dimension and `vectors_revision`: equal stamps mean equal vectors."""
         return self._stamp_of(self.ids)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
@@ -122,6 +126,7 @@ class VectorStore:
             header = {
                 "dim": self.dim,
                 "encoder_hash": self.encoder_hash,
+                "vectors_revision": self.vectors_revision,
                 "stamp": self.stamp,
                 "payload_sha256": hashlib.sha256(payload).hexdigest(),
             }
@@ -131,7 +136,7 @@ class VectorStore:
     def load(self) -> None:
         """Replace the content by the file's.
 
-        Raises IndexDamaged if the file is missing, cut short, altered, or of another encoder or dimension.
+        Raises IndexDamaged if the file is missing, cut short, altered, or of another encoder, dimension or revision.
         """
         payload, stamp = self._read()
         try:
@@ -161,17 +166,21 @@ class VectorStore:
                 raise ValueError("another spelling")
             payload_sha256, stamp = header["payload_sha256"], header["stamp"]
             dim, encoder_hash = header["dim"], header["encoder_hash"]
+            vectors_revision = header["vectors_revision"]
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged("its header cannot be read") from error
         payload = data[end:]
         if hashlib.sha256(payload).hexdigest() != payload_sha256:
             raise self._damaged("its content was altered or cut short")
-        if (dim, encoder_hash) != (self.dim, self.encoder_hash):
-            raise self._damaged(f"it is stale: made by {encoder_hash} in {dim} dimensions")
+        made_by = (dim, encoder_hash, vectors_revision)
+        if made_by != (self.dim, self.encoder_hash, self.vectors_revision):
+            raise self._damaged(
+                f"it is stale: made by {encoder_hash} in {dim} dimensions, revision {vectors_revision}"
+            )
         return payload, stamp
 
     def _stamp_of(self, ids: Ids) -> str:
-        digest = hashlib.sha256(f"{self.dim} {self.encoder_hash} ".encode())
+        digest = hashlib.sha256(f"{self.dim} {self.encoder_hash} {self.vectors_revision} ".encode())
         digest.update(ids.astype("<i8").tobytes())
         return digest.hexdigest()
 

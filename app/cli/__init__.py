@@ -181,3 +181,28 @@ def index_rebuild(library: LibraryArgument = None) -> None:
         from app.cli import indexing
 
         indexing.rebuild(library)
+
+
+@index.command("reembed")
+def index_reembed(
+    library: Annotated[
+        str | None, typer.Argument(help="Id or name of a library; left out: all that need it.")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the instruments are now, if they were moved or enrolled by version 0.2.0 or earlier."
+        ),
+    ] = None,
+    use_previews: Annotated[
+        bool, typer.Option("--use-previews", help="Use the previews of instruments whose sources are gone.")
+    ] = False,
+) -> None:
+    """Update libraries of another encoder, as after an upgrade. What is interrupted goes on with the same command.
+
+    Ids, names, families and queries stay. Exit with code 1 if instruments could not be updated.
+    """
+    with user_errors():
+        from app.cli import indexing
+
+        raise typer.Exit(indexing.reembed(library, source, use_previews=use_previews))

@@ -1,4 +1,4 @@
-"""`showme index`: adds, lists, removes, renames, restores, verifies and rebuilds libraries in the data folder.
+"""`showme index`: adds, lists, removes, renames, restores, verifies, rebuilds and updates libraries in the data folder.
 
 Enrolls like POST /v1/libraries/{id}/instruments; `verify` and `rebuild` follow docs/ARCHITECTURE.md, decision 1.
 """
@@ -15,11 +15,14 @@ from app.cli.context import opened_engine, read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.terminal import err, out
 from app.default_library import check_default_keeps_its_name
+from app.engine import Engine
+from app.tasks import updated_words
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo, LibraryInfo
-from models.errors import InstrumentNotFound
+from models.errors import InstrumentNotFound, InvalidRequest
 
 FAULTS_FOUND = 1
+NOT_UPDATED = 1
 PAGE = 500
 
 
@@ -36,9 +39,12 @@ def show(library: str | None) -> None:
     """Print the libraries, or the instruments of one."""
     with opened_engine() as engine:
         if library is None:
-            out.print(_library_table(engine.index.libraries.all()))
+            libraries = engine.index.libraries.all()
+            out.print(_library_table(libraries))
+            if any(one.num_stale for one in libraries):
+                err.print("stale: made by another encoder and not searched; to update: showme index reembed")
         else:
-            out.print(_instrument_table(_instruments(engine.index, library)))
+            out.print(_instrument_table(_instruments(engine.index, library), engine.index.encoder_hash))
 
 
 def remove(library: str, instrument: str | None, *, ask: bool) -> None:
@@ -102,6 +108,31 @@ def rebuild(library: str | None) -> None:
         out.print(f"{engine.index.rebuild(library)} vectors written")
 
 
+def reembed(library: str | None, source: Path | None, *, use_previews: bool) -> int:
+    """Embed a library again, or all stale ones, and return the exit code."""
+    with opened_engine() as engine:
+        if library is None and source is not None:
+            raise InvalidRequest("name the library whose source this is", value=str(source))
+        every = [one for one in engine.index.libraries.all() if one.num_stale]
+        chosen = every if library is None else [engine.index.libraries.get(library)]
+        if not chosen:
+            out.print("all libraries are up to date")
+        return max((_reembed(engine, one, source, use_previews) for one in chosen), default=0)
+
+
+def _reembed(engine: Engine, library: LibraryInfo, source: Path | None, use_previews: bool) -> int:
+    with EnrollmentProgress(err, f"updating {library.name}") as progress:
+        report = engine.reembed(library.id, source, use_previews=use_previews, progress=progress)
+    for name, reason in report.skipped:
+        err.print(f"{library.name}: {name} is not updated: {reason}", markup=False)
+    for path in report.lost:
+        err.print(f"not there: {path}", markup=False)
+    if report.skipped:
+        err.print("give the present place of sources with --source, or take the previews with --use-previews")
+    out.print(f"{library.name}: {updated_words(report)}", markup=False)
+    return NOT_UPDATED if report.skipped else 0
+
+
 def _instruments(index: InstrumentIndex, library: str) -> list[InstrumentInfo]:
     rows, after = index.instruments.page(library, limit=PAGE)
     while after is not None:
@@ -120,19 +151,28 @@ def _instrument_id(index: InstrumentIndex, library: LibraryInfo, id_or_name: str
 
 def _library_table(libraries: Iterable[LibraryInfo]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("library", "id", "instruments", "created"):
+    for column in ("library", "id", "instruments", "created", "state"):
         table.add_column(column, justify="right" if column == "instruments" else "left", overflow="fold")
     for library in libraries:
         created = f"{library.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(Text(library.name, style="bold"), library.id, str(library.num_instruments), created)
+        row = (library.id, str(library.num_instruments), created, _state(library))
+        table.add_row(Text(library.name, style="bold"), *row)
     return table
 
 
-def _instrument_table(instruments: Iterable[InstrumentInfo]) -> Table:
+def _state(library: LibraryInfo) -> Text:
+    if not library.num_stale:
+        previews = f", {library.num_from_previews} from previews" if library.num_from_previews else ""
+        return Text(f"ready{previews}")
+    return Text(f"{library.num_stale} of {library.num_instruments} stale", style="yellow")
+
+
+def _instrument_table(instruments: Iterable[InstrumentInfo], encoder_hash: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("instrument", "family", "id", "clips", "source"):
         table.add_column(column, justify="right" if column == "clips" else "left", overflow="fold")
     for item in instruments:
         row = (item.family or "–", item.id, str(item.num_clips), Text(item.source))
-        table.add_row(Text(item.name, style="bold"), *row)
+        is_stale = item.encoder_hash != encoder_hash
+        table.add_row(Text(item.name, style="bold") + Text(" (stale)" * is_stale, style="yellow"), *row)
     return table

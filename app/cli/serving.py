@@ -12,11 +12,12 @@ from app.cli.context import read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.terminal import err
 from app.engine import Engine
-from app.job_store import JobView
+from app.job_store import JobKind, JobView
 from app.main import create_app
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
+_TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update"}
 GRACE_SECONDS = 5  # for requests in progress when the service is asked to stop
 
 
@@ -61,11 +62,11 @@ class _JobBar:
         if view.finished:
             self.close()
             level = logging.INFO if view.state == "done" else logging.WARNING
-            logging.getLogger("showme").log(level, "enrollment %s: %s", view.state, view.message)
+            logging.getLogger("showme").log(level, "%s %s: %s", _TITLE[view.kind], view.state, view.message)
             return
         if self._progress is None or self._job != view.id:
             self.close()
-            self._job, self._progress = view.id, EnrollmentProgress(err, "enrolling")
+            self._job, self._progress = view.id, EnrollmentProgress(err, _TITLE[view.kind])
         self._progress(view.done, view.total, view.message)
 
     def close(self) -> None:

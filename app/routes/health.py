@@ -12,7 +12,7 @@ from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
 from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
 from app.service import Service, search_engine
-from app.uploads import OPENED
+from app.uploads import COLLECTIONS
 from index.families import FAMILIES
 from index.sources.folder import AUDIO_SUFFIXES
 
@@ -56,9 +56,10 @@ def _readiness(service: Service) -> Readiness:
     filling = service.filling()
     progress = None
     if filling:
-        what = f"the default library could not be enrolled: {filling.message}"
+        made = "enrolled" if filling.kind == "enroll" else "updated"
+        what = f"the default library could not be {made}: {filling.message}"
         if not filling.finished:
-            what = f"the default library is being enrolled: {filling.done} of {filling.total}"
+            what = f"the default library is being {made}: {filling.done} of {filling.total}"
         progress = Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
     libraries = service.index.libraries.all()
     return Readiness(
@@ -83,7 +84,7 @@ def get_limits(service: ServiceDep) -> LimitsOut:
         max_top_k=settings.max_top_k,
         families=list(FAMILIES),
         audio_formats=list(AUDIO_SUFFIXES),
-        library_formats=[*AUDIO_SUFFIXES, *OPENED],
+        library_formats=[*AUDIO_SUFFIXES, *COLLECTIONS],
     )
 
 

@@ -13,6 +13,7 @@ from app.audio_response import audio_response
 from app.deps import InstrumentId, ServiceDep
 from app.errors import documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
+from app.service import Service
 from index.instruments import Correction
 from index.records import InstrumentInfo
 from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
 MAX_SIMILAR = 100
 
 
-def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
+def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOut:
     """Convert an instrument."""
     return InstrumentOut(
         id=instrument.id,
@@ -33,13 +34,14 @@ def instrument_out(instrument: InstrumentInfo) -> InstrumentOut:
         licence=instrument.licence,
         playable_range=instrument.playable_range,
         preview_url=preview_url(instrument.id),
+        stale=instrument.encoder_hash != service.index.encoder_hash,
     )
 
 
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
 def get_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
     """Get an instrument."""
-    return instrument_out(service.index.instruments.get(instrument_id))
+    return instrument_out(service.index.instruments.get(instrument_id), service)
 
 
 @router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
@@ -52,7 +54,7 @@ def correct_instrument(
         correction["name"] = body.name
     if "family" in body.model_fields_set:
         correction["family"] = body.family
-    return instrument_out(service.index.instruments.correct(instrument_id, correction))
+    return instrument_out(service.index.instruments.correct(instrument_id, correction), service)
 
 
 @router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
@@ -63,11 +65,11 @@ def delete_instrument(instrument_id: InstrumentId, service: ServiceDep) -> None:
 
 @router.post(
     "/{instrument_id}/restore",
-    responses=documented(InstrumentNotFound, InstrumentExists, EncoderMismatch),
+    responses=documented(InstrumentNotFound, InstrumentExists),
 )
 def restore_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
     """Restore a recently deleted instrument. One that is not deleted is returned unchanged."""
-    return instrument_out(service.index.instruments.restore(instrument_id))
+    return instrument_out(service.index.instruments.restore(instrument_id), service)
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""Enrollment jobs: their state, their progress as server-sent events, and their cancellation.
+"""Jobs: their state, their progress as server-sent events, and their cancellation.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract", and the event streams of the WHATWG HTML standard, section 9.2.
 """
@@ -11,8 +11,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.deps import JobId, ServiceDep
 from app.errors import documented
+from app.job_schemas import JobOut
 from app.job_store import JobView
-from app.schemas import JobOut
 from models.errors import JobConflict, JobNotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -49,5 +49,5 @@ async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[Serv
 
 @router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
 def cancel_job(job_id: JobId, service: ServiceDep) -> JobOut:
-    """Cancel a queued or running job. Nothing of it is stored."""
+    """Cancel a queued or running job. Libraries stay as they were."""
     return job_out(service.jobs.cancel(job_id))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_PAGE, MULTIPART, DeletedLibraryId, LibraryId, PageDep, ServiceDep
 from app.errors import documented
+from app.job_schemas import JobOut
 from app.library_schemas import (
     DuplicateGroup,
     DuplicatesOut,
@@ -23,7 +24,6 @@ from app.library_schemas import (
 from app.question import FamilyName
 from app.routes.instruments import instrument_out
 from app.routes.jobs import job_out
-from app.schemas import JobOut
 from app.service import Service
 from app.slot_places import slot_places
 from app.uploads import ACCEPTED, Upload, upload_name
@@ -44,6 +44,7 @@ class EnrollForm(BaseModel):
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
     """Convert a library."""
     default = service.default is not None and library.name == service.default.name
+    job = service.updates.job_of(library.id)
     return LibraryOut(
         id=library.id,
         name=library.name,
@@ -51,12 +52,17 @@ def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
         created_at=library.created_at,
         encoder=library.encoder_hash,
         default=default,
+        state="partly_stale" if library.state == "partly stale" else library.state,
+        state_reason=library.state_reason,
+        num_stale=library.num_stale,
+        num_from_previews=library.num_from_previews,
+        update_job=job.id if job else None,
     )
 
 
 @router.get("")
 def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
-    """List the libraries, by name."""
+    """List the libraries, by name, each with its state: whether it can be searched, or must be updated first."""
     libraries = sorted(service.index.libraries.all(), key=lambda library: (library.name, library.id))
     following = [library for library in libraries if page.next is None or library.name > page.next]
     shown = following[: page.limit]
@@ -158,7 +164,7 @@ def list_duplicates(
     return DuplicatesOut(
         groups=[
             DuplicateGroup(
-                similarity=round(similarity, 4), instruments=[instrument_out(one) for one in group]
+                similarity=round(similarity, 4), instruments=[instrument_out(one, service) for one in group]
             )
             for similarity, group in found
         ]
@@ -178,7 +184,7 @@ def list_instruments(
     """List the instruments of a library, a page at a time."""
     library = service.index.libraries.get(library_id)
     rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)
-    return InstrumentPage(items=[instrument_out(row) for row in rows], next=following)
+    return InstrumentPage(items=[instrument_out(row, service) for row in rows], next=following)
 
 
 @router.post(
@@ -211,5 +217,21 @@ def add_instruments(
     view = service.enroll_uploads(
         library, [Upload(upload_name(item.filename), item.file) for item in form.files]
     )
+    response.headers["Location"] = f"/v1/jobs/{view.id}"
+    return job_out(view)
+
+
+@router.post(
+    "/{library_id}/reembed", status_code=202, responses=documented(errors.LibraryNotFound, errors.Busy)
+)
+def reembed_library(library_id: LibraryId, response: Response, service: ServiceDep) -> JobOut:
+    """Update a library of another encoder, in the background: embed its instruments with the encoder in use.
+
+    Ids, names, families and queries stay. Instruments are embedded from their sources; those whose sources were not kept,
+    from their previews. One whose source is gone is named in the job's `skipped` and stays stale. Until all embeddings are
+    made, the library stays as it is; a cancelled or interrupted update goes on where it was. A library that is being
+    updated already answers with its job.
+    """
+    view = service.updates.update(service.index.libraries.get(library_id))
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return job_out(view)

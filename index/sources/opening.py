@@ -56,6 +56,28 @@ class CombinedSource:
         raise SourceError(f"no instrument {key} in {self.name}", value=key)
 
 
+LOOSE_FILES = "files"  # the folder of an upload's audio files
+
+
+def open_upload(folder: Path, name: str) -> CombinedSource:
+    """Open the stored files of an upload: audio in `LOOSE_FILES`, and a numbered folder for each other file.
+
+    Raises SourceError if one of them cannot be used. The folders hold a SoundFont, an .sfz, or an unpacked zip.
+    """
+    numbered = [place for place in folder.iterdir() if place.name.isdigit()]
+    places = [place for one in sorted(numbered, key=lambda place: int(place.name)) for place in one.iterdir()]
+    if (loose := folder / LOOSE_FILES).is_dir():
+        places.insert(0, loose)
+    return CombinedSource(name, [_open_uploaded(place) for place in places])
+
+
+def _open_uploaded(path: Path) -> InstrumentSource:
+    """Open a file, or an unpacked zip, in which layouts of data sets are not detected."""
+    if not path.is_dir():
+        return open_source(path)
+    return SfzSource(path) if sfz_files(path) else FolderSource(path)
+
+
 def open_source(path: Path, *, missing: Missing = "nearest") -> InstrumentSource:
     """Open `path` as a source. `missing` says how to play notes that NSynth lacks.
 

@@ -40,8 +40,11 @@ CONFIG = EncoderConfig(
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pair of tiny encoders as files."""
-    folder = tmp_path_factory.mktemp("weights")
+    return write_weights(tmp_path_factory.mktemp("weights"))
+
+
+def write_weights(folder: Path) -> Path:
+    """Write a pair of tiny encoders with random weights into `folder`, and return it."""
     config = CONFIG.to_dict()
     target = save_checkpoint(
         SingleInstrumentEncoder(CONFIG), CheckpointHeader("single", config), folder / "single.safetensors"

@@ -269,10 +269,11 @@ def test_a_library_of_another_encoder_is_refused(tmp_path: Path, pair: EncoderPa
     with running(tmp_path, pair) as client:
         client.post("/v1/libraries", json={"name": "L"})
         enrolled(client, "L", *FILES)
-    with running(tmp_path, random_pair(seed=1)) as client:
+    with running(tmp_path, random_pair(seed=1), update_libraries=False) as client:
         mix = {"file": ("a.wav", io.BytesIO(audio(tone(110.0))))}
         body = problem(client.post("/v1/queries", files=mix), 409, "encoder-mismatch")
         assert body["value"] != body["limit"]
-        assert "showme index" in body["detail"]
+        assert "press Update" in body["detail"]
+        assert "`showme index reembed L`" in body["detail"]
         problem(send(client, "L", *FILES), 409, "encoder-mismatch")
         assert client.get("/v1/libraries/L").json()["num_instruments"] == 2

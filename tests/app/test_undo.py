@@ -196,21 +196,17 @@ def test_an_instrument_can_be_deleted_while_its_library_is_being_added_to(tmp_pa
         assert hit_names(client) == set(TONES)
 
 
-def test_a_refilled_default_library_keeps_corrections(tmp_path: Path, pair: EncoderPair) -> None:
+def test_an_updated_default_library_keeps_corrections(tmp_path: Path, pair: EncoderPair) -> None:
     font = write_soundfont(tmp_path / "Studio.sf2", PATCHES[:2])
     with running(tmp_path / "data", pair, default_library=str(font)) as client:
         until(lambda: client.get("/readyz").status_code == 200)
         item = instruments(client, "Studio")[PATCHES[0].name]
-        client.patch(f"/v1/instruments/{item['id']}", json={"name": "Mine", "family": "organ"})
+        correction = {"name": "Mine", "family": "organ"}
+        item = client.patch(f"/v1/instruments/{item['id']}", json=correction).json()
     with running(
         tmp_path / "data", random_pair(seed=1), default_library=str(font)
     ) as client:  # as after an upgrade
         until(lambda: client.get("/readyz").status_code == 200)
         found = instruments(client, "Studio")
         assert found.keys() == {"Mine", PATCHES[1].name}
-        assert found["Mine"]["family"] == "organ"
-        problem(client.post(f"/v1/instruments/{item['id']}/restore"), 409, "instrument-exists")
-        client.patch(f"/v1/instruments/{found['Mine']['id']}", json={"name": "Other"})
-        answer = client.post(f"/v1/instruments/{item['id']}/restore")
-        assert answer.json()["type"].endswith("encoder-mismatch")
-        assert instruments(client, "Studio").keys() == {"Other", PATCHES[1].name}
+        assert found["Mine"] == item

@@ -149,7 +149,7 @@ def test_an_unknown_library_and_a_foreign_encoder_are_refused_before_any_work(
     with pytest.raises(EncoderMismatch):
         enroll(enrolled, other_pair, LIBRARY, few, progress=never)
     other = open_index(enrolled.folder.root, other_pair)
-    with pytest.raises(EncoderMismatch, match="showme index add"):
+    with pytest.raises(EncoderMismatch, match="showme index reembed"):
         enroll(other, other_pair, LIBRARY, few, progress=never)
     other.close()
 

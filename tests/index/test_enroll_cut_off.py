@@ -123,7 +123,7 @@ def test_a_library_filled_by_another_encoder_meanwhile_is_left_alone(
     index.libraries.create("Lib")
     other_pair = random_pair(seed=1)
     other = open_index(index.folder.root, other_pair)
-    with pytest.raises(EncoderMismatch, match="showme index add"):
+    with pytest.raises(EncoderMismatch, match="showme index reembed"):
         enroll(index, pair, "Lib", few, progress=cut_at(2, lambda: enroll(other, other_pair, "Lib", few)))
     assert other.libraries.get("Lib").num_instruments == 3
     assert other.verify() == []

@@ -211,7 +211,7 @@ def test_a_library_of_another_encoder_is_listed_but_not_searched(
         lambda: other.similar(first.id, 1),
         lambda: other.rebuild(LIBRARY),
     ):
-        with pytest.raises(EncoderMismatch, match="showme index add") as caught:
+        with pytest.raises(EncoderMismatch, match="showme index reembed") as caught:
             act()
         assert (caught.value.value, caught.value.limit) == (library.encoder_hash, "sha256:other")
     assert any("another encoder" in fault for fault in other.verify())

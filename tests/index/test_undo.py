@@ -12,7 +12,7 @@ from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.migrations import CONNECTION, alembic_config, migrating
 from models.encoder_pair import EncoderPair
-from models.errors import LibraryNotFound
+from models.errors import EncoderMismatch, LibraryNotFound
 from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, open_index, vector_file
 from tests.index.fake_source import FakeInstrument, FakeSource
@@ -76,22 +76,28 @@ def test_a_change_that_is_none_raises_no_revision(enrolled: InstrumentIndex) -> 
     assert enrolled.libraries.revision(LIBRARY) == before + 1
 
 
-def test_an_emptied_library_takes_another_encoder_and_gives_the_old_one_back(
+def test_what_is_restored_into_a_library_of_another_encoder_is_stale(
     index: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
     library = index.libraries.create("Lib")
-    (first, *_) = enroll(index, pair, library.id, few).added
-    index.libraries.empty(library.id)
-    assert index.libraries.get(library.id).num_instruments == 0
+    first, *others = enroll(index, pair, library.id, few).added
+    for one in (first, *others):
+        index.instruments.delete(one.id)
     other_pair = random_pair(seed=1)
     other = open_index(index.folder.root, other_pair)
     (added,) = enroll(other, other_pair, library.id, FakeSource(FakeInstrument("Other"))).added
-    other.instruments.delete(added.id)
-    assert other.instruments.restore(first.id) == first  # no instrument of the other encoder is left
-    assert index.libraries.get(library.id).encoder_hash == pair.encoder_hash
+    assert other.instruments.restore(first.id) == first
     query = np.ones((1, index.embedding_dim), np.float32)
-    assert [one.instrument_id for one in index.searchable(library.id).search(query, 9)[0]] == [first.id]
-    assert index.verify() == []
+    assert [one.instrument_id for one in other.searchable(library.id).search(query, 9)[0]] == [added.id]
+    assert (other.libraries.get(library.id).state, index.libraries.get(library.id).state) == (
+        "partly stale",
+        "stale",
+    )
+    with pytest.raises(EncoderMismatch, match="'Pure' was embedded with another encoder"):
+        other.similar(first.id, 1)
+    other.instruments.delete(added.id)
+    with pytest.raises(EncoderMismatch, match="showme index reembed Lib"):
+        other.searchable(library.id)
     other.close()
 
 

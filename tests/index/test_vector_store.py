@@ -172,6 +172,7 @@ def test_a_missing_file_and_one_of_another_encoder_or_size_are_refused(tmp_path:
     for other in (
         VectorStore(tmp_path / "v", DIM, encoder_hash="x"),
         VectorStore(tmp_path / "v", 4, encoder_hash="h"),
+        VectorStore(tmp_path / "v", DIM, encoder_hash="h", vectors_revision=1),
     ):
         with pytest.raises(IndexDamaged, match="stale"):
             other.load()

@@ -92,7 +92,7 @@ def _average_precision(true: Bools, score: Floats, weights: Values) -> Values:
     return out
 
 
-def _first_of_equals(ordered: Floats) -> NDArray[np.int64]:
+def _first_of_equals(ordered: Floats | Values) -> NDArray[np.int64]:
     """Return the index at which each run of equal values begins."""
     return np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 

@@ -95,6 +95,8 @@ export const listLibraries = (options?: Options) =>
 export const createLibrary = (name: string) => request<Library>("POST", "/v1/libraries", { name });
 export const renameLibrary = (id: string, name: string) => request<Library>("PATCH", library(id), { name });
 export const deleteLibrary = (id: string) => request<void>("DELETE", library(id));
+/** Embed a library of another encoder again. Returns the job to follow. */
+export const reembedLibrary = (id: string) => request<Job>("POST", library(id, "/reembed"));
 export const restoreLibrary = (id: string) => request<Library>("POST", library(id, "/restore"));
 export const getDuplicates = (id: string, minSimilarity = 0.98, limit = 100, options?: Options) =>
   request<{ groups: DuplicateGroup[] }>(

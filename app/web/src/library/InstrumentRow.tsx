@@ -63,6 +63,11 @@ function Row(props: InstrumentRowProps) {
         </span>
       )}
       <span class="instrument-source" title={detailOf(item)}>
+        {item.stale && (
+          <span class="mark-stale" data-test="instrument-stale">
+            not searched
+          </span>
+        )}
         {sourceWords(item)}
       </span>
       <FamilySelect

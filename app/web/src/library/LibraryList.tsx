@@ -30,6 +30,15 @@ export function LibraryList({ open }: { open: string | null }) {
                   title="Instruments are being added"
                 />
               )}
+              {library.update_job ? (
+                <span class="library-row-busy" role="img" aria-label="Being updated" title="Being updated" />
+              ) : (
+                library.state !== "ready" && (
+                  <span class="mark-stale" data-test="row-stale">
+                    update
+                  </span>
+                )
+              )}
               <span class="library-row-count">{library.num_instruments.toLocaleString("en")}</span>
             </a>
           </li>

@@ -8,6 +8,7 @@ import { Duplicates } from "./Duplicates";
 import { EnrollmentList } from "./EnrollmentList";
 import { LibraryHead } from "./LibraryHead";
 import { LibraryList } from "./LibraryList";
+import { UpdateNotice } from "./UpdateNotice";
 import "./adding.css";
 import "./library.css";
 import "./instruments.css";
@@ -40,6 +41,7 @@ export function LibraryView({ id }: { id: string | null }) {
             }}
           />
         )}
+        {library && <UpdateNotice library={library} />}
         <AddPanel library={library ?? null} onAdded={openLibrary} />
         <EnrollmentList open={library?.id ?? null} />
         {library && !compares && <Browser key={library.id} library={library} />}

@@ -7,7 +7,7 @@ import { sleep } from "../api/transport";
 import type { Job, Library } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
 import { serverThere, until } from "../state/server";
-import { followJob } from "./followJob";
+import { followJob, UNKNOWN_JOB } from "./followJob";
 import { rememberedJobs, rememberJob } from "./rememberedJobs";
 import type { UploadPart, UploadPlan } from "./uploadPlan";
 import { zipOf } from "./zip";
@@ -181,7 +181,7 @@ function resumeJobs(): void {
     const id = addEnrollment(library, name, []);
     const { signal: stopped } = controls.get(id) ?? new AbortController();
     const show: Show = (phase, text, share) => updateEnrollment(id, { phase, text, share });
-    const start: Job = { id: job, state: "queued", done: 0, total: 0, message: "", library_id: library.id };
+    const start: Job = { ...UNKNOWN_JOB, id: job, state: "queued", library_id: library.id };
     followToEnd(id, start, show, stopped).then(
       (ended) => finish(id, ended.state as Phase, [ended.message]),
       () => finish(id, "cancelled", ["cancelled"]),

@@ -1,4 +1,4 @@
-/** Follows an enrollment job to its end: by server-sent events, or by polling where events do not arrive.
+/** Follows a job to its end: by server-sent events, or by polling where events do not arrive.
  * Waits for an unreachable server; a job that the server no longer knows counts as failed. */
 import { getJob, watchJob } from "../api/client";
 import { ApiProblem } from "../api/problem";
@@ -6,6 +6,18 @@ import { sleep } from "../api/transport";
 import type { Job } from "../api/types";
 
 const ASK_SECONDS = 1.5;
+
+/** A job of which the page knows only that there was one. */
+export const UNKNOWN_JOB: Job = {
+  id: "",
+  kind: "enroll",
+  state: "failed",
+  done: 0,
+  total: 0,
+  message: "",
+  library_id: null,
+  skipped: [],
+};
 
 export function hasEnded(job: Job): boolean {
   return job.state === "done" || job.state === "failed" || job.state === "cancelled";
@@ -55,5 +67,5 @@ async function byPolling(id: string, onChange: (job: Job) => void, signal: Abort
 
 function forgottenJob(id: string): Job {
   const message = "the server no longer has this job";
-  return { id, state: "failed", done: 0, total: 0, message, library_id: null };
+  return { ...UNKNOWN_JOB, id, message };
 }

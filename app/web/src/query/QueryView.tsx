@@ -1,7 +1,9 @@
 /** The query view: a reference track, and one lane per instrument with matches from the library. */
 import { useEffect } from "preact/hooks";
-import { isRetryable } from "../api/problem";
+import { ApiProblem, isRetryable } from "../api/problem";
 import { stop } from "../audio/player";
+import { updateLibrary } from "../library/updates";
+import { currentLibrary } from "../state/libraries";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Problem } from "../ui/Problem";
@@ -65,9 +67,23 @@ function ProblemPanel() {
   const dismiss = () => {
     queryProblem.value = null;
   };
+  const error = queryProblem.value;
+  const library = currentLibrary.value;
   return (
-    <Problem error={queryProblem.value} onClose={dismiss} floating>
-      {isRetryable(queryProblem.value) && (
+    <Problem error={error} onClose={dismiss} floating>
+      {error instanceof ApiProblem && error.kind === "encoder-mismatch" && library && (
+        <Button
+          kind="primary"
+          data-test="update"
+          onClick={async () => {
+            await updateLibrary(library);
+            retry.value();
+          }}
+        >
+          Update
+        </Button>
+      )}
+      {isRetryable(error) && (
         <Button data-test="retry" onClick={() => retry.value()}>
           Try again
         </Button>

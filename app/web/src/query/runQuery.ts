@@ -2,7 +2,8 @@
  * Only one query runs at a time; a newer one cancels it. While the server is away, the query waits. */
 import { createQuery, getQuery } from "../api/client";
 import { ApiProblem, isAbort, ServerAway } from "../api/problem";
-import type { QueryAnswer, Question, Span } from "../api/types";
+import type { Job, QueryAnswer, Question, Span } from "../api/types";
+import { followUpdate } from "../library/updates";
 import { chooseLibrary, currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
 import { readiness, serverState, serverThere, until } from "../state/server";
@@ -87,6 +88,7 @@ function showAnswer(answer: QueryAnswer): void {
 
 async function fetchAnswer(now: QueryState, signal: AbortSignal): Promise<QueryAnswer> {
   await waitForDefaultLibrary(signal);
+  await waitForUpdate(signal);
   try {
     return await retryWhileAway(() => sendQuestion(now, signal), signal);
   } catch (error) {
@@ -131,6 +133,15 @@ async function waitForDefaultLibrary(signal: AbortSignal): Promise<void> {
   if (!waits()) return;
   showProgress("Waiting for the default library…", null);
   await until(() => !waits(), signal);
+}
+
+/** Wait while a library that another encoder made is updated, since none of it can be searched. */
+async function waitForUpdate(signal: AbortSignal): Promise<void> {
+  const library = currentLibrary.value;
+  if (library?.state !== "stale" || !library.update_job) return;
+  const show = (job: Job) =>
+    showProgress(`Updating “${library.name}” first`, job.total ? job.done / job.total : null);
+  await followUpdate(library.id, library.update_job, show, signal);
 }
 
 function showProgress(text: string, share: QueryProgress["share"]): void {

@@ -31,6 +31,15 @@ export async function refreshLibraries(): Promise<void> {
   }
 }
 
+const UPDATING_SECONDS = 5;
+
+/** While libraries are being updated for another encoder, reload the list now and then. */
+effect(() => {
+  if (!libraries.value.some((library) => library.update_job)) return;
+  const timer = setTimeout(() => void refreshLibraries(), 1000 * UPDATING_SECONDS);
+  return () => clearTimeout(timer);
+});
+
 effect(() => {
   if (serverState.value === "ready" || serverState.value === "preparing") void refreshLibraries();
 });

@@ -1,0 +1,50 @@
+"""The documents of jobs: the HTTP contract, field by field, with an example.
+
+Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
+"""
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from app.job_store import JobKind, JobState
+from app.schemas import Document
+
+EXAMPLE_JOB: dict[str, JsonValue] = {
+    "id": "j_77c0d9a1e3f4",
+    "kind": "enroll",
+    "state": "running",
+    "done": 3,
+    "total": 12,
+    "message": "Fretless Bass",
+    "library_id": "l_0b1e6f3c9a2d",
+    "skipped": [],
+}
+
+
+class SkippedOut(Document):
+    """An instrument or file that a job left out."""
+
+    name: str = Field(description="Name of the instrument or file.")
+    reason: str = Field(description="Why it was left out.")
+
+
+class JobOut(Document):
+    """An enrollment, or the update of a library of another encoder, in the background."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_JOB})
+
+    id: str = Field(description="Id of the job.")
+    kind: JobKind = Field(
+        default="enroll", description="`enroll` adds instruments; `reembed` updates those of another encoder."
+    )
+    state: JobState = Field(description="State of the job; the last three are final.")
+    done: int = Field(description="Number of instruments processed so far.")
+    total: int = Field(description="Number of instruments to process.")
+    message: str = Field(
+        description="The instrument being processed, the result, or the reason of a failure."
+    )
+    library_id: str | None = Field(
+        description="Id of the library that is added to; null once it has been deleted."
+    )
+    skipped: list[SkippedOut] = Field(
+        default=[], description="All that was left out, when the job is done; `message` names the first."
+    )

@@ -1,0 +1,69 @@
+"""Updates libraries that another encoder has embedded, as after an upgrade: by themselves on start, or when asked.
+
+The work is `index/reembed.py`; a library that is not ready for it, or not ready because of it, is refused in words.
+"""
+
+import logging
+
+from app.default_library import DefaultLibrary
+from app.job_store import JobView
+from app.jobs import JobRunner
+from app.tasks import ReembedTask
+from index.instrument_index import InstrumentIndex
+from index.records import LibraryInfo
+from models.encoder_pair import EncoderPair
+from models.errors import Busy, LibraryNotFound
+
+log = logging.getLogger("showme")
+
+
+class LibraryUpdates:
+    """Queues re-embeddings: at most one for each library at a time."""
+
+    def __init__(
+        self, index: InstrumentIndex, pair: EncoderPair, jobs: JobRunner, default: DefaultLibrary | None
+    ) -> None:
+        self._index = index
+        self._pair = pair
+        self._jobs = jobs
+        self._default = default
+
+    def start_all(self) -> None:
+        """Queue every stale library, the default one first, then the oldest."""
+        stale = [library for library in self._index.libraries.all() if library.num_stale]
+        name = self._default.name if self._default else None
+        for library in sorted(stale, key=lambda library: library.name != name):
+            log.info("library %r was embedded with another encoder and is updated", library.name)
+            self.update(library, by_itself=True)
+
+    def update(self, library: LibraryInfo, *, by_itself: bool = False) -> JobView:
+        """Return the job that updates the library, queued if there is none. Raises Busy."""
+        return self.job_of(library.id) or self._jobs.submit(
+            library.id, self._task(library), by_itself=by_itself
+        )
+
+    def resume(self, view: JobView) -> ReembedTask | None:
+        """Return the task of a job that an earlier process began, None if it cannot go on."""
+        if view.kind != "reembed" or view.library_id is None:
+            return None
+        try:
+            return self._task(self._index.libraries.get(view.library_id))
+        except LibraryNotFound:
+            return None
+
+    def job_of(self, library_id: str) -> JobView | None:
+        """Return the queued or running job that updates a library."""
+        return next(iter(self._jobs.in_flight(library_id, "reembed")), None)
+
+    def check_ready(self, library: LibraryInfo) -> None:
+        """Raise Busy while a stale library is being updated, EncoderMismatch if it waits for somebody to ask for it."""
+        job = self.job_of(library.id) if library.state == "stale" else None
+        if job:
+            message = (
+                f"library {library.name!r} is being updated for another encoder: {job.done} of {job.total}"
+            )
+            raise Busy(message, value=job.done, limit=job.total)
+        self._index.check_encoder(library)
+
+    def _task(self, library: LibraryInfo) -> ReembedTask:
+        return ReembedTask(self._index, self._pair, library.id, self._default, library.num_stale)

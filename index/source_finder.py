@@ -1,0 +1,117 @@
+"""Finds instruments that were enrolled once in their sources again, or their previews where the sources were not kept.
+
+docs/ARCHITECTURE.md, decision 1: embeddings of another encoder are made anew, from the best audio that there is.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from index.libraries import DataFolder
+from index.sources.base import InstrumentSource, SourceInstrument
+from index.sources.folder import FolderSource
+from index.sources.opening import open_source, open_upload
+from models.errors import SourceError
+
+log = logging.getLogger(__name__)
+
+
+class EnrolledInstrument(NamedTuple):
+    """The columns of `index.catalog.Instrument` that say what it was enrolled from."""
+
+    vector_id: int
+    id: str
+    name: str
+    source: str
+    source_name: str | None
+    source_key: str | None
+    source_path: str | None
+
+
+class GivenSource(NamedTuple):
+    """An open source and its path, in which instruments are looked for before where they were enrolled from."""
+
+    path: Path
+    source: InstrumentSource
+
+
+class FoundInstrument(NamedTuple):
+    """An instrument that can be embedded; `source_path` is None where all of it there is, is its preview."""
+
+    instrument: SourceInstrument
+    source_path: str | None
+
+
+class SourceFinder:
+    """Finds enrolled instruments in the `given` sources, else where they were enrolled from.
+
+    One source is held open beside the given ones: ask for instruments in the order of their `source_path`.
+    """
+
+    def __init__(self, folder: DataFolder, given: Sequence[GivenSource]) -> None:
+        self.lost: set[Path] = set()  # of sources that could not be opened
+        self._folder = folder
+        self._given = [(folder.stored_path(path), _Instruments(source)) for path, source in given]
+        self._opened: tuple[str, _Instruments | SourceError] | None = None
+
+    def find(self, row: EnrolledInstrument) -> FoundInstrument:
+        """Return the instrument in its source. Raises SourceError if it is not known or not there."""
+        for path, instruments in self._given:
+            if (found := instruments.find(row)) is not None:
+                return FoundInstrument(found, path)
+        if row.source_path is None:
+            raise SourceError("where its source is was not recorded", value=row.source)
+        found = self._open(row.source_path).find(row)
+        if found is None:
+            raise SourceError(f"{row.source} is not in its source any more", value=row.source)
+        return FoundInstrument(found, row.source_path)
+
+    def find_preview(self, row: EnrolledInstrument) -> FoundInstrument:
+        """Return the instrument's preview, at most six seconds, as an instrument. Raises SourceError if there is none."""
+        path = self._folder.preview_file(row.id)
+        if not path.is_file():
+            raise SourceError("neither its source nor a preview was kept", value=row.source)
+        (instrument,) = FolderSource(path)
+        return FoundInstrument(instrument, None)
+
+    def _open(self, stored: str) -> "_Instruments":
+        """Open the source at a stored path, unless it was the last one opened."""
+        if self._opened is None or self._opened[0] != stored:
+            self._opened = stored, self._try_to_open(self._folder.source_path(stored))
+        if isinstance(self._opened[1], SourceError):
+            raise self._opened[1]
+        return self._opened[1]
+
+    def _try_to_open(self, path: Path) -> "_Instruments | SourceError":
+        try:
+            if not path.exists():
+                raise SourceError("its source is not there any more", value=path.name)
+            is_upload = path.is_relative_to(self._folder.uploads_dir)
+            return _Instruments(open_upload(path, path.name) if is_upload else open_source(path))
+        except (SourceError, OSError) as error:
+            log.warning("%s cannot be opened: %s", path, error)
+            self.lost.add(path)
+            if isinstance(error, SourceError):
+                return error
+            return SourceError(f"its source cannot be read: {error.strerror}", value=path.name)
+
+
+class _Instruments:
+    """The instruments of a source by what the catalogue knows of them."""
+
+    def __init__(self, source: InstrumentSource) -> None:
+        self._of_key: dict[tuple[str, str], list[SourceInstrument]] = defaultdict(list)
+        self._of_name: dict[tuple[str, str], list[SourceInstrument]] = defaultdict(list)
+        for instrument in source:
+            self._of_key[instrument.source, instrument.id].append(instrument)
+            self._of_name[instrument.source, instrument.name].append(instrument)
+
+    def find(self, row: EnrolledInstrument) -> SourceInstrument | None:
+        """Return the only instrument with the row's id in its source, or else the only one with its name there."""
+        for instruments, key in ((self._of_key, row.source_key), (self._of_name, row.source_name)):
+            found = instruments.get((row.source, key), []) if key is not None else []
+            if len(found) == 1:
+                return found[0]
+        return None
