@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.effects.signals import RATE, each, rms_db, sine
-from training.effects.dynamics import compress, saturate
+from tests.training.effects.signals import RATE, each, noise, rms_db, sine
+from training.effects.dynamics import compress, compressor_gain, limiter_gain, saturate
 
 
 def compressed(wave: Tensor, threshold_db: float, ratio: float, makeup_db: float = 0.0) -> Tensor:
@@ -81,3 +81,39 @@ def test_what_is_quiet_gains_the_drive_on_the_peak() -> None:
 def test_saturation_does_not_depend_on_the_level() -> None:
     wave = sine(500)
     assert torch.allclose(saturate(wave * 0.01, each(9.0)), saturate(wave, each(9.0)) * 0.01, atol=1e-6)
+
+
+def limited(wave: Tensor, ceiling_db: float, release: float = 0.1) -> Tensor:
+    number = len(wave)
+    return limiter_gain(wave, each(ceiling_db, number), each(0.005, number), each(release, number), RATE)
+
+
+@pytest.mark.parametrize("ceiling_db", [-1.0, -6.0, -20.0])
+def test_no_sample_exceeds_the_limiters_ceiling(ceiling_db: float) -> None:
+    wave = noise(4) * torch.tensor([0.05, 0.3, 1.0, 8.0])[:, None]
+    wave[:, 5_000] = 4.0  # a click out of nowhere
+    held = wave * limited(wave, ceiling_db)
+    assert float(held.abs().max()) <= 10 ** (ceiling_db / 20) * (1 + 1e-6)
+    assert peak_db(held) == pytest.approx(ceiling_db, abs=0.1)
+
+
+def test_a_limiter_leaves_what_is_below_its_ceiling_alone() -> None:
+    assert torch.equal(limited(sine(440, peak=0.5), -6.0), torch.ones(1, sine(440).shape[1]))
+
+
+def test_a_limiter_is_down_before_the_peak_and_recovers_as_asked() -> None:
+    wave = sine(1000, peak=0.1)
+    wave[:, RATE // 2 : RATE // 2 + 64] = 1.0
+    gain_db = 20 * limited(wave, -12.0, release=0.2)[0].log10()
+    assert gain_db[RATE // 2] == pytest.approx(-12, abs=0.01)
+    assert gain_db[RATE // 2 - 400] == pytest.approx(0, abs=0.01)
+    assert gain_db[: RATE // 2].diff().max() <= 1e-4  # it only falls before
+    assert gain_db[RATE // 2 + 64 + round(0.1 * RATE)] == pytest.approx(-7, abs=0.3)
+
+
+def test_compression_multiplies_by_its_gain() -> None:
+    wave = noise()
+    threshold, ratio, attack, release, makeup = map(each, (-20.0, 4.0, 0.005, 0.05, 3.0))
+    gain = compressor_gain(wave, threshold, ratio, attack, release, makeup, RATE)
+    assert gain.min() < gain.max()
+    assert torch.equal(compress(wave, threshold, ratio, attack, release, makeup, RATE), wave * gain)
