@@ -21,16 +21,17 @@ MIN_NOTES = 3
 MIN_NOTE_SECONDS = 0.04  # a note that an edge cuts shorter than this is dropped
 # A later onset is not heard. This is a sum of powers of two, so that float32 times plus it are exact.
 ONSET_SECONDS = 4.9375
+UNHEARD_SECONDS = PHRASE_SECONDS - ONSET_SECONDS  # before the end of a section of any length
 MAX_TRIES = 16  # random onsets of a track that are tried before all its valid onsets are listed
 
 
-def cut(rows: NDArray[np.float32], start_seconds: float) -> Phrase:
-    """The notes that sound in the five seconds from `start_seconds`, in the window's time; `rows` [n, 4] as in MidiTrack.
+def cut(rows: NDArray[np.float32], start_seconds: float, seconds: float = PHRASE_SECONDS) -> Phrase:
+    """The notes that sound in the `seconds` from `start_seconds`, in the window's time; `rows` [n, 4] as in MidiTrack.
 
     Notes that cross an edge are cut there, and dropped when they become shorter than MIN_NOTE_SECONDS.
     """
     times = rows[:, 2:].astype(np.float64) - start_seconds
-    times = np.clip(times, 0.0, PHRASE_SECONDS)
+    times = np.clip(times, 0.0, seconds)
     sounding = times[:, 1] - times[:, 0] >= MIN_NOTE_SECONDS
     keys = rows[sounding, :2].astype(int).tolist()
     return tuple(

@@ -108,6 +108,7 @@ class SoundFontInstrument:
         self.source = f"{font.path.name}#{preset.bank}:{preset.program}"
         self.licence = font.licence
         self.playable_range = keys
+        self.is_drum_kit = preset.bank == DRUM_BANK
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
         """Render mono samples `[seconds · sample_rate]`, the mean of both channels."""

@@ -7,7 +7,6 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,70 +14,26 @@ from rich.console import Console
 from rich.markup import escape
 
 from index.sources.default import default_soundfont
-from models.errors import TrainingError
 from training import splits
 from training.commands import cli_errors
 from training.midi import MidiCollection
 from training.nlakh.dataset import TRAIN, VALID, Dataset, read_dataset
 from training.nlakh.dataset_check import check_dataset
 from training.nlakh.make import make
-from training.nlakh.spec import LIMITS, MAX_COUNT, InputPaths, RenderSpec, check_limits
+from training.nlakh.render_options import add_render, inputs_of, spec_of
+from training.nlakh.spec import LIMITS, InputPaths, RenderSpec, check_limits
 from training.nlakh.stats import describe_midi, print_report
 
-CLIPS, MIXTURES = 1_000, {TRAIN: 100_000, VALID: 10_000}  # section 4
 HELD_OUT = ("valid", "test-same", "test-engine", "test-recorded", "test-default")
 TRAINING_SET = {TRAIN: 24, **dict.fromkeys(HELD_OUT, 32)}  # clips of each instrument
 RECORDED_SET = {TRAIN: 24, VALID: 8, "test-real": 8}  # of real recordings
-DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
-MAX_DIGITS = len(str(MAX_COUNT))
 MAX_NAMED = 10  # faults printed; all are in dataset.json
 INTERRUPTED = 130
 WORKERS = min(os.cpu_count() or 1, int(LIMITS["workers"][1]))
 
 
-def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -> tuple[tuple[str, int], ...]:
-    """Read `["1000"]` or `["train=100000", "valid=10000"]` as counts of each split; `defaults` where nothing is given."""
-    counts = {} if any("=" in item for item in given) else dict(defaults)
-    for item in given:
-        split, _, number = item.rpartition("=")
-        if not number.isdecimal() or len(number) > MAX_DIGITS or not 1 <= int(number) <= MAX_COUNT:
-            message = f"{item!r} is not a number of clips or mixtures from 1 to {MAX_COUNT:,}"
-            raise TrainingError(message, value=item, limit=MAX_COUNT)
-        if split:
-            counts[split] = int(number)
-        else:
-            counts = {
-                name: int(number) if one_for_all else -(-int(number) * size // defaults[TRAIN])
-                for name, size in defaults.items()
-            }
-    return tuple(counts.items())
-
-
 def _render(options: argparse.Namespace, console: Console) -> int:
-    if options.kind == "single":
-        counts = _counts(options.clips, {TRAIN: CLIPS, VALID: CLIPS}, one_for_all=True)
-        own = {"phrases": options.phrases}
-    else:
-        counts = _counts(options.mixtures, MIXTURES, one_for_all=False)
-        own = {"max_instruments": options.max_instruments, "level_range_db": options.level_range_db}
-    spec = RenderSpec(
-        kind=options.kind,
-        layout=options.layout,
-        seed=options.seed,
-        counts=counts,
-        drums=options.drums,
-        valid_share=options.valid_share,
-        missing=options.missing,
-        **own,
-    )
-    inputs = InputPaths(
-        notes=tuple(default_soundfont() if name == DEFAULT_NOTES else Path(name) for name in options.notes),
-        midi=options.midi,
-        midi_cache=options.midi_cache,
-        manifest=options.manifest,
-        only_probes=options.only_probes,
-    )
-    return _make(spec, inputs, options.out, options.workers, console)
+    return _make(spec_of(options), inputs_of(options), options.out, options.workers, console)
 
 
 def _make(spec: RenderSpec, inputs: InputPaths, out: Path, workers: int, console: Console) -> int:
@@ -172,99 +127,11 @@ def _midi(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    render = commands.add_parser("render", help="render Nlakh-single or Nlakh-multi")
-    kinds = render.add_subparsers(dest="kind", required=True, metavar="single|multi")
-    single = kinds.add_parser("single", help="clips of one instrument each")
-    multi = kinds.add_parser("multi", help="mixtures of several instruments, with their stems")
-    for command in (single, multi):
-        command.set_defaults(run=_render)
-        _add_sources(command)
-    single.add_argument(
-        "--clips", action="append", default=[], metavar="[SPLIT=]N", help="clips of each instrument (1000)"
-    )
-    single.set_defaults(only_probes=False)
-    single.add_argument(
-        "--phrases",
-        choices=("midi", "varied"),
-        default="midi",
-        help="midi: excerpts of the instrument's family, as in the paper; varied: composed phrases and single notes too",
-    )
-    multi.add_argument(
-        "--mixtures",
-        action="append",
-        default=[],
-        metavar="[SPLIT=]N",
-        help="mixtures of the training split (100000); the validation split gets a tenth",
-    )
-    multi.add_argument("--max-instruments", type=int, default=9, metavar="N", help="limit of a mixture (9)")
-    multi.add_argument(
-        "--level-range",
-        type=float,
-        default=6.0,
-        metavar="DB",
-        dest="level_range_db",
-        help="random gain of each stem, ± DB (6)",
-    )
-    multi.add_argument(
-        "--probes",
-        action="store_true",
-        dest="only_probes",
-        help="use only the manifest's probes, the libraries that showme evaluate searches",
-    )
-
-
-def _add_sources(render: argparse.ArgumentParser) -> None:
-    """Add the options of both kinds: inputs, output, settings."""
-    render.add_argument(
-        "--notes",
-        action="append",
-        required=True,
-        metavar="PATH",
-        help="NSynth, note banks, SoundFonts, SFZ, or folders of these; 'default' is TimGM6mb; repeatable",
-    )
-    render.add_argument("--midi", type=Path, metavar="DIR", help="a tree of MIDI files, such as Lakh")
-    render.add_argument("--out", type=Path, required=True, metavar="DIR")
-    render.add_argument(
-        "--layout",
-        choices=("folders", "compact"),
-        default="folders",
-        help="the published folders of WAV files, or shards for training",
-    )
-    render.add_argument("--drums", action="store_true", help="include drum tracks and drum kits")
-    render.add_argument(
-        "--splits",
-        type=Path,
-        default=splits.MANIFEST,
-        metavar="FILE",
-        dest="manifest",
-        help="the split manifest",
-    )
-    render.add_argument(
-        "--valid-share",
-        type=float,
-        default=0.05,
-        metavar="SHARE",
-        help="validation share of the instruments that neither the manifest nor NSynth assigns (0.05)",
-    )
-    render.add_argument(
-        "--missing",
-        choices=("nearest", "leave out"),
-        default="nearest",
-        help="a note that NSynth lacks: use the nearest pitch and velocity, or silence",
-    )
-    render.add_argument(
-        "--midi-cache", type=Path, metavar="DIR", help="folder that keeps parsed MIDI for other runs"
-    )
-    render.add_argument("--seed", type=int, default=1, metavar="S")
-    render.add_argument("--workers", type=int, default=WORKERS, metavar="W")
-
-
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `run` holds the function of the one given."""
     out = argparse.ArgumentParser(prog="showme data", description=(__doc__ or "").partition("\n\n")[0])
     commands = out.add_subparsers(required=True, metavar="COMMAND")
-    _add_render(commands)
+    add_render(commands, _render, WORKERS)
     build = commands.add_parser(
         "build", help="make the project's training set: split the instruments, render every split"
     )

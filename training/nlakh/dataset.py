@@ -110,6 +110,11 @@ class Dataset:
         return int(self.parameters["clips"][split])
 
     @property
+    def is_production(self) -> bool:
+        """Whether the mixtures are productions, which have a file of truth."""
+        return bool(self.parameters.get("production", False))
+
+    @property
     def max_instruments(self) -> int:
         """The limit of a mixture of Nlakh-multi; all instruments where none is given."""
         return int(self.parameters.get("max_instruments", len(self.instruments)))

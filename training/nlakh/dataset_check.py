@@ -36,6 +36,7 @@ from training.nlakh.dataset import (
 from training.nlakh.layouts import MIX_FILE, MIXTURES_FILE, STEMS_FILE
 from training.nlakh.rendered import Checksum, Samples
 from training.nlakh.spec import MIN_STEMS
+from training.productions.truth import TRUTH_FILE, TruthCheck
 
 ROWS = 256  # of a shard that are read at once
 
@@ -90,6 +91,9 @@ def _check_rendered(folder: Path, dataset: Dataset) -> Iterator[Fault]:
 def _check_split(folder: Path, dataset: Dataset, split: str, counts: MixtureCounts) -> Iterator[Fault]:
     yield from _strays(folder, dataset, split)
     row, tables = 0, None
+    truth = None
+    if dataset.is_production:
+        truth = TruthCheck(folder / split, dataset.of_split(split), dataset.sample_rate)
     if dataset.kind == "multi" and dataset.layout == "compact":
         tables = read_tables(folder / split, dataset.splits[split].clips)
     for unit in dataset.splits[split].units:
@@ -99,8 +103,12 @@ def _check_split(folder: Path, dataset: Dataset, split: str, counts: MixtureCoun
             items = _folder_mixtures(folder, dataset, split, unit)
         else:
             items = _clips(folder, dataset, unit)
+        if truth is not None:
+            items = _check_truth(split, items, truth)
         yield from _check_unit(dataset, split, unit, items, counts)
         row += unit.items
+    if truth is not None and truth.num_left:
+        yield f"{split}/{TRUTH_FILE}", f"it tells of {truth.num_left} productions that are not there"
 
 
 def _check_unit(
@@ -192,6 +200,16 @@ def _check_mix(name: str, mixture: NumberedFolder, stems: Samples, dataset: Data
         yield name, f"the stems do not sum to {MIX_FILE}"
 
 
+def _check_truth(
+    split: str, items: Iterator[ReadClips | Fault], truth: TruthCheck
+) -> Iterator[ReadClips | Fault]:
+    """The productions as they are read, and a fault for each whose truth says otherwise."""
+    for found in items:
+        yield found
+        if isinstance(found, ReadClips) and not truth.agrees(found.instruments, found.samples):
+            yield f"{split}/{TRUTH_FILE}", f"instruments {found.instruments} sound otherwise than it says"
+
+
 def _read(instruments: tuple[int, ...], paths: list[Path], dataset: Dataset) -> ReadClips | Fault:
     """The files as rows, or the fault of the first that cannot be used."""
     samples = np.empty((len(paths), dataset.clip_samples), np.int16)
@@ -213,6 +231,7 @@ def _strays(folder: Path, dataset: Dataset, split: str) -> Iterator[Fault]:
     else:
         wanted = {unit.name.partition("/")[2] for unit in dataset.splits[split].units}
         wanted |= {STEMS_FILE, MIXTURES_FILE} if dataset.kind == "multi" else set()
+    wanted |= {TRUTH_FILE} if dataset.is_production else set()
     for name in list_folder(folder / split):
         place = folder / split / name
         if name not in wanted:

@@ -20,6 +20,7 @@ from index.sources.opening import open_source
 from models.errors import ShowMeError, TrainingError
 from training.nlakh.dataset import TRAIN, VALID, DatasetInstrument, Fault, SourceInfo
 from training.nlakh.spec import RenderSpec
+from training.productions.roles import split_in_productions
 from training.real.recordings import Excerpted, is_excerpted
 from training.real.rows import is_real_folder
 from training.real.source import RealSource
@@ -80,6 +81,13 @@ class InstrumentCollection:
         """The instrument. Raises TrainingError when there is none of this id, or it neither plays MIDI nor can be cut."""
         instrument = self.load(key)
         return instrument if is_excerpted(instrument) else self.playable(key)
+
+    def recorded(self, key: str) -> Excerpted:
+        """The instrument. Raises TrainingError when there is none of this id, or no excerpt of it can be cut."""
+        instrument = self.load(key)
+        if not is_excerpted(instrument):
+            raise TrainingError(f"{key} holds no recordings to cut excerpts from", value=key)
+        return instrument
 
     def playable(self, key: str) -> PlayableInstrument:
         """The instrument. Raises TrainingError when there is none of this id, or MIDI cannot play it."""
@@ -199,18 +207,20 @@ def select_instruments(
 ) -> tuple[tuple[DatasetInstrument, ...], tuple[Fault, ...]]:
     """The audible instruments of the specification's splits, numbered from 1 by id, and the faults of all others.
 
-    `check` runs `check_instrument` on ids, in order. Raises TrainingError when a split stays empty.
+    Recordings play in data sets of single clips, and voices in productions. `check` runs `check_instrument` on ids, in order.
+    Raises TrainingError when a split stays empty.
     """
-    placed = {
-        item.id: place_in_split(item, manifest, seed=spec.seed, valid_share=spec.valid_share)
-        for item in collection
-    }
+    placed = {item.id: _place(item, manifest, spec) for item in collection}
     wanted = {key: place for key, place in placed.items() if place is not None and place.split in spec.splits}
     faults = list(collection.faults)
     if not spec.drums:
         kits = [key for key in sorted(wanted) if collection.load(key).family == "drum"]
         faults += [(key, DRUMS_LEFT_OUT) for key in kits]
         wanted = {key: place for key, place in wanted.items() if key not in kits}
+    if spec.is_multi and not spec.production:
+        recordings = [key for key in sorted(wanted) if is_excerpted(collection.load(key))]
+        faults += [(key, UNPLAYABLE) for key in recordings]
+        wanted = {key: place for key, place in wanted.items() if key not in recordings}
     rows: list[DatasetInstrument] = []
     for found in check(sorted(wanted)):
         if found.reason is not None:
@@ -226,6 +236,17 @@ def select_instruments(
             )
             raise TrainingError(message, value=split, limit=known)
     return tuple(rows), tuple(faults)
+
+
+def _place(
+    instrument: SourceInstrument, manifest: dict[str, SplitRow], spec: RenderSpec
+) -> SplitPlace | None:
+    """The instrument's place in a data set of this specification; None if it takes no part."""
+    place = place_in_split(instrument, manifest, seed=spec.seed, valid_share=spec.valid_share)
+    if place is None or not spec.production:
+        return place
+    split = split_in_productions(instrument, place.split, spec.splits)
+    return None if split is None else place._replace(split=split)
 
 
 def _row(number: int, instrument: SourceInstrument, place: SplitPlace) -> DatasetInstrument:

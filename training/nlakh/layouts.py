@@ -29,7 +29,7 @@ def write_unit(
     spec: RenderSpec, folder: Path, unit: PlannedUnit, items: Iterator[RenderedItem], done: Callable[[], None]
 ) -> UnitRecord:
     """Render a unit into its place; it appears whole or not at all. `done` is called after each item."""
-    tally = UnitTally(unit.place, spec.is_multi)
+    tally = UnitTally(unit.place, spec.is_multi, spec.sample_rate if spec.production else None)
 
     def counted() -> Iterator[RenderedItem]:
         for item in items:

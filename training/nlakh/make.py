@@ -48,6 +48,7 @@ from training.nlakh.resume import (
 )
 from training.nlakh.spec import InputPaths, RenderPlan, RenderSpec, check_limits
 from training.nlakh.worker import check_instruments, render_missing
+from training.productions.truth import write_truth
 
 
 def make(spec: RenderSpec, inputs: InputPaths, out: Path, console: Console, *, workers: int = 1) -> Dataset:
@@ -174,6 +175,10 @@ def finish(plan: RenderPlan, midi: MidiCollection | None, folder: Path) -> Datas
     if plan.spec.is_multi and plan.spec.layout == "compact":
         for split, found in records.items():
             write_tables(folder / split, _mixtures(found))
+    if plan.spec.production:
+        for split, found in records.items():
+            spans = [sounding for record in found for sounding in record.spans]
+            write_truth(folder / split, plan.of_split(split), _mixtures(found), spans)
     dataset = describe(plan, midi, records)
     write_dataset(folder, dataset)
     remove_work_dir(folder)
@@ -223,6 +228,7 @@ def _parameters(spec: RenderSpec) -> dict[str, Any]:
     settings = asdict(spec)
     names = ("max_instruments", "level_range_db") if spec.is_multi else ("phrases",)
     count = "mixtures" if spec.is_multi else "clips"
+    names = (*names, "production") if spec.production else names
     return {count: dict(spec.counts), "valid_share": spec.valid_share} | {
         name: settings[name] for name in (*names, "drums", "missing")
     }

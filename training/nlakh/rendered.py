@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from training.nlakh.dataset import Fault, Unit
+from training.productions.truth import Spans, sounding_spans
 
 Samples = NDArray[np.int16]
 
@@ -59,20 +60,25 @@ class Checksum:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """A finished unit, the instruments of each of its mixtures (Nlakh-multi only), and the faults found in playing."""
+    """A finished unit, the instruments of each of its mixtures (Nlakh-multi only), and the faults found in playing.
+
+    `spans` tell of productions when each of these instruments sounds.
+    """
 
     unit: Unit
     mixtures: tuple[tuple[int, ...], ...] = ()
     faults: tuple[Fault, ...] = ()
+    spans: tuple[tuple[Spans, ...], ...] = ()
 
 
 class UnitTally:
-    """Collects the record of a unit while it is rendered."""
+    """Collects the record of a unit while it is rendered; with `span_rate`, a sample rate, also when each stem sounds."""
 
-    def __init__(self, place: str, is_multi: bool) -> None:
-        self._place, self._is_multi = place, is_multi
+    def __init__(self, place: str, is_multi: bool, span_rate: int | None = None) -> None:
+        self._place, self._is_multi, self._span_rate = place, is_multi, span_rate
         self._checksum, self.num_stems = Checksum(is_multi), 0
         self._mixtures: list[tuple[int, ...]] = []
+        self._spans: list[tuple[Spans, ...]] = []
 
     def add(self, item: RenderedItem) -> None:
         instruments = tuple(stem.instrument for stem in item.stems)
@@ -80,8 +86,9 @@ class UnitTally:
         self.num_stems += len(item.stems)
         if self._is_multi:
             self._mixtures.append(instruments)
+        if self._span_rate is not None:
+            self._spans.append(tuple(sounding_spans(stem.samples, self._span_rate) for stem in item.stems))
 
     def record(self) -> UnitRecord:
-        return UnitRecord(
-            Unit(self._place, self.num_stems, self._checksum.hexdigest()), tuple(self._mixtures)
-        )
+        unit = Unit(self._place, self.num_stems, self._checksum.hexdigest())
+        return UnitRecord(unit, tuple(self._mixtures), spans=tuple(self._spans))

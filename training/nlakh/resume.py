@@ -117,6 +117,10 @@ def load_unit(folder: Path, unit: PlannedUnit) -> UnitRecord | None:
         Unit(**raw["unit"]),
         tuple(tuple(numbers) for numbers in raw["mixtures"]),
         tuple((what, why) for what, why in raw["faults"]),
+        tuple(
+            tuple(tuple((start, end) for start, end in stem) for stem in production)
+            for production in raw.get("spans", ())  # which earlier versions did not record
+        ),
     )
 
 

@@ -20,7 +20,9 @@ from training.splits import MANIFEST, SplitRow, probes_only, read_manifest
 
 SHARD_CLIPS = 2_048  # rows of a shard of single clips: 328 MB, so a million clips are fewer than 500 files
 BLOCK_MIXTURES = 512  # mixtures that one pool of instruments plays
+BLOCK_PRODUCTIONS = 32  # productions that one cast plays: some 100 MB
 MIN_STEMS = 2  # of a mixture
+MIN_PARTS, MAX_PARTS = 4, 8  # of a production
 MAX_COUNT = 1_000_000  # clips of an instrument, or mixtures, of a split: a thousand and ten times the paper's
 LIMITS = {  # lowest and highest value of each number a user sets
     "seed": (0, 2**63 - 1),
@@ -28,6 +30,7 @@ LIMITS = {  # lowest and highest value of each number a user sets
     "max_instruments": (MIN_STEMS, 100),
     "level_range_db": (0.0, 30.0),  # beyond, the quietest stems vanish in rounding
     "valid_share": (0.0, 1.0),
+    "seconds": (15.0, 30.0),  # of a production
 }
 
 Phrases = Literal["midi", "varied"]
@@ -87,6 +90,7 @@ class RenderSpec:
     missing: Missing = "nearest"
     sample_rate: int = FrontEndConfig().sample_rate
     clip_samples: int = FrontEndConfig().clip_samples
+    production: bool = False  # mixtures are productions: with drums, effects and a master
 
     def __post_init__(self) -> None:
         check_limits(
@@ -99,6 +103,11 @@ class RenderSpec:
             raise TrainingError("at least one split is needed", value=self.counts, limit=1)
         for split, count in self.counts:
             _check_within(f"the count of {split}", count, 1, MAX_COUNT)
+        if self.production:
+            check_limits(seconds=self.clip_seconds)
+            _check_within("max_instruments of a production", self.max_instruments, MIN_PARTS, 100)
+            if not (self.is_multi and self.drums):
+                raise TrainingError("a production is a mixture with drums", value=self.kind, limit="multi")
 
     def with_inputs(
         self, sources: tuple[SourceInfo, ...], manifest: dict[str, SplitRow], midi: str | None
@@ -113,7 +122,10 @@ class RenderSpec:
 
         Equal digests mean equal bytes, as long as `index.families` gives instruments and MIDI tracks the same families.
         """
-        return hashlib.sha256(json.dumps([FORMAT, asdict(self)], sort_keys=True).encode()).hexdigest()
+        settings = asdict(self)
+        if not self.production:
+            del settings["production"]  # which earlier data sets do not have
+        return hashlib.sha256(json.dumps([FORMAT, settings], sort_keys=True).encode()).hexdigest()
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -162,8 +174,9 @@ class RenderPlan:
 
     def units(self) -> Iterator[PlannedUnit]:
         """All units, in order."""
+        block = BLOCK_PRODUCTIONS if self.spec.production else BLOCK_MIXTURES
         for split, count in self.spec.counts:
-            size = BLOCK_MIXTURES if self.spec.is_multi else SHARD_CLIPS
+            size = block if self.spec.is_multi else SHARD_CLIPS
             if self.spec.layout == "folders" and not self.spec.is_multi:
                 size = count  # an instrument's folder
             items = self.num_items(split)

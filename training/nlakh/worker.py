@@ -26,12 +26,15 @@ from training.nlakh.single import SingleRenderer
 from training.nlakh.spec import InputPaths, PlannedUnit, RenderPlan, RenderSpec
 from training.phrases import PhraseBook
 from training.processes import CONTEXT, worker_pool
+from training.productions.arrangement import ProductionBook, check_players
+from training.productions.renderer import ProductionRenderer
 from training.sections import SectionBook
 
 CONTEXT.set_forkserver_preload([__name__])  # imported once, not once for each worker
 POLL_SECONDS = 0.2
 FEW_INSTRUMENTS = 100  # one process checks these before a worker has started
 
+Renderer = SingleRenderer | MultiRenderer | ProductionRenderer
 Progress = Callable[[int], None]  # called with the total number of finished items
 
 
@@ -41,11 +44,11 @@ class RenderWorker:
     def __init__(self, spec: RenderSpec, inputs: InputPaths, plan: RenderPlan | None = None) -> None:
         """Without a plan it only checks instruments, and reads no MIDI files."""
         self._collection = InstrumentCollection(inputs.notes, spec.missing)
-        self._renderer: SingleRenderer | MultiRenderer | None = None
+        self._renderer: Renderer | None = None
         self._spec = spec
         if plan is not None:
             midi = MidiCollection.read(inputs.midi, cache=inputs.midi_cache) if inputs.midi else None
-            self._renderer = _open_renderer(plan, self._collection, midi)
+            self._renderer = open_renderer(plan, self._collection, midi)
 
     def check(self, key: str) -> InstrumentCheck:
         """Whether an instrument can be rendered."""
@@ -58,13 +61,15 @@ class RenderWorker:
         save_unit(folder, unit, replace(record, faults=tuple(sorted(self._renderer.faults))))
 
 
-def _open_renderer(
+def open_renderer(
     plan: RenderPlan, collection: InstrumentCollection, midi: MidiCollection | None
-) -> SingleRenderer | MultiRenderer:
+) -> Renderer:
     """Raises TrainingError when the MIDI files of a split have nothing to play: before any unit is rendered."""
     drums, splits = plan.spec.drums, plan.spec.splits
     if plan.spec.is_multi:
         assert midi is not None  # `make` refuses to render mixtures without MIDI
+        if plan.spec.production:
+            return _open_productions(plan, collection, midi)
         sections = {split: SectionBook(midi_of_split(midi, split), drums=drums) for split in splits}
         for split, found in sections.items():
             _require(found.num_sections, split, "section of two tracks")
@@ -73,6 +78,20 @@ def _open_renderer(
     for split, book in books.items():
         _require(book is None or book.num_tracks, split, "phrase of three notes")
     return SingleRenderer(plan, collection, books)
+
+
+def _open_productions(
+    plan: RenderPlan, collection: InstrumentCollection, midi: MidiCollection
+) -> ProductionRenderer:
+    """Raises TrainingError when a split lacks players, or its MIDI files a section for a production."""
+    books = {
+        split: ProductionBook(midi_of_split(midi, split), plan.spec.clip_seconds)
+        for split in plan.spec.splits
+    }
+    for split, book in books.items():
+        check_players(plan, collection, split)
+        _require(book.has_section(), split, "section of drums and three other tracks")
+    return ProductionRenderer(plan, collection, books)
 
 
 def _require(found: int, split: str, what: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import soxr
 
-from index.sources.base import Floats, Note
+from index.sources.base import Floats, Note, SourceInstrument
 from index.sources.playing import enrollment_clips, phrase_preview
 from index.sources.sampled import VELOCITY_EXPONENT, InstrumentIdentity
 from models.errors import SourceError
@@ -72,10 +72,16 @@ def is_kit(rows: Sequence[RecordingRow]) -> bool:
     return all(any(piece in pieces for piece in wanted) for wanted in _ESSENTIAL)
 
 
+def is_drum_kit(instrument: SourceInstrument) -> bool:
+    """Whether General MIDI's percussion keys play the pieces of a kit on the instrument."""
+    return bool(getattr(instrument, "is_drum_kit", False))
+
+
 class DrumKit:
     """One kit. Its samples are decoded when they are first struck, and ring until they end."""
 
     playable_range = (FIRST_KEY, LAST_KEY)
+    is_drum_kit = True
 
     def __init__(self, identity: InstrumentIdentity, rows: Sequence[RecordingRow], read: Read) -> None:
         """`rows` are not empty. `read` returns a row's mono samples and rate; it raises SourceError for an unusable file."""

@@ -25,8 +25,18 @@ Read = Callable[[RecordingRow], tuple[Floats, int]]
 class Excerpted(SourceInstrument, Protocol):
     """An instrument that plays no notes, but of which random excerpts can be cut."""
 
-    def excerpt(self, generator: np.random.Generator, seconds: float, sample_rate: int) -> Floats:
-        """Mono samples `[seconds · sample_rate]` that sound. Raises SourceError if no recording is usable."""
+    @property
+    def longest_seconds(self) -> float:
+        """The length of the longest recording, as its index says."""
+        ...
+
+    def excerpt(
+        self, generator: np.random.Generator, seconds: float, sample_rate: int, *, after_seconds: float = 0.0
+    ) -> Floats:
+        """Mono samples `[seconds · sample_rate]` that sound; the first `after_seconds` of every recording are left out.
+
+        Raises SourceError if no recording is usable.
+        """
         ...
 
 
@@ -49,9 +59,24 @@ class RecordedSound:
         """Unusable recordings; complete once one of them has been cut."""
         return tuple(self._faults.items())
 
-    def excerpt(self, generator: np.random.Generator, seconds: float, sample_rate: int) -> Floats:
-        """A random excerpt that sounds; longer recordings are drawn more often. Raises SourceError if none is usable."""
-        recordings = self._recordings(sample_rate)
+    @property
+    def longest_seconds(self) -> float:
+        """The length of the longest recording, as its index says."""
+        return max(row.seconds for row in self._rows)
+
+    def excerpt(
+        self, generator: np.random.Generator, seconds: float, sample_rate: int, *, after_seconds: float = 0.0
+    ) -> Floats:
+        """A random excerpt that sounds; longer recordings are drawn more often.
+
+        The first `after_seconds` of every recording are left out. Raises SourceError if no recording is usable.
+        """
+        whole, begin = self._recordings(sample_rate), round(after_seconds * sample_rate)
+        recordings = [samples[begin:] for samples in whole if len(samples) > begin]
+        if not recordings:
+            longest = max(map(len, whole)) / sample_rate
+            message = f"no recording of {self.id} is longer than {after_seconds:g} s"
+            raise SourceError(message, value=longest, limit=after_seconds)
         length = round(seconds * sample_rate)
         sizes = np.array([len(samples) for samples in recordings], np.float64)
         for _ in range(MAX_DRAWS):

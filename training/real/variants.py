@@ -12,6 +12,7 @@ import soxr
 
 from index.sources.base import Floats, Note, PlayableInstrument, SourceInstrument, is_playable
 from models.errors import SourceError
+from training.real.drum_kit import is_drum_kit
 from training.real.recordings import Excerpted, is_excerpted
 
 TILT_CENTRE_HZ = 1_000.0
@@ -84,9 +85,19 @@ class RecordedVariant(_Variant):
         super().__init__(instrument, spec)
         self._recording = instrument
 
-    def excerpt(self, generator: np.random.Generator, seconds: float, sample_rate: int) -> Floats:
+    @property
+    def longest_seconds(self) -> float:
+        """The length of the longest recording at the variant's speed, as its index says."""
+        return self._recording.longest_seconds / self._spec.speed
+
+    def excerpt(
+        self, generator: np.random.Generator, seconds: float, sample_rate: int, *, after_seconds: float = 0.0
+    ) -> Floats:
         """A random excerpt at the variant's speed. Raises SourceError if no recording is usable."""
-        longer = self._recording.excerpt(generator, seconds * self._spec.speed, sample_rate)
+        speed = self._spec.speed
+        longer = self._recording.excerpt(
+            generator, seconds * speed, sample_rate, after_seconds=after_seconds * speed
+        )
         return self._changed(longer, seconds, sample_rate)
 
 
@@ -96,6 +107,7 @@ class PlayableVariant(_Variant):
     def __init__(self, instrument: PlayableInstrument, spec: VariantSpec) -> None:
         super().__init__(instrument, spec)
         self._player = instrument
+        self.is_drum_kit = is_drum_kit(instrument)
         self._shift = 0 if instrument.family == "drum" else spec.semitones
         low, high = instrument.playable_range
         self.playable_range = max(0, low + self._shift), min(127, high + self._shift)
