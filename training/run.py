@@ -23,6 +23,7 @@ from training.clip_store import ClipSource
 from training.config import Recipe, load_recipe
 from training.loop import STATE_FILE
 from training.nlakh.dataset import TRAIN
+from training.stored_mixtures import open_mixtures
 
 ENCODER_FILES: dict[Kind, str] = {"single": SINGLE_FILE, "multi": MULTI_FILE}
 
@@ -84,19 +85,19 @@ def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
     recipe = replace(load_recipe(options.config, options.set), kind=kind)
     if options.resume and not (options.out / STATE_FILE).exists():
         raise TrainingError(f"{options.out} holds no run to resume", value=str(options.out))
-    bank = _open_bank(kind, options)
+    bank = _open_bank(kind, options, recipe.encoder.front_end.clip_samples)
     seconds = options.minutes * 60 if options.minutes else None
     with parallel.process_group(options.device) as device:
         yield TrainingRun(recipe, bank, options.out, device, seconds, options.start)
 
 
-def _open_bank(kind: Kind, options: argparse.Namespace) -> ClipSource:
+def _open_bank(kind: Kind, options: argparse.Namespace, clip_samples: int) -> ClipSource:
     if kind == "single" and options.bank is None:
         raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
     if kind == "multi" and (options.bank is None) == (options.mixtures is None):
         raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
     if options.bank is None:
-        return Bank.open(options.mixtures, options.split, "multi")
+        return open_mixtures(options.mixtures, options.split, clip_samples)
     banks = [Bank.open(folder, options.split) for folder in options.bank]
     return banks[0] if len(banks) == 1 else CombinedBank(banks)
 
