@@ -19,8 +19,8 @@ MIDI ?=
 REAL ?=
 OUT ?= banks
 # `make evaluate` measures the default library, and these as well: real recordings (REAL, with the recorded instruments of
-# NOTES), a built training set (BANK), rendered mixtures of its probes (MIXTURES), and reports of other encoders (REPORTS;
-# the paper's rows are kept in docs/reports).
+# NOTES), productions (REAL, NOTES and MIDI), a built training set (BANK), rendered mixtures of its probes (MIXTURES), and
+# reports of other encoders (REPORTS; the paper's rows are kept in docs/reports).
 BANK ?=
 MIXTURES ?=
 REPORTS ?= $(if $(BANK),$(sort $(wildcard docs/reports/*.json)))
@@ -139,9 +139,9 @@ weights: install ## train the shipped encoders, stage by stage, and release them
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
 	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
-evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
+evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \
-	  --json data/evaluation/real.json)
+	  $(if $(and $(NOTES),$(MIDI)),--protocol production --midi "$(MIDI)") --json data/evaluation/real.json)
 	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots
 	$(if $(BANK),$(BIN)/showme evaluate $(ARGS) --bank "$(BANK)" $(if $(MIXTURES),--mixtures "$(MIXTURES)") $(foreach notes,$(NOTES),--notes "$(notes)") \
 	  --json data/evaluation/bank.json --plots $(RESULTS)/plots)

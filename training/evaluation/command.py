@@ -2,7 +2,7 @@
 
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
-protocol `real` needs no data set but a folder of real recordings (`--real`).
+protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import failures, plots, real
+from training.evaluation import failures, plots, production, real
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -37,6 +37,7 @@ from training.evaluation.selection import (
     protocols_of,
     real_splits,
     splits_in,
+    wants_productions,
 )
 from training.nlakh.dataset import TRAIN, VALID
 from training.nlakh.make import make
@@ -103,7 +104,7 @@ def contexts(
 
 
 def measure(options: argparse.Namespace, splits: Sequence[str], pair: EncoderPair) -> Iterator[Table]:
-    """Yield the tables of all protocols, real music first, and draw the plots of the data set's `splits`."""
+    """Yield the tables of all protocols, real music and productions first, and draw the plots of the data set's `splits`."""
     for split in real_splits(options):
         yield from real.tables(
             RealContext(
@@ -114,6 +115,17 @@ def measure(options: argparse.Namespace, splits: Sequence[str], pair: EncoderPai
                 options.cache,
                 options.num_mixtures,
                 options.seed,
+            )
+        )
+    if wants_productions(options):
+        yield from production.tables(
+            production.ProductionContext(
+                pair,
+                (*options.notes, options.real),
+                options.midi,
+                options.cache,
+                max(MIN_MIXTURES, options.num_mixtures // production.SHARE),
+                seed=options.seed,
             )
         )
     if not splits:
@@ -147,7 +159,10 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="data set (Nlakh-single) with held-out instruments (default: presets of the default SoundFont)",
     )
-    out.add_argument("--real", type=Path, metavar="DIR", help=f"folder of real recordings, for {real.NAME}")
+    out.add_argument(
+        "--real", type=Path, metavar="DIR", help="folder of real recordings, for real and production"
+    )
+    out.add_argument("--midi", type=Path, metavar="DIR", help="a tree of MIDI files, for production")
     out.add_argument(
         "--split",
         action="append",
@@ -170,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="note bank or NSynth folder, for verify; its recorded instruments also for real; repeatable",
+        help="note bank or NSynth folder, for verify and production; its recorded instruments also for real; repeatable",
     )
     out.add_argument("--weights", type=Path, help="folder with single.safetensors and multi.safetensors")
     out.add_argument("--device", choices=DEVICES, default="auto")

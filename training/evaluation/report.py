@@ -59,6 +59,8 @@ COLUMNS = {
     "lane_precision_chance": "playing by chance",
     "instrument_1": "R@1",
     "instrument_5": "R@5",
+    "lane_5_chance": "in five by chance",
+    "lane_right_5": "lanes right in five",
     "eer": "EER",
     "eer_pooled": "EER pooled",
     "top1": "top-1",

@@ -1,4 +1,4 @@
-"""Which protocols `showme evaluate` runs on which splits: those of a data set, and the sides of real recordings.
+"""Which protocols `showme evaluate` runs on which splits: those of a data set, the sides of real recordings, productions.
 
 Every protocol has its default splits; impossible requests are refused before any audio is encoded.
 """
@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from models.errors import TrainingError
-from training.evaluation import lanes, library, ownership, paper, real, recorded, served, three, verification
+from training.evaluation import (
+    lanes,
+    library,
+    ownership,
+    paper,
+    production,
+    real,
+    recorded,
+    served,
+    three,
+    verification,
+)
 from training.evaluation.context import EvaluationContext
 from training.evaluation.real_context import SPLITS, TEST
 from training.evaluation.report import Table
@@ -20,7 +31,8 @@ PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
     protocol.NAME: protocol.tables
     for protocol in (served, ownership, lanes, paper, library, three, verification, recorded)
 }
-KNOWN = (real.NAME, *PROTOCOLS)
+KNOWN = (real.NAME, production.NAME, *PROTOCOLS)
+PRODUCTION_INPUTS = ("notes", "midi", "real")  # options that the protocol production needs
 RECORDED_PROTOCOLS = (verification.NAME, recorded.NAME)  # default for recorded instruments
 
 
@@ -38,9 +50,15 @@ def real_splits(options: argparse.Namespace) -> list[str]:
     return [split for split in options.split or [TEST] if split in SPLITS] if is_requested else []
 
 
+def wants_productions(options: argparse.Namespace) -> bool:
+    """Return whether the protocol `production` is measured: by default if its inputs are given."""
+    is_requested = not options.protocol or production.NAME in options.protocol
+    return is_requested and all(getattr(options, name) for name in PRODUCTION_INPUTS)
+
+
 def needs_bank(options: argparse.Namespace) -> bool:
     """Return whether a protocol is requested that measures a data set."""
-    return not options.protocol or any(name != real.NAME for name in options.protocol)
+    return not options.protocol or any(name not in (real.NAME, production.NAME) for name in options.protocol)
 
 
 def bank_splits(options: argparse.Namespace) -> list[str]:
@@ -74,6 +92,12 @@ def check_protocol(name: str, options: argparse.Namespace, splits: Sequence[str]
         raise TrainingError(f"there is no protocol {name}; known are {known}", value=name, limit=known)
     if name == real.NAME and options.real is None:
         raise TrainingError("protocol real needs a folder of real recordings: give --real", value=name)
+    if name == production.NAME:
+        if not wants_productions(options):
+            missing = ", ".join(f"--{one}" for one in PRODUCTION_INPUTS if not getattr(options, one))
+            message = f"protocol {name} needs note banks, MIDI files and real recordings: give {missing}"
+            raise TrainingError(message, value=name, limit=missing)
+        return
     if name == real.NAME:
         can_run, given, limit = bool(real_splits(options)), options.split, " or ".join(SPLITS)
     else:
