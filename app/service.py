@@ -183,7 +183,11 @@ class Service:
             "Queries admitted and not yet answered.",
             lambda: self.queue.in_flight,
         )
-        gauge("showme_jobs_in_flight", "Enrollments queued or running.", lambda: len(self.jobs.in_flight()))
+        gauge(
+            "showme_jobs_in_flight",
+            "Enrollments and updates queued or running.",
+            lambda: len(self.jobs.in_flight()),
+        )
         gauge("showme_libraries", "Libraries.", lambda: len(self.index.libraries.all()))
         gauge(
             "showme_instruments",
