@@ -52,7 +52,12 @@ def query_table(answer: QueryAnswer, width: int) -> Table:
     if len(title) > width:
         title = f"{answer.name}\n{about}"
     table = Table(
-        title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("#", justify="right")
     table.add_column("presence", justify="right", no_wrap=True)

@@ -6,6 +6,7 @@ It has the interface of `EncoderPair`: an embedding is the energy in sixteen ban
 import numpy as np
 
 from models.encoder_pair import EncoderPair
+from tests.encoders import match_by_similarity
 
 BAND_HZ = 200
 LOUD = 0.05  # amplitude from which a tone counts as present
@@ -21,6 +22,7 @@ class TonePair(EncoderPair):
         self.device = "cpu"
         self.encoder_hash = "sha256:tones"
         self.presence_threshold = 0.5
+        self.match = match_by_similarity(self.embedding_dim)
 
     def embed(self, clips: np.ndarray) -> np.ndarray:
         bands = self._bands(clips)

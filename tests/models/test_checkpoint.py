@@ -112,7 +112,7 @@ def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path) -> None
 
 def test_a_match_model_goes_with_its_pair_alone(tmp_path: Path) -> None:
     write_pair(tmp_path)
-    with pytest.raises(CheckpointError, match=r"without match.safetensors, .* python -m training.match"):
+    with pytest.raises(CheckpointError, match=r"without match\.safetensors, .*python -m training\.match"):
         EncoderPair.load(tmp_path, "cpu").calibrated_match()
     single, multi = (file_hash(tmp_path / name) for name in (SINGLE_FILE, MULTI_FILE))
     match_by_similarity(CONFIG.embedding_dim).save(tmp_path / MATCH_FILE, single, multi)

@@ -85,7 +85,9 @@ class MultiRenderer:
         """Bring `stems [stems, samples]` to one level, then random gains, then the whole to full scale, rounded."""
         spread = self._plan.spec.level_range_db
         gain = 10 ** (generator.uniform(-spread, spread, size=(len(stems), 1)) / 20)
-        level = active_rms(torch.from_numpy(stems)).numpy()
+        level = active_rms(
+            torch.from_numpy(stems).double()
+        ).numpy()  # exact enough to be the same on every machine
         stems = stems * (gain / np.maximum(level, 1e-6)).astype(np.float32)
         mixture = stems.sum(axis=0)
         loudest = max(stems.max(), -stems.min(), mixture.max(), -mixture.min())

@@ -40,6 +40,8 @@ def check(table: Table) -> None:
     assert any(row.is_chance for row in table.rows) or table.kind in ("numbers", "confusion")
     for row in table.rows:
         for name, figure in row.figures.items():
+            if name == "reach_auroc" and np.isnan(figure.value):
+                continue  # these encoders bring every stem within reach, or none
             assert 0 <= figure.value <= (9 if name in ("count_error", "lanes") else 1), (row.name, name)
             if figure.low is not None and figure.high is not None:
                 assert figure.low <= figure.high

@@ -1,7 +1,7 @@
 """Render one tiny data set of each kind from made-up notes and MIDI, and hash every byte of it.
 
-`python -m tests.training.nlakh.golden` prints the hashes. Those in `test_golden.py` were printed by release 0.2.0 (commit
-0ab6738): this file uses the command line only, so it runs unchanged with `PYTHONPATH` set to a checkout of that commit.
+`python -m tests.training.nlakh.golden` prints the hashes. This file uses the command line only, so it runs unchanged with
+`PYTHONPATH` set to a checkout of release 0.2.0 (commit 0ab6738).
 The inputs are computed with integers, so that they do not depend on the rounding or encoder of any library.
 """
 
