@@ -166,3 +166,17 @@ def test_without_kits_or_drum_tracks_nothing_is_rendered(
     plain = [word for word in inputs.command(tmp_path / "plain") if word != "--production"]
     assert main([*plain, "--seconds", "15"]) == 2
     assert "give --production" in capsys.readouterr().err
+
+
+def test_mixtures_without_a_production_leave_recordings_out(inputs: Inputs, tmp_path: Path) -> None:
+    plain = [word for word in inputs.command(tmp_path / "out", "--drums") if word != "--production"]
+    assert main(plain) == 0
+    dataset = read_dataset(tmp_path / "out")
+    assert not dataset.is_production
+    faults = dict(dataset.faults)
+    voices = [key for key in faults if "singer" in key]
+    assert voices
+    assert all("no MIDI can play it" in faults[key] for key in voices)
+    assert not any("singer" in row.id for row in dataset.instruments)
+    assert not (tmp_path / "out/train" / TRUTH_FILE).exists()
+    assert not list(check_dataset(tmp_path / "out"))
