@@ -5,15 +5,14 @@ Kim et al. 2022 leave drums out; here a kit is an instrument like any other.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import soxr
 
 from index.sources.base import Floats, Note, SourceInstrument
 from index.sources.playing import enrollment_clips, phrase_preview
 from index.sources.sampled import VELOCITY_EXPONENT, InstrumentIdentity
-from models.errors import SourceError
+from training.real.decoding import Read, RowDecoder
 from training.real.rows import RecordingRow
 
 FIRST_KEY, LAST_KEY = 35, 81  # of General MIDI's percussion map
@@ -58,8 +57,6 @@ _SUBSTITUTES: dict[str, tuple[str, ...]] = {
 }
 _ESSENTIAL = (("kick",), ("snare", "clap", "rim"), ("closed hat", "open hat", "ride", "crash"))
 
-Read = Callable[[RecordingRow], tuple[Floats, int]]
-
 
 def piece_of(name: str) -> str | None:
     """The piece of a kit that a sample's name mentions, or None."""
@@ -87,8 +84,7 @@ class DrumKit:
         """`rows` are not empty. `read` returns a row's mono samples and rate; it raises SourceError for an unusable file."""
         self.id, self.name, self.family = identity.id, identity.name, identity.family
         self.source, self.licence, self.part = identity.source, identity.licence, identity.part
-        self._read = read
-        self._faults: dict[str, str] = {}
+        self._decode = RowDecoder(read)
         self._struck: dict[tuple[str, int], Floats] = {}
         pieces: dict[str, list[RecordingRow]] = defaultdict(list)
         for row in sorted(rows, key=lambda row: (row.peak, row.file)):  # soft strokes first
@@ -98,7 +94,7 @@ class DrumKit:
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
         """Unusable samples, as far as they were struck."""
-        return tuple(self._faults.items())
+        return self._decode.faults
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
         """Render mono samples `[seconds · sample_rate]`; a key whose piece the kit lacks strikes another one."""
@@ -134,11 +130,3 @@ class DrumKit:
             if name in self._pieces:
                 return self._pieces[name]
         return list(self._pieces.values())[key % len(self._pieces)]
-
-    def _decode(self, row: RecordingRow, sample_rate: int) -> Floats:
-        try:
-            samples, rate = self._read(row)
-        except SourceError as error:
-            self._faults[row.file] = error.message
-            return np.zeros(0, np.float32)
-        return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)

@@ -3,23 +3,21 @@
 No notes can be played on them. A short recording is struck again after a pause, as a producer would loop it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeGuard
 
 import numpy as np
-import soxr
 
 from index.sources.base import Floats, SourceInstrument, finish_preview
 from index.sources.sampled import InstrumentIdentity
 from models.errors import SourceError
+from training.real.decoding import Read, RowDecoder
 from training.real.rows import RecordingRow
 
 MAX_PAUSE_SECONDS = 0.4  # between recordings that are shorter than a clip
 LEAST_SECONDS = 0.05  # shorter recordings are left out
 MAX_DRAWS = 20
 MIN_RMS = 1e-3  # of an excerpt, of recordings whose peaks are near full scale
-
-Read = Callable[[RecordingRow], tuple[Floats, int]]
 
 
 class Excerpted(SourceInstrument, Protocol):
@@ -50,14 +48,13 @@ class RecordedSound:
         self.identity = identity
         self.id, self.name, self.family = identity.id, identity.name, identity.family
         self.source, self.licence, self.part = identity.source, identity.licence, identity.part
-        self._rows, self._read = tuple(rows), read
-        self._faults: dict[str, str] = {}
+        self._rows, self._decode = tuple(rows), RowDecoder(read)
         self._decoded: dict[int, list[Floats]] = {}  # by sample rate
 
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
         """Unusable recordings; complete once one of them has been cut."""
-        return tuple(self._faults.items())
+        return self._decode.faults
 
     @property
     def longest_seconds(self) -> float:
@@ -124,14 +121,6 @@ class RecordedSound:
             reasons = "; ".join(f"{file}: {why}" for file, why in self.faults[:3])
             raise SourceError(f"no recording of {self.id} is usable ({reasons})", value=self.id)
         return self._decoded[sample_rate]
-
-    def _decode(self, row: RecordingRow, sample_rate: int) -> Floats:
-        try:
-            samples, rate = self._read(row)
-        except SourceError as error:
-            self._faults[row.file] = error.message
-            return np.zeros(0, np.float32)
-        return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
 
 
 def is_excerpted(instrument: SourceInstrument) -> TypeGuard[Excerpted]:
