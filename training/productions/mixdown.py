@@ -77,19 +77,15 @@ SOUNDS = {
     "vocal": FamilySound(-5.0, -11.0, compressor=0.5),  # choirs
     VOICE: FamilySound(1.0, -14.0, compressor=0.9, echo=0.2),  # over the music
 }
-LEVEL_SPREAD_DB, MOST_LEVEL_DB = (
-    3.0,
-    7.0,
-)  # standard deviation and limit of a part's distance from its family's level
+LEVEL_SPREAD_DB = 3.0  # standard deviation of a part's distance from its family's level
+MOST_LEVEL_DB = 7.0  # its limit
 ROOM_SPREAD_DB = 3.0
 ROOM_SECONDS, ROOM_PREDELAY_SECONDS = (0.25, 1.6), (0.0, 0.03)
 BUS_PROBABILITY, BUS_THRESHOLD_DB, BUS_RATIO = 0.8, (-2.0, 8.0), (1.3, 3.0)
 BUS_ATTACK_SECONDS, BUS_RELEASE_SECONDS = (0.01, 0.05), (0.1, 0.5)
 SHELF_DB, SHELF_HZ = 2.5, (150.0, 3_000.0)  # the master's tone: a shelf below and one above
-NARROW_PROBABILITY, NARROW_HZ = (
-    0.15,
-    ((40.0, 150.0), (4_500.0, 7_500.0)),
-)  # as after a low bit rate or small speakers
+NARROW_PROBABILITY = 0.15  # of a narrow band, as after a low bit rate or in small speakers
+NARROW_HZ = ((40.0, 150.0), (4_500.0, 7_500.0))
 LOUDNESS_DB = (-20.0, -11.0)  # RMS of the mix while it sounds, before the limiter
 LIMITER_ATTACK_SECONDS, LIMITER_RELEASE_SECONDS = 0.008, (0.05, 0.3)
 
@@ -108,7 +104,7 @@ class Studio:
     ) -> NDArray[np.int16]:
         """Mix `played` parts [samples]: int16 [parts, samples], as heard in the mix, which is their sum.
 
-        `kinds` are their families, or VOICE.         No sample of the mix or of a part exceeds `CEILING_DB`.
+        `kinds` are their families, or VOICE. No sample of the mix or of a part exceeds `CEILING_DB`.
         """
         sounds = [SOUNDS.get(kind or "", OTHERS) for kind in kinds]
         stems = [
