@@ -28,6 +28,7 @@ Word = Literal["strong", "fair", "weak", "none"]
 WORDS: tuple[Word, ...] = get_args(Word)
 FORMAT = "showme-match/1"
 COHORT = "cohort"  # name of the file's tensor
+NEAREST = 10  # prototypes of the cohort that a mean is of
 # Beyond these the fit has seen nothing, so more of it says no more.
 MAX_CLIPS = 8  # enrolled clips of an instrument
 MAX_WEIGHT = 5.0  # sum of a lane's presence over its windows: fifteen seconds
@@ -40,6 +41,7 @@ FEATURES = (
     "library_size",  # logarithm of the number of instruments
     "num_clips",  # logarithm of the number of clips that the best hit was enrolled with
     "cohort_gap",  # similarity of the best hit above that of the nearest training prototype
+    "cohort_mean_gap",  # and above the mean of the ten nearest
     "agreement",  # share of the windows whose own best hit is the lane's, towards 0 for few windows
     "windows",  # logarithm of the presence summed over the windows
     "crowd",  # instruments that sound at once: presence summed over all slots of a window
@@ -81,6 +83,7 @@ class LaneEvidence:
         ordered = -np.partition(-self.cosine, min(1, self.cosine.shape[1] - 1), axis=1)
         similarity = ordered[:, 0]
         gap = similarity - ordered[:, 1] if size > 1 else np.zeros_like(similarity)
+        near = -np.partition(-(self.embedding @ cohort.T), min(NEAREST, len(cohort)) - 1, axis=1)[:, :NEAREST]
         share = softmax_shares(self.cosine)
         entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1)
         weight = np.minimum(self.weight, MAX_WEIGHT)
@@ -92,7 +95,8 @@ class LaneEvidence:
             "presence": self.presence,
             "library_size": np.full(len(best), np.log(size)),
             "num_clips": np.log(np.clip(self.num_clips[best], 1, MAX_CLIPS)),
-            "cohort_gap": similarity - (self.embedding @ cohort.T).max(axis=1),
+            "cohort_gap": similarity - near.max(axis=1),
+            "cohort_mean_gap": similarity - near.mean(axis=1),
             "agreement": agreeing / (1 + weight),
             "windows": np.log(np.maximum(weight, 1e-3)),
             "crowd": self.crowd,

@@ -48,11 +48,11 @@ NUM_LIBRARIES = 3  # that each passage is searched in
 MIN_LIBRARY = 4  # instruments, of the smallest library
 COHORT_SIZE = 256  # prototypes; half a megabyte in the file
 PRECISION = {
-    "strong": 0.8,
-    "fair": 0.65,
-    "weak": 0.5,
-}  # of lanes from a word's threshold on, the share in the library
-MIN_LANES = 20  # that a threshold rests on
+    "strong": 0.75,
+    "fair": 0.5,
+    "weak": 0.33,
+}  # of lanes at a word's threshold, the share in the library
+MIN_LANES = 20  # that a word rests on
 REACH_SHARE = 0.9  # of stems that are within reach of their own instrument
 FOLDS = 5
 
@@ -196,7 +196,7 @@ def fit(lanes: LabelledLanes, cohort: Floats) -> MatchModel:
     probability = out_of_fold(lanes.features, lanes)
     weights = unit_weights(int(lanes.passage.max()) + 1)
     metrics = figures(lanes, probability, reach, weights) | calibration(lanes, probability, weights)
-    kept = [place for place, name in enumerate(FEATURES) if name != "cohort_gap"]
+    kept = [place for place, name in enumerate(FEATURES) if not name.startswith("cohort")]
     without = figures(lanes, out_of_fold(lanes.features[:, kept], lanes), reach, weights)
     alone = figures(lanes, lanes.features[:, FEATURES.index("similarity")], reach, weights)
     metrics |= {

@@ -47,6 +47,9 @@ def test_features_of_two_lanes_by_hand() -> None:
     assert feature(found, "crowd") == pytest.approx([2.0, 2.0])
     near = np.array([[0.6, 0.8] + [0.0] * 6, [0.0, 1.0] + [0.0] * 6], np.float32)
     assert feature(found, "cohort_gap", near) == pytest.approx([0.3, -0.3])
+    assert feature(found, "cohort_mean_gap", near) == pytest.approx([0.6, 0.0])
+    many = np.concatenate([near[:1]] * 10 + [near[1:]] * 50)
+    assert feature(found, "cohort_mean_gap", many) == pytest.approx([0.3, -0.3])  # of the ten nearest alone
 
 
 def test_agreement_needs_windows() -> None:

@@ -125,7 +125,7 @@ def figures(lanes: LabelledLanes, score: Values, reach: float, weights: Values) 
     """
     stems = lanes.has_stem
     by_stem, by_lane = weights[:, lanes.passage[stems]], weights[:, lanes.passage]
-    ranked = score.astype(np.float64)
+    ranked = score.astype(np.float32)
     return {
         "absence_auroc": auroc(lanes.owned[stems], ranked[stems], by_stem),
         "reach_auroc": auroc(lanes.reach[stems] >= reach, ranked[stems], by_stem),
