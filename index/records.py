@@ -43,7 +43,7 @@ class LibraryInfo:
 
     @property
     def state_reason(self) -> str | None:
-        """What is stale, and why, in a sentence; None when nothing is."""
+        """A sentence that says which instruments are stale, and why; None when none is."""
         if not self.num_stale:
             return None
         which = "all" if self.state == "stale" else f"{self.num_stale} of {self.num_instruments}"

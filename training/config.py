@@ -178,8 +178,11 @@ def recipe_of(values: dict[str, Any]) -> Recipe:
 
 
 def same_recipe(recorded: dict[str, Any], recipe: Recipe) -> bool:
-    """Whether a checkpoint's recorded recipe is this one; fields newer than the record must have their defaults."""
-    return recipe_identity(recipe_of(recorded)) == recipe_identity(recipe)
+    """Whether a recorded recipe is this one; fields that are newer than the record must have their defaults."""
+    try:
+        return recipe_identity(recipe_of(recorded)) == recipe_identity(recipe)
+    except (TypeError, ValueError, TrainingError):
+        return False
 
 
 def recipe_identity(recipe: Recipe) -> str:

@@ -186,7 +186,7 @@ def test_the_evidence_of_lanes_equals_its_slow_twin(
 
 @pytest.mark.parametrize("rule", ["ours", "published"])
 def test_hidden_instruments_give_no_evidence(rule: str) -> None:
-    """What is hidden counts as if the library had never held it, once the lanes are the same."""
+    """Hidden instruments count as if the library had never held them, once the lanes are the same."""
     slots, library = scene(5, 3, 4, 9)
     hidden, clips = np.arange(9) < 4, np.arange(9)
     small, large = cosines_with(library[4:]), cosines_with(library)

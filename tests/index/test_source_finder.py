@@ -1,4 +1,4 @@
-"""What a library of another encoder is embedded from: its sources, wherever they are now, else the previews, else nothing."""
+"""A stale library is embedded from its sources, wherever they are now, else from its previews, else not at all."""
 
 import shutil
 from pathlib import Path

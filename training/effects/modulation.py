@@ -14,19 +14,19 @@ from training.effects.filters import low_pass
 
 CHORUS_SECONDS = 0.012  # the middle of a chorus's moving delay
 MAX_ECHOES = 6
-MOST_LATE_SAMPLES = 4_096  # that any of these effects reads at 16 kHz
+BEFORE = 4  # zeros before the wave
 
 
 def read_at(wave: Tensor, late: Tensor) -> Tensor:
     """Read `wave [batch, samples]` later by `late [batch, samples]` samples, between samples by a cubic; zeros before it.
 
-    The cubic is Catmull and Rom's (1974): exact at whole samples.
+    `late` is not negative. The cubic is Catmull and Rom's (1974): exact at whole samples.
     """
-    reach = math.ceil(float(late.max())) + 2 if late.device.type == "cpu" else MOST_LATE_SAMPLES
-    padded = functional.pad(wave, (reach, 2))
+    padded = functional.pad(wave, (BEFORE, 2))
     whole = late.floor()
     x = whole.sub(late).add_(1)  # of the way from one sample to the next
-    tap = torch.arange(reach - 1, reach - 1 + wave.shape[1], device=wave.device) - whole.long()
+    tap = torch.arange(BEFORE - 1, BEFORE - 1 + wave.shape[1], device=wave.device) - whole.long()
+    tap = tap.clamp_(min=1)  # all four samples around a place before the wave are zeros
     before, left, right, after = (padded.gather(1, tap + step) for step in (-1, 0, 1, 2))
     slope_left, slope_right = right.sub(before).mul_(0.5), after.sub_(left).mul_(0.5)
     rise = right.sub_(left)

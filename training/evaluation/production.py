@@ -112,7 +112,7 @@ class ProductionContext:
 
 
 def _group(instrument: SourceInstrument, rows: dict[str, SplitRow]) -> str | int | None:
-    """What near-duplicates share: their group in the manifest, or that of recordings, which is their source."""
+    """The group of near-duplicates: that of the manifest, or that of recordings, which is their source."""
     if instrument.id in rows:
         return rows[instrument.id]["group"]
     return instrument.source if getattr(instrument, "part", None) is not None else None

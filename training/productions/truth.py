@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +98,10 @@ def read_truth(folder: Path) -> tuple[tuple[PartTruth, ...], ...]:
         raise TrainingError(f"{path} is damaged: {error!r}", value=str(path)) from error
 
 
-def _part(row: dict[str, object]) -> PartTruth:
-    part = PartTruth(**row)  # type: ignore[arg-type]
-    return PartTruth(part.instrument, part.id, part.family, tuple((start, end) for start, end in part.spans))
+def _part(row: dict[str, Any]) -> PartTruth:
+    return PartTruth(
+        row["instrument"], row["id"], row["family"], tuple((start, end) for start, end in row["spans"])
+    )
 
 
 class TruthCheck:

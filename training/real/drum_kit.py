@@ -40,7 +40,7 @@ _PIECES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 )
 _PIECE_OF_KEY = {key: name for name, _, keys in _PIECES for key in keys}
 _PATTERNS = tuple((name, re.compile(pattern)) for name, pattern, _ in _PIECES)
-# What is struck instead, in turn, where a kit lacks a piece.
+# Pieces that are struck instead, the first that the kit has, where it lacks one.
 _SUBSTITUTES: dict[str, tuple[str, ...]] = {
     "pedal hat": ("closed hat", "open hat"),
     "open hat": ("closed hat", "ride"),

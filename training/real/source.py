@@ -118,7 +118,7 @@ def _entries(rows: Sequence[RecordingRow]) -> Iterator[_Entry]:
 
 
 def _instrument_key(row: RecordingRow) -> tuple[str, ...] | None:
-    """What tells the row's instrument from all others; None for a row of no single instrument."""
+    """The key by which the rows of one instrument are known; None for a row of no single instrument."""
     if row.kind == "notes":
         return ("notes", row.folder)
     if row.kind == "drums" and not row.is_loop:

@@ -9,7 +9,7 @@ from tests.training.effects.signals import RATE, click, each, noise, sine
 from training.effects.modulation import CHORUS_SECONDS, MAX_ECHOES, amplify, chorus, echo, read_at, vibrate
 
 
-@pytest.mark.parametrize("late", [0.0, 3.0, 40.0])
+@pytest.mark.parametrize("late", [0.0, 3.0, 40.0, 9_000.0])
 def test_whole_samples_are_read_exactly(late: float) -> None:
     wave = noise(2)
     read = read_at(wave, torch.full_like(wave, late))

@@ -40,8 +40,6 @@ def check(table: Table) -> None:
     assert any(row.is_chance for row in table.rows) or table.kind in ("numbers", "confusion")
     for row in table.rows:
         for name, figure in row.figures.items():
-            if name == "reach_auroc" and np.isnan(figure.value):
-                continue  # these encoders bring every stem within reach, or none
             assert 0 <= figure.value <= (9 if name in ("count_error", "lanes") else 1), (row.name, name)
             if figure.low is not None and figure.high is not None:
                 assert figure.low <= figure.high
@@ -201,7 +199,10 @@ def test_served_measures_two_libraries_beside_chance(context: EvaluationContext)
 
 
 def test_match_measures_two_lengths_of_passage_in_two_libraries(context: EvaluationContext) -> None:
-    figures, words = ownership.tables(replace(context, num_mixtures=80, sizes=(10, 14, 20)))
+    pair = random_pair()
+    assert pair.match is not None
+    pair.match = replace(pair.match, reach=0.9995)  # untrained encoders embed all sounds alike
+    figures, words = ownership.tables(replace(context, pair=pair, num_mixtures=80, sizes=(10, 14, 20)))
     check(figures)
     cases = [f"{size} · {seconds} s" for seconds in (5, 15) for size in (10, 14)]
     ways = ["chance", "best similarity", "match"]
