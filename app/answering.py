@@ -98,6 +98,7 @@ class Answerer:
             top_k=question.top_k,
             family=question.family,
             exclude=question.exclude,
+            effects=question.effects,
         )
         query_id = new_id("q")
         start, end = upload.decoded.range_seconds

@@ -93,6 +93,7 @@ class Engine:
         end_seconds: float | None = None,
         family: str | None = None,
         exclude: Sequence[str] = (),
+        effects: bool = False,
     ) -> QueryAnswer:
         """Find the instruments of a library that sound like those in an audio file, and store the answer.
 
@@ -107,6 +108,7 @@ class Engine:
             end_seconds=end_seconds,
             family=family,
             exclude=tuple(exclude),
+            effects=effects,
         )
         return self.ask(Path(path), question)
 

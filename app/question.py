@@ -56,6 +56,11 @@ class Question(BaseModel):
     exclude: tuple[str, ...] = Field(
         default=(), max_length=MAX_EXCLUDED, description="Ids of instruments that must not be hits."
     )
+    effects: bool = Field(
+        default=False,
+        description="Whether sound effects may be hits. They may in any case with `family=effect`, and in a library of "
+        "nothing else.",
+    )
 
     @field_validator("end_seconds")
     @classmethod

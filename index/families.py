@@ -26,6 +26,8 @@ FAMILIES: tuple[str, ...] = (
     "effect",
 )
 
+EFFECT = "effect"  # noises, of which a library's hits are free unless a query asks for them
+
 _PROGRAM_FAMILIES: tuple[tuple[range, str], ...] = (
     (range(0, 8), "keyboard"),
     (range(8, 16), "mallet"),

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from index.families import EFFECT
 from index.instrument_index import InstrumentIndex
 from index.records import Hit
 from index.retrieval import (
@@ -19,11 +20,12 @@ from index.retrieval import (
     Retrieval,
     encode_samples,
     family_of_hits,
+    hidden_effects,
     lane_evidence,
     retrieve,
     retrieve_as_published,
 )
-from index.vector_cache import LibraryVectors
+from index.vector_cache import LibraryVectors, VectorRow
 from models.encoder_pair import EncoderPair
 from models.match import NO_MATCH, Match
 from models.tracks import Curve, Span, Timeline
@@ -84,13 +86,14 @@ def run_query(
     top_k: int = 5,
     family: str | None = None,
     exclude: Collection[str] = (),
+    effects: bool = False,
 ) -> tuple[QueryResult, dict[str, float]]:
     """Find the instruments of `library` in `samples [n]` (mono, at the pair's rate); milliseconds by step come second.
 
     `range_start_seconds` is where the samples begin in their file; times in the result count from the file's beginning.
-    Instruments whose id is in `exclude` are left out. With a `family`, only its instruments are returned; their
-    probabilities are those within the whole library. `as_published` chooses the rule of the paper. `app/question.py`
-    checks `top_k` and family.
+    Instruments whose id is in `exclude` are left out, and sound effects unless `effects` asks for them. With a `family`,
+    only its instruments are returned; their probabilities are those within the whole library. `as_published` chooses the
+    rule of the paper. `app/question.py` checks `top_k` and family.
 
     Raises SilentAudio, and before encoding LibraryNotFound, LibraryEmpty, EncoderMismatch, and CheckpointError for encoders
     without a match model.
@@ -104,7 +107,8 @@ def run_query(
         pair.clip_samples / pair.sample_rate,
         range_start_seconds + len(samples) / pair.sample_rate,
     )
-    answer, threshold = _Answer(vectors, family, exclude, top_k), pair.presence_threshold
+    hidden = hidden_instruments(vectors.rows, exclude, effects=effects or family == EFFECT)
+    answer, threshold = _Answer(vectors, hidden, family, top_k), pair.presence_threshold
     if as_published:
         found = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
     else:
@@ -118,16 +122,19 @@ def run_query(
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 
 
+def hidden_instruments(rows: Sequence[VectorRow], exclude: Collection[str], *, effects: bool) -> Bools:
+    """The mask `[n]` of the instruments that are no hits: those excluded, and without `effects` the sound effects."""
+    excluded = frozenset(exclude)
+    by_name: Bools = np.array([row.instrument_id in excluded for row in rows], dtype=bool)
+    return by_name if effects else by_name | hidden_effects([row.family for row in rows])
+
+
 class _Answer:
     """Turns a retrieval's numbers into the instruments of a library, within what the query asks for."""
 
-    def __init__(
-        self, vectors: LibraryVectors, family: str | None, exclude: Collection[str], top_k: int
-    ) -> None:
-        excluded = frozenset(exclude)
-        self._vectors, self._rows = vectors, vectors.rows
-        self._family, self._exclude, self._top_k = family, exclude, top_k
-        self.hidden: Bools = np.array([row.instrument_id in excluded for row in self._rows])
+    def __init__(self, vectors: LibraryVectors, hidden: Bools, family: str | None, top_k: int) -> None:
+        self._vectors, self._rows, self._top_k = vectors, vectors.rows, top_k
+        self.hidden = hidden
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
 
@@ -144,7 +151,7 @@ class _Answer:
         queries = np.array([track.embedding for track in tracks], np.float32).reshape(
             -1, self._vectors.store.dim
         )
-        hits = self._vectors.search(queries, self._top_k, self._family, self._exclude)
+        hits = self._vectors.search(queries, self._top_k, self.shown)
         heard = tuple(
             SlotResult(i, track.presence, track.active, tuple(best), track.curve, match)
             for i, (track, best, match) in enumerate(zip(tracks, hits, matches, strict=True))

@@ -6,7 +6,7 @@ Kim et al. 2022.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.families import EFFECT
 from index.sources.base import SILENCE_DBFS, is_silent
 from models.audio import split_windows
 from models.errors import SilentAudio
@@ -70,8 +71,8 @@ class Retrieval:
     """A library's answer to a query: `tracks` (or the M slots, as published) and the ranking of all n instruments.
 
     `presence [tracks]`, `cosine [tracks, n]`, `probability [n]` that an instrument plays, `score [n]` that ranks it, and the
-    places `named` of the set that is named, best first. Hidden instruments have a score of −inf. `tracks` holds the lanes;
-    as published, each slot in the window of its best hit.
+    places `named` of the set that is named, best first. Hidden instruments have a score and cosines of −inf. `tracks` holds
+    the lanes; as published, each slot in the window of its best hit.
     """
 
     presence: Floats
@@ -134,6 +135,8 @@ def retrieve(slots: QuerySlots, cosines: Cosines, threshold: float, hidden: Bool
     tracks = merge_by_top_hit(linked, top_hits)
     dim = slots.embedding.shape[2]
     cosine = cosines(np.array([track.embedding for track in tracks], np.float32).reshape(-1, dim))
+    if hidden is not None:
+        cosine = np.where(hidden, np.float32(-np.inf), cosine)
     probability = sustained_posterior(slots.sounding(), cosines, hidden)
     score = probability if hidden is None else np.where(hidden, -np.inf, probability)
     presence = np.array([track.presence for track in tracks], np.float32)
@@ -225,6 +228,15 @@ def lane_evidence(
         agreeing,
         crowd,
     )
+
+
+def hidden_effects(families: Sequence[str | None]) -> Bools:
+    """The mask `[n]` of the sound effects, which are no hits unless asked for; none in a library of nothing else.
+
+    Noises resemble the hiss and rumble of recordings more than instruments do (docs/EXPERIMENTS.md).
+    """
+    effect = np.array([family == EFFECT for family in families], dtype=bool)
+    return np.zeros_like(effect) if effect.all() else effect
 
 
 def family_of_hits(hits: Iterable[tuple[str | None, float]]) -> str | None:

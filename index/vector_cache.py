@@ -6,13 +6,12 @@ anew, so that searches under way are not disturbed.
 
 import logging
 import threading
-from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,8 @@ from index.vector_store import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
 
 log = logging.getLogger(__name__)
+
+Bools = NDArray[np.bool_]
 
 _BATCH = 500  # rows of embeddings read at once
 
@@ -50,16 +51,9 @@ class LibraryVectors:
     store: VectorStore
     rows: tuple[VectorRow, ...]
 
-    def search(
-        self, queries: Floats, k: int, family: str | None = None, exclude: Collection[str] = ()
-    ) -> list[list[Hit]]:
-        """For each query `[q, dim]` at most `k` hits, best first, without the instruments of `exclude`."""
-        allowed = None if family is None else self._ids_of_family.get(family, np.zeros(0, np.int64))
-        if exclude:
-            excluded = frozenset(exclude)
-            among = self._row_of if allowed is None else allowed.tolist()
-            kept = [one for one in among if self._row_of[one].instrument_id not in excluded]
-            allowed = np.array(kept, np.int64)
+    def search(self, queries: Floats, k: int, shown: Bools | None = None) -> list[list[Hit]]:
+        """For each query `[q, dim]` at most `k` hits, best first, among the instruments that `shown [n]` marks."""
+        allowed = None if shown is None or shown.all() else self._ids[shown]
         ids, cosines = self.store.search(queries, k, allowed)
         return [
             [
@@ -86,12 +80,8 @@ class LibraryVectors:
         return {row.vector_id: row for row in self.rows}
 
     @cached_property
-    def _ids_of_family(self) -> dict[str, Ids]:
-        ids: dict[str, list[int]] = defaultdict(list)
-        for row in self.rows:
-            if row.family is not None:
-                ids[row.family].append(row.vector_id)
-        return {family: np.array(found, np.int64) for family, found in ids.items()}
+    def _ids(self) -> Ids:
+        return np.array([row.vector_id for row in self.rows], np.int64)
 
 
 class VectorCache:

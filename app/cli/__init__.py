@@ -55,6 +55,7 @@ def query(
         str, typer.Option(help="auto (recommended), or paper: as published, every slot and the set R.")
     ] = "auto",
     family: Annotated[str | None, typer.Option(help="Restrict hits to this family.")] = None,
+    effects: Annotated[bool, typer.Option("--effects", help="Let sound effects be hits too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's document.")] = False,
 ) -> None:
     """Find the instruments of a library that sound like those in FILE."""
@@ -66,6 +67,7 @@ def query(
             "start_seconds": start,
             "end_seconds": end,
             "family": family,
+            "effects": effects,
         }
         question = Question.model_validate(asked)
         from app.cli import querying

@@ -68,6 +68,24 @@ def test_family_narrows_the_hits(client: httpx.Client, library: dict[str, Any]) 
     assert [slot["hits"] for slot in nobody["slots"]] == [[], [], []]
 
 
+def test_sound_effects_are_hits_only_if_asked_for(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        library = client.post("/v1/libraries", json={"name": "Tones"}).json()
+        enrolled(
+            client, "Tones", ("Soft Flute.wav", audio(tone(440.0))), ("FX gunshot.wav", audio(tone(220.0)))
+        )
+
+        def names(**fields: Any) -> set[str]:
+            return {hit["name"] for slot in ask(client, library, **fields)["slots"] for hit in slot["hits"]}
+
+        for mode in ("auto", "paper"):
+            assert names(mode=mode) == {"Soft Flute"}
+            assert names(mode=mode, effects="true") == {"Soft Flute", "FX gunshot"}
+            assert names(mode=mode, family="effect") == {"FX gunshot"}
+        refused = client.post("/v1/queries", files=FILE, data={"library": "Tones", "effects": "loud"})
+        assert problem(refused, 422, "invalid-request")["value"] == "loud"
+
+
 def test_stored_answer_and_audio_are_what_was_sent(client: httpx.Client, library: dict[str, Any]) -> None:
     body = ask(client, library)
     assert client.get(f"/v1/queries/{body['id']}").json() == body

@@ -92,6 +92,20 @@ test("the family filter gives hits of that family only, and undo restores the ot
   await expect.poll(names).toEqual(before);
 });
 
+test("sound effects are no matches until they are asked for", async () => {
+  const { page } = here;
+  const effects = page.locator('.lane .chip[data-family="effect"]');
+  const every = await asking(page, () => part(page, "top-k").selectOption("50"));
+  expect(every.got.instruments.map(({ family }) => family)).not.toContain("effect");
+  const { got } = await asking(page, () => part(page, "family-select").selectOption("any + effects"));
+  expect(got.slots[0]?.hits.map(({ family }) => family)).toContain("effect");
+  await effects.first().waitFor();
+  await part(page, "undo").click();
+  await told(page, /^Undone: family filter/);
+  await expect.poll(() => effects.count()).toBe(0);
+  await expect.poll(() => part(page, "family-select").inputValue()).toBe("");
+});
+
 test("more like this, hide, lock: the lane is refined, and a locked lane stays", async () => {
   const { page } = here;
   const before = await names();

@@ -1,4 +1,4 @@
-"""A small source for the default library: presets of six families, each embedded from two of its eight phrases.
+"""A small source for the default library: presets of six families and a sound effect, each embedded from two of its eight phrases.
 
 Enrolling all 128 presets from all phrases takes most of a minute.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from index.sources.base import Floats
 from index.sources.soundfont import SoundFontInstrument, SoundFontSource
 
-PROGRAMS = (*range(8), *range(16, 40), *range(56, 64), *range(72, 80))
+PROGRAMS = (*range(8), *range(16, 40), *range(56, 64), *range(72, 80), 127)
 PHRASE_STEP = 4  # takes phrases 0 and 4
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,6 +153,31 @@ def test_what_is_excluded_leaves_its_probability_to_the_others(
         index, pair, mixture, library="Tones", as_published=as_published, exclude=everything
     )
     assert (nothing.instruments, nothing.retrieved) == ((), ())
+
+
+@pytest.mark.parametrize("as_published", [False, True])
+def test_sound_effects_are_hits_only_if_asked_for(tmp_path: Path, as_published: bool) -> None:
+    pair = TonePair()
+    index = open_index(tmp_path, pair)
+
+    def names(library: str, **asked: Any) -> set[str]:
+        result, _ = run_query(
+            index, pair, tone(5, 0, 3, 3), library=library, as_published=as_published, **asked
+        )
+        hits = {hit.name for slot in result.slots for hit in slot.hits}
+        assert {one.hit.name for one in result.instruments} == hits
+        assert result.retrieved
+        return hits
+
+    noise = ToneInstrument("Noise", band_hz(5), family="effect")
+    flute = ToneInstrument("Flute", band_hz(8), family="flute")
+    for name, instruments in {"Both": [noise, flute], "Noises": [noise]}.items():
+        enroll(index, pair, index.libraries.create(name).id, FakeSource(*instruments))
+    assert names("Both") == {"Flute"}
+    assert names("Both", effects=True) == {"Noise", "Flute"}
+    assert names("Both", family="effect") == {"Noise"}
+    assert names("Noises") == {"Noise"}  # a library of nothing else
+    index.close()
 
 
 def test_audio_in_which_nothing_is_recognised_has_no_instruments(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from alembic import command
+from numpy.typing import NDArray
 from sqlalchemy import inspect, select, text
 
 from index.catalog import Clip, Instrument, Library
@@ -18,8 +19,8 @@ from tests.index.conftest import LIBRARY, open_index, vector_file
 from tests.index.fake_source import FakeInstrument, FakeSource
 
 
-def names(index: InstrumentIndex, queries: np.ndarray, **filters: str) -> set[str]:
-    return {one.name for one in index.searchable(LIBRARY).search(queries, 99, **filters)[0]}
+def names(index: InstrumentIndex, queries: np.ndarray, shown: NDArray[np.bool_] | None = None) -> set[str]:
+    return {one.name for one in index.searchable(LIBRARY).search(queries, 99, shown)[0]}
 
 
 def test_every_change_is_noticed_by_the_next_search_of_another_process(
@@ -31,7 +32,8 @@ def test_every_change_is_noticed_by_the_next_search_of_another_process(
     other.instruments.delete(first.id)
     assert names(enrolled, queries) == everything - {first.name}
     other.instruments.correct(second.id, {"name": "Renamed", "family": "vocal"})
-    assert names(enrolled, queries, family="vocal") == {"Renamed"}
+    vocal = np.array([row.family == "vocal" for row in enrolled.searchable(LIBRARY).rows])
+    assert names(enrolled, queries, vocal) == {"Renamed"}
     other.instruments.restore(first.id)
     assert names(enrolled, queries) == everything - {second.name} | {"Renamed"}
     library = other.libraries.delete(LIBRARY)

@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from index.retrieval import hidden_effects
 from index.sources.base import SourceInstrument, enrollment_phrases
 from models.atomic import atomic_file
 from models.encoder_pair import EncoderPair
@@ -39,11 +41,23 @@ class EnrolledLibrary:
         """The place of each instrument by its id."""
         return {key: place for place, key in enumerate(self.ids)}
 
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """The mask `[n]` of the sound effects, which are no hits unless a query asks for them."""
+        return hidden_effects(self.families)
+
+    @property
+    def shown_families(self) -> tuple[str | None, ...]:
+        """The families of the instruments that may be hits."""
+        return tuple(one for one, hide in zip(self.families, self.hidden, strict=True) if not hide)
+
     def describe(self) -> str:
-        """The number of instruments, in all and by family, the largest first."""
+        """The number of instruments, in all and by family, the largest first, and how many of them are hidden."""
         counts = Counter(family or "of no family" for family in self.families)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return f"{self.name}: {len(self)} instruments, " + ", ".join(f"{n} {name}" for name, n in ordered)
+        told = ", ".join(f"{n} {name}" for name, n in ordered)
+        hidden = f"; {self.hidden.sum()} sound effects are hidden" if self.hidden.any() else ""
+        return f"{self.name}: {len(self)} instruments, {told}{hidden}"
 
 
 def enroll_in_memory(

@@ -204,8 +204,8 @@ def tables(context: ProductionContext) -> Iterator[Table]:
         rows = [row_of[number] for number in numbers]
         places = np.array([library.place_of[row.id] for row in rows])
         about = tuple(row.family or "unknown" for row in rows), any(roles[row.id] == "voice" for row in rows)
-        lanes = lane_hits(answer(found, library.embedding, context.pair.presence_threshold), places)
-        served.append(AnsweredProduction(lanes, *about))
+        found_lanes = answer(found, library.embedding, context.pair.presence_threshold, library.hidden)
+        served.append(AnsweredProduction(lane_hits(found_lanes, places), *about))
         chance.append(AnsweredProduction(random_lanes(places, len(library), rng), *about))
     about_library = f"library of {len(library)}: {len(playing)} play in a production, the others in none"
     yield _main_table(context, about_library, served, chance)

@@ -108,7 +108,7 @@ def mixed(context: RealContext, solos: Sequence[RealQuery]) -> Iterator[Table]:
 
 def _family_rows(context: RealContext, served: FamilyAnswers, library: EnrolledLibrary) -> list[ReportRow]:
     """A row for each family that plays, with chance in columns of its own."""
-    chance = random_families(served, library.families, context.pair.num_slots, context.seed)
+    chance = random_families(served, library.shown_families, context.pair.num_slots, context.seed)
     rows = []
     for family in sorted({family for one in served.answers for family in one.playing}):
         blind = chance.of_family(family, context.seed)
@@ -187,7 +187,7 @@ def _rows(
     figures: FigureMaker,
 ) -> list[ReportRow]:
     """The rows of some methods, `served` among them, with the row of chance first."""
-    chance = random_families(answers["served"], library.families, context.pair.num_slots, context.seed)
+    chance = random_families(answers["served"], library.shown_families, context.pair.num_slots, context.seed)
     return [
         ReportRow(f"{where} · chance", figures(chance, context.seed), True),
         *(ReportRow(f"{where} · {name}", figures(found, context.seed)) for name, found in answers.items()),
@@ -197,7 +197,7 @@ def _rows(
 def _chance_of(library: EnrolledLibrary, most_lanes: int) -> dict[str, Estimate]:
     """The expected recalls of a random ranking, and of one to `most_lanes` lanes of random hits."""
     number = np.arange(1, most_lanes + 1)
-    share = {"1": 1 / len(library), "5": min(1.0, HITS / len(library))}
+    share = {"1": 1 / len(library.shown_families), "5": min(1.0, HITS / len(library.shown_families))}
     return {f"instrument_{depth}": Estimate(value) for depth, value in share.items()} | {
         f"lane_{depth}": Estimate(float((1 - (1 - value) ** number).mean())) for depth, value in share.items()
     }

@@ -106,13 +106,14 @@ class RealContext:
         ]
 
     def answer(self, query: EncodedQuery, library: EnrolledLibrary) -> Retrieval:
-        """The answer of the service."""
-        return answer(query.slots, library.embedding, self.pair.presence_threshold)
+        """The answer of the service, sound effects hidden."""
+        return answer(query.slots, library.embedding, self.pair.presence_threshold, library.hidden)
 
     def nearest(self, query: EncodedQuery, library: EnrolledLibrary) -> NDArray[np.int64]:
-        """The places of all instruments by the single encoder, the nearest first, for a query of one instrument."""
+        """The places by the single encoder, the nearest first, for a query of one instrument; sound effects are hidden."""
         assert query.alone is not None
-        return np.argsort(-(library.embedding @ query.alone), kind="stable")
+        order = np.argsort(-(library.embedding @ query.alone), kind="stable")
+        return order[~library.hidden[order]]
 
     def _alone(self, wave: Floats) -> Floats:
         """The normalised mean embedding of the windows that sound, as if they were clips of one instrument: `[dim]`."""

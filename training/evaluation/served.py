@@ -77,9 +77,12 @@ def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIP
         yield Passage(wave, playing, held.bank_rows(clips_of_stem))
 
 
-def answer(slots: QuerySlots, library: Floats, threshold: float) -> Retrieval:
-    """Answer a query from a library `[instruments, dim]`, as `POST /v1/queries` does in its default mode."""
-    return retrieve(slots, lambda embedding: embedding @ library.T, threshold)
+def answer(slots: QuerySlots, library: Floats, threshold: float, hidden: Bools | None = None) -> Retrieval:
+    """Answer a query from a library `[instruments, dim]`, as `POST /v1/queries` does in its default mode.
+
+    Without `hidden [instruments]`, as with `effects=true`: sound effects play in rendered passages like all else.
+    """
+    return retrieve(slots, lambda embedding: embedding @ library.T, threshold, hidden)
 
 
 def lane_hits(found: Retrieval, playing: Places) -> LaneHits:

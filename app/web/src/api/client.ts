@@ -66,6 +66,7 @@ export function formOf(question: Question): FormData {
   }
   if (question.family) append("family", question.family);
   for (const id of question.exclude) append("exclude", id);
+  if (question.effects) append("effects", "true");
   return form;
 }
 

@@ -43,4 +43,5 @@ export interface Question {
   range: Span | null;
   family: string | null;
   exclude: readonly string[];
+  effects: boolean; // whether sound effects may be hits
 }

@@ -7,19 +7,24 @@ import { changeLibrary, changeMode, changeTopK, filterByFamily } from "./actions
 import { queryState } from "./state";
 
 const COUNTS = [3, 6, 10, 20, 50];
+const WITH_EFFECTS = "+effect"; // any family, sound effects too, which are hidden otherwise
 
 export function Filters() {
+  const { family, effects } = queryState.value;
   return (
     <fieldset class="filters" aria-label="Query options">
       <LibrarySelect />
-      <label class="field">
+      <label class="field" title="Sound effects are not matched unless you ask for them.">
         Family
         <select
           data-test="family-select"
-          value={queryState.value.family ?? ""}
-          onChange={(event) => filterByFamily(event.currentTarget.value || null)}
+          value={family ?? (effects ? WITH_EFFECTS : "")}
+          onChange={({ currentTarget: { value } }) =>
+            filterByFamily(value === WITH_EFFECTS ? null : value || null, value === WITH_EFFECTS)
+          }
         >
           <option value="">any</option>
+          <option value={WITH_EFFECTS}>any + effects</option>
           {limits.value.families.map((family) => (
             <option key={family} value={family}>
               {familyName(family)}

@@ -82,9 +82,9 @@ export function selectSpan(selection: Span | null): void {
   void runQuery();
 }
 
-/** Query for hits of this family only; null: any. */
-export function filterByFamily(family: string | null): void {
-  applyUndoable("family filter", { family }, true);
+/** Query for hits of this family only; null: any, sound effects only with `effects`. */
+export function filterByFamily(family: string | null, effects = false): void {
+  applyUndoable("family filter", { family, effects }, true);
   void runQuery();
 }
 

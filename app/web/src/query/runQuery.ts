@@ -33,7 +33,7 @@ export function cancelQuery(): void {
 export async function queryFile(file: File): Promise<void> {
   const before = queryState.value;
   const source = { name: file.name, file, url: URL.createObjectURL(file) }; // not revoked: undo may need it
-  updateState({ ...EMPTY_STATE, source, family: before.family });
+  updateState({ ...EMPTY_STATE, source, family: before.family, effects: before.effects });
   const error = await runQuery();
   if (!before.source) return;
   if (error === null) offerUndo("new track", () => restoreState(before), true);
@@ -160,6 +160,7 @@ function questionOf(now: QueryState): Question {
     range: now.selection,
     family: now.family,
     exclude: [...now.excluded.keys()],
+    effects: now.effects,
   };
 }
 

@@ -19,6 +19,7 @@ export interface QueryState {
   lanes: readonly Lane[];
   selection: Span | null; // seconds; null: the whole track
   family: string | null;
+  effects: boolean; // whether sound effects may be hits
   excluded: ReadonlyMap<string, string>; // id → name of instruments hidden for this track
   chosen: ReadonlySet<string>; // see choiceKey
 }
@@ -29,6 +30,7 @@ export const EMPTY_STATE: QueryState = {
   lanes: [],
   selection: null,
   family: null,
+  effects: false,
   excluded: new Map(),
   chosen: new Set(),
 };
