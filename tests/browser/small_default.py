@@ -1,4 +1,4 @@
-"""A small source for the default library: presets of six families and a sound effect, each embedded from two of its eight phrases.
+"""A small source for the default library: presets of six families and an effect, each embedded from two of its eight phrases.
 
 Enrolling all 128 presets from all phrases takes most of a minute.
 """

@@ -2,7 +2,8 @@
 
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
-protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too.
+protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too;
+`answers` a folder of whole recordings (`--recordings`).
 """
 
 import argparse
@@ -22,10 +23,11 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import failures, plots, production, real
+from training.evaluation import answers, failures, plots, production, real
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.enrolled_library import default_library
 from training.evaluation.real_context import SPLITS, TEST, RealContext
 from training.evaluation.report import Report, Table, print_table, write_report
 from training.evaluation.selection import (
@@ -37,6 +39,7 @@ from training.evaluation.selection import (
     protocols_of,
     real_splits,
     splits_in,
+    wants_answers,
     wants_productions,
 )
 from training.nlakh.dataset import TRAIN, VALID
@@ -117,6 +120,8 @@ def measure(options: argparse.Namespace, splits: Sequence[str], pair: EncoderPai
                 options.seed,
             )
         )
+    if wants_answers(options):
+        yield from answers.tables(pair, options.recordings, default_library(pair, options.cache))
     if wants_productions(options):
         yield from production.tables(
             production.ProductionContext(
@@ -162,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--real", type=Path, metavar="DIR", help="folder of real recordings, for real and production"
     )
+    out.add_argument("--recordings", type=Path, metavar="DIR", help="folder of whole recordings, for answers")
     out.add_argument("--midi", type=Path, metavar="DIR", help="a tree of MIDI files, for production")
     out.add_argument(
         "--split",

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.retrieval import hidden_effects
 from index.sources.base import SourceInstrument, enrollment_phrases
+from index.sources.default import default_presets
 from models.atomic import atomic_file
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, SourceError, TrainingError
@@ -26,11 +28,13 @@ from training.evaluation.metrics import Floats
 
 @dataclass(frozen=True)
 class EnrolledLibrary:
-    """`embedding [n, dim]` of unit norm, with the id and family of each of the n instruments."""
+    """`embedding [n, dim]` of unit norm, with id, name, family and number of enrolled clips of each of the n instruments."""
 
     name: str
     ids: tuple[str, ...]
+    names: tuple[str, ...]
     families: tuple[str | None, ...]
+    num_clips: NDArray[np.int64]
     embedding: Floats
 
     def __len__(self) -> int:
@@ -60,6 +64,11 @@ class EnrolledLibrary:
         return f"{self.name}: {len(self)} instruments, {told}{hidden}"
 
 
+class _Enrolled(NamedTuple):
+    embedding: Floats  # [dim], of unit norm
+    num_clips: int
+
+
 def enroll_in_memory(
     pair: EncoderPair,
     name: str,
@@ -75,18 +84,29 @@ def enroll_in_memory(
     phrases = enrollment_phrases(pair.clip_samples / pair.sample_rate)
     facts = [pair.encoder_hash, [one.id for one in instruments], _stamps(files), repr(phrases)]
     path = cache / f"library-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.npz"
-    vectors = _kept(path, pair.embedding_dim)
-    if vectors is None:
-        vectors = _embedded(pair, instruments)
-        if not vectors:
+    enrolled = _kept(path, pair.embedding_dim)
+    if enrolled is None:
+        enrolled = _embedded(pair, instruments)
+        if not enrolled:
             raise TrainingError(f"no instrument of {name} can be enrolled", value=name)
+        embedding, num_clips = map(np.array, zip(*enrolled.values(), strict=True))
         with atomic_file(path) as file:
-            np.savez(file, ids=np.array(list(vectors)), embedding=np.stack(list(vectors.values())))
-    found = [one for one in instruments if one.id in vectors]
-    embedding = np.stack([vectors[one.id] for one in found])
+            np.savez(file, ids=np.array(list(enrolled)), embedding=embedding, num_clips=num_clips)
+    found = [one for one in instruments if one.id in enrolled]
     return EnrolledLibrary(
-        name, tuple(one.id for one in found), tuple(one.family for one in found), embedding
+        name,
+        tuple(one.id for one in found),
+        tuple(one.name for one in found),
+        tuple(one.family for one in found),
+        np.array([enrolled[one.id].num_clips for one in found], np.int64),
+        np.stack([enrolled[one.id].embedding for one in found]),
     )
+
+
+def default_library(pair: EncoderPair, cache: Path) -> EnrolledLibrary:
+    """Enrol the presets of the default library, kept in `cache`. Raises SourceError if the SoundFont is missing."""
+    presets = default_presets()
+    return enroll_in_memory(pair, presets.name, list(presets), presets.files, cache)
 
 
 def _stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
@@ -94,24 +114,24 @@ def _stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
     return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
 
 
-def _kept(path: Path, dim: int) -> dict[str, Floats] | None:
-    """The embeddings by id; None where the file is missing or damaged."""
+def _kept(path: Path, dim: int) -> dict[str, _Enrolled] | None:
+    """What was enrolled, by id; None where the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            ids, embedding = kept["ids"].tolist(), kept["embedding"]
+            ids, embedding, num_clips = kept["ids"].tolist(), kept["embedding"], kept["num_clips"].tolist()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    if embedding.shape != (len(ids), dim) or embedding.dtype != np.float32:
+    if embedding.shape != (len(ids), dim) or embedding.dtype != np.float32 or len(num_clips) != len(ids):
         return None
-    return dict(zip(ids, embedding, strict=True))
+    return dict(zip(ids, map(_Enrolled, embedding, num_clips), strict=True))
 
 
-def _embedded(pair: EncoderPair, instruments: Sequence[SourceInstrument]) -> dict[str, Floats]:
-    vectors: dict[str, Floats] = {}
+def _embedded(pair: EncoderPair, instruments: Sequence[SourceInstrument]) -> dict[str, _Enrolled]:
+    enrolled: dict[str, _Enrolled] = {}
     for one in instruments:
         try:
             clips = pair.embed(one.clips(pair.sample_rate, pair.clip_samples))
         except (SourceError, AudioError):
             continue
-        vectors[one.id] = unit(clips.mean(axis=0))
-    return vectors
+        enrolled[one.id] = _Enrolled(unit(clips.mean(axis=0)), len(clips))
+    return enrolled

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from index.retrieval import QuerySlots, Retrieval, encode_samples
 from index.sources.base import SourceInstrument, is_silent
-from index.sources.default import default_presets
 from index.sources.note_bank import NoteBankSource
 from index.sources.opening import open_source
 from models.audio import split_windows
 from models.encoder_pair import EncoderPair
 from training.evaluation.embeddings import unit
-from training.evaluation.enrolled_library import EnrolledLibrary, enroll_in_memory
+from training.evaluation.enrolled_library import EnrolledLibrary, default_library, enroll_in_memory
 from training.evaluation.metrics import Floats
 from training.evaluation.real_queries import RealQueries, RealQuery
 from training.evaluation.served import answer
@@ -79,8 +78,7 @@ class RealContext:
 
     @cached_property
     def default_library(self) -> EnrolledLibrary:
-        presets = default_presets()
-        return enroll_in_memory(self.pair, presets.name, list(presets), presets.files, self.cache)
+        return default_library(self.pair, self.cache)
 
     @cached_property
     def real_library(self) -> EnrolledLibrary:

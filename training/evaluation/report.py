@@ -61,6 +61,8 @@ COLUMNS = {
     "instrument_5": "R@5",
     "lane_5_chance": "in five by chance",
     "lane_right_5": "lanes right in five",
+    "presence": "presence",
+    "match_probability": "match",
     "eer": "EER",
     "eer_pooled": "EER pooled",
     "top1": "top-1",

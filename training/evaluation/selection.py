@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.errors import TrainingError
 from training.evaluation import (
+    answers,
     lanes,
     library,
     ownership,
@@ -31,7 +32,8 @@ PROTOCOLS: dict[str, Callable[[EvaluationContext], Iterator[Table]]] = {
     protocol.NAME: protocol.tables
     for protocol in (served, ownership, lanes, paper, library, three, verification, recorded)
 }
-KNOWN = (real.NAME, production.NAME, *PROTOCOLS)
+KNOWN = (real.NAME, answers.NAME, production.NAME, *PROTOCOLS)
+WITHOUT_BANK = (real.NAME, answers.NAME, production.NAME)
 PRODUCTION_INPUTS = ("notes", "midi", "real")  # options that the protocol production needs
 RECORDED_PROTOCOLS = (verification.NAME, recorded.NAME)  # default for recorded instruments
 
@@ -56,13 +58,18 @@ def wants_productions(options: argparse.Namespace) -> bool:
     return is_requested and all(getattr(options, name) for name in PRODUCTION_INPUTS)
 
 
+def wants_answers(options: argparse.Namespace) -> bool:
+    """Return whether the protocol `answers` is run: by default if there are recordings."""
+    return options.recordings is not None and (not options.protocol or answers.NAME in options.protocol)
+
+
 def needs_bank(options: argparse.Namespace) -> bool:
     """Return whether a protocol is requested that measures a data set."""
-    return not options.protocol or any(name not in (real.NAME, production.NAME) for name in options.protocol)
+    return not options.protocol or any(name not in WITHOUT_BANK for name in options.protocol)
 
 
 def bank_splits(options: argparse.Namespace) -> list[str]:
-    """Return the splits of the data set to measure; none if only real recordings are.
+    """Return the splits of the data set to measure; none if only recordings or productions are.
 
     Raises TrainingError if splits of the default data set are requested.
     """
@@ -92,6 +99,12 @@ def check_protocol(name: str, options: argparse.Namespace, splits: Sequence[str]
         raise TrainingError(f"there is no protocol {name}; known are {known}", value=name, limit=known)
     if name == real.NAME and options.real is None:
         raise TrainingError("protocol real needs a folder of real recordings: give --real", value=name)
+    if name == answers.NAME:
+        if options.recordings is None:
+            raise TrainingError(
+                "protocol answers needs a folder of recordings: give --recordings", value=name
+            )
+        return
     if name == production.NAME:
         if not wants_productions(options):
             missing = ", ".join(f"--{one}" for one in PRODUCTION_INPUTS if not getattr(options, one))
