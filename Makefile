@@ -139,9 +139,10 @@ weights: install ## train the shipped encoders, stage by stage, and release them
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
 	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
-evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
+evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… RECORDINGS=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \
-	  $(if $(and $(NOTES),$(MIDI)),--protocol production --midi "$(MIDI)") --json data/evaluation/real.json)
+	  $(if $(and $(NOTES),$(MIDI)),--protocol production --midi "$(MIDI)") \
+	  $(if $(RECORDINGS),--protocol answers --recordings "$(RECORDINGS)") --json data/evaluation/real.json)
 	$(BIN)/showme evaluate $(ARGS) --json data/evaluation/default.json --plots $(RESULTS)/plots
 	$(if $(BANK),$(BIN)/showme evaluate $(ARGS) --bank "$(BANK)" $(if $(MIXTURES),--mixtures "$(MIXTURES)") $(foreach notes,$(NOTES),--notes "$(notes)") \
 	  --json data/evaluation/bank.json --plots $(RESULTS)/plots)

@@ -15,7 +15,7 @@ from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from models.errors import InvalidRequest, LibraryNotFound, SourceError
+from models.errors import InvalidRequest, LibraryKept, LibraryNotFound, SourceError
 
 log = logging.getLogger("showme")
 
@@ -77,6 +77,13 @@ def check_default_keeps_its_name(library: LibraryInfo, name: str, default: Defau
     if default and library.name == default.name != " ".join(name.split()):
         message = f"{library.name!r} is the default library and cannot be renamed"
         raise InvalidRequest(message, value=name[:MAX_NAME_LENGTH], limit=library.name)
+
+
+def check_default_is_kept(library: LibraryInfo, default: DefaultLibrary | None) -> None:
+    """Raise LibraryKept for the default library: the next start would enroll it again, without its corrections."""
+    if default and library.name == default.name:
+        message = f"{library.name!r} is the default library and cannot be deleted; SHOWME_DEFAULT_LIBRARY chooses another"
+        raise LibraryKept(message, value=library.name, limit="other libraries")
 
 
 def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLibrary | None) -> LibraryInfo:

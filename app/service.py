@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from app.default_library import check_default_keeps_its_name
+from app.default_library import check_default_is_kept, check_default_keeps_its_name
 from app.engine import Engine
 from app.job_store import JobStore, JobView
 from app.jobs import JobRunner, Listener
@@ -112,8 +112,12 @@ class Service:
             raise
 
     def delete_library(self, library_id: str) -> None:
-        """Delete a library, restorable for a while. Raises LibraryNotFound, and JobConflict during an enrollment into it."""
+        """Delete a library, restorable for a while.
+
+        Raises LibraryNotFound, LibraryKept for the default library, and JobConflict during an enrollment into it.
+        """
         library = self.index.libraries.get(library_id)
+        check_default_is_kept(library, self.default)
         if running := self.jobs.in_flight(library.id, "enroll"):
             job = running[0]
             raise JobConflict(f"job {job.id} is adding instruments to it; cancel it first", value=job.state)

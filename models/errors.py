@@ -5,8 +5,8 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ShowMeError
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio
-    ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · InstrumentNotFound · InstrumentExists
-    │                   QueryNotFound · JobNotFound
+    ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
+    │                   InstrumentExists · QueryNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits
     ├── JobConflict          a request that the job's state forbids
@@ -90,6 +90,11 @@ class LibraryExists(LibraryError):
 class LibraryEmpty(LibraryError):
     slug = "library-empty"
     title = "The library contains no instruments"
+
+
+class LibraryKept(LibraryError):
+    slug = "library-kept"
+    title = "The default library cannot be deleted"
 
 
 class InstrumentNotFound(LibraryError):

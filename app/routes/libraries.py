@@ -87,12 +87,15 @@ def get_library(library_id: LibraryId, service: ServiceDep) -> LibraryOut:
 
 
 @router.delete(
-    "/{library_id}", status_code=204, responses=documented(errors.LibraryNotFound, errors.JobConflict)
+    "/{library_id}",
+    status_code=204,
+    responses=documented(errors.LibraryNotFound, errors.LibraryKept, errors.JobConflict),
 )
 def delete_library(library_id: LibraryId, service: ServiceDep) -> None:
     """Delete a library with its instruments and previews. Stored queries keep their answers.
 
-    It can be restored by its id for a while (SHOWME_UNDO_SECONDS, an hour). Its name is free at once.
+    It can be restored by its id for a while (SHOWME_UNDO_SECONDS, an hour). Its name is free at once. The default library
+    cannot be deleted.
     """
     service.delete_library(library_id)
 

@@ -38,6 +38,17 @@ def ready(client: httpx.Client) -> bool:
     return client.get("/readyz").status_code == 200
 
 
+def test_it_cannot_be_deleted(tmp_path: Path, font: Path) -> None:
+    with running(tmp_path / "data", random_pair(), default_library=str(font)) as client:
+        until(lambda: ready(client))
+        before = client.get("/v1/libraries/Studio").json()
+        assert problem(client.delete("/v1/libraries/Studio"), 409, "library-kept")["value"] == "Studio"
+        assert problem(client.delete(f"/v1/libraries/{before['id']}"), 409, "library-kept")
+        assert client.get("/v1/libraries/Studio").json() == before
+        client.post("/v1/libraries", json={"name": "Another"})
+        assert client.delete("/v1/libraries/Another").status_code == 204
+
+
 def test_first_start_answers_while_it_enrolls(tmp_path: Path, font: Path) -> None:
     heard: list[str] = []
     settings = settings_for(tmp_path / "data", default_library=str(font))

@@ -43,8 +43,9 @@ COMMANDS = {
     "08-single-heavy": ("ours-single-heavy", [], "06-single-margin", None),
     "09-single-real": ("ours-single-real", [], "08-single-heavy", None),
     "10-multi-real": ("ours-multi-real", [], "07-multi-retargeted", "09-single-real"),
+    "11-multi-real": ("ours-multi-real", ["steps = 3600"], "10-multi-real", "09-single-real"),
 }
-RECORDED = {"09-single-real", "10-multi-real"}  # stages that learn from real recordings too
+RECORDED = {"09-single-real", "10-multi-real", "11-multi-real"}  # stages that learn from real recordings too
 TINY_STAGES = """
 [a-single]
 [b-multi]
@@ -72,9 +73,7 @@ def test_shipped_stages_are_the_former_commands() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("06-single-margin", SINGLE_FILE), ("07-multi-retargeted", MULTI_FILE)]
-)
+@pytest.mark.parametrize(("name", "file"), [("09-single-real", SINGLE_FILE), ("11-multi-real", MULTI_FILE)])
 def test_shipped_weights_come_from_the_last_stages(name: str, file: str) -> None:
     recipe = load_recipe(Path(f"shipped/{name}"))
     _, header = load_checkpoint(WEIGHTS / file)

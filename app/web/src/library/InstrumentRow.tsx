@@ -47,6 +47,7 @@ function Row(props: InstrumentRowProps) {
       data-index={index}
       data-current={current || undefined}
       onFocusCapture={() => onCurrent(index)}
+      onPointerDown={() => onCurrent(index)}
     >
       <PlayButton url={item.preview_url} label={item.name} tabIndex={tabIndex} />
       {editing ? (
