@@ -137,7 +137,7 @@ WEIGHTS ?= $(RUNS)/weights
 .PHONY: weights
 weights: install ## train the shipped encoders, stage by stage, and release them (OUT=banks, with NOTES=… MIDI=… REAL=… to make it; RUNS=runs)
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
-	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
+	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" $(if $(REAL),--recordings "$(REAL)") --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
 evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… RECORDINGS=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \

@@ -1,9 +1,10 @@
 """Calibrate trained encoders on validation data and write the pair to ship.
 
-The presence threshold is chosen on the answers of the service (`training/evaluation/served.py`), then the match model is fitted
-(`training/match.py`). No test data are used.
+The presence threshold is chosen on the answers of the service (`training/evaluation/served.py`), to real duets and trios too if
+there are recordings, then the match model is fitted (`training/match.py`). No test data are used.
 
-    python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank banks/single --out DIR
+    python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank banks/single \
+        --recordings DIR --out DIR
 """
 
 import argparse
@@ -23,17 +24,20 @@ from training.commands import cli_errors
 from training.evaluation.bootstrap import Estimate
 from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
+from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.metrics import Bools, Floats, f1, unit_weights
 from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
 from training.evaluation.paper import table_2
+from training.evaluation.real_context import EncodedQuery, RealContext
 from training.evaluation.scoring import concatenate, search_all
-from training.evaluation.served import LENGTHS, encode_passages, figures, served_answers
+from training.evaluation.served import LENGTHS, answer, encode_passages, figures, served_answers
 from training.evaluation.verification import verification
 from training.match import fit_match
 from training.nlakh.dataset import TRAIN, VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
 NUM_PASSAGES = 200  # of each length
+NUM_REAL = 100  # duets, and as many trios
 F1_COST = 0.02  # share of the best F1 that a smaller count error may cost
 
 
@@ -67,32 +71,66 @@ class Validation:
         return out
 
 
-def best_threshold(validation: Validation) -> float:
+@dataclass(frozen=True)
+class RealMixtures:
+    """Encoded duets and trios of real solos that no training heard, and the library that links their slots to tracks."""
+
+    encoded: list[EncodedQuery]
+    library: EnrolledLibrary
+
+    @classmethod
+    def from_folder(cls, pair: EncoderPair, folder: Path) -> "RealMixtures":
+        """Mix and encode `NUM_REAL` duets and trios each of a folder of real recordings. Raises SourceError."""
+        context = RealContext(pair, folder, VALID)
+        solos = context.queries.solos()
+        mixed = [one for size in (2, 3) for one in context.queries.mixtures(solos, size, NUM_REAL)]
+        return cls(context.encode(mixed), context.default_library)
+
+    def count_error(self, threshold: float) -> float:
+        """The mean error in the number of tracks."""
+        library = self.library
+        found = [answer(one.slots, library.embedding, threshold, library.hidden) for one in self.encoded]
+        pairs = zip(found, self.encoded, strict=True)
+        return float(np.mean([abs(len(one.tracks) - len(query.families)) for one, query in pairs]))
+
+
+def best_threshold(validation: Validation, real: RealMixtures | None = None) -> float:
     """Return the presence threshold with the least track count error among those within 2 % of the best F1.
 
     F1 (macro) is of the set that the service names. It hardly falls when the set contains wrong instruments, but users see
-    every one of them.
+    every one of them. The count error is the mean of that in rendered passages and, if given, that in real mixtures.
     """
     true, scores, count_errors = validation.true, [], []
-    for threshold in THRESHOLDS:
-        found = served_answers(validation.encoded, validation.playing, validation.library, float(threshold))
+    for threshold in map(float, THRESHOLDS):
+        found = served_answers(validation.encoded, validation.playing, validation.library, threshold)
         scores.append(f1(true, found.named, unit_weights(len(true))).macro[0])
         counts = np.array([len(lanes.hits) for lanes in found.lanes])
-        count_errors.append(np.abs(counts - true.sum(axis=1)).mean())
+        errors = [np.abs(counts - true.sum(axis=1)).mean(), *([real.count_error(threshold)] if real else [])]
+        count_errors.append(np.mean(errors))
     within_cost = np.where(np.array(scores) >= (1 - F1_COST) * max(scores), count_errors, np.inf)
     return round(float(THRESHOLDS[int(np.argmin(within_cost))]), 2)
 
 
 def release(
-    single_path: Path, multi_path: Path, valid: Bank, train: Bank, out: Path, device: torch.device
+    single_path: Path,
+    multi_path: Path,
+    valid: Bank,
+    train: Bank,
+    out: Path,
+    device: torch.device,
+    recordings: Path | None = None,
 ) -> dict[str, float]:
-    """Write the three files into `out`; return the validation figures, which the header of the multi checkpoint holds too."""
+    """Write the three files into `out`; return the validation figures, which the header of the multi checkpoint holds too.
+
+    With a folder of real `recordings` the threshold is chosen on them too.
+    """
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
     context = EvaluationContext(pair, ClipEmbeddings(pair, valid))
     validation = Validation.from_context(context)
-    threshold = best_threshold(validation)
+    real = RealMixtures.from_folder(pair, recordings) if recordings else None
+    threshold = best_threshold(validation, real)
     pair.presence_threshold = threshold
     served = served_answers(validation.encoded, validation.playing, validation.library, threshold)
     metrics = {
@@ -124,12 +162,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--single", type=Path, required=True)
     parser.add_argument("--multi", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True, help="data set with the splits train and valid")
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        help="folder of real recordings, whose training groups choose the threshold too",
+    )
     parser.add_argument("--out", type=Path, required=True, help="output folder, such as models/weights")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     options = parser.parse_args(argv)
     valid, train = (Bank.open(options.bank, split) for split in (VALID, TRAIN))
     device = choose_device(options.device)
-    shown = release(options.single, options.multi, valid, train, options.out, device)
+    shown = release(options.single, options.multi, valid, train, options.out, device, options.recordings)
     for name, value in shown.items():
         print(f"{name} {value}")
     return 0

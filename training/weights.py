@@ -174,6 +174,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--real", type=Path, help="Nlakh-single of real recordings, for the stages that need it"
     )
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        help="folder of real recordings, with which the release chooses its threshold",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs of the stages")
     parser.add_argument(
         "--out", type=Path, help="folder for the released pair; default: weights, under --runs"
@@ -199,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            release(*chain.pair, validation, bank, out, device)
+            release(*chain.pair, validation, bank, out, device, options.recordings)
         print_once(f"{out}: released")
     return 0
 

@@ -17,7 +17,9 @@ from training import release
 from training.bank import Bank
 from training.evaluation import command, results
 from training.evaluation.bootstrap import Estimate
+from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.held_out import HeldOut, choose_library
+from training.evaluation.real_context import EncodedQuery
 from training.evaluation.report import Report, ReportRow, Table, cell, read_report, write_report
 
 CONFIG = EncoderConfig(
@@ -218,6 +220,19 @@ def validation(
 def test_the_threshold_separates_true_slots_from_others() -> None:
     found = validation([0.6, 0.6, 0.3, 0.3, 0.3], [0, 1, 2, 3, 4], [0, 1])
     assert 0.3 < release.best_threshold(found) <= 0.6
+
+
+def test_real_mixtures_raise_the_threshold_above_slots_that_are_too_many() -> None:
+    found = validation([0.62, 0.62], [0, 1], [0, 1])  # any threshold up to .6 is as good
+    vectors = np.eye(7, dtype=np.float32)
+    names = tuple("abcdefg")
+    library = EnrolledLibrary("seven", names, names, ("bass",) * 7, np.ones(7, np.int64), vectors)
+    slots = QuerySlots(vectors[:3][None], np.array([[0.9, 0.9, 0.4]], np.float32))
+    duet = EncodedQuery(("bass", "guitar"), "mixture", slots, None)
+    real = release.RealMixtures([duet], library)
+    assert (real.count_error(0.3), real.count_error(0.5)) == (1.0, 0.0)
+    assert release.best_threshold(found) < 0.4
+    assert 0.4 < release.best_threshold(found, real) <= 0.6
 
 
 def test_a_release_carries_its_validation_figures(bank_folder: Path, weights: Path, tmp_path: Path) -> None:
