@@ -138,7 +138,7 @@ def test_cells_are_short() -> None:
     [
         (
             ["--protocol", "guess"],
-            "no protocol guess; known are real, answers, production, served, match, lanes, paper, library, three, verify, recorded",
+            "no protocol guess; known are real, answers, production, served, match, lanes, paper, library, three, verify",
         ),
         (
             ["--protocol", "recorded", "--split", "valid"],
