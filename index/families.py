@@ -26,7 +26,7 @@ FAMILIES: tuple[str, ...] = (
     "effect",
 )
 
-EFFECT = "effect"  # noises, of which a library's hits are free unless a query asks for them
+EFFECT = "effect"  # sound effects, which are no hits unless a query asks for them
 
 _PROGRAM_FAMILIES: tuple[tuple[range, str], ...] = (
     (range(0, 8), "keyboard"),

@@ -115,7 +115,7 @@ def _stamps(files: Iterable[Path]) -> list[tuple[str, int, int]]:
 
 
 def _kept(path: Path, dim: int) -> dict[str, _Enrolled] | None:
-    """What was enrolled, by id; None where the file is missing or damaged."""
+    """Load the enrolled instruments by id; None where the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             ids, embedding, num_clips = kept["ids"].tolist(), kept["embedding"], kept["num_clips"].tolist()
