@@ -1,6 +1,7 @@
 """The default library: a new service starts with it, and queries that name no library use it.
 
-docs/ARCHITECTURE.md, decisions 6 and 8: it holds the 128 presets of TimGM6mb, on which no encoder is ever trained.
+docs/ARCHITECTURE.md, decisions 6 and 8: it holds TimGM6mb, 128 presets and 8 drum kits, on which no encoder is ever
+trained.
 """
 
 import logging

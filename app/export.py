@@ -63,7 +63,7 @@ class ExportedSet(Document):
             "example": {
                 "query": "q_8c2f6ad0915e",
                 "name": "song.mp3",
-                "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 128},
+                "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 136},
                 "range_seconds": [0.0, 12.4],
                 "instruments": [
                     {

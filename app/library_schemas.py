@@ -33,7 +33,7 @@ InstrumentName = Annotated[
 EXAMPLE_LIBRARY: dict[str, JsonValue] = {
     "id": "l_0b1e6f3c9a2d",
     "name": "TimGM6mb",
-    "num_instruments": 128,
+    "num_instruments": 136,
     "created_at": "2026-11-20T12:00:00Z",
     "encoder": "sha256:9f2c…",
     "default": True,

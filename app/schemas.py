@@ -33,7 +33,7 @@ EXAMPLE_HIT: dict[str, JsonValue] = {
 }
 EXAMPLE_QUERY: dict[str, JsonValue] = {
     "id": "q_8c2f6ad0915e",
-    "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 128},
+    "library": {"id": "l_0b1e6f3c9a2d", "name": "TimGM6mb", "num_instruments": 136},
     "mode": "auto",
     "encoder": "sha256:9f2c…",
     "name": "song.mp3",

@@ -13,7 +13,7 @@ MAX_MEMORY_GIB = 1.5
 
 
 def enrollment(lab: Lab) -> list[Measurement]:
-    """Enrolling the 128 presets of the default library on the first start over an empty data folder.
+    """Enrolling the 136 presets of the default library on the first start over an empty data folder.
 
     Counted from the server's first answer until `/readyz` is 200: rendering, embedding, previews and the index.
     """

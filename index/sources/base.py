@@ -95,6 +95,11 @@ def is_playable(instrument: SourceInstrument) -> TypeGuard[PlayableInstrument]:
     return instrument.playable_range is not None
 
 
+def is_drum_kit(instrument: SourceInstrument) -> bool:
+    """Return whether General MIDI's percussion keys play the pieces of a kit on the instrument."""
+    return bool(getattr(instrument, "is_drum_kit", False))
+
+
 class InstrumentSource(Protocol):
     """A finite collection of instruments in a fixed order.
 

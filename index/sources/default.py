@@ -6,11 +6,12 @@ The service starts with it, and no encoder is trained on it (docs/ARCHITECTURE.m
 from importlib.util import find_spec
 from pathlib import Path
 
-from index.sources.soundfont import SoundFontSource
+from index.sources.soundfont import DRUM_BANK, SoundFontSource
 from models.errors import SourceError
 
 DEFAULT_SOUNDFONT = "TimGM6mb.sf2"
 MELODIC_BANK = 0
+BANKS = {MELODIC_BANK, DRUM_BANK}
 
 
 def default_soundfont() -> Path:
@@ -24,5 +25,5 @@ def default_soundfont() -> Path:
 
 
 def default_presets() -> SoundFontSource:
-    """Open the presets that the default library holds: 128 melodic ones, no drum kits. Raises SourceError if it is missing."""
-    return SoundFontSource(default_soundfont(), banks={MELODIC_BANK})
+    """Open the presets of the default library: 128 melodic ones and 8 drum kits. Raises SourceError if it is missing."""
+    return SoundFontSource(default_soundfont(), banks=BANKS)

@@ -14,8 +14,10 @@ from index.sources.base import (
     PlayableInstrument,
     enrollment_phrases,
     finish_preview,
+    is_drum_kit,
     is_silent,
 )
+from index.sources.beats import enrollment_beats
 from models.errors import SourceError
 
 PREVIEW_SAMPLE_RATE = 44_100
@@ -65,20 +67,25 @@ def _fold(pitch: int, low: int, high: int) -> int:
 
 
 def enrollment_clips(instrument: PlayableInstrument, sample_rate: int, clip_samples: int) -> Floats:
-    """Render the enrollment phrases in the instrument's range and keep those that sound: `[1…8, clip_samples]`.
+    """Render the enrollment phrases in the instrument's range, or a kit's beats; keep those that sound: `[1…8, clip_samples]`.
 
     Raises SourceError if none does.
     """
     seconds = clip_samples / sample_rate
-    low, high = instrument.playable_range
     rendered = [
-        instrument.play(fit_range(phrase, low, high), seconds, sample_rate)
-        for phrase in enrollment_phrases(seconds)
+        instrument.play(notes, seconds, sample_rate) for notes in enrollment_notes(instrument, seconds)
     ]
     sounding = [clip for clip in rendered if not is_silent(clip)]
     if not sounding:
         raise _silent(instrument)
     return np.stack(sounding)
+
+
+def enrollment_notes(instrument: PlayableInstrument, seconds: float) -> tuple[tuple[Note, ...], ...]:
+    """Return what an instrument plays to be enrolled: a kit eight beats, any other the eight phrases in its range."""
+    if is_drum_kit(instrument):
+        return enrollment_beats(seconds)
+    return tuple(fit_range(phrase, *instrument.playable_range) for phrase in enrollment_phrases(seconds))
 
 
 def phrase_preview(instrument: PlayableInstrument, render: Render | None = None) -> tuple[Floats, int]:

@@ -294,7 +294,7 @@ def test_a_query_fits_a_terminal_of_eighty_columns() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(query_table(answer, 80))
     lines = console.export_text().splitlines()
-    assert "1 instrument heard, matched with TimGM6mb (128)" in [line.strip() for line in lines]
+    assert "1 instrument heard, matched with TimGM6mb (136)" in [line.strip() for line in lines]
     (hit,) = [line for line in lines if "Fretless Bass" in line]
     assert "0.97" in hit
     assert hit.rstrip().endswith("0.83")

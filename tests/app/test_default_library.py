@@ -9,6 +9,7 @@ import pytest
 from app.default_library import DefaultLibrary
 from app.main import create_app
 from index.instrument_index import InstrumentIndex
+from index.sources.base import is_drum_kit
 from models.encoder_pair import EncoderPair, Floats
 from models.errors import SourceError
 from tests.app.serving import enrolled, finished_job, problem, running, serving, settings_for, until
@@ -125,11 +126,12 @@ def test_none_disables_it(tmp_path: Path, pair: EncoderPair) -> None:
         assert client.get("/v1/libraries").json()["items"] == []
 
 
-def test_the_shipped_soundfont_has_128_presets() -> None:
+def test_the_shipped_soundfont_has_128_presets_and_its_drum_kits() -> None:
     default = DefaultLibrary.of_setting(None)
     assert default
     assert default.name == "TimGM6mb"
-    assert len(default.open_source()) == 128
+    kits = [one for one in default.open_source() if is_drum_kit(one)]
+    assert len(default.open_source()) == 128 + len(kits) == 136
 
 
 def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair) -> None:

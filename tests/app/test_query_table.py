@@ -39,7 +39,7 @@ def test_the_table_says_how_good_the_match_is() -> None:
         console.print(query_table(answer.model_copy(update={"slots": slots}), 140))
         return console.export_text()
 
-    assert "song.mp3 · 1 instrument heard, matched with TimGM6mb (128)" in printed()
+    assert "song.mp3 · 1 instrument heard, matched with TimGM6mb (136)" in printed()
     none = {"match": MatchOut(probability=0.1, word="none"), "close": False}
     assert "none of yours" in printed(**none)
     assert "Fretless Bass" in printed(**none)

@@ -1,6 +1,6 @@
 """A small source for the default library: presets of six families and an effect, each embedded from two of its eight phrases.
 
-Enrolling all 128 presets from all phrases takes most of a minute.
+Enrolling all 136 presets from all phrases takes most of a minute.
 """
 
 from collections.abc import Iterator

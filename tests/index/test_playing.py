@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.sources.base import Floats, Note, enrollment_phrases
+from index.sources.beats import enrollment_beats
 from index.sources.playing import enrollment_clips, fit_range, phrase_preview
 from models.errors import SourceError
 
@@ -27,6 +28,7 @@ class Beeper:
     def __init__(self, low: int, high: int, *, is_silent: bool = False) -> None:
         self.playable_range = (low, high)
         self.is_silent = is_silent
+        self.is_drum_kit = False
         self.played: list[int] = []
 
     def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
@@ -99,6 +101,14 @@ def test_every_enrollment_phrase_reaches_a_narrow_instrument(ends: tuple[int, in
     assert clips.dtype == np.float32
     assert len(instrument.played) == sum(map(len, enrollment_phrases(CLIP / RATE)))
     assert all(ends[0] <= pitch <= ends[1] for pitch in instrument.played)
+
+
+def test_a_drum_kit_is_enrolled_by_beats_on_the_keys_they_name() -> None:
+    kit = Beeper(40, 44)  # fewer keys than the beats strike: none is moved to another drum
+    kit.is_drum_kit = True
+    clips = kit.clips(RATE, CLIP)
+    assert kit.played == [note.pitch for beat in enrollment_beats(CLIP / RATE) for note in beat]
+    assert 1 <= len(clips) <= len(enrollment_beats(CLIP / RATE))
 
 
 def test_phrases_inside_the_range_are_left_alone() -> None:

@@ -1,7 +1,7 @@
 """Measure the shipped encoders on a fixed phrase and write the figures to golden.json: `python -m tests.models.make_golden`.
 
 The phrase is rendered from the default SoundFont at the encoders' own rate, without decoding or resampling. It
-is searched in all 128 presets of the default library, each enrolled with one of its eight clips, which takes a few seconds
+is searched in all 136 presets of the default library, each enrolled with one of its eight clips, which takes a few seconds
 instead of a quarter of a minute. Run it again, and say why in the commit, when weights, front end, renderer or retrieval
 are meant to change.
 """
@@ -19,9 +19,9 @@ from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.query import run_query
 from index.retrieval import encode_samples
-from index.sources.base import Floats, Note, enrollment_phrases
+from index.sources.base import Floats, Note
 from index.sources.default import default_soundfont
-from index.sources.playing import fit_range
+from index.sources.playing import enrollment_notes
 from index.sources.soundfont import SoundFontInstrument, SoundFontSource
 from models.encoder_pair import EncoderPair
 from models.errors import SourceError
@@ -107,7 +107,7 @@ class OneClipInstrument:
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
         seconds = clip_samples / sample_rate
-        notes = fit_range(enrollment_phrases(seconds)[PHRASE], *self.playable_range)
+        notes = enrollment_notes(self._preset, seconds)[PHRASE]
         return self._preset.play(notes, seconds, sample_rate)[None]
 
     def preview(self) -> tuple[Floats, int]:

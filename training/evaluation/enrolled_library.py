@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from index.retrieval import hidden_effects
 from index.sources.base import SourceInstrument, enrollment_phrases
+from index.sources.beats import enrollment_beats
 from index.sources.default import default_presets
 from models.atomic import atomic_file
 from models.encoder_pair import EncoderPair
@@ -81,8 +82,9 @@ def enroll_in_memory(
     Embeddings are kept in `cache` for the same encoder, instruments and files (names, sizes, times of change). Raises
     TrainingError if no instrument is usable.
     """
-    phrases = enrollment_phrases(pair.clip_samples / pair.sample_rate)
-    facts = [pair.encoder_hash, [one.id for one in instruments], _stamps(files), repr(phrases)]
+    seconds = pair.clip_samples / pair.sample_rate
+    played = repr((enrollment_phrases(seconds), enrollment_beats(seconds)))
+    facts = [pair.encoder_hash, [one.id for one in instruments], _stamps(files), played]
     path = cache / f"library-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.npz"
     enrolled = _kept(path, pair.embedding_dim)
     if enrolled is None:

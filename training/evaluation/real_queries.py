@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from index.sources.base import PlayableInstrument, SourceInstrument, is_playable, is_silent
+from index.sources.beats import compose_beat
 from index.sources.playing import fit_range
 from models.errors import SourceError
 from training.compose import compose
@@ -20,7 +21,6 @@ from training.evaluation.metrics import Floats
 from training.mixing import active_rms
 from training.nlakh.single import musical_range
 from training.phrases import PHRASE_SECONDS
-from training.real.beats import compose_beat
 from training.real.recordings import is_excerpted
 from training.real.source import Part, RealSource
 

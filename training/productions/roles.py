@@ -6,11 +6,10 @@ A drum kit plays the drum tracks, playable instruments the other tracks; a voice
 import hashlib
 from typing import Literal
 
-from index.sources.base import SourceInstrument, is_playable
+from index.sources.base import SourceInstrument, is_drum_kit, is_playable
 from models.front_end import FrontEndConfig
 from training.midi import DRUM
 from training.nlakh.dataset import TRAIN, VALID
-from training.real.drum_kit import is_drum_kit
 from training.real.recordings import is_excerpted
 
 Role = Literal["drums", "track", "voice"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from index.sources.base import Floats, Note, SourceInstrument
+from index.sources.base import Floats, Note
 from index.sources.playing import enrollment_clips, phrase_preview
 from index.sources.sampled import VELOCITY_EXPONENT, InstrumentIdentity
 from training.real.decoding import Read, RowDecoder
@@ -69,11 +69,6 @@ def is_kit(rows: Sequence[RecordingRow]) -> bool:
     return all(any(piece in pieces for piece in wanted) for wanted in _ESSENTIAL)
 
 
-def is_drum_kit(instrument: SourceInstrument) -> bool:
-    """Whether General MIDI's percussion keys play the pieces of a kit on the instrument."""
-    return bool(getattr(instrument, "is_drum_kit", False))
-
-
 class DrumKit:
     """One kit. Its samples are decoded when they are first struck, and ring until they end."""
 
@@ -108,7 +103,7 @@ class DrumKit:
         return out
 
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
-        """Render the enrollment phrases that sound: `[1…8, clip_samples]`. Raises SourceError if none does."""
+        """Render the enrollment beats that sound: `[1…8, clip_samples]`. Raises SourceError if none does."""
         return enrollment_clips(self, sample_rate, clip_samples)
 
     def preview(self) -> tuple[Floats, int]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import soxr
 
-from index.sources.base import Floats, Note, PlayableInstrument, SourceInstrument, is_playable
+from index.sources.base import Floats, Note, PlayableInstrument, SourceInstrument, is_drum_kit, is_playable
 from models.errors import SourceError
-from training.real.drum_kit import is_drum_kit
 from training.real.recordings import Excerpted, is_excerpted
 
 TILT_CENTRE_HZ = 1_000.0

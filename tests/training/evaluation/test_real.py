@@ -13,8 +13,6 @@ from training.evaluation import real
 from training.evaluation.real_context import RealContext
 from training.evaluation.real_queries import PEAK, SECONDS, TAKES, RealQueries
 from training.evaluation.report import Table
-from training.real.beats import compose_beat
-from training.real.drum_kit import FIRST_KEY, LAST_KEY
 from training.real.source import RealSource
 
 MORE: tuple[RealFile, ...] = (
@@ -101,17 +99,6 @@ def test_a_kit_plays_beats_and_an_instrument_phrases(folder: Path) -> None:
         assert one.wave.any()
 
 
-def test_beats_keep_time_and_to_the_keys_of_a_kit() -> None:
-    for seed in range(30):
-        notes = compose_beat(np.random.default_rng(seed), 15.0)
-        assert notes == compose_beat(np.random.default_rng(seed), 15.0)
-        starts = np.array([note.start_seconds for note in notes])
-        assert all(FIRST_KEY <= note.pitch <= LAST_KEY and 0 < note.velocity < 128 for note in notes)
-        assert all(note.start_seconds < note.end_seconds <= 15.0 for note in notes)
-        assert np.histogram(starts, bins=5, range=(0, 15))[0].min() >= 4
-        assert {note.pitch for note in notes} & {35, 36}
-
-
 def test_every_sound_is_measured_in_both_libraries_beside_chance(tables: dict[str, Table]) -> None:
     assert list(tables) == ["solos", "mixtures", "families", "sounds", "instruments"]
     for kind in ("solos", "mixtures", "sounds", "instruments"):
@@ -127,7 +114,7 @@ def test_every_sound_is_measured_in_both_libraries_beside_chance(tables: dict[st
     ]
     served = next(row for row in tables["solos"].rows if row.name.endswith("TimGM6mb · served"))
     assert set(served.figures) == {"family_first", "family_five", "lane_family", "lanes", "count_error"}
-    assert any(note.startswith("TimGM6mb: 128 instruments") for note in tables["solos"].notes)
+    assert any(note.startswith("TimGM6mb: 136 instruments") for note in tables["solos"].notes)
     assert any("most frequent mistakes" in note for note in tables["solos"].notes)
     assert any(".75" in note and ".92" in note and ".80" in note for note in tables["solos"].notes)
 

@@ -1,7 +1,10 @@
 """Composes beats for drum kits without any data: a bar that repeats with small changes, fills, and a crash after each.
 
-An addition to section 4 of Kim et al. 2022, which leaves drums out. Keys are those of General MIDI's percussion map.
+An addition to sections 4 and 5.1 of Kim et al. 2022, which leaves drums out: kits train, and are enrolled, by beats. Keys are
+those of General MIDI's percussion map.
 """
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +16,7 @@ MAX_SWING = 0.3  # of a step, by which every other one is late
 BARS_TO_FILL = 4
 HIT_SECONDS = 0.1  # one-shots ring until they end; a note only needs a length
 LEFT_OUT = 0.04  # probability with which a hit is left out
+ENROLLMENT_BEATS = 8
 
 KICKS, SNARES = (35, 36), (38, 40, 37, 39)
 TIMEKEEPERS = (42, 42, 42, 46, 51, 70)  # closed and open hi-hat, ride, shaker
@@ -36,6 +40,12 @@ def compose_beat(generator: np.random.Generator, seconds: float) -> tuple[Note, 
                 loud = int(np.clip(velocity + generator.normal(0, 6), 20, 127))
                 notes.append(Note(key, loud, start, min(start + HIT_SECONDS, seconds)))
     return tuple(notes)
+
+
+@lru_cache(maxsize=8)
+def enrollment_beats(clip_seconds: float) -> tuple[tuple[Note, ...], ...]:
+    """The eight beats that enrol every drum kit, each `clip_seconds` long: slow and fast, straight and swung."""
+    return tuple(compose_beat(np.random.default_rng(seed), clip_seconds) for seed in range(ENROLLMENT_BEATS))
 
 
 def _bar(generator: np.random.Generator) -> list[Hit]:
