@@ -62,10 +62,10 @@ class Loop:
         trainer = Trainer(recipe, network, self.device, self.folder / name)
         embedding = torch.randn(self.store.num_clips, recipe.encoder.embedding_dim, device=self.device)
         targets = Targets(functional.normalize(embedding, dim=-1), self.store)
-        objective = MultiObjective(network, targets, recipe.multi)
+        objective = MultiObjective(network, recipe.multi)
 
         def loss(generator: torch.Generator) -> Losses:
-            losses: Losses = objective(mixer.draw(self.batch_size, generator))
+            losses: Losses = objective(mixer.draw(self.batch_size, generator), targets)
             return losses
 
         return self._per_second(lambda: trainer.update(loss))

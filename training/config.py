@@ -68,7 +68,8 @@ class MultiLossConfig:
 class MixingConfig:
     """Random mixtures (section 5.2). A curriculum raises the largest size from `first_max_instruments`.
 
-    `domain` says where stems are summed: as samples (`wave`), or as mel power (`mel`), which is much faster.
+    `domain` says where stems are summed: as samples (`wave`), or as mel power (`mel`), which is much faster. `rendered_share`
+    is the share of batches that are drawn from rendered mixtures, where both kinds of data are given.
     """
 
     min_instruments: int = 2
@@ -77,12 +78,15 @@ class MixingConfig:
     first_max_instruments: int = 9
     curriculum_steps: int = 0
     domain: Literal["wave", "mel"] = "wave"
+    rendered_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_instruments <= self.max_instruments:
             raise ValueError(
                 f"mixtures of {self.min_instruments} to {self.max_instruments} instruments are impossible"
             )
+        if not 0 <= self.rendered_share < 1:
+            raise ValueError(f"rendered_share {self.rendered_share} must be at least 0 and less than 1")
         if (
             self.curriculum_steps
             and not self.min_instruments <= self.first_max_instruments <= self.max_instruments

@@ -33,7 +33,7 @@ class TrainingRun:
     """One run: recipe, data, folder and device.
 
     `max_seconds` ends the call early with a saved state; `start` is the checkpoint of a trained encoder of the same kind whose
-    weights the run starts from.
+    weights the run starts from. `rendered` are mixtures that a multi encoder hears beside the random ones of `bank`.
     """
 
     recipe: Recipe
@@ -42,6 +42,7 @@ class TrainingRun:
     device: torch.device
     max_seconds: float | None = None
     start: Path | None = None
+    rendered: ClipSource | None = None
 
 
 def training_arguments(description: str) -> argparse.ArgumentParser:
@@ -85,21 +86,33 @@ def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
     recipe = replace(load_recipe(options.config, options.set), kind=kind)
     if options.resume and not (options.out / STATE_FILE).exists():
         raise TrainingError(f"{options.out} holds no run to resume", value=str(options.out))
-    bank = _open_bank(kind, options, recipe.encoder.front_end.clip_samples)
+    bank, rendered = _open_data(kind, options, recipe)
     seconds = options.minutes * 60 if options.minutes else None
     with parallel.process_group(options.device) as device:
-        yield TrainingRun(recipe, bank, options.out, device, seconds, options.start)
+        yield TrainingRun(recipe, bank, options.out, device, seconds, options.start, rendered)
 
 
-def _open_bank(kind: Kind, options: argparse.Namespace, clip_samples: int) -> ClipSource:
-    if kind == "single" and options.bank is None:
-        raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
-    if kind == "multi" and (options.bank is None) == (options.mixtures is None):
-        raise TrainingError("the multi encoder learns from one of --bank and --mixtures")
-    if options.bank is None:
-        return open_mixtures(options.mixtures, options.split, clip_samples)
-    banks = [Bank.open(folder, options.split) for folder in options.bank]
-    return banks[0] if len(banks) == 1 else CombinedBank(banks)
+def _open_data(
+    kind: Kind, options: argparse.Namespace, recipe: Recipe
+) -> tuple[ClipSource, ClipSource | None]:
+    """Open the data to learn from, and the rendered mixtures beside random ones where the recipe wants both."""
+    share, clip_samples = recipe.mixing.rendered_share, recipe.encoder.front_end.clip_samples
+    banks = [Bank.open(folder, options.split) for folder in options.bank or ()]
+    bank = CombinedBank(banks) if len(banks) > 1 else banks[0] if banks else None
+    if kind == "single":
+        if bank is None:
+            raise TrainingError("the single encoder learns from Nlakh-single: give --bank")
+        return bank, None
+    mixtures = open_mixtures(options.mixtures, options.split, clip_samples) if options.mixtures else None
+    if bank and mixtures and share:
+        return bank, mixtures
+    found = bank or mixtures
+    if found is None or (bank and mixtures) or share:
+        raise TrainingError(
+            "the multi encoder learns from one of --bank and --mixtures, or with mixing.rendered_share from both",
+            value=share,
+        )
+    return found, None
 
 
 def finish_run(run: TrainingRun, encoder: Encoder, steps: int, target_encoder: str | None = None) -> Path:

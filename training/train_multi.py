@@ -5,7 +5,10 @@ Kim et al. 2022, section 3.2, with presence and optional losses (`training/losse
 `torchrun --nproc-per-node 2 -m training.train_multi …`.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -19,6 +22,7 @@ from training.clip_store import ClipSource, ClipStore
 from training.commands import cli_errors
 from training.config import MultiLossConfig, Recipe
 from training.effects.chain import Effects
+from training.effects.config import EffectsConfig
 from training.loop import Losses, Trainer
 from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
@@ -27,19 +31,28 @@ from training.run import TrainingRun, ancestors, finish_run, open_run, report_ou
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
 
+RENDERED_FOLDER = "rendered"  # in the run's folder: caches of the rendered mixtures
+
 
 class MultiObjective(nn.Module):
     """The network and its losses in one forward pass, as DistributedDataParallel needs them."""
 
-    def __init__(self, network: MultiInstrumentEncoder, targets: Targets, config: MultiLossConfig) -> None:
+    def __init__(self, network: MultiInstrumentEncoder, config: MultiLossConfig) -> None:
         super().__init__()
-        self.network, self.targets, self.config = network, targets, config
+        self.network, self.config = network, config
 
-    def forward(self, batch: MixtureBatch | MelBatch) -> Losses:
+    def forward(self, batch: MixtureBatch | MelBatch, targets: Targets) -> Losses:
         num_cells = self.config.num_cells if self.config.cell else 0
         image = batch.image if isinstance(batch, MelBatch) else self.network.front_end(batch.wave)
         out = self.network.logits_of(image, num_cells=num_cells)
-        return slot_losses(out, batch, self.targets, self.config)
+        return slot_losses(out, batch, targets, self.config)
+
+
+class Lesson(NamedTuple):
+    """One kind of mixtures to learn from, and the embeddings of their stems."""
+
+    mixer: Mixer | MelMixer | StoredMixer
+    targets: Targets
 
 
 def start_from_single(single: SingleInstrumentEncoder, multi: MultiInstrumentEncoder) -> None:
@@ -98,6 +111,34 @@ def open_mixer(
     return StoredMixer(store, bank, mixing.max_instruments)
 
 
+def open_lesson(
+    run: TrainingRun, recipe: Recipe, bank: ClipSource, folder: Path, single_path: Path
+) -> Lesson:
+    """Open the mixer of a data set and compute its stems' targets; both keep their caches in `folder`."""
+    single, _ = load_single(single_path)
+    store = ClipStore(bank, run.device)
+    with parallel.main_process_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        mixer = open_mixer(recipe, bank, store, folder / MEL_FILE)
+        return Lesson(mixer, Targets.compute(single, store, folder / TARGETS_FILE, file_hash(single_path)))
+
+
+def open_lessons(run: TrainingRun, single_path: Path) -> tuple[Lesson, ...]:
+    """The lesson of `run.bank`, and that of `run.rendered` where it is given; the recipe's `[effects]` are for the first."""
+    lessons = [open_lesson(run, run.recipe, run.bank, run.out, single_path)]
+    if run.rendered is not None:
+        recipe = replace(run.recipe, effects=EffectsConfig())  # rendered stems have passed theirs
+        lessons.append(open_lesson(run, recipe, run.rendered, run.out / RENDERED_FOLDER, single_path))
+    return tuple(lessons)
+
+
+def choose_lesson(lessons: Sequence[Lesson], rendered_share: float, generator: torch.Generator) -> Lesson:
+    """Draw the lesson of a batch: the rendered mixtures, where there are any, with the probability `rendered_share`."""
+    if len(lessons) == 1:
+        return lessons[0]
+    return lessons[int(torch.rand((), generator=generator) < rendered_share)]
+
+
 def train(run: TrainingRun, single_path: Path) -> Path | None:
     """Train or resume; return the encoder's checkpoint when the recipe is done, None when the time is up.
 
@@ -107,25 +148,22 @@ def train(run: TrainingRun, single_path: Path) -> Path | None:
     torch.manual_seed(recipe.seed)
 
     # Data
-    single, _ = load_single(single_path)
-    store = ClipStore(run.bank, run.device)
-    with parallel.main_process_first():
-        mixer = open_mixer(recipe, run.bank, store, run.out / MEL_FILE)
-        targets = Targets.compute(single, store, run.out / TARGETS_FILE, file_hash(single_path))
+    lessons = open_lessons(run, single_path)
 
     # Model
     network = MultiInstrumentEncoder(recipe.encoder)
     if run.start is not None:
         start_from_multi(run.start, single_path, network)
     elif recipe.start_from_single:
-        start_from_single(single, network)
+        start_from_single(load_single(single_path)[0], network)
     trainer = Trainer(recipe, network, run.device, run.out)
-    objective = parallel.data_parallel(MultiObjective(network, targets, recipe.multi))
+    objective = parallel.data_parallel(MultiObjective(network, recipe.multi))
 
     # Loss
     def loss(generator: torch.Generator) -> Losses:
-        batch = mixer.draw(batch_size, generator, recipe.mixing.max_at(trainer.step))
-        losses: Losses = objective(batch)
+        lesson = choose_lesson(lessons, recipe.mixing.rendered_share, generator)
+        batch = lesson.mixer.draw(batch_size, generator, recipe.mixing.max_at(trainer.step))
+        losses: Losses = objective(batch, lesson.targets)
         return losses
 
     # Loop
@@ -139,7 +177,9 @@ def train(run: TrainingRun, single_path: Path) -> Path | None:
 def main(argv: list[str] | None = None) -> int:
     parser = training_arguments("Train the multi-instrument encoder.")
     parser.add_argument("--single", type=Path, required=True, help="checkpoint of the trained single encoder")
-    parser.add_argument("--mixtures", type=Path, help="Nlakh-multi in either layout, instead of --bank")
+    parser.add_argument(
+        "--mixtures", type=Path, help="Nlakh-multi in either layout, instead of --bank, or beside it"
+    )
     options = parser.parse_args(argv)
     with open_run("multi", options) as run:
         report_outcome(run, train(run, options.single))

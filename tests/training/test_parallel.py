@@ -56,7 +56,9 @@ def test_two_halves_move_the_weights_as_the_whole_batch_does(trained: Path, tmp_
     ]
 
     def loss(_: torch.Generator) -> Losses:
-        losses: Losses = plain.objective(union([plain.draw(BATCH_SIZE // 2, own) for own in generators]))
+        losses: Losses = plain.objective(
+            union([plain.draw(BATCH_SIZE // 2, own) for own in generators]), plain.targets
+        )
         return losses
 
     plain.trainer.run(loss)

@@ -4,13 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models.checkpoint import file_hash, load_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from tests.training.nlakh.written import instruments, write_multi, write_single
 from tests.training.small_bank import SmallBank
+from tests.training.tiny_runs import CPU, read_log
 from training import train_multi, train_single
+from training.clip_store import ClipStore
+from training.mixing import Mixer
 from training.nlakh.dataset import Layout
+from training.targets import Targets
+from training.train_multi import Lesson, choose_lesson
 
 SMALL = SmallBank()
 PLAYED = [(1, 3), (2, 3, 5), (1, 2, 4), (4, 6), (1, 5), (2, 6)]
@@ -84,6 +90,8 @@ def test_what_does_not_fit_is_refused(
     for wrong, told in (
         ((), "one of --bank and --mixtures"),
         (both, "one of --bank and --mixtures"),
+        ((*both[:2], "--set", "mixing.rendered_share = 0.5"), "rendered_share"),
+        ((*both, "--set", "mixing.rendered_share = 1.0"), "rendered_share 1.0"),
         (("--bank", compact / "multi"), "Nlakh-multi"),
         (("--mixtures", compact / "single"), "Nlakh-single"),
         (("--bank", compact / "single", "--start", runs / SINGLE_FILE), "holds a single"),
@@ -94,3 +102,37 @@ def test_what_does_not_fit_is_refused(
     ):
         assert train_multi.main(tiny(*wrong, *pair)) == 2
         assert told in capsys.readouterr().err
+
+
+def test_a_multi_encoder_learns_from_random_and_rendered_mixtures(compact: Path, tmp_path: Path) -> None:
+    pair = ("--single", compact / "runs" / SINGLE_FILE)
+    data = ("--bank", compact / "single", "--mixtures", compact / "multi")
+    weights = {}
+    for share in (0.01, 0.5, 0.99):
+        out = tmp_path / str(share)
+        assert (
+            train_multi.main(tiny(*data, *pair, "--out", out, "--set", f"mixing.rendered_share = {share}"))
+            == 0
+        )
+        weights[share] = (out / MULTI_FILE).read_bytes()
+        assert read_log(out)[-1]["step"] == 6
+    assert len(set(weights.values())) == 3
+    again = tmp_path / "again"
+    options = tiny(*data, *pair, "--out", again, "--set", "mixing.rendered_share = 0.5")
+    assert train_multi.main([*options, "--minutes", "1e-6"]) == 0  # stops after a step
+    assert train_multi.main([*options, "--resume"]) == 0
+    assert (again / MULTI_FILE).read_bytes() == weights[0.5]
+
+
+def test_batches_are_drawn_from_rendered_mixtures_as_often_as_asked() -> None:
+    store = ClipStore(SMALL, CPU)
+    targets = Targets(torch.eye(store.num_clips), store)
+    lessons = [Lesson(Mixer(store, 2, 2), targets), Lesson(Mixer(store, 2, 2), targets)]
+    generator = torch.Generator().manual_seed(0)
+    drawn = [choose_lesson(lessons, 0.3, generator) is lessons[1] for _ in range(2_000)]
+    assert 0.25 < np.mean(drawn) < 0.35
+    before = generator.get_state()
+    assert choose_lesson(lessons[:1], 0.3, generator) is lessons[0]
+    assert torch.equal(
+        before, generator.get_state()
+    )  # a run without rendered mixtures draws as it always did

@@ -47,7 +47,8 @@ class Plain:
         store = ClipStore(BANK, CPU)
         generator = torch.Generator().manual_seed(3)
         embedding = torch.randn(store.num_clips, self.recipe.encoder.embedding_dim, generator=generator)
-        self.objective = MultiObjective(self.network, Targets(embedding, store), self.recipe.multi)
+        self.objective = MultiObjective(self.network, self.recipe.multi)
+        self.targets = Targets(embedding, store)
         self.mixer = Mixer(store, 2, 2)
         self.trainer = Trainer(self.recipe, self.network, CPU, out)
 
@@ -64,7 +65,7 @@ def train_plain(folder: Path) -> None:
     objective = parallel.data_parallel(plain.objective)
 
     def loss(generator: torch.Generator) -> Losses:
-        losses: Losses = objective(plain.draw(parallel.per_rank_batch(BATCH_SIZE), generator))
+        losses: Losses = objective(plain.draw(parallel.per_rank_batch(BATCH_SIZE), generator), plain.targets)
         return losses
 
     plain.trainer.run(loss)
