@@ -13,6 +13,7 @@ from index.families import EFFECT
 from index.instrument_index import InstrumentIndex
 from index.records import Hit
 from index.retrieval import (
+    FAMILY_HITS,
     Bools,
     Floats,
     Ints,
@@ -25,7 +26,8 @@ from index.retrieval import (
     retrieve,
     retrieve_as_published,
 )
-from index.vector_cache import LibraryVectors, VectorRow
+from index.search_space import SearchSpace
+from index.vector_cache import VectorRow
 from models.encoder_pair import EncoderPair
 from models.match import NO_MATCH, Match
 from models.tracks import Curve, Span, Timeline
@@ -35,7 +37,10 @@ MAX_RANKED = 50  # instruments in the ranking of an answer
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
-    """One estimated instrument: its presence, the spans in which it sounds, its hits, best first, and how good they are."""
+    """One estimated instrument: its presence, the spans in which it sounds, its hits, best first, and how good they are.
+
+    `family` is the one that most of the library's best hits have (`family_of_hits`), None where none has one.
+    """
 
     slot: int
     presence: float
@@ -43,11 +48,7 @@ class SlotResult:
     hits: tuple[Hit, ...]
     curve: Curve = ()
     match: Match = NO_MATCH
-
-    @property
-    def family(self) -> str | None:
-        """The family that most of its hits have (`family_of_hits`); None where none has one."""
-        return family_of_hits((hit.family, hit.similarity) for hit in self.hits)
+    family: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,13 @@ def run_query(
         range_start_seconds + len(samples) / pair.sample_rate,
     )
     hidden = hidden_instruments(vectors.rows, exclude, effects=effects or family == EFFECT)
-    answer, threshold = _Answer(vectors, hidden, family, top_k), pair.presence_threshold
+    space = SearchSpace(vectors.cosines, len(vectors.rows)) if as_published else vectors.space(pair.family)
+    answer, threshold = _Answer(vectors.rows, space, hidden, family, top_k), pair.presence_threshold
     if as_published:
-        found = retrieve_as_published(slots, vectors.cosines, ~answer.shown)
+        found = retrieve_as_published(slots, space, ~answer.shown)
     else:
-        found = retrieve(slots, vectors.cosines, threshold, answer.hidden)
-    matches = model.matches(lane_evidence(found, slots, vectors.cosines, vectors.num_clips, ~answer.shown))
+        found = retrieve(slots, space, threshold, answer.hidden)
+    matches = model.matches(lane_evidence(found, slots, space, vectors.num_clips, ~answer.shown))
     if as_published:
         result = answer.as_published(found, matches, slots, timeline, range_start_seconds)
     else:
@@ -132,8 +134,15 @@ def hidden_instruments(rows: Sequence[VectorRow], exclude: Collection[str], *, e
 class _Answer:
     """Turns a retrieval's numbers into the instruments of a library, within what the query asks for."""
 
-    def __init__(self, vectors: LibraryVectors, hidden: Bools, family: str | None, top_k: int) -> None:
-        self._vectors, self._rows, self._top_k = vectors, vectors.rows, top_k
+    def __init__(
+        self,
+        rows: Sequence[VectorRow],
+        space: SearchSpace,
+        hidden: Bools,
+        family: str | None,
+        top_k: int,
+    ) -> None:
+        self._rows, self._space, self._top_k = rows, space, top_k
         self.hidden = hidden
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
@@ -148,13 +157,19 @@ class _Answer:
     ) -> QueryResult:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
-        queries = np.array([track.embedding for track in tracks], np.float32).reshape(
-            -1, self._vectors.store.dim
-        )
-        hits = self._vectors.search(queries, self._top_k, self.shown)
+        queries = np.array([track.embedding for track in tracks], np.float32)
+        similarities = self._space(queries.reshape(-1, slots.embedding.shape[2]))
         heard = tuple(
-            SlotResult(i, track.presence, track.active, tuple(best), track.curve, match)
-            for i, (track, best, match) in enumerate(zip(tracks, hits, matches, strict=True))
+            SlotResult(
+                i,
+                track.presence,
+                track.active,
+                self._hits(similarity),
+                track.curve,
+                match,
+                self._family(similarity),
+            )
+            for i, (track, similarity, match) in enumerate(zip(tracks, similarities, matches, strict=True))
         )
         return self._result(found, heard, len(tracks))
 
@@ -170,10 +185,16 @@ class _Answer:
         spans = ((start_seconds, timeline.end),)
         heard = tuple(
             SlotResult(
-                i, float(presence), spans, self._hits(cosine), timeline.curve(slots.presence[:, i]), match
+                i,
+                float(presence),
+                spans,
+                self._hits(similarity),
+                timeline.curve(slots.presence[:, i]),
+                match,
+                self._family(similarity),
             )
-            for i, (presence, cosine, match) in enumerate(
-                zip(found.presence, found.cosine, matches, strict=True)
+            for i, (presence, similarity, match) in enumerate(
+                zip(found.presence, found.similarity, matches, strict=True)
             )
         )
         return self._result(found, heard, len(self._visible(found.named)))
@@ -181,7 +202,9 @@ class _Answer:
     def _result(self, found: Retrieval, heard: tuple[SlotResult, ...], count: int) -> QueryResult:
         named = tuple(self._rows[place].instrument_id for place in self._visible(found.named))
         ranking = self._visible(found.ranking())[:MAX_RANKED]
-        best = found.cosine.max(axis=0) if len(found.cosine) else np.zeros(len(self._rows), np.float32)
+        best = (
+            found.similarity.max(axis=0) if len(found.similarity) else np.zeros(len(self._rows), np.float32)
+        )
         ranked = tuple(
             RankedInstrument(
                 self._rows[place].hit(float(best[place])),
@@ -192,10 +215,16 @@ class _Answer:
         )
         return QueryResult(count, heard, named, ranked)
 
-    def _hits(self, cosine: Floats) -> tuple[Hit, ...]:
-        """The `top_k` instruments of a slot by its highest `cosine [n]` over the windows, best first."""
-        order = self._visible(np.argsort(-cosine, kind="stable"))[: self._top_k]
-        return tuple(self._rows[place].hit(float(cosine[place])) for place in order)
+    def _hits(self, similarity: Floats) -> tuple[Hit, ...]:
+        """The `top_k` instruments of a slot by its `similarity [n]`, best first."""
+        order = self._visible(np.argsort(-similarity, kind="stable"))[: self._top_k]
+        return tuple(self._rows[place].hit(float(similarity[place])) for place in order)
+
+    def _family(self, similarity: Floats) -> str | None:
+        """The family that the slot's best hits have, whichever family the query asks for."""
+        order = np.argsort(-similarity, kind="stable")
+        best = order[~self.hidden[order]][:FAMILY_HITS]
+        return family_of_hits((self._rows[place].family, float(similarity[place])) for place in best)
 
     def _visible(self, places: Ints) -> Ints:
         return places[self.shown[places]]

@@ -6,7 +6,7 @@ Kim et al. 2022.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.families import EFFECT
+from index.search_space import Similarities
 from index.sources.base import SILENCE_DBFS, is_silent
 from models.audio import split_windows
 from models.errors import SilentAudio
@@ -27,9 +28,6 @@ from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Cosines = Callable[
-    [Floats], Floats
-]  # embeddings [q, dim] → cosine with every instrument of the library [q, n]
 
 SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
@@ -70,13 +68,13 @@ class QuerySlots:
 class Retrieval:
     """A library's answer to a query: `tracks` (or the M slots, as published) and the ranking of all n instruments.
 
-    `presence [tracks]`, `cosine [tracks, n]`, `probability [n]` that an instrument plays, `score [n]` that ranks it, and the
-    places `named` of the set that is named, best first. Hidden instruments have a score and cosines of −inf. `tracks` holds
-    the lanes; as published, each slot in the window of its best hit.
+    `presence [tracks]`, `similarity [tracks, n]`, `probability [n]` that an instrument plays, `score [n]` that ranks it, and
+    the places `named` of the set that is named, best first. Hidden instruments have a score and similarities of −inf. `tracks`
+    holds the lanes; as published, each slot in the window of its best hit.
     """
 
     presence: Floats
-    cosine: Floats
+    similarity: Floats
     probability: Floats
     score: Floats
     named: Ints
@@ -84,7 +82,7 @@ class Retrieval:
 
     @cached_property
     def _shares(self) -> Floats:
-        return softmax_shares(self.cosine)
+        return softmax_shares(self.similarity)
 
     def ranking(self) -> Ints:
         """The places of all instruments that are not hidden, best first."""
@@ -92,7 +90,7 @@ class Retrieval:
 
     def tracks_of(self, place: int) -> tuple[int, ...]:
         """The tracks in which an instrument was heard: those that give it `MIN_SHARE`, or the one that gives it most."""
-        if not len(self.cosine):
+        if not len(self.similarity):
             return ()
         share = self.presence * self._shares[:, place]
         return tuple(int(track) for track in np.flatnonzero(share >= min(MIN_SHARE, float(share.max()))))
@@ -119,7 +117,9 @@ def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[QuerySlots,
     return QuerySlots(embedding, presence), starts
 
 
-def retrieve(slots: QuerySlots, cosines: Cosines, threshold: float, hidden: Bools | None = None) -> Retrieval:
+def retrieve(
+    slots: QuerySlots, similarities: Similarities, threshold: float, hidden: Bools | None = None
+) -> Retrieval:
     """Rank a library for a query and name as many instruments as there are tracks.
 
     The ranking is by `sustained_posterior` over all slots, which is better than one over the tracks' embeddings
@@ -128,30 +128,30 @@ def retrieve(slots: QuerySlots, cosines: Cosines, threshold: float, hidden: Bool
     """
 
     def top_hits(embedding: Floats) -> list[int]:
-        found = cosines(embedding)
+        found = similarities(embedding)
         return [int(place) for place in found.argmax(axis=1)] if found.shape[1] else []
 
     linked = link_slots(slots.embedding, slots.presence, threshold)
     tracks = merge_by_top_hit(linked, top_hits)
     dim = slots.embedding.shape[2]
-    cosine = cosines(np.array([track.embedding for track in tracks], np.float32).reshape(-1, dim))
+    similarity = similarities(np.array([track.embedding for track in tracks], np.float32).reshape(-1, dim))
     if hidden is not None:
-        cosine = np.where(hidden, np.float32(-np.inf), cosine)
-    probability = sustained_posterior(slots.sounding(), cosines, hidden)
+        similarity = np.where(hidden, np.float32(-np.inf), similarity)
+    probability = sustained_posterior(slots.sounding(), similarities, hidden)
     score = probability if hidden is None else np.where(hidden, -np.inf, probability)
     presence = np.array([track.presence for track in tracks], np.float32)
     named = _ranking(score)[: len(tracks)]
-    return Retrieval(presence, cosine, probability, score, named, tuple(tracks))
+    return Retrieval(presence, similarity, probability, score, named, tuple(tracks))
 
 
-def sustained_posterior(slots: QuerySlots, cosines: Cosines, hidden: Bools | None = None) -> Floats:
+def sustained_posterior(slots: QuerySlots, similarities: Similarities, hidden: Bools | None = None) -> Floats:
     """The probability of each instrument, `[n]`: its posterior in one window, averaged over fifteen seconds, at its highest.
 
     The average is over `SUSTAINED_WINDOWS` successive windows, or over all where there are fewer. Windows are read in
     chunks, so that memory does not grow with the audio.
     """
     num_windows, num_slots, dim = slots.embedding.shape
-    num_instruments = cosines(np.zeros((0, dim), np.float32)).shape[1]
+    num_instruments = similarities(np.zeros((0, dim), np.float32)).shape[1]
     span = min(SUSTAINED_WINDOWS, num_windows)
     best = np.zeros(num_instruments, np.float32)
     if not num_windows or not num_instruments or (hidden is not None and hidden.all()):
@@ -160,53 +160,59 @@ def sustained_posterior(slots: QuerySlots, cosines: Cosines, hidden: Bools | Non
     step = max(1, MAX_CELLS // (num_slots * num_instruments))
     for start in range(0, num_windows, step):
         part = slots.embedding[start : start + step]
-        cosine = cosines(part.reshape(-1, dim)).reshape(len(part), num_slots, -1)
+        similarity = similarities(part.reshape(-1, dim)).reshape(len(part), num_slots, -1)
         if hidden is not None:
-            cosine = np.where(hidden, -np.inf, cosine)
-        for posterior in library_posterior(cosine, slots.presence[start : start + step]):
+            similarity = np.where(hidden, -np.inf, similarity)
+        for posterior in library_posterior(similarity, slots.presence[start : start + step]):
             recent.append(posterior)
             if len(recent) == span:
                 best = np.maximum(best, np.mean(recent, axis=0))
     return best
 
 
-def retrieve_as_published(slots: QuerySlots, cosines: Cosines, hidden: Bools | None = None) -> Retrieval:
+def retrieve_as_published(
+    slots: QuerySlots, similarities: Similarities, hidden: Bools | None = None
+) -> Retrieval:
     """Rank and name instruments by section 3.3 of Kim et al. 2022: every slot retrieves its most similar instrument.
 
-    A slot's cosine with an instrument is its highest over the windows, an instrument's score its highest over slots. The
+    A slot's similarity with an instrument is its highest over the windows, an instrument's score its highest over slots. The
     set named holds the argmax of every slot of every window that sounds, whatever its presence.
     """
     sounding = np.flatnonzero(slots.embedding.any(axis=(1, 2)))
     slots = slots.sounding()
     num_windows, num_slots, dim = slots.embedding.shape
-    every = cosines(slots.embedding.reshape(-1, dim))  # [w * M, n]
+    every = similarities(slots.embedding.reshape(-1, dim))  # [w * M, n]
     if hidden is not None:
         every = np.where(hidden, -np.inf, every)
     by_window = every.reshape(num_windows, num_slots, -1)
-    cosine = by_window.max(axis=0)
-    score: Floats = cosine.max(axis=0)
+    similarity = by_window.max(axis=0)
+    score: Floats = similarity.max(axis=0)
     ranking = _ranking(score)
     retrieved = every.argmax(axis=1) if every.shape[1] else np.zeros(0, np.int64)
     named = ranking[np.isin(ranking, retrieved)]
-    probability = sustained_posterior(slots, cosines, hidden)
+    probability = sustained_posterior(slots, similarities, hidden)
     best_window = by_window.max(axis=2, initial=-np.inf).argmax(axis=0)  # [M]
     tracks = tuple(
         LinkedSlots(slots.embedding[window, i], {int(sounding[window]): float(slots.presence[window, i])})
         for i, window in enumerate(best_window)
     )
-    return Retrieval(slots.presence.max(axis=0), cosine, probability, score, named, tracks)
+    return Retrieval(slots.presence.max(axis=0), similarity, probability, score, named, tracks)
 
 
 def lane_evidence(
-    found: Retrieval, slots: QuerySlots, cosines: Cosines, num_clips: Ints, hidden: Bools | None = None
+    found: Retrieval,
+    slots: QuerySlots,
+    similarities: Similarities,
+    num_clips: Ints,
+    hidden: Bools | None = None,
 ) -> LaneEvidence:
     """Gather what tells whether the library holds what plays in each lane of `found`.
 
     `num_clips [n]` are the clips that each instrument was enrolled with; those that `hidden [n]` marks are no part of the
     library. In each of its windows a lane is heard in the most similar slot.
     """
-    hide = np.zeros(found.cosine.shape[1], bool) if hidden is None else hidden
-    cosine = np.where(hide, np.float32(-np.inf), found.cosine)
+    hide = np.zeros(found.similarity.shape[1], bool) if hidden is None else hidden
+    similarity = np.where(hide, np.float32(-np.inf), found.similarity)
     weight, agreeing, crowd = np.zeros((3, len(found.tracks)), np.float32)
     for lane, track in enumerate(found.tracks):
         order = sorted(track.presence_of_window, key=lambda window: -track.presence_of_window[window])
@@ -214,15 +220,17 @@ def lane_evidence(
         presence = np.array([track.presence_of_window[window] for window in windows], np.float32)
         heard = slots.embedding[windows]  # [w, M, dim]
         nearest = (heard @ track.embedding).argmax(axis=1)
-        own = np.where(hide, -np.inf, cosines(heard[np.arange(len(windows)), nearest]))  # [w, n]
-        agree = own.argmax(axis=1) == cosine[lane].argmax() if own.shape[1] else np.zeros(len(windows), bool)
+        own = np.where(hide, -np.inf, similarities(heard[np.arange(len(windows)), nearest]))  # [w, n]
+        agree = (
+            own.argmax(axis=1) == similarity[lane].argmax() if own.shape[1] else np.zeros(len(windows), bool)
+        )
         weight[lane], agreeing[lane] = presence.sum(), presence[agree].sum()
         crowd[lane] = np.average(slots.presence[windows].sum(axis=1), weights=np.maximum(presence, 1e-6))
     embedding = np.array([track.embedding for track in found.tracks], np.float32)
     return LaneEvidence(
         embedding.reshape(-1, slots.embedding.shape[2]),
         found.presence,
-        cosine,
+        similarity,
         num_clips,
         weight,
         agreeing,
@@ -240,7 +248,7 @@ def hidden_effects(families: Sequence[str | None]) -> Bools:
 
 
 def family_of_hits(hits: Iterable[tuple[str | None, float]]) -> str | None:
-    """The family of a track: softmax-weighted majority of its first `FAMILY_HITS` hits, (family, cosine), best first.
+    """The family of a track: softmax-weighted majority of its first `FAMILY_HITS` hits, (family, similarity), best first.
 
     None where none of them has a family.
     """

@@ -6,7 +6,7 @@ anew, so that searches under way are not disturbed.
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.records import Hit, searchable_of
+from index.search_space import SearchSpace
 from index.vector_store import Floats, Ids, VectorStore
 from models.errors import IndexDamaged, LibraryNotFound
+from models.family import FamilyModel
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class LibraryVectors:
     revision: int
     store: VectorStore
     rows: tuple[VectorRow, ...]
+    _shares: dict[FamilyModel, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def search(self, queries: Floats, k: int, shown: Bools | None = None) -> list[list[Hit]]:
         """For each query `[q, dim]` at most `k` hits, best first, among the instruments that `shown [n]` marks."""
@@ -69,6 +72,15 @@ class LibraryVectors:
         ids, cosines = self.store.cosines(queries)
         assert len(ids) == len(self.rows)
         return cosines
+
+    def space(self, model: FamilyModel | None) -> SearchSpace:
+        """What queries are compared with: the cosines, and with a `model` the families that instruments have or sound like."""
+        if model is None:
+            return SearchSpace(self.cosines, len(self.rows))
+        if model not in self._shares:
+            families = [row.family for row in self.rows]
+            self._shares[model] = model.shares(self.store.vectors(self._ids), families)
+        return SearchSpace(self.cosines, len(self.rows), model, self._shares[model])
 
     @cached_property
     def num_clips(self) -> Ids:

@@ -16,10 +16,12 @@ from models.checkpoint import file_hash, load_multi, load_single
 from models.device import autocast, choose_device
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError, EncoderMismatch
+from models.family import FamilyModel
 from models.match import MatchModel
 
 WEIGHTS = Path(__file__).parent / "weights"
-SINGLE_FILE, MULTI_FILE, MATCH_FILE = "single.safetensors", "multi.safetensors", "match.safetensors"
+SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
+FAMILY_FILE, MATCH_FILE = "family.safetensors", "match.safetensors"
 Floats = NDArray[np.float32]
 
 
@@ -27,7 +29,7 @@ class EncoderPair:
     """A single and a multi encoder that belong together, on one device.
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
-    `match` is None for encoders that have not been released.
+    `match` and `family` are None for encoders that have not been released.
     """
 
     batch_size = 32
@@ -40,6 +42,7 @@ class EncoderPair:
         device: torch.device,
         presence_threshold: float = 0.5,
         match: MatchModel | None = None,
+        family: FamilyModel | None = None,
     ) -> None:
         if single.config.front_end != multi.config.front_end:
             raise EncoderMismatch("the encoders have different front ends", value=multi.config.front_end)
@@ -50,6 +53,7 @@ class EncoderPair:
         self.encoder_hash = encoder_hash
         self.presence_threshold = presence_threshold
         self.match = match
+        self.family = family
         self.device = str(device)
         self.sample_rate = single.config.front_end.sample_rate
         self.clip_samples = single.config.front_end.clip_samples
@@ -60,7 +64,7 @@ class EncoderPair:
     def load(
         cls, weights_dir: Path | None = None, device: str = "auto", *, with_match: bool = True
     ) -> "EncoderPair":
-        """Load the encoders and, where there is one, their match model from a folder; None means the shipped weights.
+        """Load the encoders and, where there are, their family and match models from a folder; None means the shipped weights.
 
         Raises CheckpointError if an encoder is missing or a file is damaged, EncoderMismatch if they do not belong together.
         """
@@ -75,10 +79,13 @@ class EncoderPair:
                 value=encoder_hash,
                 limit=header.target_encoder,
             )
-        match_path, match = folder / MATCH_FILE, None
-        if with_match and match_path.exists():
-            match = MatchModel.load(match_path, encoder_hash, file_hash(folder / MULTI_FILE))
-        return cls(single, multi, encoder_hash, choose_device(device), header.presence_threshold, match)
+        hashes = encoder_hash, file_hash(folder / MULTI_FILE)
+        family_path, match_path = folder / FAMILY_FILE, folder / MATCH_FILE
+        family = FamilyModel.load(family_path, *hashes) if family_path.exists() else None
+        match = MatchModel.load(match_path, *hashes) if with_match and match_path.exists() else None
+        return cls(
+            single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family
+        )
 
     def calibrated_match(self) -> MatchModel:
         """The match model. Raises CheckpointError if there is none: only released encoders answer queries."""

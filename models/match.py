@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 Word = Literal["strong", "fair", "weak", "none"]
 
 WORDS: tuple[Word, ...] = get_args(Word)
-FORMAT = "showme-match/1"
+FORMAT = "showme-match/2"  # 2: of similarities that families take part in
 COHORT = "cohort"  # name of the file's tensor
 NEAREST = 10  # prototypes of the cohort that a mean is of
 # Beyond these the fit has seen nothing, so more of it says no more.
@@ -34,7 +34,7 @@ MAX_CLIPS = 8  # enrolled clips of an instrument
 MAX_WEIGHT = 5.0  # sum of a lane's presence over its windows: fifteen seconds
 
 FEATURES = (
-    "similarity",  # cosine of the best hit
+    "similarity",  # of the best hit
     "gap",  # to the second hit
     "entropy",  # of the shares of all instruments, over that of equal shares
     "presence",
@@ -63,12 +63,12 @@ class LaneEvidence:
     """The search of a library of n instruments with the lanes of one answer.
 
     A lane's `weight` is its presence summed over windows, `agreeing` the part of it in windows whose own best hit is the
-    lane's, `crowd` the presence of all slots, averaged over the lane's windows. A cosine of −inf leaves an instrument out.
+    lane's, `crowd` the presence of all slots, averaged over the lane's windows.
     """
 
     embedding: Floats  # [lanes, dim], of unit norm
     presence: Floats  # [lanes]
-    cosine: Floats  # [lanes, n]
+    similarity: Floats  # [lanes, n], −inf leaves an instrument out
     num_clips: Ints  # [n]
     weight: Floats  # [lanes]
     agreeing: Floats  # [lanes]
@@ -78,13 +78,13 @@ class LaneEvidence:
         """`[lanes, FEATURES]`, against a `cohort [k ≥ 1, dim]`. At least one instrument must not be left out."""
         if not len(self.presence):
             return np.zeros((0, len(FEATURES)))
-        size = int(np.isfinite(self.cosine[0]).sum())
-        best = self.cosine.argmax(axis=1)
-        ordered = -np.partition(-self.cosine, min(1, self.cosine.shape[1] - 1), axis=1)
+        size = int(np.isfinite(self.similarity[0]).sum())
+        best = self.similarity.argmax(axis=1)
+        ordered = -np.partition(-self.similarity, min(1, self.similarity.shape[1] - 1), axis=1)
         similarity = ordered[:, 0]
         gap = similarity - ordered[:, 1] if size > 1 else np.zeros_like(similarity)
         near = -np.partition(-(self.embedding @ cohort.T), min(NEAREST, len(cohort)) - 1, axis=1)[:, :NEAREST]
-        share = softmax_shares(self.cosine)
+        share = softmax_shares(self.similarity)
         entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1)
         weight = np.minimum(self.weight, MAX_WEIGHT)
         agreeing = self.agreeing / np.maximum(self.weight, 1e-6) * weight
@@ -141,7 +141,7 @@ class MatchModel:
 
     def matches(self, evidence: LaneEvidence) -> tuple[Match, ...]:
         """The match of each lane; `NO_MATCH` where every instrument is left out."""
-        if not np.isfinite(evidence.cosine).any():
+        if not np.isfinite(evidence.similarity).any():
             return (NO_MATCH,) * len(evidence.presence)
         found = self.probability(evidence.features(self.cohort)).tolist()
         return tuple(Match(one, self.word(one)) for one in found)

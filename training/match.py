@@ -69,6 +69,8 @@ class CalibrationLibraries:
     enrolled: Floats  # [clips, n, dim]: the validation instruments enrolled with 1, 2, … clips
     distractors: Floats  # [clips, m, dim]: training instruments, likewise
     cohort: Floats  # [k, dim]
+    families: tuple[str | None, ...]  # of the validation instruments
+    distractor_families: tuple[str | None, ...]
 
     @classmethod
     def of_views(
@@ -94,6 +96,8 @@ class CalibrationLibraries:
             np.stack([valid.enrolled(whole, number) for number in clips]),
             np.stack([train.enrolled(others, number) for number in clips]),
             cluster(prototypes, COHORT_SIZE, seed),
+            tuple(one.family for one in valid.instruments),
+            tuple(train.instruments[place].family for place in others),
         )
 
     def draw(self, playing: Places, rng: np.random.Generator) -> SearchedLibrary:
@@ -115,6 +119,10 @@ class CalibrationLibraries:
             np.concatenate([self.enrolled[clips, chosen], self.distractors[clips, extra]]),
             np.concatenate([chosen, np.full(len(extra), ABSENT)]),
             np.full(len(chosen) + len(extra), clips + 1),
+            (
+                *(self.families[place] for place in chosen),
+                *(self.distractor_families[place] for place in extra),
+            ),
         )
 
 
@@ -148,7 +156,9 @@ def validation_lanes(
             for passage in known_passages(valid, held, encoded):
                 for _ in range(NUM_LIBRARIES):
                     library = libraries.draw(passage.playing, rng)
-                    yield label_lanes(number, passage, library, pair.presence_threshold, libraries.cohort)
+                    yield label_lanes(
+                        number, passage, library, pair.presence_threshold, libraries.cohort, pair.family
+                    )
                 number += 1
 
     return join(lanes())

@@ -1,14 +1,16 @@
 """Calibrate trained encoders on validation data and write the pair to ship.
 
-The presence threshold is chosen on the answers of the service (`training/evaluation/served.py`), to real duets and trios too if
-there are recordings, then the match model is fitted (`training/match.py`). No test data are used.
+The family model is fitted to training mixtures (`training/family.py`), the presence threshold is chosen on the answers of the
+service (`training/evaluation/served.py`), to real duets and trios too if there are recordings, then the match model is fitted
+(`training/match.py`). No test data are used.
 
     python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank banks/single \
-        --recordings DIR --out DIR
+        --also banks/real --recordings DIR --out DIR
 """
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,22 +18,26 @@ import numpy as np
 import torch
 
 from index.retrieval import QuerySlots
+from index.search_space import SearchSpace
 from models.checkpoint import file_hash, load_multi, load_single, save_checkpoint
 from models.device import DEVICES, choose_device
-from models.encoder_pair import MATCH_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
-from training.bank import Bank
+from models.encoder_pair import FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
+from models.family import FamilyModel
+from training.bank import Bank, CombinedBank
+from training.clip_store import ClipSource
 from training.commands import cli_errors
 from training.evaluation.bootstrap import Estimate
 from training.evaluation.context import EvaluationContext
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.enrolled_library import EnrolledLibrary
-from training.evaluation.metrics import Bools, Floats, f1, unit_weights
+from training.evaluation.metrics import Bools, f1, unit_weights
 from training.evaluation.mixtures import MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
 from training.evaluation.paper import table_2
 from training.evaluation.real_context import EncodedQuery, RealContext
 from training.evaluation.scoring import concatenate, search_all
 from training.evaluation.served import LENGTHS, answer, encode_passages, figures, served_answers
 from training.evaluation.verification import verification
+from training.family import draw_slots, fit_family, recipe_in
 from training.match import fit_match
 from training.nlakh.dataset import TRAIN, VALID
 
@@ -47,14 +53,14 @@ class Validation:
 
     encoded: list[QuerySlots]
     playing: list[Places]
-    library: Floats
+    library: SearchSpace
 
     @classmethod
     def from_context(cls, context: EvaluationContext) -> "Validation":
         """Encode `NUM_PASSAGES` passages of each of `LENGTHS`."""
         most = min(MAX_INSTRUMENTS, len(context.held.chosen))
         numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), NUM_PASSAGES)
-        library = context.own.enrolled(context.held.chosen, context.held.num_enrolled)
+        library = context.held_space
         encoded, playing = [], []
         for clips in LENGTHS:
             found = encode_passages(context.pair, context.held, numbers.tolist(), context.seed, clips)
@@ -77,6 +83,7 @@ class RealMixtures:
 
     encoded: list[EncodedQuery]
     library: EnrolledLibrary
+    model: FamilyModel | None
 
     @classmethod
     def from_folder(cls, pair: EncoderPair, folder: Path) -> "RealMixtures":
@@ -84,12 +91,12 @@ class RealMixtures:
         context = RealContext(pair, folder, VALID)
         solos = context.queries.solos()
         mixed = [one for size in (2, 3) for one in context.queries.mixtures(solos, size, NUM_REAL)]
-        return cls(context.encode(mixed), context.default_library)
+        return cls(context.encode(mixed), context.default_library, pair.family)
 
     def count_error(self, threshold: float) -> float:
         """The mean error in the number of tracks."""
-        library = self.library
-        found = [answer(one.slots, library.embedding, threshold, library.hidden) for one in self.encoded]
+        library = self.library.space(self.model)
+        found = [answer(one.slots, library, threshold, self.library.hidden) for one in self.encoded]
         pairs = zip(found, self.encoded, strict=True)
         return float(np.mean([abs(len(one.tracks) - len(query.families)) for one, query in pairs]))
 
@@ -111,25 +118,37 @@ def best_threshold(validation: Validation, real: RealMixtures | None = None) -> 
     return round(float(THRESHOLDS[int(np.argmin(within_cost))]), 2)
 
 
-def release(
-    single_path: Path,
-    multi_path: Path,
-    valid: Bank,
-    train: Bank,
-    out: Path,
-    device: torch.device,
-    recordings: Path | None = None,
-) -> dict[str, float]:
-    """Write the three files into `out`; return the validation figures, which the header of the multi checkpoint holds too.
+@dataclass(frozen=True)
+class ReleaseData:
+    """What a pair is calibrated on: the splits of a bank, all that the family model hears, and a folder of `recordings`."""
 
-    With a folder of real `recordings` the threshold is chosen on them too.
+    valid: Bank
+    train: Bank
+    heard: ClipSource
+    recordings: Path | None = None
+
+    @classmethod
+    def open(cls, bank: Path, also: Sequence[Path] = (), recordings: Path | None = None) -> "ReleaseData":
+        """Open the splits of `bank`; the training splits of `also` are heard too."""
+        valid, train = (Bank.open(bank, split) for split in (VALID, TRAIN))
+        others = [Bank.open(folder, TRAIN) for folder in also]
+        return cls(valid, train, CombinedBank([train, *others]) if others else train, recordings)
+
+
+def release(
+    single_path: Path, multi_path: Path, data: ReleaseData, out: Path, device: torch.device
+) -> dict[str, float]:
+    """Write the four files into `out`; return the validation figures, which the header of the multi checkpoint holds too.
+
+    With a folder of real recordings the threshold is chosen on them too.
     """
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
-    context = EvaluationContext(pair, ClipEmbeddings(pair, valid))
+    pair.family = fit_family(draw_slots(pair, data.heard, recipe_in(header)))
+    context = EvaluationContext(pair, ClipEmbeddings(pair, data.valid))
     validation = Validation.from_context(context)
-    real = RealMixtures.from_folder(pair, recordings) if recordings else None
+    real = RealMixtures.from_folder(pair, data.recordings) if data.recordings else None
     threshold = best_threshold(validation, real)
     pair.presence_threshold = threshold
     served = served_answers(validation.encoded, validation.playing, validation.library, threshold)
@@ -140,15 +159,17 @@ def release(
     true = context.random.true(len(validation.library))
     row = table_2(true, found.named, found.probability, context.held.family, unit_weights(len(true)))
     metrics |= {name: Estimate(float(value[0])) for name, value in row.items()}
-    clips = context.own.of_instruments(context.whole_split.chosen, 0, valid.clips_per_instrument)
+    clips = context.own.of_instruments(context.whole_split.chosen, 0, data.valid.clips_per_instrument)
     metrics |= verification(list(clips), 0)
     rounded = {name: round(figure.value, 4) for name, figure in metrics.items()}
-    match = fit_match(pair, context.own, ClipEmbeddings(pair, train))
+    match = fit_match(pair, context.own, ClipEmbeddings(pair, data.train))
     header = replace(header, presence_threshold=threshold, metrics=rounded)
     out.mkdir(parents=True, exist_ok=True)
-    (out / MATCH_FILE).unlink(missing_ok=True)  # never beside a pair that it was not fitted to
+    for name in (FAMILY_FILE, MATCH_FILE):  # never beside a pair that they were not fitted to
+        (out / name).unlink(missing_ok=True)
     shutil.copyfile(single_path, out / SINGLE_FILE)
     multi_hash = save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
+    pair.family.save(out / FAMILY_FILE, pair.encoder_hash, multi_hash)
     match.save(out / MATCH_FILE, pair.encoder_hash, multi_hash)
     EncoderPair.load(out, "cpu")  # raises an error if the files do not belong together
     return {"presence_threshold": threshold, **rounded, **match.metrics}
@@ -163,6 +184,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--multi", type=Path, required=True)
     parser.add_argument("--bank", type=Path, required=True, help="data set with the splits train and valid")
     parser.add_argument(
+        "--also", type=Path, action="append", default=[], help="another data set that trained; repeatable"
+    )
+    parser.add_argument(
         "--recordings",
         type=Path,
         help="folder of real recordings, whose training groups choose the threshold too",
@@ -170,9 +194,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="output folder, such as models/weights")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     options = parser.parse_args(argv)
-    valid, train = (Bank.open(options.bank, split) for split in (VALID, TRAIN))
-    device = choose_device(options.device)
-    shown = release(options.single, options.multi, valid, train, options.out, device, options.recordings)
+    data = ReleaseData.open(options.bank, options.also, options.recordings)
+    shown = release(options.single, options.multi, data, options.out, choose_device(options.device))
     for name, value in shown.items():
         print(f"{name} {value}")
     return 0

@@ -15,7 +15,7 @@ import torch
 
 from models.checkpoint import file_hash, load_checkpoint
 from models.device import DEVICES
-from models.encoder_pair import MATCH_FILE, MULTI_FILE, SINGLE_FILE
+from models.encoder_pair import FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
 from training import parallel
 from training.bank import Bank, CombinedBank
@@ -23,7 +23,7 @@ from training.clip_store import ClipSource
 from training.commands import cli_errors
 from training.config import CONFIGS, Recipe, load_recipe, same_recipe
 from training.nlakh.dataset import TRAIN, VALID
-from training.release import release
+from training.release import ReleaseData, release
 from training.run import ENCODER_FILES, TrainingRun
 from training.train_multi import train as train_multi
 from training.train_single import train as train_single
@@ -118,12 +118,12 @@ class TrainingChain:
         return True
 
     def is_released(self, out: Path) -> bool:
-        """Return whether `out` holds this chain's pair and a match model. Raises TrainingError if it holds other weights."""
+        """Return whether `out` holds this chain's pair with its models. Raises TrainingError if it holds other weights."""
         trained = dict(zip((out / SINGLE_FILE, out / MULTI_FILE), self.pair, strict=True))
         held = [copy for copy in trained if copy.exists()]
         if not all(trained[copy].exists() and same_weights(copy, trained[copy]) for copy in held):
             raise TrainingError(f"{out} holds other weights; choose another folder", value=str(out))
-        return len(held) == len(trained) and (out / MATCH_FILE).exists()
+        return len(held) == len(trained) and all((out / name).exists() for name in (FAMILY_FILE, MATCH_FILE))
 
     def _is_finished(self, stage: TrainingStage) -> bool:
         path = self.checkpoint(stage.name)
@@ -204,7 +204,8 @@ def main(argv: list[str] | None = None) -> int:
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            release(*chain.pair, validation, bank, out, device, options.recordings)
+            heard = CombinedBank([bank, recorded]) if recorded else bank
+            release(*chain.pair, ReleaseData(validation, bank, heard, options.recordings), out, device)
         print_once(f"{out}: released")
     return 0
 

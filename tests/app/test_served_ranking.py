@@ -11,6 +11,7 @@ import soundfile as sf
 
 from index.instrument_index import InstrumentIndex
 from index.retrieval import encode_samples, lane_evidence
+from index.search_space import SearchSpace
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontPlayer
 from models.encoder_pair import EncoderPair
@@ -67,7 +68,8 @@ def test_twenty_rendered_mixtures_are_ranked_over_http_as_the_evaluation_ranks_t
     index = InstrumentIndex(folder, shipped.encoder_hash, shipped.embedding_dim)
     index.open()
     vectors = index.searchable("Presets")
-    library = vectors.store.vectors(vectors.store.ids)
+    families = [row.family for row in vectors.rows]
+    library = SearchSpace.of(vectors.store.vectors(vectors.store.ids), families, shipped.family)
     index.close()
     rng = np.random.default_rng(2)
     found_first = 0
@@ -88,10 +90,10 @@ def test_twenty_rendered_mixtures_are_ranked_over_http_as_the_evaluation_ranks_t
         ]
         assert set(got["retrieved"]) == {ids[i] for i in expected.named}
         assert got["num_instruments"] == len(expected.tracks)
-        for slot, cosine in zip(got["slots"], expected.cosine, strict=True):
-            best = np.argsort(-cosine, kind="stable")[:5]
+        for slot, similarity in zip(got["slots"], expected.similarity, strict=True):
+            best = np.argsort(-similarity, kind="stable")[:5]
             assert [hit["instrument_id"] for hit in slot["hits"]] == [ids[i] for i in best]
-        evidence = lane_evidence(expected, slots, lambda embedding: embedding @ library.T, vectors.num_clips)
+        evidence = lane_evidence(expected, slots, library, vectors.num_clips)
         matches = shipped.calibrated_match().matches(evidence)
         assert [slot["match"]["word"] for slot in got["slots"]] == [match.word for match in matches]
         assert [slot["match"]["probability"] for slot in got["slots"]] == pytest.approx(

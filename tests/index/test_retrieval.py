@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import retrieval
-from index.query import SlotResult
-from index.records import Hit
 from index.retrieval import (
-    Cosines,
     QuerySlots,
+    family_of_hits,
     lane_evidence,
     retrieve,
     retrieve_as_published,
     sustained_posterior,
 )
+from index.search_space import Similarities
 from models.posterior import library_posterior
 from models.tracks import LinkedSlots
 
@@ -29,7 +28,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def cosines_with(library: np.ndarray) -> Cosines:
+def cosines_with(library: np.ndarray) -> Similarities:
     return lambda queries: np.asarray(queries @ library.T, np.float32)
 
 
@@ -55,7 +54,7 @@ def test_the_published_rule_equals_section_3_3_spelled_out(
             expected.add(max(range(num_instruments), key=lambda k: cosine[window, j, k]))
     found = retrieve_as_published(slots, cosines_with(library))
     assert set(found.named.tolist()) == expected
-    assert found.cosine == pytest.approx(cosine.max(axis=0), abs=1e-6)
+    assert found.similarity == pytest.approx(cosine.max(axis=0), abs=1e-6)
     assert found.score == pytest.approx(cosine.max(axis=(0, 1)), abs=1e-6)
     assert found.presence == pytest.approx(slots.presence.max(axis=0))
     assert found.ranking().tolist() == np.argsort(-found.score, kind="stable").tolist()
@@ -92,7 +91,7 @@ def test_the_set_named_is_the_head_of_the_ranking_one_for_each_track(
     slots, library = scene(seed, num_windows, num_slots, num_instruments)
     found = retrieve(slots, cosines_with(library), THRESHOLD)
     assert found.named.tolist() == found.ranking()[: len(found.tracks)].tolist()
-    assert found.cosine.shape == (len(found.tracks), num_instruments)
+    assert found.similarity.shape == (len(found.tracks), num_instruments)
     assert (np.diff(found.probability[found.ranking()]) <= 0).all()
     for place in range(num_instruments):
         tracks = found.tracks_of(place)
@@ -174,7 +173,7 @@ def test_the_evidence_of_lanes_equals_its_slow_twin(
     slots, library = scene(seed, num_windows, num_slots, num_instruments)
     found = retrieve(slots, cosines_with(library), THRESHOLD)
     evidence = lane_evidence(found, slots, cosines_with(library), np.ones(num_instruments, np.int64))
-    assert evidence.cosine == pytest.approx(found.cosine)
+    assert evidence.similarity == pytest.approx(found.similarity)
     for lane, track in enumerate(found.tracks):
         windows = list(track.presence_of_window)
         crowd = np.average(slots.presence[windows].sum(axis=1), weights=[*track.presence_of_window.values()])
@@ -192,7 +191,7 @@ def test_hidden_instruments_give_no_evidence(rule: str) -> None:
     small, large = cosines_with(library[4:]), cosines_with(library)
     if rule == "ours":
         found, alone = retrieve(slots, large, THRESHOLD, hidden), retrieve(slots, large, THRESHOLD)
-        alone = replace(alone, cosine=alone.cosine[:, 4:])
+        alone = replace(alone, similarity=alone.similarity[:, 4:])
     else:
         found, alone = retrieve_as_published(slots, large, hidden), retrieve_as_published(slots, small)
     cohort = np.eye(3, DIM, dtype=np.float32)
@@ -210,15 +209,12 @@ def test_a_published_slot_is_judged_in_the_window_of_its_best_hit() -> None:
     for place, track in enumerate(found.tracks):
         [window] = track.presence_of_window
         assert track.embedding == pytest.approx(longer.embedding[window, place], abs=1e-6)
-        assert (library @ track.embedding).max() == pytest.approx(found.cosine[place].max(), abs=1e-6)
+        assert (library @ track.embedding).max() == pytest.approx(found.similarity[place].max(), abs=1e-6)
 
 
 def test_a_slots_family_is_the_weighted_majority_of_its_first_hits() -> None:
     def family(*hits: tuple[str | None, float]) -> str | None:
-        found = tuple(
-            Hit(f"i_{i}", "", name, "test", similarity) for i, (name, similarity) in enumerate(hits)
-        )
-        return SlotResult(0, 0.9, (), found).family
+        return family_of_hits(hits)
 
     assert family() is None
     assert (

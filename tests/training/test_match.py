@@ -51,7 +51,7 @@ def world(seed: int, number: int = 300) -> LabelledLanes:
         stems = known[playing]
         noisy = unit(stems + 0.14 * rng.standard_normal(stems.shape).astype(np.float32))
         slots = QuerySlots(noisy[None], np.full((1, 3), 0.9, np.float32))
-        library = SearchedLibrary(known, np.arange(12), np.full(12, 5))
+        library = SearchedLibrary(known, np.arange(12), np.full(12, 5), (None,) * 12)
         library = library.without(playing[rng.random(3) < 0.5])
         parts.append(label_lanes(passage, KnownPassage(slots, playing, stems, stems), library, 0.5, cohort))
     return join(parts)
@@ -124,7 +124,7 @@ def test_lanes_are_labelled_by_hand() -> None:
     known = np.eye(4, 6, dtype=np.float32)
     slots = np.stack([known[1] + 0.3 * known[2], known[0], np.eye(6, dtype=np.float32)[5]])
     heard = QuerySlots(unit(slots)[None], np.array([[0.9, 0.8, 0.7]], np.float32))
-    library = SearchedLibrary(known, np.arange(4), np.full(4, 5)).without(np.array([1]))
+    library = SearchedLibrary(known, np.arange(4), np.full(4, 5), (None,) * 4).without(np.array([1]))
     stems = unit(known[:2] + 0.5 * known[3])
     lanes = label_lanes(7, KnownPassage(heard, np.array([0, 1]), stems, known[:2]), library, 0.5, known)
     assert lanes.passage.tolist() == [7, 7, 7]

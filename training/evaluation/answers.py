@@ -52,17 +52,13 @@ def tables(pair: EncoderPair, folder: Path, library: EnrolledLibrary) -> Iterato
 def lane_rows(pair: EncoderPair, library: EnrolledLibrary, samples: Floats) -> Iterator[ReportRow]:
     """Yield a row for each lane: its family and first hits, presence, and the probability of its match."""
     slots, _ = encode_samples(pair, samples)
-    found = answer(slots, library.embedding, pair.presence_threshold, library.hidden)
-
-    def cosines(embedding: Floats) -> Floats:
-        product: Floats = embedding @ library.embedding.T
-        return product
-
-    evidence = lane_evidence(found, slots, cosines, library.num_clips, library.hidden)
+    space = library.space(pair.family)
+    found = answer(slots, space, pair.presence_threshold, library.hidden)
+    evidence = lane_evidence(found, slots, space, library.num_clips, library.hidden)
     matches = pair.calibrated_match().matches(evidence)
-    for lane, (cosine, match) in enumerate(zip(found.cosine, matches, strict=True)):
-        places = np.argsort(-cosine, kind="stable")[:HITS]
-        family = family_of_hits((library.families[place], float(cosine[place])) for place in places)
+    for lane, (similarity, match) in enumerate(zip(found.similarity, matches, strict=True)):
+        places = np.argsort(-similarity, kind="stable")[:HITS]
+        family = family_of_hits((library.families[place], float(similarity[place])) for place in places)
         names = ", ".join(library.names[place] for place in places[:NAMED_HITS])
         figures = {
             "presence": Estimate(float(found.presence[lane])),

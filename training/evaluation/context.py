@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
 from training.bank import Bank
 from training.config import load_recipe
 from training.effects.chain import Effects
-from training.evaluation.distractors import DistractorPool
+from training.evaluation.distractors import DistractorPool, LibraryEntry
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.held_out import HeldOut, choose_library
 from training.evaluation.mixtures import LabelledMixtures, encode_mixtures, random_mixtures, rendered_mixtures
@@ -63,6 +64,21 @@ class EvaluationContext:
         least = len(self.held.chosen)
         possible = [size for size in SIZES if least < size <= len(self.distractors)]
         return tuple(sorted({least, *(possible or [len(self.distractors)])}))
+
+    @property
+    def held_space(self) -> SearchSpace:
+        """The paper's library as the service searches it, `NUM_ENROLLED` clips enrolled each."""
+        return self.space_of(self.held)
+
+    def space_of(self, held: HeldOut, num_clips: int = NUM_ENROLLED) -> SearchSpace:
+        """The chosen instruments of the split as a library, `num_clips` clips enrolled each."""
+        families = [instrument.family for instrument in held.instruments]
+        return SearchSpace.of(self.own.enrolled(held.chosen, num_clips), families, self.pair.family)
+
+    def space(self, entries: Sequence[LibraryEntry]) -> SearchSpace:
+        """A library of held-out instruments and distractors."""
+        pool = self.distractors
+        return SearchSpace.of(pool.embeddings(entries), pool.families(entries), self.pair.family)
 
     @cached_property
     def effects(self) -> Effects:

@@ -67,6 +67,10 @@ class DistractorPool:
             )
         return self.entries[:size]
 
+    def families(self, entries: Sequence[LibraryEntry]) -> list[str | None]:
+        """Return the family of each entry, None where it is unknown."""
+        return [self._of_split[entry.split].instruments[entry.place].family for entry in entries]
+
     def embeddings(self, entries: Sequence[LibraryEntry]) -> Floats:
         """Return `[entries, dim]`: the normalised mean embedding of the clips of each entry."""
         out: list[Floats] = [np.empty(0, np.float32)] * len(entries)

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.retrieval import hidden_effects
+from index.search_space import SearchSpace
 from index.sources.base import SourceInstrument, enrollment_phrases
 from index.sources.beats import enrollment_beats
 from index.sources.default import default_presets
 from models.atomic import atomic_file
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, SourceError, TrainingError
+from models.family import FamilyModel
 from training.evaluation.embeddings import unit
 from training.evaluation.metrics import Floats
 
@@ -45,6 +47,10 @@ class EnrolledLibrary:
     def place_of(self) -> dict[str, int]:
         """The place of each instrument by its id."""
         return {key: place for place, key in enumerate(self.ids)}
+
+    def space(self, model: FamilyModel | None) -> SearchSpace:
+        """The library as the service searches it with a family `model`."""
+        return SearchSpace.of(self.embedding, self.families, model)
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import torch
 
 from models.front_end import FrontEnd
 from training.clip_store import ClipStore
-from training.evaluation.context import NUM_ENROLLED, EvaluationContext
+from training.evaluation.context import EvaluationContext
 from training.evaluation.held_out import to_float
 from training.evaluation.metrics import Floats
 from training.evaluation.mixtures import GAIN_DB, Places
@@ -44,7 +44,7 @@ def lowest_ranked(context: EvaluationContext, number: int = NUM_DRAWN) -> list[F
     mixer = Mixer(store, min(MIN_STEMS, most), most, GAIN_DB)
     batch = mixer.draw(NUM_MIXTURES, torch.Generator().manual_seed(context.seed))
     wave, instrument = batch.wave.numpy(), batch.instrument.numpy()
-    library = context.own.enrolled(held.chosen, NUM_ENROLLED)
+    library = context.held_space
     found = search(encode(context.pair, wave), library)
     stem_ranks = rank_stems(found, instrument)
     mean_rank = (stem_ranks.any_rank * stem_ranks.stems).sum(axis=1) / stem_ranks.stems.sum(axis=1)

@@ -43,7 +43,7 @@ def figures(lanes: list[LaneHits], seed: int) -> dict[str, Estimate]:
 def tables(context: EvaluationContext) -> Iterator[Table]:
     """Yield one table with a row for each number of instruments."""
     held = context.held
-    library = context.own.enrolled(held.chosen, NUM_ENROLLED)
+    library = context.held_space
     count = max(2, context.num_mixtures // SHARE)
     rng = np.random.default_rng(context.seed)
     rows = []

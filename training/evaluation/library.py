@@ -12,7 +12,7 @@ import numpy as np
 
 from index.families import FAMILIES
 from training.evaluation.bootstrap import Estimate, estimate
-from training.evaluation.context import NUM_ENROLLED, EvaluationContext
+from training.evaluation.context import EvaluationContext
 from training.evaluation.distractors import describe_entries
 from training.evaluation.metrics import Bools, Floats, Values
 from training.evaluation.mixtures import (
@@ -70,7 +70,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     mixtures_by_condition = conditions(context)
     rows = []
     for size, entries in entries_by_size.items():
-        library = context.distractors.embeddings(entries)
+        library = context.space(entries)
         chance = chance_answers(context.random.encoded, size, COUNTS, context.seed)
         rows.append(ReportRow(f"{size:,} · chance", figures(context, context.random, chance), True))
         for name, labelled in mixtures_by_condition.items():
@@ -83,7 +83,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     notes.append(f"effects: from the recipe {context.effects_recipe.stem}")
     title = f"mixtures of 2–9, libraries of {', '.join(f'{size:,}' for size in entries_by_size)}"
     yield Table(NAME, context.split, "sizes", title, tuple(notes), tuple(rows))
-    library = context.own.enrolled(context.held.chosen, NUM_ENROLLED)
+    library = context.held_space
     found = search_all(context.random.encoded, library)
     ranks = rank_all_stems(found, context.random.instrument)
     yield by_number(context, ranks)

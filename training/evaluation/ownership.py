@@ -12,6 +12,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from index.retrieval import QuerySlots, lane_evidence, retrieve
+from index.search_space import SearchSpace
+from models.family import FamilyModel
 from models.match import FEATURES, WORDS, MatchModel
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import EvaluationContext
@@ -29,16 +31,18 @@ NAME = "match"
 
 @dataclass(frozen=True)
 class SearchedLibrary:
-    """`embedding [n, dim]`, the place among the held-out instruments `instrument [n]` or ABSENT, and `num_clips [n]`."""
+    """`embedding [n, dim]`, the place among the held-out instruments `instrument [n]` or ABSENT, `num_clips [n]`, families."""
 
     embedding: Floats
     instrument: Places
     num_clips: Places
+    families: tuple[str | None, ...]
 
     def without(self, removed: Places) -> "SearchedLibrary":
         """Leave out the held-out instruments at the places `removed`."""
         kept = ~np.isin(self.instrument, removed)
-        return SearchedLibrary(self.embedding[kept], self.instrument[kept], self.num_clips[kept])
+        families = tuple(one for one, keep in zip(self.families, kept, strict=True) if keep)
+        return SearchedLibrary(self.embedding[kept], self.instrument[kept], self.num_clips[kept], families)
 
 
 @dataclass(frozen=True)
@@ -83,21 +87,22 @@ def known_passages(
 
 
 def label_lanes(
-    number: int, passage: KnownPassage, library: SearchedLibrary, threshold: float, cohort: Floats
+    number: int,
+    passage: KnownPassage,
+    library: SearchedLibrary,
+    threshold: float,
+    cohort: Floats,
+    model: FamilyModel | None = None,
 ) -> LabelledLanes:
-    """Answer passage `number` from the library as the service does, and label the lanes."""
-
-    def cosines(embedding: Floats) -> Floats:
-        product: Floats = embedding @ library.embedding.T
-        return product
-
-    found = retrieve(passage.slots, cosines, threshold)
-    evidence = lane_evidence(found, passage.slots, cosines, library.num_clips)
+    """Answer passage `number` from the library as the service does with a family `model`, and label the lanes."""
+    space = SearchSpace.of(library.embedding, library.families, model)
+    found = retrieve(passage.slots, space, threshold)
+    evidence = lane_evidence(found, passage.slots, space, library.num_clips)
     stem = np.full(len(found.tracks), ABSENT)
     lane, matched = linear_sum_assignment(-(evidence.embedding @ passage.stems.T))
     stem[lane] = matched
     held = np.isin(passage.playing, library.instrument)
-    first = library.instrument[evidence.cosine.argmax(axis=1)]
+    first = library.instrument[evidence.similarity.argmax(axis=1)]
     reach = (passage.stems @ library.embedding.T).max(axis=1)
     own_reach = (passage.stems * passage.enrolled).sum(axis=1)
     return LabelledLanes(
@@ -175,7 +180,8 @@ def half_left_out(
     chosen = len(context.held.chosen)
     place = np.array([i if i < chosen else ABSENT for i in range(len(entries))])
     clips = np.array([entry.number for entry in entries])
-    library = SearchedLibrary(context.distractors.embeddings(entries), place, clips)
+    pool = context.distractors
+    library = SearchedLibrary(pool.embeddings(entries), place, clips, tuple(pool.families(entries)))
     rng = np.random.default_rng([context.seed, 1])
     return join(
         label_lanes(
@@ -184,6 +190,7 @@ def half_left_out(
             library.without(passage.playing[rng.random(len(passage.playing)) < 0.5]),
             context.pair.presence_threshold,
             model.cohort,
+            context.pair.family,
         )
         for number, passage in enumerate(passages)
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.families import FAMILIES
+from index.search_space import SearchSpace
 from training.evaluation.bootstrap import estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.metrics import Bools, Floats, Values, f1, mean_average_precision, ratio, to_families
@@ -42,7 +43,7 @@ def table_2(
 
 
 def rows(
-    labelled: LabelledMixtures, library: Floats, family: NDArray[np.int64], seed: int
+    labelled: LabelledMixtures, library: SearchSpace, family: NDArray[np.int64], seed: int
 ) -> tuple[ReportRow, ...]:
     """Return the chance row and one row for each retrieval rule."""
     true = labelled.true(len(library))
@@ -71,7 +72,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
         kinds["rendered"] = context.multitrack
     for kind, labelled in kinds.items():
         for clips in (1, NUM_ENROLLED):
-            library = context.own.enrolled(context.held.chosen, clips)
+            library = context.space_of(context.held, clips)
             title = (
                 f"{kind} mixtures, library of {len(library)}, {clips} clip{'s' * (clips > 1)} enrolled each"
             )

@@ -198,13 +198,14 @@ def tables(context: ProductionContext) -> Iterator[Table]:
     playing = [row_of[number] for number in sorted({number for numbers in parts for number in numbers})]
     library = enrolled_library(context, playing)
     roles = {row.id: role_of(context.collection.load(row.id)) for row in playing}
+    space, hidden = library.space(context.pair.family), library.hidden
     rng = np.random.default_rng(context.seed)
     served, chance = [], []
     for found, numbers in zip(slots, parts, strict=True):
         rows = [row_of[number] for number in numbers]
         places = np.array([library.place_of[row.id] for row in rows])
         about = tuple(row.family or "unknown" for row in rows), any(roles[row.id] == "voice" for row in rows)
-        found_lanes = answer(found, library.embedding, context.pair.presence_threshold, library.hidden)
+        found_lanes = answer(found, space, context.pair.presence_threshold, hidden)
         served.append(AnsweredProduction(lane_hits(found_lanes, places), *about))
         chance.append(AnsweredProduction(random_lanes(places, len(library), rng), *about))
     about_library = f"library of {len(library)}: {len(playing)} play in a production, the others in none"

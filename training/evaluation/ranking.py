@@ -56,9 +56,9 @@ def rank_stems(answers: LibraryAnswers, instrument: Ints, removed: Bools | None 
     """
     is_stem = instrument != ABSENT
     place = np.where(is_stem, instrument, 0)
-    slot = own_slots(answers.cosine, instrument)
+    slot = own_slots(answers.similarity, instrument)
     own = np.take_along_axis(
-        answers.cosine, np.maximum(slot, 0)[:, :, None], axis=1
+        answers.similarity, np.maximum(slot, 0)[:, :, None], axis=1
     )  # [K, stem, instruments]
     any_rank = _rank(np.broadcast_to(answers.probability[:, None], own.shape), place)
     lost = slot == ABSENT

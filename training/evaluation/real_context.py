@@ -105,7 +105,8 @@ class RealContext:
 
     def answer(self, query: EncodedQuery, library: EnrolledLibrary) -> Retrieval:
         """The answer of the service, sound effects hidden."""
-        return answer(query.slots, library.embedding, self.pair.presence_threshold, library.hidden)
+        space = library.space(self.pair.family)
+        return answer(query.slots, space, self.pair.presence_threshold, library.hidden)
 
     def nearest(self, query: EncodedQuery, library: EnrolledLibrary) -> NDArray[np.int64]:
         """The places by the single encoder, the nearest first, for a query of one instrument; sound effects are hidden."""

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from index.search_space import SearchSpace
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.distractors import describe_entries
-from training.evaluation.metrics import Floats, Values
+from training.evaluation.metrics import Values
 from training.evaluation.mixtures import (
     MAX_INSTRUMENTS,
     MIN_INSTRUMENTS,
@@ -48,7 +49,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     rows, notes = [], []
     for size in context.library_sizes[:2]:
         entries = context.distractors.of_size(size)
-        library = context.distractors.embeddings(entries)
+        library = context.space(entries)
         notes.append(f"{size:,}: {describe_entries(entries)}")
         for name, labelled in conditions.items():
             rows += _rows(context, f"{size:,} · {name}", labelled, library)
@@ -57,7 +58,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
 
 
 def _rows(
-    context: EvaluationContext, name: str, labelled: LabelledMixtures, library: Floats
+    context: EvaluationContext, name: str, labelled: LabelledMixtures, library: SearchSpace
 ) -> list[ReportRow]:
     random = chance_answers(labelled.encoded, len(library), (MIN_INSTRUMENTS, MAX_INSTRUMENTS), context.seed)
     chance = rank_all_stems(random, labelled.instrument)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from index.retrieval import Cosines, QuerySlots, retrieve
+from index.retrieval import QuerySlots, retrieve
+from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.metrics import Bools, Floats
@@ -41,12 +42,13 @@ class EncodedMixtures:
 class LibraryAnswers:
     """The answers of a library to K mixtures.
 
-    `probability [K, instruments]` gives the served ranking and `named [K, instruments]` marks the served set. `cosine
-    [K, slots, instruments]` is the similarity of all slots, used or not.
+    `probability [K, instruments]` gives the served ranking and `named [K, instruments]` marks the served set. `similarity` and
+    `cosine [K, slots, instruments]` are of all slots, used or not: ours, and the paper's.
     """
 
     probability: Floats
     named: Bools
+    similarity: Floats
     cosine: Floats
 
     @property
@@ -67,30 +69,23 @@ def encode(pair: EncoderPair, wave: Floats) -> EncodedMixtures:
     return EncodedMixtures(*pair.encode(wave), pair.presence_threshold)
 
 
-def search(encoded: EncodedMixtures, library: Floats) -> LibraryAnswers:
-    """Search `library [instruments, dim]`, embeddings of unit norm, as the service does."""
-    cosine = encoded.embedding @ library.T  # [K, slots, instruments]
+def search(encoded: EncodedMixtures, library: SearchSpace) -> LibraryAnswers:
+    """Search a library as the service does."""
+    every = encoded.embedding.reshape(-1, encoded.embedding.shape[2])
+    similarity, cosine = (
+        found(every).reshape(*encoded.presence.shape, len(library)) for found in (library, library.cosines)
+    )
     probability = np.zeros((len(encoded), len(library)), np.float32)
     named = np.zeros(probability.shape, dtype=bool)
     for row, (embedding, presence) in enumerate(zip(encoded.embedding, encoded.presence, strict=True)):
         slots = QuerySlots(embedding[None], presence[None])
-        found = retrieve(slots, _cosines_of_sums(embedding, cosine[row]), encoded.threshold)
+        found = retrieve(slots, library, encoded.threshold)
         probability[row] = found.probability
         named[row, found.named] = True
-    return LibraryAnswers(probability, named, cosine)
+    return LibraryAnswers(probability, named, similarity, cosine)
 
 
-def _cosines_of_sums(slots: Floats, cosine: Floats) -> Cosines:
-    """Cosines of weighted sums of `slots [M, dim]`, from the slots' own `cosine [M, instruments]`.
-
-    A track's embedding is such a sum, so a large library is read once for all mixtures of a chunk. Equal to the product with
-    the library but for rounding.
-    """
-    weights_of = np.linalg.pinv(slots)  # [dim, M]
-    return lambda embedding: np.asarray(embedding @ weights_of @ cosine, np.float32)
-
-
-def search_all(encoded: EncodedMixtures, library: Floats) -> Iterator[LibraryAnswers]:
+def search_all(encoded: EncodedMixtures, library: SearchSpace) -> Iterator[LibraryAnswers]:
     """Apply `search` to `CHUNK` mixtures at a time, in order."""
     for start in range(0, len(encoded), CHUNK):
         yield search(encoded.part(slice(start, start + CHUNK)), library)
@@ -108,7 +103,7 @@ def chance_answers(
         count = np.minimum(rng.integers(counts[0], counts[1] + 1, size=(number, 1)), num_slots)
         probability = library_posterior(cosine, (np.arange(num_slots) < count).astype(np.float32))
         rank = np.argsort(np.argsort(-probability, axis=1, kind="stable"), axis=1, kind="stable")
-        yield LibraryAnswers(probability, rank < count, cosine)
+        yield LibraryAnswers(probability, rank < count, cosine, cosine)
 
 
 def concatenate(parts: Iterator[LibraryAnswers]) -> LibraryAnswers:

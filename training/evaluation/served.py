@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
+from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.bootstrap import Estimate, estimate
@@ -77,17 +78,19 @@ def passages(held: HeldOut, numbers: Sequence[int], seed: int, clips: int = CLIP
         yield Passage(wave, playing, held.bank_rows(clips_of_stem))
 
 
-def answer(slots: QuerySlots, library: Floats, threshold: float, hidden: Bools | None = None) -> Retrieval:
-    """Answer a query from a library `[instruments, dim]`, as `POST /v1/queries` does in its default mode.
+def answer(
+    slots: QuerySlots, library: SearchSpace, threshold: float, hidden: Bools | None = None
+) -> Retrieval:
+    """Answer a query from a library, as `POST /v1/queries` does in its default mode.
 
     Without `hidden [instruments]`, as with `effects=true`: sound effects play in rendered passages like all else.
     """
-    return retrieve(slots, lambda embedding: embedding @ library.T, threshold, hidden)
+    return retrieve(slots, library, threshold, hidden)
 
 
 def lane_hits(found: Retrieval, playing: Places) -> LaneHits:
     """Return the first hits of each lane of an answer."""
-    return LaneHits(np.argsort(-found.cosine, axis=1, kind="stable")[:, :HITS], playing)
+    return LaneHits(np.argsort(-found.similarity, axis=1, kind="stable")[:, :HITS], playing)
 
 
 def lane_figures(lanes: Sequence[LaneHits], weights: Values) -> dict[str, Values]:
@@ -147,16 +150,16 @@ def random_answers(playing: Sequence[Places], num_instruments: int, seed: int) -
 
 
 def other_rankings(
-    encoded: Sequence[QuerySlots], served: ServedAnswers, library: Floats, threshold: float
+    encoded: Sequence[QuerySlots], served: ServedAnswers, library: SearchSpace, threshold: float
 ) -> dict[str, ServedAnswers]:
-    """Return two rankings for comparison: by the highest cosine to a track, and by the posterior over tracks.
+    """Return two rankings for comparison: by the highest similarity to a track, and by the posterior over tracks.
 
     The lanes and the number of named instruments are the served ones.
     """
     found = [answer(slots, library, threshold) for slots in encoded]
     scores = {
-        "ranked by cosine of tracks": [one.cosine.max(axis=0, initial=-1.0) for one in found],
-        "ranked by posterior of tracks": [library_posterior(one.cosine, one.presence) for one in found],
+        "ranked by similarity of tracks": [one.similarity.max(axis=0, initial=-1.0) for one in found],
+        "ranked by posterior of tracks": [library_posterior(one.similarity, one.presence) for one in found],
     }
     count = served.named.sum(axis=1, keepdims=True)
     out = {}
@@ -168,7 +171,7 @@ def other_rankings(
 
 
 def served_answers(
-    encoded: Sequence[QuerySlots], playing: Sequence[Places], library: Floats, threshold: float
+    encoded: Sequence[QuerySlots], playing: Sequence[Places], library: SearchSpace, threshold: float
 ) -> ServedAnswers:
     """Return the answers that the service gives."""
     found = [answer(slots, library, threshold) for slots in encoded]
@@ -194,7 +197,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
     rows, notes = [], []
     for size in context.library_sizes[:SIZES]:
         entries = context.distractors.of_size(size)
-        library = context.distractors.embeddings(entries)
+        library = context.space(entries)
         notes.append(f"{size:,}: {describe_entries(entries)}")
         threshold = context.pair.presence_threshold
         served = served_answers(encoded, playing, library, threshold)

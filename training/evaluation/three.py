@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from training.evaluation.bootstrap import Estimate, estimate
-from training.evaluation.context import NUM_ENROLLED, EvaluationContext
+from training.evaluation.context import EvaluationContext
 from training.evaluation.held_out import HeldOut
 from training.evaluation.metrics import Values, ratio
 from training.evaluation.mixtures import encode_mixtures, part_mixtures
@@ -76,7 +76,7 @@ def tables(context: EvaluationContext) -> Iterator[Table]:
         context.pair,
         part_mixtures(context.whole_split, list(parts.values()), context.num_mixtures, context.seed),
     )
-    library = context.own.enrolled(context.whole_split.chosen, NUM_ENROLLED)
+    library = context.space_of(context.whole_split)
     rows: list[ReportRow] = []
     for chance in (True, False):
         given = (

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from index.retrieval import QuerySlots
+from index.search_space import SearchSpace
 from models.checkpoint import CheckpointHeader, file_hash, load_checkpoint, save_checkpoint
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
@@ -214,7 +215,9 @@ def validation(
     """Return passages of one window: a slot equal to the library embedding of each of `shown`, while `playing` plays."""
     library = np.eye(7, dtype=np.float32)
     slots = QuerySlots(library[list(shown)][None], np.array([presence], np.float32))
-    return release.Validation([slots] * num_passages, [np.array(playing)] * num_passages, library)
+    return release.Validation(
+        [slots] * num_passages, [np.array(playing)] * num_passages, SearchSpace.of(library)
+    )
 
 
 def test_the_threshold_separates_true_slots_from_others() -> None:
@@ -229,7 +232,7 @@ def test_real_mixtures_raise_the_threshold_above_slots_that_are_too_many() -> No
     library = EnrolledLibrary("seven", names, names, ("bass",) * 7, np.ones(7, np.int64), vectors)
     slots = QuerySlots(vectors[:3][None], np.array([[0.9, 0.9, 0.4]], np.float32))
     duet = EncodedQuery(("bass", "guitar"), "mixture", slots, None)
-    real = release.RealMixtures([duet], library)
+    real = release.RealMixtures([duet], library, None)
     assert (real.count_error(0.3), real.count_error(0.5)) == (1.0, 0.0)
     assert release.best_threshold(found) < 0.4
     assert 0.4 < release.best_threshold(found, real) <= 0.6

@@ -10,6 +10,7 @@ from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.query import run_query
 from index.retrieval import encode_samples
+from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
 from tests.index.fake_source import FakeInstrument, FakeSource
 from training.evaluation.bootstrap import estimate_ratios
@@ -149,7 +150,7 @@ def test_lanes_have_the_families_that_the_service_tells(pair: EncoderPair, tmp_p
     vectors = index.searchable("Tones")
     library = vectors.store.vectors(vectors.store.ids)
     index.close()
-    found = answer(encode_samples(pair, wave)[0], library, pair.presence_threshold)
+    found = answer(encode_samples(pair, wave)[0], SearchSpace.of(library), pair.presence_threshold)
     measured = served_families(found, [row.family for row in vectors.rows], ("bass",))
     assert told.slots
     assert measured.lanes == tuple(slot.family for slot in told.slots)

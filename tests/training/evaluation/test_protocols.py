@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from index.retrieval import QuerySlots
+from index.search_space import SearchSpace
 from models.errors import TrainingError
 from models.match import WORDS
 from tests.encoders import random_pair
@@ -236,7 +237,7 @@ def test_a_library_that_knows_the_stems_is_right_in_everything() -> None:
         presence = np.zeros((4, 3), np.float32)
         presence[:, : len(places)] = 0.95
         encoded.append(QuerySlots(embedding, presence))
-    found = served.figures(served.served_answers(encoded, playing, library, 0.4), 8, seed=0)
+    found = served.figures(served.served_answers(encoded, playing, SearchSpace.of(library), 0.4), 8, seed=0)
     for name, figure in found.items():
         assert figure.value == (0 if name == "count_error" else 1), name
 

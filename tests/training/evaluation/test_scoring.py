@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from index.retrieval import QuerySlots, retrieve
+from index.search_space import SearchSpace
 from models.posterior import library_posterior
 from training.evaluation.metrics import unit_weights
 from training.evaluation.paper import table_2
@@ -70,13 +71,13 @@ def slow_rank(score: np.ndarray, place: int) -> int:
 
 
 def test_the_published_set_is_section_3_3() -> None:
-    found = search(random_slots(), random_library())
+    found = search(random_slots(), SearchSpace.of(random_library()))
     assert np.array_equal(found.published(), slow_published(found))
 
 
 def test_an_answer_holds_the_papers_score_and_the_served_ranking() -> None:
     encoded, library = random_slots(), random_library()
-    found = search(encoded, library)
+    found = search(encoded, SearchSpace.of(library))
     assert found.probability == pytest.approx(library_posterior(found.cosine, encoded.presence), abs=1e-6)
     assert found.highest[4, 2] == max(found.cosine[4, slot, 2] for slot in range(5))
     assert found.cosine[4, 1, 2] == pytest.approx(encoded.embedding[4, 1] @ library[2], abs=1e-6)
@@ -89,14 +90,14 @@ def test_an_answer_holds_the_papers_score_and_the_served_ranking() -> None:
 
 def test_chunks_are_the_whole() -> None:
     encoded, library, stems = random_slots(70), random_library(), random_stems(70)
-    whole = rank_stems(search(encoded, library), stems)
-    parts = rank_all_stems(search_all(encoded, library), stems)
+    whole = rank_stems(search(encoded, SearchSpace.of(library)), stems)
+    parts = rank_all_stems(search_all(encoded, SearchSpace.of(library)), stems)
     for name in ("any_rank", "own_rank", "own_nearest", "found", "right"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 
 
 def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
-    cosine, stems = search(random_slots(), random_library()).cosine, random_stems()
+    cosine, stems = search(random_slots(), SearchSpace.of(random_library())).cosine, random_stems()
     for slots, played, matched in zip(cosine, stems, own_slots(cosine, stems), strict=True):
         places = played[played != ABSENT]
         best = max(permutations(range(5), len(places)), key=lambda p: sum(slots[p, places]))
@@ -106,13 +107,13 @@ def test_slots_are_matched_as_the_best_of_all_permutations() -> None:
 
 def test_stems_beyond_the_slots_are_ranked_last() -> None:
     encoded = random_slots(slots=2)
-    ranked = rank_stems(search(encoded, random_library()), np.tile([0, 1, 2], (40, 1)))
+    ranked = rank_stems(search(encoded, SearchSpace.of(random_library())), np.tile([0, 1, 2], (40, 1)))
     assert ((ranked.own_rank == 7).sum(axis=1) == 1).all()
     assert ((ranked.own_nearest == ABSENT).sum(axis=1) == 1).all()
 
 
 def test_recall_counts_stems_one_at_a_time() -> None:
-    stems, found = random_stems(), search(random_slots(), random_library())
+    stems, found = random_stems(), search(random_slots(), SearchSpace.of(random_library()))
     matched = own_slots(found.cosine, stems)
     got = recall(rank_stems(found, stems), unit_weights(len(stems)))
     for k in DEPTHS:
@@ -128,12 +129,15 @@ def test_recall_counts_stems_one_at_a_time() -> None:
 def test_equal_scores_find_nothing() -> None:
     """An encoder that maps everything to one vector finds nothing."""
     encoded = EncodedMixtures(np.ones((10, 3, 1), np.float32), np.ones((10, 3), np.float32), THRESHOLD)
-    got = recall(rank_stems(search(encoded, np.ones((7, 1), np.float32)), random_stems(10)), unit_weights(10))
+    got = recall(
+        rank_stems(search(encoded, SearchSpace.of(np.ones((7, 1), np.float32))), random_stems(10)),
+        unit_weights(10),
+    )
     assert got["recall_any_1"] == got["recall_own_1"] == got["recall_any_5"] == 0
 
 
 def test_sets_are_compared_mixture_by_mixture() -> None:
-    stems, found = random_stems(), search(random_slots(), random_library())
+    stems, found = random_stems(), search(random_slots(), SearchSpace.of(random_library()))
     retrieved = found.named
     scores, errors = [], []
     for played, named in zip(stems, retrieved, strict=True):
@@ -152,7 +156,9 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
     embedding[row, stem, stems[row, stem]] = 1
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
     ranked = rank_stems(
-        search(EncodedMixtures(embedding, np.ones((40, 4), np.float32), THRESHOLD), library), stems, removed
+        search(EncodedMixtures(embedding, np.ones((40, 4), np.float32), THRESHOLD), SearchSpace.of(library)),
+        stems,
+        removed,
     )
     assert absence(ranked, removed, unit_weights(40))["absence_auroc"] == 1
     assert (ranked.own_rank[ranked.stems] == 0).all()
@@ -161,7 +167,7 @@ def test_perfect_slots_know_what_is_not_in_the_library() -> None:
 
 
 def test_resemblance_is_to_the_instruments_left_for_each_mixture() -> None:
-    stems, found = random_stems(), search(random_slots(), random_library())
+    stems, found = random_stems(), search(random_slots(), SearchSpace.of(random_library()))
     removed = np.random.default_rng(1).random(stems.shape) < 0.5
     ranked, matched = rank_stems(found, stems, removed), own_slots(found.cosine, stems)
     for row, played in enumerate(stems):
