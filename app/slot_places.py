@@ -1,6 +1,6 @@
 """Places the slots of an answer on a library's map, among the instruments that they are most similar to.
 
-Answers keep cosines, not embeddings: a slot lies at the softmax-weighted mean of its hits' places.
+Answers keep similarities, not embeddings: a slot lies at the softmax-weighted mean of its hits' places.
 """
 
 from collections.abc import Iterable

@@ -54,8 +54,8 @@ def served_families(found: Retrieval, families: Sequence[Family], playing: tuple
     """The families of an answer from a library of `families [n]`, each lane's as the service tells it."""
     order = np.argsort(-found.similarity, axis=1, kind="stable")[:, :FAMILY_HITS]  # [lanes, hits]
     lanes = tuple(
-        family_of_hits((families[place], float(cosine[place])) for place in places)
-        for places, cosine in zip(order, found.similarity, strict=True)
+        family_of_hits((families[place], float(similarity[place])) for place in places)
+        for places, similarity in zip(order, found.similarity, strict=True)
     )
     return FamilyAnswer(playing, tuple(families[place] for place in found.ranking()[:HITS]), lanes)
 

@@ -2,8 +2,8 @@
 
 Measures R@k of every true stem, F1 of the retrieved set, the count error, and the detection of instruments that are not in the
 library. For the last, a random half of each mixture's instruments is removed from its library. The AUROC states how well the
-highest cosine of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was removed.
-Each mixture draws its own half: some instruments resemble many others and must not always be on the same side.
+highest similarity of a stem's own slot separates stems whose instrument is in the library from the others. Each mixture draws
+its own half: some instruments resemble many others and must not always be on the same side.
 """
 
 from collections.abc import Iterable, Iterator

@@ -2,7 +2,7 @@
 
 There are two rankings because the five instruments of a mixture cannot all have rank one. *Any slot* ranks by the library's
 posterior over all slots. *Own slot* ranks by the slot matched with the stem: the matching is one to one and maximises the sum
-of cosines to the true instruments, as in permutation-invariant training (Kim et al. 2022, section 3.2).
+of similarities to the true instruments, as in permutation-invariant training (Kim et al. 2022, section 3.2).
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class StemRanks:
     any_rank: Ints  # 0 is the top; ties count against the true instrument
     own_rank: Ints
     own_nearest: Ints  # the instrument that the own slot retrieves, ABSENT without a slot
-    resemblance: Floats  # highest cosine of the own slot to an instrument that was not removed
+    resemblance: Floats  # highest similarity of the own slot to an instrument that was not removed
     found: Ints  # [K] size of the retrieved set
     right: Ints  # [K] instruments of that set that play
 
@@ -38,12 +38,12 @@ class StemRanks:
         return self.instrument != ABSENT
 
 
-def own_slots(cosine: Floats, instrument: Ints) -> Ints:
-    """Match a slot with each stem: `cosine [K, slots, instruments]`, `instrument [K, stem]` → `[K, stem]`, or ABSENT."""
+def own_slots(similarity: Floats, instrument: Ints) -> Ints:
+    """Match a slot with each stem: `similarity [K, slots, instruments]`, `instrument [K, stem]` → `[K, stem]`, or ABSENT."""
     out = np.full(instrument.shape, ABSENT)
     for row, played in enumerate(instrument):
         stems = np.flatnonzero(played != ABSENT)
-        slot, place = linear_sum_assignment(-cosine[row][:, played[stems]])
+        slot, place = linear_sum_assignment(-similarity[row][:, played[stems]])
         out[row, stems[place]] = slot
     return out
 

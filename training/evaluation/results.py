@@ -30,7 +30,7 @@ mixtures (over instruments for error rates).
   a second lane of a family as wrong. Intervals are over instruments, or over mixtures where several play.
 - *lanes right in five*: the share of lanes with an instrument that plays among their first five hits.
 - *not in library*: a random half of each mixture's instruments is removed from its library. The AUROC states how well the
-  highest cosine of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was
+  highest similarity of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was
   removed. The protocol `match` asks the same of the lanes that the service returns, by the probability of their match;
   *within reach*: an instrument of the library is as near to the clean stem as 90 % of stems are to their own instrument.
 """

@@ -70,7 +70,7 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
   );
 }
 
-/** The cosine similarity as a bar and a number; the bar stops at zero. */
+/** The similarity as a bar and a number; the bar stops at zero. */
 function Similarity({ value }: { value: number }) {
   const percent = Math.round(100 * Math.max(0, Math.min(1, value)));
   return (
