@@ -5,7 +5,7 @@ Follows RFC 9457 for the body and RFC 9110 for the codes. `models/errors.py` dra
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -39,10 +39,12 @@ STATUS: dict[type[errors.ShowMeError], int] = {
 }
 HTTP_PROBLEMS: dict[int, tuple[str, str]] = {  # raised by Starlette and FastAPI themselves
     400: ("bad-request", "The request cannot be read"),
+    403: ("cross-origin", "The request comes from another site"),
     404: ("not-found", "Nothing is served at this address"),
     405: ("method-not-allowed", "This address does not take this method"),
     413: ("body-too-large", "The request body is too large"),
     416: ("range-not-satisfiable", "The byte range lies outside the file"),
+    421: ("unknown-host", "The service is not known by this name"),
 }
 RETRY_AFTER_SECONDS = 2  # when the exception does not know better
 Responses = dict[int | str, dict[str, Any]]  # the type of FastAPI's `responses=`
@@ -56,6 +58,29 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, f"the request body is larger than {limit_bytes} bytes", headers)
         self.value = seen_bytes
         self.limit = limit_bytes
+
+
+class UnknownHost(HTTPException):
+    """The Host of a request is none of those that the service answers for."""
+
+    def __init__(self, host: str, hosts: Sequence[str]) -> None:
+        detail = (
+            f"the service does not answer for host {host!r}; its operator can name it in SHOWME_ALLOWED_HOSTS"
+        )
+        super().__init__(421, detail)
+        self.value = host
+        self.limit = ", ".join(hosts)
+
+
+class CrossOrigin(HTTPException):
+    """A browser sent a request that writes, for a page of another site; `origin` is what tells so."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            403, f"only the service's own page and programs may write, not a page of another site ({origin})"
+        )
+        self.value = origin
+        self.limit = "the service's own origin"
 
 
 def status_of(error: type[errors.ShowMeError]) -> int:
@@ -101,7 +126,7 @@ def install_handlers(app: FastAPI) -> None:
     """Answer every exception of the service, of FastAPI and of Starlette with a problem document."""
     app.add_exception_handler(errors.ShowMeError, _on_our_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, http_problem_response)
 
 
 def internal_error(path: str, request_id: str) -> Response:
@@ -147,7 +172,8 @@ def _methods_at(request: Request) -> str:
     return ", ".join(sorted(methods)) or "GET"
 
 
-def _on_http_exception(request: Request, error: Exception) -> Response:
+def http_problem_response(request: Request, error: Exception) -> Response:
+    """Return the problem document of an exception that Starlette, FastAPI or a middleware raises."""
     assert isinstance(error, HTTPException)
     slug, title = HTTP_PROBLEMS.get(error.status_code, (f"http-{error.status_code}", error.detail))
     detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else title

@@ -15,6 +15,7 @@ from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
+from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.routes import health, instruments, jobs, libraries, page, queries
 from app.service import Service
@@ -70,6 +71,8 @@ def create_app(
         app.include_router(module.router)
     install_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
+    app.add_middleware(OwnOrigin)
+    app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
     app.add_middleware(RequestContext, metrics=metrics)
     return app
 

@@ -1,10 +1,10 @@
 """The settings of the service, read from the environment with the prefix SHOWME_. Sizes are in bytes, times in seconds."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from index.libraries import UNDO_SECONDS
 
@@ -35,6 +35,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="more host names to be reached by, with commas between: studio.lan, *.example.org, * (any)",
+    )
 
     max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
     max_decoded_seconds: float = Field(default=1800.0, gt=0, description="longest audio a query may decode")
@@ -55,3 +59,18 @@ class Settings(BaseSettings):
     max_stored_queries: int = Field(
         default=500, ge=1, description="most stored queries; older ones are deleted with their audio"
     )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_patterns(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if "*" in host.removeprefix("*.") and host != "*":
+                raise ValueError(f"{host!r} is not a host name; a pattern is * or begins with *.")
+        return hosts

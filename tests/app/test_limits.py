@@ -50,7 +50,7 @@ def test_json_body_above_the_limit(small: httpx.Client) -> None:
 
 def test_a_client_that_waits_for_permission_sends_nothing(small: httpx.Client) -> None:
     head = (
-        f"POST /v1/queries HTTP/1.1\r\nHost: x\r\nContent-Length: {10 * LIMIT}\r\nExpect: 100-continue\r\n"
+        f"POST /v1/queries HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10 * LIMIT}\r\nExpect: 100-continue\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
     )
     with socket.create_connection((small.base_url.host, small.base_url.port or 80), timeout=10) as connection:

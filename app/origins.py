@@ -1,0 +1,85 @@
+"""Middleware against web pages of other sites: whose requests a browser on this machine would otherwise carry out.
+
+A name that an attacker points at this machine (DNS rebinding) makes its page same-origin, so the Host must be a known one
+(RFC 9110, 7.4). A form of another site is sent without being asked, so what writes must come from the service's own page or
+from a program: browsers say where a request comes from (Fetch Metadata, `Sec-Fetch-Site`; RFC 6454, `Origin`).
+"""
+
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import CrossOrigin, UnknownHost, http_problem_response
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+ANY_ADDRESS = ("0.0.0.0", "::", "")  # bound to every address of the machine: none of them names the service
+READING = ("GET", "HEAD", "OPTIONS")
+OWN = ("same-origin", "none")  # `none`: typed or bookmarked by the user
+
+
+def known_hosts(bound: str, named: Iterable[str]) -> tuple[str, ...]:
+    """Return the hosts that requests may name: loopback, the address that the service is bound to, and those in `named`."""
+    address = () if bound in ANY_ADDRESS else (f"[{bound}]" if _is_ipv6(bound) else bound,)
+    return tuple(dict.fromkeys((*LOOPBACK_NAMES, *address, *named)))
+
+
+class KnownHosts:
+    """Starlette's check of the Host, which answers in plain text, with a problem document in its place."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_refused = False
+
+        async def pass_on(scope: Scope, receive: Receive, _: Send) -> None:
+            await self.app(scope, receive, send)
+
+        async def discard(_: Message) -> None:
+            nonlocal is_refused
+            is_refused = True
+
+        await TrustedHostMiddleware(pass_on, self.hosts, www_redirect=False)(scope, receive, discard)
+        if is_refused:
+            error = UnknownHost(Headers(scope=scope).get("host", ""), self.hosts)
+            await http_problem_response(Request(scope), error)(scope, receive, send)
+
+
+class OwnOrigin:
+    """Refuses what writes if a browser sends it for a page of another site; programs send neither header and pass."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in READING:
+            foreign = _foreign_origin(Headers(scope=scope))
+            if foreign is not None:
+                answer = http_problem_response(Request(scope), CrossOrigin(foreign))
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _foreign_origin(headers: Headers) -> str | None:
+    """Return what names the foreign site in a request's headers, None if it is no foreign one."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return None if site in OWN else site
+    if origin is None or urlsplit(origin).netloc == headers.get("host"):
+        return None
+    return origin
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        IPv6Address(address)
+    except AddressValueError:
+        return False
+    return True
