@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Job, Library
 from models.errors import JobNotFound, LibraryNotFound
@@ -60,6 +61,11 @@ class JobStore:
 
     def save(self, view: JobView) -> None:
         """Write the state, progress, message and result of a job."""
+        with self._catalog.write() as session:
+            self.save_with(session, view)
+
+    def save_with(self, session: Session, view: JobView) -> None:
+        """Write a job in the transaction of its work, so that both are stored or neither is."""
         values: dict[str, object] = {
             "state": view.state,
             "done": view.done,
@@ -68,8 +74,7 @@ class JobStore:
         }
         if view.skipped:
             values["skipped"] = [list(one) for one in view.skipped]
-        with self._catalog.write() as session:
-            session.execute(update(Job).where(Job.id == view.id).values(values))
+        session.execute(update(Job).where(Job.id == view.id).values(values))
 
     def get(self, job_id: str) -> JobView:
         """Return a stored job. Raises JobNotFound."""

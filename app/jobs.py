@@ -15,7 +15,7 @@ from time import monotonic
 import anyio
 
 from app.job_store import JobKind, JobStore, JobView
-from app.tasks import Task
+from app.tasks import Outcome, Task
 from models.errors import Busy, JobConflict, ShowMeError
 
 log = logging.getLogger("showme")
@@ -173,6 +173,7 @@ class JobRunner:
             outcome = work.task.run(
                 lambda done, total, name: self._progress(work, done, total, name),
                 lambda: self._gives_way(work),
+                lambda session, outcome: self._store.save_with(session, self._after(work, outcome)),
             )
         except ShowMeError as error:
             log.warning("job %s failed: %s", view.id, error)
@@ -182,6 +183,10 @@ class JobRunner:
             return replace(
                 work.view, state="failed", message="an unexpected error; see the log of the service"
             )
+        return self._after(work, outcome)
+
+    def _after(self, work: _Work, outcome: Outcome) -> JobView:
+        """Return the job after its task has come to `outcome`."""
         if outcome.state == "cancelled":
             return self._cancelled(work, outcome.message)
         done = work.view.total if outcome.state == "done" else work.view.done

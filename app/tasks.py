@@ -1,7 +1,7 @@
 """The two kinds of work that jobs do: an enrollment, and the re-embedding of a library with the encoder in use.
 
-`app/jobs.py` runs them one after another. An enrollment is one transaction (`index/enroll.py`) and begins anew after a
-restart; a re-embedding keeps each new embedding (`index/reembed.py`) and goes on.
+`app/jobs.py` runs them one after another. An enrollment is one transaction (`index/enroll.py`), which stores the job's
+outcome too; a re-embedding keeps each new embedding (`index/reembed.py`) and goes on after a restart.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from sqlalchemy.orm import Session
+
 from app.default_library import DefaultLibrary
 from app.job_store import JobKind, Skipped
-from index.enroll import Progress, enroll
+from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
 from index.reembed import ReembedReport, reembed
 from index.sources.base import InstrumentSource
@@ -29,6 +31,9 @@ class Outcome(NamedTuple):
     skipped: tuple[Skipped, ...] = ()
 
 
+Settle = Callable[[Session, Outcome], None]  # stores the outcome of a job in the transaction of its work
+
+
 class Task(Protocol):
     """The work of a job. `run` raises ShowMeError for what a user can mend."""
 
@@ -40,7 +45,7 @@ class Task(Protocol):
         """The number of instruments to process, as far as it is known before the start."""
         ...
 
-    def run(self, progress: Progress, cancelled: Cancelled) -> Outcome: ...
+    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome: ...
 
     def clean_up(self) -> None:
         """Called when the job has ended, however it did."""
@@ -63,7 +68,7 @@ class EnrollTask:
     def total(self) -> int:
         return len(self.source)
 
-    def run(self, progress: Progress, cancelled: Cancelled) -> Outcome:
+    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
         report = enroll(
             self.index,
             self.pair,
@@ -72,12 +77,9 @@ class EnrollTask:
             opened_at=self.opened_at,
             progress=progress,
             cancelled=cancelled,
+            storing=lambda session, stored: settle(session, _enrolled(stored)),
         )
-        if report.cancelled:
-            return Outcome("cancelled", "cancelled; nothing was stored")
-        skipped = tuple(Skipped(*one) for one in report.skipped)
-        message = "; ".join([f"{len(report.added)} added", *_named("skipped", skipped)])
-        return Outcome("done", message, skipped)
+        return _enrolled(report)
 
     def clean_up(self) -> None:
         self.when_ended()
@@ -94,7 +96,7 @@ class ReembedTask:
     total: int
     kind: JobKind = "reembed"
 
-    def run(self, progress: Progress, cancelled: Cancelled) -> Outcome:
+    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
         given = self.default.given_for(self.index.libraries.get(self.library_id)) if self.default else []
         report = reembed(
             self.index, self.pair, self.library_id, given=given, progress=progress, cancelled=cancelled
@@ -109,6 +111,14 @@ class ReembedTask:
 
     def clean_up(self) -> None:
         """Nothing is left over."""
+
+
+def _enrolled(report: EnrollReport) -> Outcome:
+    """Return the outcome of an enrollment."""
+    if report.cancelled:
+        return Outcome("cancelled", "cancelled; nothing was stored")
+    skipped = tuple(Skipped(*one) for one in report.skipped)
+    return Outcome("done", "; ".join([f"{len(report.added)} added", *_named("skipped", skipped)]), skipped)
 
 
 def updated_words(report: ReembedReport) -> str:

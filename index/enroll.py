@@ -25,6 +25,7 @@ from models.encoder_pair import EncoderPair
 from models.errors import AudioError, LibraryNotFound, SourceError
 
 Progress = Callable[[int, int, str], None]
+Storing = Callable[[Session, "EnrollReport"], None]
 
 DRAWING = "drawing the map"  # the progress message after the last instrument
 
@@ -75,10 +76,12 @@ def enroll(
     opened_at: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    storing: Storing | None = None,
 ) -> EnrollReport:
     """Add the instruments of `source` to the library (id or name); unusable instruments are skipped with a reason.
 
     `opened_at` is the path at which `source` was opened, for embedding it again with another encoder (`index/reembed.py`).
+    `storing(session, report)` is called in the transaction that stores the instruments, for what is to be stored with them.
 
     `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
     map is drawn. `cancelled()` is asked before each instrument and while drawing; a cancelled enrollment adds nothing.
@@ -104,11 +107,11 @@ def enroll(
         draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
         if cancelled and cancelled():
             return EnrollReport([], [], cancelled=True)
-        added = _store(index, library.id, embedded, draft, opened_at)
+        report = _store(index, library.id, embedded, skipped, draft, opened_at, storing)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     index.vectors.get(library.id, index.libraries.revision(library.id))
-    return EnrollReport(added, skipped)
+    return report
 
 
 class _PreviewWriter:
@@ -178,9 +181,11 @@ def _store(
     index: InstrumentIndex,
     library_id: str,
     embedded: list[_EmbeddedInstrument],
+    skipped: list[tuple[str, str]],
     draft: MapDraft | None,
     opened_at: Path | None,
-) -> list[InstrumentInfo]:
+    storing: Storing | None,
+) -> EnrollReport:
     """Store all rows and the map in one transaction; previews are moved into place just before it commits."""
     moved: list[Path] = []
     try:
@@ -202,11 +207,14 @@ def _store(
             for item in embedded:
                 if item.preview is not None:
                     moved.append(item.preview.replace(index.folder.previews_dir / item.preview.name))
+            report = EnrollReport([instrument_info(row) for row in rows], skipped)
+            if storing:
+                storing(session, report)
     except BaseException:
         for path in moved:
             path.unlink(missing_ok=True)
         raise
-    return [instrument_info(row) for row in rows]
+    return report
 
 
 def _insert(
