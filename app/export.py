@@ -5,14 +5,17 @@ File names follow RFC 6266. Text that a spreadsheet would take for a formula is 
 
 import csv
 import io
+import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from pydantic import ConfigDict, Field
 
-from app.archive import clean_name
+from app.archive import CHUNK_BYTES, clean_name
 from app.schemas import Document, QueriedLibrary, QueryAnswer, SlotOut, Span
 from index.instrument_index import InstrumentIndex
 from models.errors import InstrumentNotFound
@@ -122,17 +125,36 @@ def as_csv(chosen: ExportedSet) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
-def write_zip(path: Path, chosen: ExportedSet, index: InstrumentIndex) -> None:
-    """Write `set.json`, `set.csv`, and under `previews/` the mp3 of every instrument that is still there."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for item in chosen.instruments:
-            if item.preview:
-                try:
-                    archive.write(index.folder.preview_file(item.instrument_id), item.preview)
-                except FileNotFoundError:  # purged meanwhile
-                    item.preview = None
-        archive.writestr("set.json", as_json(chosen))
-        archive.writestr("set.csv", as_csv(chosen))
+def as_zip(chosen: ExportedSet, index: InstrumentIndex) -> IO[bytes]:
+    """Return a zip of `set.json`, `set.csv`, and under `previews/` the mp3 of every instrument that is still there.
+
+    It is a file without a name, at its end: nothing of it is left however the download ends.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(dir=index.folder.tmp_dir))
+        with zipfile.ZipFile(file, "w") as archive:
+            _add_previews(archive, chosen, index)
+            archive.writestr("set.json", as_json(chosen))
+            archive.writestr("set.csv", as_csv(chosen))
+        stack.pop_all()
+    return file
+
+
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of `file` from its beginning, and close it."""
+    with file:
+        file.seek(0)
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _add_previews(archive: zipfile.ZipFile, chosen: ExportedSet, index: InstrumentIndex) -> None:
+    for item in chosen.instruments:
+        if item.preview:
+            try:
+                archive.write(index.folder.preview_file(item.instrument_id), item.preview)
+            except FileNotFoundError:  # purged meanwhile
+                item.preview = None
 
 
 def file_name(chosen: ExportedSet, suffix: str) -> str:

@@ -3,19 +3,17 @@
 Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et al. 2022.
 """
 
-from secrets import token_hex
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ConfigDict, Field, JsonValue
-from starlette.background import BackgroundTask
 
 from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import MULTIPART, PageDep, QueryId, ServiceDep
 from app.errors import documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
-from app.export import ExportedSet, as_csv, as_json, chosen_set, disposition, file_name, write_zip
+from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
 from app.service import Service
@@ -169,13 +167,9 @@ def export_query(
     if format != "zip":
         content = as_json(chosen) if format == "json" else as_csv(chosen)
         return Response(content, media_type=kind, headers=headers)
-    path = service.index.folder.tmp_dir / f"export_{token_hex(8)}.zip"
-    try:
-        write_zip(path, chosen, service.index)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return FileResponse(path, media_type=kind, headers=headers, background=BackgroundTask(path.unlink))
+    file = as_zip(chosen, service.index)
+    headers["Content-Length"] = str(file.tell())
+    return StreamingResponse(chunks_of(file), media_type=kind, headers=headers)
 
 
 @router.get(

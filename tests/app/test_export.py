@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import pytest
 
 from tests.app.serving import enrolled, problem
 from tests.app.sounds import TONES, audio, mixture, tone
@@ -130,6 +131,23 @@ def test_a_set_may_be_empty(own: httpx.Client) -> None:
     assert exported(own, query, "json").json()["instruments"] == []
     assert rows_of(exported(own, query, "csv").content) == []
     assert exported(own, query, "zip").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "asked_range", ["bytes=abc", "bytes=9999999999-", "bytes=5-2", "lines=1-2", "bytes=0-9"]
+)
+def test_a_range_of_a_zip_gets_the_whole_and_leaves_nothing(
+    own: httpx.Client, tmp_path: Path, asked_range: str
+) -> None:
+    """Each zip is made anew, so a part of one fits no other: RFC 9110, 14.2, lets the header be ignored."""
+    query = asked(own)
+    address = f"/v1/queries/{query['id']}/export"
+    answer = own.get(address, params={"format": "zip"}, headers={"Range": asked_range})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert {"set.json", "set.csv"} <= set(archive.namelist())
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_exports_that_cannot_be(own: httpx.Client) -> None:
