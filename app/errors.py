@@ -14,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, InvalidFields, Problem, make_problem
+from index.disk import is_full
 from models import errors
+from models.errors import StorageFull
 
 log = logging.getLogger("showme")
 
@@ -33,6 +35,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.SourceError: 422,
     errors.InvalidRequest: 422,
     errors.Busy: 503,
+    StorageFull: 507,
     errors.CheckpointError: 503,
     errors.IndexDamaged: 503,
     errors.ShowMeError: 500,
@@ -124,7 +127,8 @@ def documented(*kinds: type[errors.ShowMeError]) -> Responses:
 
 def install_handlers(app: FastAPI) -> None:
     """Answer every exception of the service, of FastAPI and of Starlette with a problem document."""
-    app.add_exception_handler(errors.ShowMeError, _on_our_error)
+    app.add_exception_handler(errors.ShowMeError, our_problem_response)
+    app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, http_problem_response)
 
@@ -147,7 +151,8 @@ def request_id_of(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-def _on_our_error(request: Request, error: Exception) -> Response:
+def our_problem_response(request: Request, error: Exception) -> Response:
+    """Return the problem document of one of our exceptions, with the headers that belong to it."""
     assert isinstance(error, errors.ShowMeError)
     problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
     headers = {}
@@ -160,13 +165,22 @@ def _on_our_error(request: Request, error: Exception) -> Response:
 
 def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _on_our_error(request, InvalidFields.of(error.errors(), skipped=1))
+    return our_problem_response(request, InvalidFields.of(error.errors(), skipped=1))
+
+
+def _on_os_error(request: Request, error: Exception) -> Response:
+    if is_full(error):
+        return our_problem_response(request, StorageFull.of(error))
+    raise error
 
 
 def _methods_at(request: Request) -> str:
     """Return every method that the path takes (RFC 9110, 10.2.1); Starlette names only those of the first route."""
     methods: set[str] = set()
-    for template, operations in request.app.openapi()["paths"].items():
+    paths = request.app.openapi()["paths"]
+    if request.url.path in paths:  # `/v1/queries/batch` is no query
+        paths = {request.url.path: paths[request.url.path]}
+    for template, operations in paths.items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), request.url.path):
             methods.update(method.upper() for method in operations)
     return ", ".join(sorted(methods)) or "GET"
@@ -175,6 +189,8 @@ def _methods_at(request: Request) -> str:
 def http_problem_response(request: Request, error: Exception) -> Response:
     """Return the problem document of an exception that Starlette, FastAPI or a middleware raises."""
     assert isinstance(error, HTTPException)
+    if is_full(error.__cause__):  # while an upload was being received
+        return our_problem_response(request, StorageFull.of(error.__cause__))
     slug, title = HTTP_PROBLEMS.get(error.status_code, (f"http-{error.status_code}", error.detail))
     detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else title
     value, limit = getattr(error, "value", None), getattr(error, "limit", None)

@@ -61,7 +61,7 @@ class JobStore:
 
     def save(self, view: JobView) -> None:
         """Write the state, progress, message and result of a job."""
-        with self._catalog.write() as session:
+        with self._catalog.write(patient=view.finished) as session:
             self.save_with(session, view)
 
     def save_with(self, session: Session, view: JobView) -> None:

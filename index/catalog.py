@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Engine,
     ForeignKey,
     Index,
     LargeBinary,
@@ -35,11 +36,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from index.database_faults import raise_in_words
+from index.disk import DiskReserve
 from models.errors import IndexDamaged
 
-BUSY_SECONDS = 30  # a writer waits this long for another process to finish
+BUSY_SECONDS = 5.0  # a writer waits this long for another one to finish
+PATIENT_SECONDS = 60.0  # … if it has something to store that took long to make
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
-_BEGIN = "begin"  # execution option: the SQL that begins a connection's transactions
+_WAIT_SECONDS = (
+    "wait_seconds"  # execution option of connections that write: how long they wait for another writer
+)
 
 
 def new_id(prefix: str) -> str:
@@ -53,10 +59,13 @@ def to_bytes(embedding: NDArray[np.float32]) -> bytes:
 
 
 def from_bytes(data: bytes) -> NDArray[np.float32]:
-    """Decode the embedding `[dim]` of a row. Raises IndexDamaged if the bytes are not float32 numbers."""
+    """Decode the embedding `[dim]` of a row. Raises IndexDamaged if the bytes are not finite float32 numbers."""
     if len(data) % 4:
         raise IndexDamaged(f"an embedding of {len(data)} bytes is damaged", value=len(data))
-    return np.frombuffer(data, dtype="<f4").astype(np.float32)
+    embedding = np.frombuffer(data, dtype="<f4").astype(np.float32)
+    if not np.isfinite(embedding).all():
+        raise IndexDamaged("an embedding holds numbers that are not finite", value="NaN or infinity")
+    return embedding
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -230,7 +239,8 @@ class Query(Base):
 class Catalog:
     """The database and its sessions. Safe to use from several threads and several processes.
 
-    `engine` begins transactions for reading; `writer` is the same engine, but begins them with the write lock.
+    `engine` begins transactions for reading; `writer` begins them with the write lock. Their connections are apart, so that
+    readers never wait for writers. Faults of the database are raised as Busy, StorageFull and IndexDamaged.
     """
 
     def __init__(self, location: Path | str) -> None:
@@ -238,29 +248,50 @@ class Catalog:
         if isinstance(location, Path):
             location.parent.mkdir(parents=True, exist_ok=True)
             location = f"sqlite:///{location}"
-        self.engine = create_engine(location, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(self.engine, "connect", _configure)
-        event.listen(self.engine, "begin", _begin)
-        self.writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self.engine = _new_engine(location)
+        self.reserve = DiskReserve(Path(f"{self.engine.url.database}-reserve"))
+        self.writer = _new_engine(location).execution_options(**{_WAIT_SECONDS: BUSY_SECONDS})
+        self.patient_writer = self.writer.execution_options(**{_WAIT_SECONDS: PATIENT_SECONDS})
 
     def migrate(self) -> None:
         """Upgrade the schema to the newest revision. Raises IndexDamaged for another program's file or a newer version's."""
         from index.migrations import upgrade  # alembic takes a quarter of a second to import
 
-        upgrade(self.writer)
+        upgrade(self.patient_writer)
 
     def session(self) -> Session:
         """Open a session for reading: it sees one state of the database and never waits for writers."""
         return Session(self.engine, expire_on_commit=False)
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Open a session that holds the write lock; it commits at the end and rolls back on an exception."""
-        with Session(self.writer, expire_on_commit=False) as session, session.begin():
+    def write(self, *, patient: bool = False) -> Iterator[Session]:
+        """Open a session that holds the write lock; it commits at the end and rolls back on an exception.
+
+        It waits BUSY_SECONDS for another writer and then raises Busy; `patient`: PATIENT_SECONDS.
+        """
+        writer = self.patient_writer if patient else self.writer
+        with Session(writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def deleting(self) -> Iterator[Session]:
+        """Open a session as `write` does, for a deletion, which a full disk must not prevent."""
+        self.reserve.release_if_needed()
+        with self.write() as session:
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+        self.writer.dispose()
+
+
+def _new_engine(location: str) -> Engine:
+    """Make an engine with as many connections as threads ask for."""
+    engine = create_engine(location, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", raise_in_words)
+    return engine
 
 
 def _configure(connection: Any, _record: Any) -> None:
@@ -273,7 +304,7 @@ def _configure(connection: Any, _record: Any) -> None:
 
 def _switch_to_wal(connection: Any) -> None:
     """Switch the journal to WAL, retrying while it is locked: SQLite itself does not wait for this lock."""
-    deadline = monotonic() + BUSY_SECONDS
+    deadline = monotonic() + PATIENT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
@@ -285,4 +316,9 @@ def _switch_to_wal(connection: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+    wait_seconds = connection.get_execution_options().get(_WAIT_SECONDS)
+    if wait_seconds is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * wait_seconds)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from index.catalog import Clip, Instrument, Library, new_id, to_bytes
@@ -189,7 +190,7 @@ def _store(
     """Store all rows and the map in one transaction; previews are moved into place just before it commits."""
     moved: list[Path] = []
     try:
-        with index.catalog.write() as session:
+        with index.catalog.write(patient=True) as session:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
@@ -225,11 +226,12 @@ def _insert(
     rows = [_new_row(item, library, taken, corrections) for item in embedded]
     session.add_all(rows)
     session.flush()
-    for row, item in zip(rows, embedded, strict=True):
-        session.add_all(
-            Clip(vector_id=row.vector_id, position=position, embedding=to_bytes(clip))
-            for position, clip in enumerate(item.clips)
-        )
+    clips = [
+        {"vector_id": row.vector_id, "position": position, "embedding": to_bytes(clip)}
+        for row, item in zip(rows, embedded, strict=True)
+        for position, clip in enumerate(item.clips)
+    ]
+    session.execute(insert(Clip), clips)
     return rows
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session, defer
 from index.catalog import Catalog, Instrument, Library, LibraryMap, from_bytes
 from index.records import InstrumentInfo, find_library, instrument_info, searchable_of
 from index.vector_store import Floats
-from models.errors import IndexDamaged
+from models.errors import Busy, IndexDamaged, StorageFull
 from models.posterior import SCALE
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class LibraryMaps:
             earlier = _load(session, library_id)
         ids = [row.vector_id for row in rows]
         layout = compute_layout(_embeddings(rows), _align(earlier, ids))
-        with self._catalog.write() as session:
+        with suppress(Busy, StorageFull), self._catalog.write() as session:  # else it is drawn again
             present = session.get(Library, library_id)
             if present is not None and present.revision == library.revision:
                 _store(session, present, ids, layout)

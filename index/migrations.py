@@ -13,7 +13,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from models.errors import IndexDamaged
 
@@ -56,7 +55,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 def upgrade(engine: Engine) -> None:
     """Upgrade to the newest revision; take the write lock only if there is something to do.
 
-    Raises IndexDamaged if the file is not an SQLite database, or was made by a newer version of the program.
+    Raises IndexDamaged if the file is not an SQLite database, is damaged, or was made by a newer version of the program.
     """
     config = alembic_config()
     try:
@@ -68,9 +67,4 @@ def upgrade(engine: Engine) -> None:
                 command.upgrade(config, "head")
     except CommandError as error:
         message = f"{engine.url.database} was made by a newer version of this program: {error}"
-        raise IndexDamaged(message, value=engine.url.database) from error
-    except OperationalError:
-        raise  # locked or unreadable, but not damaged
-    except DatabaseError as error:
-        message = f"{engine.url.database} is not a catalogue: {error.orig}"
         raise IndexDamaged(message, value=engine.url.database) from error

@@ -134,7 +134,7 @@ def _store_new(
         clips=to_bytes(clips),
         from_preview=found.source_path is None,
     )
-    with index.catalog.write() as session:
+    with index.catalog.write(patient=True) as session:
         instrument = session.get(Instrument, row.vector_id)
         if instrument is None:
             return
@@ -157,7 +157,7 @@ def _waiting_of(index: InstrumentIndex, library_id: str) -> Select[int, bool]:
 
 def _replace(index: InstrumentIndex, library_id: str) -> list[bool]:
     """Replace the old embeddings by those that wait, in one transaction; return for each whether a preview gave it."""
-    with index.catalog.write() as session:
+    with index.catalog.write(patient=True) as session:
         library = session.get(Library, library_id)
         if library is None or library.deleted_at is not None:
             raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)

@@ -10,13 +10,14 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits
     ├── JobConflict          a request that the job's state forbids
-    ├── Busy                 a full queue; try again
+    ├── Busy                 a full queue, or a database that is being written; try again
+    ├── StorageFull          no room on the disk
     ├── CheckpointError ── EncoderMismatch
-    ├── IndexDamaged         vectors that cannot be rebuilt
+    ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
     └── TrainingError        an unusable recipe or data folder
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ShowMeError(Exception):
@@ -137,6 +138,30 @@ class Busy(ShowMeError):
     title = "The service is busy"
 
 
+class StorageFull(ShowMeError):
+    slug = "storage-full"
+    title = "The disk is full"
+
+    @classmethod
+    def of(cls, error: object) -> Self:
+        """Return the error with what can be done; `error` is what the system or the database says."""
+        message = "the disk of the data folder is full: delete queries or libraries, or make room on it"
+        return cls(
+            message, value=str(getattr(error, "strerror", None) or error), limit="free space on the disk"
+        )
+
+
+class NearlyFull(StorageFull):
+    """The disk has room for deletions and small changes, but not for uploads."""
+
+    def __init__(self, free_bytes: int, min_free_bytes: int) -> None:
+        message = (
+            f"the disk of the data folder would have {free_bytes} bytes left; uploads are refused below {min_free_bytes} "
+            "(SHOWME_MIN_FREE_BYTES): delete queries or libraries, or make room on it"
+        )
+        super().__init__(message, value=free_bytes, limit=min_free_bytes)
+
+
 class CheckpointError(ShowMeError):
     slug = "checkpoint"
     title = "The checkpoint cannot be used"
@@ -149,7 +174,7 @@ class EncoderMismatch(CheckpointError):
 
 class IndexDamaged(ShowMeError):
     slug = "index-damaged"
-    title = "The vector index is damaged"
+    title = "The index is damaged"
 
 
 class TrainingError(ShowMeError):
