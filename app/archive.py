@@ -6,13 +6,15 @@ thousand times its size.
 """
 
 import lzma
+import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from index.disk import is_full
 from index.sources.sfz.paths import portable_name
 from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
 from models.errors import AudioTooLarge, SourceError
@@ -21,19 +23,26 @@ CHUNK_BYTES = 1 << 20
 ENTRY_SIGNATURE = b"PK\x01\x02"  # of a record in the zip's central directory
 MAX_NAME = 100  # characters of an instrument's name
 BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError),
     *(ValueError, OverflowError, LookupError),
 )
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:(?:/|$)")  # a path of this system, or of Windows
 
 
 def unpack(
-    archive: Path, target: Path, *, suffixes: Collection[str], max_entries: int, max_bytes: int
+    archive: Path,
+    target: Path,
+    *,
+    suffixes: Collection[str],
+    max_entries: int,
+    max_bytes: int,
+    take: Callable[[int], None] = lambda num_bytes: None,
 ) -> int:
     """Write the audio files of `archive` to `target/<instrument>/` and return the number of files written.
 
     Other files are skipped. A zip with .sfz files keeps its folders and all files, since an .sfz may include files of any
-    name. Raises SourceError for a zip that is broken, encrypted, holds no audio or points outside itself, AudioTooLarge
-    above `max_entries` files or `max_bytes` unpacked bytes.
+    name. `take` is called with their size before anything is written. Raises SourceError for a zip that is broken,
+    encrypted, holds no audio or points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked.
     """
     _check_entry_count(archive, max_entries)
     try:
@@ -45,22 +54,31 @@ def unpack(
             else:
                 entries = [(entry, parts) for entry, parts in entries if _suffix(parts) in suffixes]
                 places = [_place(target, parts, number) for number, (_, parts) in enumerate(entries)]
-            _check_declared_size([entry for entry, _ in entries], max_bytes)
-            left = max_bytes
+            _check_no_file_is_a_folder(entries, places)
+            left = declared = _declared_size([entry for entry, _ in entries], max_bytes)
+            take(declared)
             for (entry, _), place in zip(entries, places, strict=True):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 path = place if is_sfz else free_path(place)
                 with zipped.open(entry) as source:
-                    left -= _copy(source, path, left, max_bytes)  # type: ignore[arg-type]
+                    left -= _copy(source, path, left, declared)  # type: ignore[arg-type]
     except BROKEN as error:
-        raise SourceError(
-            f"the zip cannot be read: {error}", value=archive.name, limit="a valid zip"
-        ) from error
+        raise _broken(archive, str(error)) from error
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise _broken(
+            archive, error.strerror or "an unknown fault"
+        ) from error  # its text would name our folders
     if not entries:
         raise SourceError(
             "the zip holds no audio files", value=archive.name, limit=", ".join(sorted(suffixes))
         )
     return len(entries)
+
+
+def _broken(archive: Path, reason: str) -> SourceError:
+    return SourceError(f"the zip cannot be read: {reason}", value=archive.name, limit="a valid zip")
 
 
 def clean_name(name: str) -> str:
@@ -102,8 +120,7 @@ def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
     """Return the entry's path in parts. Raises SourceError if it leaves the folder, is a link or is encrypted."""
     name = entry.filename.replace("\\", "/")
     parts = PurePosixPath(name).parts
-    drive = len(name) > 1 and name[1] == ":"
-    if name.startswith("/") or ".." in parts or drive:
+    if _ABSOLUTE.match(name) or ".." in parts:
         raise SourceError(
             "the zip points outside its own folder", value=entry.filename, limit="relative paths"
         )
@@ -114,10 +131,25 @@ def _safe_parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ("", "."))
 
 
-def _check_declared_size(entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
+def _check_no_file_is_a_folder(
+    entries: Sequence[tuple[zipfile.ZipInfo, tuple[str, ...]]], places: Sequence[Path]
+) -> None:
+    """Refuse `a.wav` beside `a.wav/b.wav`, which no folder can hold."""
+    files = set(places)
+    for (entry, _), place in zip(entries, places, strict=True):
+        if not files.isdisjoint(place.parents):
+            raise SourceError(
+                "the zip holds a file and a folder of the same name",
+                value=entry.filename,
+                limit="one of them",
+            )
+
+
+def _declared_size(entries: list[zipfile.ZipInfo], max_bytes: int) -> int:
     declared = sum(entry.file_size for entry in entries)
     if declared > max_bytes:
         raise AudioTooLarge(f"the zip unpacks to {declared} bytes", value=declared, limit=max_bytes)
+    return declared
 
 
 def _tree_name(part: str) -> str:
@@ -140,7 +172,7 @@ def free_path(path: Path) -> Path:
     return candidate
 
 
-def _copy(source: BinaryIO, path: Path, left: int, max_bytes: int) -> int:
+def _copy(source: BinaryIO, path: Path, left: int, declared: int) -> int:
     """Copy at most `left` bytes and return their number. Raises AudioTooLarge for more."""
     written = 0
     with path.open("wb") as target:
@@ -149,8 +181,8 @@ def _copy(source: BinaryIO, path: Path, left: int, max_bytes: int) -> int:
             if written > left:
                 raise AudioTooLarge(
                     "the zip unpacks to more bytes than it declares",
-                    value=max_bytes - left + written,
-                    limit=max_bytes,
+                    value=declared - left + written,
+                    limit=declared,
                 )
             target.write(chunk)
     return written

@@ -8,7 +8,8 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -16,7 +17,8 @@ import anyio
 
 from app.job_store import JobKind, JobStore, JobView
 from app.tasks import Outcome, Task
-from models.errors import Busy, JobConflict, ShowMeError
+from index.disk import is_full
+from models.errors import Busy, JobConflict, ShowMeError, StorageFull
 
 log = logging.getLogger("showme")
 
@@ -50,6 +52,7 @@ class JobRunner:
         self._listener = listener
         self._lock = threading.Lock()
         self._stopping = False
+        self._num_preparing = 0
         self._works: dict[str, _Work] = {}
         self._numbers = itertools.count()
         self._queue: queue.PriorityQueue[tuple[int, int, _Work | None]] = queue.PriorityQueue()
@@ -78,19 +81,30 @@ class JobRunner:
         self._queue.put((LAST, next(self._numbers), None))
         self._thread.join()
 
-    def submit(self, library_id: str, task: Task, *, by_itself: bool = False) -> JobView:
-        """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and has no part in their limit.
-
-        Raises Busy and LibraryNotFound.
-        """
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Hold a place for a job that somebody asked for while it is prepared and submitted. Raises Busy without one."""
         with self._lock:
-            number = sum(work.priority == ASKED for work in self._works.values())
-            if not by_itself and number >= self._max_waiting:
+            number = self._num_preparing + sum(work.priority == ASKED for work in self._works.values())
+            if number >= self._max_waiting:
                 raise Busy(
                     f"{number} enrollments are already in flight; try again",
                     value=number,
                     limit=self._max_waiting,
                 )
+            self._num_preparing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_preparing -= 1
+
+    def submit(self, library_id: str, task: Task, *, by_itself: bool = False) -> JobView:
+        """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and needs no place among them.
+
+        Raises LibraryNotFound.
+        """
+        with self._lock:
             view = self._store.create(library_id, task.kind, task.total)
             self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
         return view
@@ -150,7 +164,7 @@ class JobRunner:
                 continue
             try:
                 work.task.clean_up()
-            except OSError:
+            except (OSError, ShowMeError):
                 log.exception("job %s: its files could not be removed", work.view.id)
             self._show(work, ended, save=True)
             with self._lock:
@@ -178,11 +192,11 @@ class JobRunner:
         except ShowMeError as error:
             log.warning("job %s failed: %s", view.id, error)
             return replace(work.view, state="failed", message=error.message)
-        except Exception:
+        except Exception as error:
             log.exception("job %s failed", view.id)
-            return replace(
-                work.view, state="failed", message="an unexpected error; see the log of the service"
-            )
+            unexpected = "an unexpected error; see the log of the service"
+            message = StorageFull.of(error).message if is_full(error) else unexpected
+            return replace(work.view, state="failed", message=message)
         return self._after(work, outcome)
 
     def _after(self, work: _Work, outcome: Outcome) -> JobView:

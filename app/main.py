@@ -3,18 +3,19 @@
 Importing does nothing. Serve it with `showme serve`, or with `uvicorn --factory app.main:create_app`.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from anyio import to_thread
+from anyio import create_task_group, sleep, to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
-from app.middleware import BodyLimit, RequestContext
+from app.middleware import BodyLimit, FreeSpace, RequestContext
 from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.routes import health, instruments, jobs, libraries, page, queries
@@ -22,6 +23,9 @@ from app.service import Service
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
+log = logging.getLogger("showme")
+
+SWEEP_SECONDS = 600.0  # between two removals of leftovers
 DESCRIPTION = "Find the instruments in your library that sound like those in a mixture (Kim et al. 2022)."
 TAGS = {
     "queries": "Send a mixture and get the instruments of a library that sound like it; read, export and delete answers.",
@@ -45,11 +49,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = await to_thread.run_sync(_open, chosen, pair, metrics, listener)
+        service = await to_thread.run_sync(_open, chosen, pair, metrics, listener)
+        app.state.service = service
         try:
-            yield
+            async with create_task_group() as tasks:
+                tasks.start_soon(_sweep_regularly, service)
+                yield
+                tasks.cancel_scope.cancel()
         finally:
-            await to_thread.run_sync(app.state.service.close)
+            await to_thread.run_sync(service.close)
 
     app = FastAPI(
         title="Show Me the Instruments",
@@ -71,6 +79,12 @@ def create_app(
         app.include_router(module.router)
     install_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
+    app.add_middleware(
+        FreeSpace,
+        folder=chosen.data_dir,
+        min_free_bytes=chosen.min_free_bytes,
+        max_bytes=chosen.max_upload_bytes,
+    )
     app.add_middleware(OwnOrigin)
     app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
     app.add_middleware(RequestContext, metrics=metrics)
@@ -82,6 +96,15 @@ def _open(
 ) -> Service:
     loaded = pair or EncoderPair.load(settings.weights_dir, settings.device)
     return Service(settings, loaded, metrics, listener)
+
+
+async def _sweep_regularly(service: Service) -> None:
+    while True:
+        await sleep(SWEEP_SECONDS)
+        try:
+            await to_thread.run_sync(service.sweep)
+        except Exception:  # the next one may succeed
+            log.exception("leftovers could not be removed")
 
 
 def _version() -> str:

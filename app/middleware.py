@@ -1,4 +1,4 @@
-"""Middleware of every request: its id, its duration in the metrics, the answer to bugs, and the limit on its body.
+"""Middleware of every request: its id, its duration in the metrics, the answer to bugs, and the limits on its body.
 
 Plain ASGI. The limit holds for the bytes that arrive, since a Content-Length may be missing or wrong (RFC 9110, 8.6).
 """
@@ -7,13 +7,17 @@ import logging
 import re
 import time
 import uuid
+from pathlib import Path
 
 import anyio
+from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge, internal_error
+from app.errors import BodyTooLarge, internal_error, our_problem_response
 from app.metrics import Metrics
+from index.disk import free_bytes
+from models.errors import NearlyFull
 
 log = logging.getLogger("showme")
 
@@ -71,8 +75,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        declared = headers.get("content-length", "")
-        announced = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
+        announced = _announced_bytes(headers)
         waits_for_permission = "100-continue" in headers.get("expect", "").lower()
         seen = 0
 
@@ -88,6 +91,35 @@ class BodyLimit:
             return message
 
         await self.app(scope, limited, send)
+
+
+class FreeSpace:
+    """Refuses uploads (507) before they are read where the disk of `folder` would keep less than `min_free_bytes`."""
+
+    def __init__(self, app: ASGIApp, folder: Path, min_free_bytes: int, max_bytes: int) -> None:
+        self.app = app
+        self.folder = folder
+        self.min_free_bytes = min_free_bytes
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if headers.get("content-type", "").lower().startswith("multipart/"):
+            left = free_bytes(self.folder) - _announced_bytes(headers)
+            if left < self.min_free_bytes:
+                if "100-continue" not in headers.get("expect", "").lower():
+                    await _drain(receive, {"type": "http.request", "more_body": True}, self.max_bytes)
+                await our_problem_response(Request(scope), NearlyFull(left, self.min_free_bytes))(
+                    scope, receive, send
+                )
+                return
+        await self.app(scope, receive, send)
+
+
+def _announced_bytes(headers: Headers) -> int:
+    """Return the size that a request states for its body; 0 without a sensible one."""
+    stated = headers.get("content-length", "")
+    return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 20 else 0
 
 
 async def _drain(receive: Receive, message: Message, max_bytes: int) -> None:

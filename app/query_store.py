@@ -4,9 +4,11 @@ The audio is moved into place before its row is committed. Audio that a killed p
 the next start.
 """
 
+import logging
 import os
 import re
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
@@ -17,8 +19,10 @@ from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
 from models.errors import InvalidRequest, QueryNotFound
 
+log = logging.getLogger("showme")
+
 LEFTOVER_SECONDS = 3600.0
-_CURSOR = re.compile(r"([0-9]{1,17})_(q_[0-9a-f]{12})", re.ASCII)  # microseconds since 1970, and an id
+QUERY_CURSOR = r"^([0-9]{1,17})_(q_[0-9a-f]{12})$"  # microseconds since 1970, and an id
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -89,7 +93,7 @@ class QueryStore:
         columns = (Query.id, Query.file_name, result["library"], result["num_instruments"].as_integer())
         rows = select(*columns, Query.created_at).order_by(Query.created_at.desc(), Query.id)
         if after is not None:
-            match = _CURSOR.fullmatch(after)
+            match = re.fullmatch(QUERY_CURSOR, after)
             if match is None:
                 raise InvalidRequest("`next` is not a cursor that an earlier page gave", value=after[:50])
             moment = _EPOCH + int(match[1]) * _MICROSECOND
@@ -115,7 +119,7 @@ class QueryStore:
 
     def remove(self, query_id: str) -> None:
         """Delete a query and its audio. Raises QueryNotFound."""
-        with self._catalog.write() as session:
+        with self._catalog.deleting() as session:
             gone = session.execute(delete(Query).where(Query.id == query_id).returning(Query.audio)).first()
         if gone is None:
             raise QueryNotFound(f"there is no query {query_id[:100]!r}", value=query_id[:100])
@@ -123,13 +127,26 @@ class QueryStore:
             (self._folder / gone.audio).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Delete audio without a row, left by a killed process; younger files may belong to a query in progress."""
+        """Delete audio without a row, left by a killed process; younger files may belong to a query in progress.
+
+        Where most of it has no row, the database has been emptied or replaced, and all is kept.
+        """
         horizon = time() - LEFTOVER_SECONDS
         with self._catalog.session() as session:
             named = set(session.scalars(select(Query.audio)))
-        for path in self._folder.iterdir():
-            if path.name not in named and path.is_file() and path.stat().st_ctime < horizon:
-                path.unlink(missing_ok=True)
+        files = [path for path in self._folder.iterdir() if path.is_file()]
+        strange = [path for path in files if path.name not in named]
+        if 2 * len(strange) > len(files):
+            log.warning(
+                "%d of the files in %s are of no query in the database; they are kept",
+                len(strange),
+                self._folder,
+            )
+            return
+        for path in strange:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if path.stat().st_ctime < horizon:
+                    path.unlink()
 
     def _row(self, query_id: str) -> Query:
         with self._catalog.session() as session:

@@ -286,7 +286,9 @@ class Readiness(Document):
         }
     )
 
-    ready: bool = Field(description="Whether the default library is complete.")
+    ready: bool = Field(
+        description="Whether the default library is complete and the disk has room for uploads."
+    )
     device: str = Field(description="Device that the encoders run on.")
     encoder: str = Field(description="Hash of the encoder in use.")
     search: str = Field(description="Engine of the vector search, with its version.")

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,14 +22,16 @@ from app.query_queue import QueryQueue
 from app.question import Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
+from app.staging import StagedUploads
 from app.tasks import EnrollTask
 from app.updates import LibraryUpdates
-from app.uploads import Upload, save, stage
+from app.uploads import Upload, save, size_of, stage
 from index.catalog import new_id
+from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
-from models.errors import Busy, JobConflict
+from models.errors import Busy, JobConflict, NearlyFull
 
 FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the same module
 
@@ -48,9 +51,11 @@ class Service:
         self.index = self.engine.index
         self.queries = self.engine.queries
         self.queue = QueryQueue(settings.max_waiting_queries)
+        self.staged = StagedUploads(settings.max_staged_bytes)
         self.jobs = JobRunner(JobStore(self.index.catalog), settings.max_waiting_jobs, listener)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
         self.queries.sweep()
+        self.index.catalog.reserve.hold()
         self.jobs.start(self.updates.resume)
         self.first_fill = self._fill_default()
         if settings.update_libraries:
@@ -91,25 +96,36 @@ class Service:
         return answer
 
     def enroll_uploads(self, library: LibraryInfo, uploads: Sequence[Upload]) -> JobView:
-        """Store the files and queue their enrollment. They are kept for later encoders, unless the settings say not to."""
+        """Store the files and queue their enrollment. They are kept for later encoders, unless the settings say not to.
+
+        Raises Busy before anything is written when too many enrollments wait, or too many bytes of them.
+        """
         self.updates.check_ready(library)
         keep = self.settings.keep_uploads
         folder = (self.index.folder.uploads_dir if keep else self.index.folder.tmp_dir) / new_id("u")
-        folder.mkdir()
-        try:
-            source = stage(uploads, folder, self.settings)
-            task = EnrollTask(
-                self.index,
-                self.pair,
-                library.id,
-                source,
-                opened_at=folder if keep else None,
-                when_ended=lambda: self.index.libraries.discard_upload(folder),
-            )
-            return self.jobs.submit(library.id, task)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+
+        def discard() -> None:
+            self.staged.release(folder)
+            self.index.libraries.discard_upload(folder)
+
+        with self.jobs.admit():
+            try:
+                self.staged.take(folder, sum(map(size_of, uploads)))
+                folder.mkdir()
+                source = stage(uploads, folder, self.settings, partial(self.staged.take, folder))
+                opened_at = folder if keep else None
+                task = EnrollTask(self.index, self.pair, library.id, source, opened_at, when_ended=discard)
+                return self.jobs.submit(library.id, task)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                self.staged.release(folder)
+                raise
+
+    def sweep(self) -> None:
+        """Purge old deletions, remove what killed processes left behind, and take the disk's reserve if it is free."""
+        self.index.sweep(in_use=self.staged.names)
+        self.queries.sweep()
+        self.index.catalog.reserve.hold()
 
     def delete_library(self, library_id: str) -> None:
         """Delete a library, restorable for a while.
@@ -140,6 +156,11 @@ class Service:
         library = self.default.find(self.index) if view.finished else None
         is_mended = library is not None and library.num_instruments and library.state != "stale"
         return None if is_mended else view
+
+    def nearly_full(self) -> NearlyFull | None:
+        """Return why uploads are refused; None while the disk has room."""
+        free, least = free_bytes(self.index.folder.root), self.settings.min_free_bytes
+        return NearlyFull(free, least) if free < least else None
 
     def _queried_library(self, question: Question) -> LibraryInfo:
         filling = self.filling()

@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     max_unpacked_bytes: int = Field(
         default=2048 * MEBIBYTE, ge=1, description="most bytes of a zip, unpacked"
     )
+    max_staged_bytes: int = Field(
+        default=8192 * MEBIBYTE, ge=1, description="most bytes of all uploads that wait for their enrollment"
+    )
+    min_free_bytes: int = Field(
+        default=256 * MEBIBYTE,
+        ge=0,
+        description="free space on the data folder's disk below which uploads are refused",
+    )
+    max_presets: int = Field(default=2_000, ge=1, description="most presets of an uploaded SoundFont")
     undo_seconds: float = Field(
         default=UNDO_SECONDS,
         ge=0,

@@ -4,6 +4,7 @@ The work is `index/reembed.py`; a library that is not ready for it, or not ready
 """
 
 import logging
+from contextlib import nullcontext
 
 from app.default_library import DefaultLibrary
 from app.job_store import JobView
@@ -38,9 +39,10 @@ class LibraryUpdates:
 
     def update(self, library: LibraryInfo, *, by_itself: bool = False) -> JobView:
         """Return the job that updates the library, queued if there is none. Raises Busy."""
-        return self.job_of(library.id) or self._jobs.submit(
-            library.id, self._task(library), by_itself=by_itself
-        )
+        if job := self.job_of(library.id):
+            return job
+        with nullcontext() if by_itself else self._jobs.admit():
+            return self._jobs.submit(library.id, self._task(library), by_itself=by_itself)
 
     def resume(self, view: JobView) -> ReembedTask | None:
         """Return the task of a job that an earlier process began, None if it cannot go on."""

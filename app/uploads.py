@@ -3,8 +3,9 @@
 Names are cleaned, and contents are checked before a job is accepted, so that a wrong file is refused at once.
 """
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -16,8 +17,9 @@ from index.sources.opening import LOOSE_FILES, open_upload
 from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
 from index.sources.sfz.source import SfzSource
 from index.sources.soundfont import SUFFIXES as SOUNDFONT_SUFFIXES
+from index.sources.soundfont_file import read_soundfont
 from models.audio_tracks import open_track
-from models.errors import InvalidRequest, SourceError, UnsupportedAudio
+from models.errors import AudioTooLarge, InvalidRequest, SourceError, UnsupportedAudio
 
 ZIP = ".zip"
 COLLECTIONS = (ZIP, *SFZ_SUFFIXES, *SOUNDFONT_SUFFIXES)  # a file of these may hold several instruments
@@ -51,11 +53,23 @@ def save(upload: Upload, path: Path) -> Path:
     return path
 
 
-def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> InstrumentSource:
+def size_of(upload: Upload) -> int:
+    """Return the size of an upload in bytes."""
+    return upload.file.seek(0, os.SEEK_END)
+
+
+def stage(
+    uploads: Sequence[Upload],
+    folder: Path,
+    settings: Settings,
+    take: Callable[[int], None] = lambda num_bytes: None,
+) -> InstrumentSource:
     """Write `uploads` into the empty `folder` and open them as one source; `open_upload` opens the folder again.
 
+    `take` is called with the size of each zip, unpacked, before it is, and may refuse it.
+
     Raises UnsupportedAudio for formats that cannot be enrolled, NotAudio and SourceError for broken files, AudioTooLarge
-    for zips above the limits, and InvalidRequest without files.
+    for zips and SoundFonts above the limits, and InvalidRequest without files.
     """
     if not uploads:
         raise InvalidRequest("no files were sent", value=0, limit="at least 1 file in the field `files`")
@@ -72,9 +86,11 @@ def stage(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Instru
             place.mkdir()
             path = save(upload, place / _distinct(upload.name, stems))
             if suffix == ZIP:
-                _unpack(path, settings)
+                _unpack(path, settings, take)
             elif suffix in SFZ_SUFFIXES:
                 _check_lone_sfz(path)
+            else:
+                _check_presets(path, settings.max_presets)
         else:
             raise UnsupportedAudio(
                 f"{upload.name} cannot be enrolled; send {ACCEPTED}",
@@ -104,7 +120,18 @@ def _check_lone_sfz(path: Path) -> None:
         raise SourceError(message, value=error.value, limit=ACCEPTED) from error
 
 
-def _unpack(path: Path, settings: Settings) -> None:
+def _check_presets(path: Path, limit: int) -> None:
+    """Refuse a SoundFont of more presets than `limit`: a small file can hold 16,000, each of which takes as long as any."""
+    number = len(read_soundfont(path).presets)
+    if number > limit:
+        raise AudioTooLarge(
+            f"{path.name} has {number} presets; a SoundFont may have {limit} (SHOWME_MAX_PRESETS)",
+            value=number,
+            limit=limit,
+        )
+
+
+def _unpack(path: Path, settings: Settings, take: Callable[[int], None]) -> None:
     """Replace a zip by the folder of its files."""
     folder = path.with_suffix("")
     folder.mkdir()
@@ -114,5 +141,6 @@ def _unpack(path: Path, settings: Settings) -> None:
         suffixes=AUDIO_SUFFIXES,
         max_entries=settings.max_zip_entries,
         max_bytes=settings.max_unpacked_bytes,
+        take=take,
     )
     path.unlink()

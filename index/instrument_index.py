@@ -5,6 +5,7 @@ Search is section 3.3 of Kim et al. 2022. `showme.db` is the truth; the folders 
 """
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,20 @@ class InstrumentIndex:
         """
         self.catalog.migrate()
         self.folder.create()
+        self.sweep()
+        with self.catalog.session() as session:
+            libraries = session.scalars(select(Library).where(Library.deleted_at.is_(None))).all()
+        for library in libraries:
+            self.vectors.follow(library)
+
+    def sweep(self, in_use: Collection[str] = ()) -> None:
+        """Purge old deletions, and remove what killed processes left behind; `in_use` names uploads that wait for a job."""
         self.libraries.purge()
         with self.catalog.session() as session:
             known_ids = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
             source_paths = session.scalars(select(Instrument.source_path).distinct())
             known_ids |= {Path(path).name for path in source_paths if path}
-            libraries = session.scalars(select(Library).where(Library.deleted_at.is_(None))).all()
-        self.folder.remove_leftovers(known_ids)
-        for library in libraries:
-            self.vectors.follow(library)
+        self.folder.remove_leftovers(known_ids.union(in_use))
 
     def close(self) -> None:
         self.catalog.close()
@@ -151,8 +157,11 @@ class InstrumentIndex:
         return sum(info.num_instruments - info.num_stale for info in chosen)
 
     def verify(self, library: str | None = None) -> list[str]:
-        """Find faults in the database, vectors and previews, one sentence each. Changes nothing."""
-        chosen = self.libraries.all() if library is None else [self.libraries.get(library)]
+        """Find faults in the database, vectors and previews, one sentence each. Changes nothing. Raises LibraryNotFound."""
+
+        def chosen() -> list[LibraryInfo]:
+            return self.libraries.all() if library is None else [self.libraries.get(library)]
+
         return find_faults(self.catalog, self.folder, self.vectors, chosen)
 
 

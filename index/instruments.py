@@ -4,7 +4,9 @@ docs/ARCHITECTURE.md, decision 1: each change is one transaction of the catalogu
 vectors follow.
 """
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,10 +27,11 @@ from index.records import (
 )
 from index.vector_cache import VectorCache
 from index.vector_store import Floats
-from models.errors import InstrumentExists, InstrumentNotFound, InvalidRequest
+from models.errors import IndexDamaged, InstrumentExists, InstrumentNotFound, InvalidRequest
 
 MAX_INSTRUMENT_NAME_LENGTH = 300
 SAME_SIMILARITY = 0.999  # one encoder embeds one sound twice, up to rounding
+INSTRUMENT_CURSOR = "^[0-9]{1,18}$"  # the `after` of a page: a vector id
 _BATCH = 500  # ids in one SQL condition
 
 
@@ -69,7 +72,7 @@ class InstrumentStore:
         with self._catalog.session() as session:
             rows = instruments_of(find_library(session, library).id)
             if after is not None:
-                if not (after.isascii() and after.isdigit() and len(after) < 19):
+                if not re.fullmatch(INSTRUMENT_CURSOR, after):
                     message = "`after` must be the `next` of an earlier page"
                     raise InvalidRequest(message, value=after[:50])
                 rows = rows.where(Instrument.vector_id > int(after))
@@ -129,13 +132,13 @@ class InstrumentStore:
 
     def delete(self, instrument_id: str) -> None:
         """Delete an instrument; `restore` brings it back. Raises InstrumentNotFound."""
-        with self._catalog.write() as session:
+        with self._catalog.deleting() as session:
             instrument = find_instrument(session, instrument_id)
             library = session.get_one(Library, instrument.library_id)
             instrument.deleted_at = utc_now()
             library.revision += 1
         self._vectors.follow(library)
-        self._libraries.purge()
+        self._libraries.purge_if_possible()
 
     def restore(self, instrument_id: str) -> InstrumentInfo:
         """Bring a deleted instrument back; one that is not deleted is returned as it is.
@@ -184,9 +187,10 @@ class Corrections:
         for row in self._rows.get((source, name), ()):
             if row.encoder_hash != encoder_hash:
                 return row
-            earlier = from_bytes(row.embedding)
-            if earlier.shape == embedding.shape and float(np.dot(earlier, embedding)) >= SAME_SIMILARITY:
-                return row
+            with suppress(IndexDamaged):  # it cannot be compared
+                earlier = from_bytes(row.embedding)
+                if earlier.shape == embedding.shape and float(np.dot(earlier, embedding)) >= SAME_SIMILARITY:
+                    return row
         return None
 
 

@@ -5,9 +5,11 @@ files follow. A deleted library or instrument can be restored for a while. Then 
 after later deletions.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,9 @@ from sqlalchemy.orm import Session
 from index.catalog import Catalog, Instrument, Library
 from index.records import LibraryInfo, find_library, library_info, library_infos
 from index.vector_cache import VectorCache
-from models.errors import InvalidRequest, LibraryExists, LibraryNotFound
+from models.errors import Busy, InvalidRequest, LibraryExists, LibraryNotFound, StorageFull
+
+log = logging.getLogger(__name__)
 
 UNDO_SECONDS = 3600.0
 LEFTOVER_SECONDS = 24 * 3600.0  # another process may still be enrolling into younger files
@@ -78,16 +82,39 @@ class DataFolder:
             folder.mkdir(parents=True, exist_ok=True)
 
     def remove_leftovers(self, known_ids: Collection[str]) -> None:
-        """Remove old files of a killed process: temporary ones, and those of no id in `known_ids`."""
+        """Remove old files of a killed process: temporary ones, and those of no id in `known_ids`.
+
+        A kill leaves few previews behind. Where most are of no known id, the database has been emptied or replaced: then
+        only temporary files are removed, so that nothing is lost if it is put back.
+        """
+        known = set(known_ids)
+        strange = self._old_files(self.previews_dir, known)
+        folders = [self.tmp_dir]
+        if 2 * len(strange) > sum(1 for _ in self.previews_dir.iterdir()):
+            log.warning(
+                "%d of the previews in %s are of no instrument in the database, which seems to have been emptied or "
+                "replaced; they are kept, and so are uploads and vectors",
+                len(strange),
+                self.previews_dir,
+            )
+        else:
+            folders += [self.previews_dir, self.vectors_dir, self.uploads_dir]
+        for path in (path for folder in folders for path in self._old_files(folder, known)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _old_files(folder: Path, known_ids: set[str]) -> list[Path]:
+        """Return what lies in `folder` for longer than another process may need it, and is of no known id."""
         horizon = time.time() - LEFTOVER_SECONDS
-        for folder in (self.tmp_dir, self.previews_dir, self.vectors_dir, self.uploads_dir):
-            for path in folder.iterdir():
-                if path.stem in known_ids or path.stat().st_mtime >= horizon:
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        old = []
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if path.stem not in known_ids and path.stat().st_mtime < horizon:
+                    old.append(path)
+        return old
 
 
 class LibraryStore:
@@ -137,18 +164,18 @@ class LibraryStore:
 
     def delete(self, id_or_name: str) -> LibraryInfo:
         """Delete a library with all its instruments; `restore` brings it back. Raises LibraryNotFound."""
-        with self._catalog.write() as session:
+        with self._catalog.deleting() as session:
             library = find_library(session, id_or_name)
             library.deleted_at = utc_now()
             library.revision += 1
             deleted = self._info(session, library)
         self._vectors.forget(library.id)
-        self.purge()
+        self.purge_if_possible()
         return deleted
 
     def drop(self, id_or_name: str) -> None:
         """Delete a library for good. Raises LibraryNotFound."""
-        with self._catalog.write() as session:
+        with self._catalog.deleting() as session:
             library = find_library(session, id_or_name)
             deleted = _delete_rows(session, Library.id == library.id, Instrument.library_id == library.id)
         self._remove_files(deleted)
@@ -175,6 +202,11 @@ class LibraryStore:
         """Whether a row with this `deleted_at` is present, or was deleted less than `undo_seconds` ago."""
         return deleted_at is None or deleted_at > self._undo_horizon()
 
+    def purge_if_possible(self) -> None:
+        """Purge after a deletion, which has succeeded even if the database is busy or the disk full now."""
+        with suppress(Busy, StorageFull):
+            self.purge()
+
     def purge(self) -> None:
         """Delete for good, with their files, the libraries and instruments that can no longer be restored."""
         horizon = self._undo_horizon()
@@ -183,7 +215,7 @@ class LibraryStore:
             libraries = session.scalars(select(Library.id).where(old_libraries)).all()
             if not libraries and session.scalars(select(Instrument.id).where(old).limit(1)).first() is None:
                 return
-        with self._catalog.write() as session:
+        with self._catalog.deleting() as session:
             within = Instrument.library_id.in_(select(Library.id).where(old_libraries))
             deleted = _delete_rows(session, old_libraries, within | old)
         self._remove_files(deleted)

@@ -32,27 +32,36 @@ async def get_health() -> Health:
     response_model=Readiness,
     responses={
         503: {
-            "description": "The service is not ready yet; `progress` says how far it is.",
+            "description": "The service is not ready; `progress` says how far it is, `detail` what is missing.",
             "content": {MEDIA_TYPE: SCHEMA},
         }
     },
 )
 def get_readiness(request: Request, service: ServiceDep) -> Response:
-    """Check that the default library is there. Until then the answer is 503, with the progress of its enrollment."""
-    readiness = _readiness(service)
-    if readiness.progress is None:
+    """Check that the default library is there and the disk has room for uploads.
+
+    Until then the answer is 503, with the progress of the default library's enrollment, or the space that is left.
+    """
+    nearly_full = service.nearly_full()
+    readiness = _readiness(service, has_room=nearly_full is None)
+    if readiness.ready:
         return JSONResponse(readiness.model_dump())
+    if progress := readiness.progress:
+        missing: tuple[str, object, object] = (progress.message, progress.done, progress.total)
+    else:
+        assert nearly_full is not None
+        missing = (nearly_full.message, nearly_full.value, nearly_full.limit)
     problem = make_problem(
-        *("not-ready", "The service is not ready yet", 503, readiness.progress.message),
+        *("not-ready", "The service is not ready", 503, missing[0]),
         instance=request.url.path,
         request_id=request_id_of(request),
-        value=readiness.progress.done,
-        limit=readiness.progress.total,
+        value=missing[1],
+        limit=missing[2],
     )
     return problem_response(NotReady(**dict(problem), **dict(readiness)), RETRY_AFTER)
 
 
-def _readiness(service: Service) -> Readiness:
+def _readiness(service: Service, *, has_room: bool) -> Readiness:
     filling = service.filling()
     progress = None
     if filling:
@@ -63,7 +72,7 @@ def _readiness(service: Service) -> Readiness:
         progress = Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
     libraries = service.index.libraries.all()
     return Readiness(
-        ready=progress is None,
+        ready=has_room and progress is None,
         device=service.pair.device,
         encoder=service.pair.encoder_hash,
         search=search_engine(service.pair.device),

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from models.encoder_pair import EncoderPair
-from tests.app.serving import enrolled, running
+from tests.app.serving import SteppedPair, enrolled, running
 from tests.app.sounds import TONES, audio, tone
+from tests.encoders import random_pair_of
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +55,11 @@ def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Cl
     shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
     with running(tmp_path, pair) as client:
         yield client
+
+
+@pytest.fixture
+def stepped() -> SteppedPair:
+    pair = random_pair_of(SteppedPair)
+    assert isinstance(pair, SteppedPair)
+    pair.pause()
+    return pair

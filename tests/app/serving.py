@@ -16,9 +16,21 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
-from models.encoder_pair import EncoderPair
+from models.encoder_pair import EncoderPair, Floats
 
 DEADLINE_SECONDS = 60.0
+
+
+class SteppedPair(EncoderPair):
+    """Embeds one instrument each time it is allowed to."""
+
+    def pause(self) -> None:
+        self.started, self.allowed = threading.Event(), threading.Event()
+
+    def embed(self, clips: Floats) -> Floats:
+        self.started.set()
+        assert self.allowed.wait(30)
+        return super().embed(clips)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -57,7 +57,7 @@ def test_folders_become_instruments(tmp_path: Path) -> None:
         "/etc/evil.wav",
         "..\\evil.wav",
         "C:\\evil.wav",
-        "C:evil.wav",
+        "c:/evil.wav",
         "\\\\host\\evil.wav",
     ],
 )
@@ -65,6 +65,17 @@ def test_paths_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError) as refused:
         unpacked(tmp_path, zipped({"Good/a.wav": b"1", name: b"2"}))
     assert refused.value.value == name
+
+
+@pytest.mark.parametrize("others", [{}, {"x.sfz": b""}])
+@pytest.mark.parametrize("inner", ["a.wav/b.wav", "a.wav/deep/er/b.wav"])
+def test_a_file_and_a_folder_of_one_name_are_refused_without_a_path_of_ours(
+    tmp_path: Path, others: dict[str, bytes], inner: str
+) -> None:
+    with pytest.raises(SourceError, match="a file and a folder of the same name") as refused:
+        unpacked(tmp_path, zipped({"a.wav": b"1", inner: b"2", **others}))
+    assert refused.value.value == inner
+    assert str(tmp_path) not in refused.value.message
 
 
 def test_links_are_refused(tmp_path: Path) -> None:
@@ -142,8 +153,9 @@ def test_names_in_a_zip_with_sfz_are_made_portable_and_the_last_of_one_name_stay
     ],
 )
 def test_a_zip_with_sfz_has_the_same_limits(tmp_path: Path, files: dict[str, bytes]) -> None:
-    with pytest.raises((AudioTooLarge, SourceError)):
+    with pytest.raises((AudioTooLarge, SourceError)) as refused:
         unpacked(tmp_path, zipped({"a.sfz": b"", **files}))
+    assert str(tmp_path) not in refused.value.message
 
 
 def test_odd_names_stay_inside(tmp_path: Path) -> None:
@@ -152,6 +164,8 @@ def test_odd_names_stay_inside(tmp_path: Path) -> None:
         "Über/ä.wav",
         "CON/a.wav",
         "vol:1/a.wav",
+        "a:b/a.wav",
+        "C:evil.wav",
         "tab\there/a.wav",
         "dots.../a.wav",
         " /a.wav",

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import select
 
 from index.catalog import Catalog, Job
-from models.encoder_pair import EncoderPair, Floats
-from tests.app.serving import enrolled, finished_job, problem, running
+from models.encoder_pair import EncoderPair
+from tests.app.serving import SteppedPair, enrolled, finished_job, problem, running
 from tests.app.sounds import RATE, audio, tone, zipped
-from tests.encoders import random_pair, random_pair_of
+from tests.encoders import random_pair
 from tests.index.tiny_soundfont import PATCHES, soundfont_bytes
 
 
@@ -180,26 +180,6 @@ def test_events_tell_the_whole_story(client: httpx.Client, fresh: str) -> None:
 def test_unknown_jobs(client: httpx.Client, method: str) -> None:
     problem(client.request(method, "/v1/jobs/j_000000000000"), 404, "job-not-found")
     problem(client.get("/v1/jobs/j_000000000000/events"), 404, "job-not-found")
-
-
-class SteppedPair(EncoderPair):
-    """Embeds one instrument each time it is allowed to."""
-
-    def pause(self) -> None:
-        self.started, self.allowed = threading.Event(), threading.Event()
-
-    def embed(self, clips: Floats) -> Floats:
-        self.started.set()
-        assert self.allowed.wait(30)
-        return super().embed(clips)
-
-
-@pytest.fixture
-def stepped() -> SteppedPair:
-    pair = random_pair_of(SteppedPair)
-    assert isinstance(pair, SteppedPair)
-    pair.pause()
-    return pair
 
 
 FILES = (("a.wav", audio(tone(110.0))), ("b.wav", audio(tone(220.0))))

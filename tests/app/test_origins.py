@@ -88,7 +88,7 @@ def test_hosts_that_the_operator_names_are_answered(
 
 def test_a_pattern_in_the_middle_of_a_name_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"studio\.\*"):
-        Settings(allowed_hosts=["studio.*"])
+        Settings(allowed_hosts=("studio.*",))
 
 
 @pytest.mark.parametrize(

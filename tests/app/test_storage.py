@@ -1,0 +1,119 @@
+"""A busy database and a full disk over HTTP: what can be done is done, the rest is refused in words, and deletions succeed."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from index.disk import free_bytes
+from models.encoder_pair import EncoderPair
+from tests.app.serving import enrolled, problem, running
+from tests.app.sounds import audio, mixture, tone
+from tests.app.test_enrollment import FILES, send
+from tests.index.test_database_faults import locked
+
+
+def test_a_locked_database_makes_writers_come_back_and_leaves_readers_alone(
+    tmp_path: Path, pair: EncoderPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.catalog.BUSY_SECONDS", 2.0)
+    with running(tmp_path, pair) as client, ThreadPoolExecutor(20) as pool:
+        made = client.post("/v1/libraries", json={"name": "L"}).json()
+        address = f"/v1/libraries/{made['id']}"
+        with locked(tmp_path / "showme.db"):
+            writing = [
+                pool.submit(client.patch, address, json={"name": f"N {number}"}) for number in range(20)
+            ]
+            time.sleep(0.5)
+            assert client.get("/v1/libraries").json()["items"] == [made]
+            assert not any(one.done() for one in writing)
+            for one in writing:
+                problem(one.result(), 503, "busy")
+                assert int(one.result().headers["retry-after"]) >= 1
+        assert client.patch(address, json={"name": "After"}).json()["name"] == "After"
+
+
+def test_below_the_low_water_mark_only_uploads_are_refused(tmp_path: Path, pair: EncoderPair) -> None:
+    with running(tmp_path, pair) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        enrolled(client, "L", *FILES)
+        query = client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}).json()
+        assert client.get("/readyz").status_code == 200
+    least = 1 << 52
+    with running(tmp_path, pair, min_free_bytes=least) as client:
+        before = client.get("/v1/libraries").json()
+        for address, field in (
+            ("/v1/queries", "file"),
+            ("/v1/queries/batch", "files"),
+            ("/v1/libraries/L/instruments", "files"),
+        ):
+            body = problem(
+                client.post(address, files={field: ("a.wav", audio(tone(99.0)))}), 507, "storage-full"
+            )
+            assert body["limit"] == least > body["value"]
+            assert "SHOWME_MIN_FREE_BYTES" in body["detail"]
+        assert client.get("/v1/libraries").json() == before
+        body = problem(client.get("/readyz"), 503, "not-ready")
+        assert (body["ready"], body["progress"], body["limit"]) == (False, None, least)
+        assert client.get("/healthz").status_code == 200
+        assert client.patch("/v1/libraries/L", json={"name": "M"}).status_code == 200
+        assert client.get(f"/v1/queries/{query['id']}/audio").status_code == 200
+        assert client.delete(f"/v1/queries/{query['id']}").status_code == 204
+        assert client.delete("/v1/libraries/M").status_code == 204
+
+
+def test_an_upload_that_would_not_fit_is_refused_by_its_stated_size(
+    tmp_path: Path, pair: EncoderPair
+) -> None:
+    head = (
+        f"POST /v1/queries HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 61}\r\nExpect: 100-continue\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    with running(tmp_path, pair, max_upload_bytes=1 << 62) as client:
+        address = client.base_url.host, client.base_url.port or 80
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 507")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight mebibytes in memory, where this user may mount one."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user cannot mount a small disk")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Write until the disk of `folder` takes no more."""
+    with suppress(OSError), (folder / "ballast").open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_full_disk_is_emptied_through_the_api(small_disk: Path, pair: EncoderPair) -> None:
+    with running(small_disk, pair, min_free_bytes=0) as client:
+        client.post("/v1/libraries", json={"name": "L"})
+        enrolled(client, "L", *FILES)
+        queries = [
+            client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}).json() for _ in range(3)
+        ]
+        fill(small_disk)
+        problem(client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}), 507, "storage-full")
+        problem(send(client, "L", *FILES), 507, "storage-full")
+        assert client.get("/v1/libraries/L").json()["num_instruments"] == 2
+        fill(small_disk)
+        for address in (*(f"/v1/queries/{query['id']}" for query in queries), "/v1/libraries/L"):
+            answer = client.delete(address)
+            assert answer.status_code == 204, answer.text
+        assert free_bytes(small_disk) > 3 * len(mixture(1.0))
+        assert client.get("/v1/libraries").json()["items"] == client.get("/v1/queries").json()["items"] == []
