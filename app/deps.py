@@ -1,10 +1,13 @@
 """Dependencies and parameters of the routes as annotated aliases: the running service, ids in paths, a page's bounds."""
 
+from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Form, Path, Query, Request
 
+from app.query_store import QUERY_CURSOR
 from app.service import Service
+from index.instruments import INSTRUMENT_CURSOR
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
@@ -34,13 +37,19 @@ class Page(NamedTuple):
     next: str | None
 
 
-def _page(
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items per page.")] = DEFAULT_PAGE,
-    next: Annotated[
-        str | None, Query(max_length=400, description="`next` of the page before; left out for the first.")
-    ] = None,
-) -> Page:
-    return Page(limit, next)
+def _pages(cursor: str | None = None) -> Callable[..., Page]:
+    """Make the dependency of a list, whose `next` matches the regular expression `cursor`."""
+    description = "`next` of the page before; left out for the first."
+
+    def page(
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items per page.")] = DEFAULT_PAGE,
+        next: Annotated[str | None, Query(max_length=400, pattern=cursor, description=description)] = None,
+    ) -> Page:
+        return Page(limit, next)
+
+    return page
 
 
-PageDep = Annotated[Page, Depends(_page)]
+LibraryPageDep = Annotated[Page, Depends(_pages())]
+InstrumentPageDep = Annotated[Page, Depends(_pages(INSTRUMENT_CURSOR))]
+QueryPageDep = Annotated[Page, Depends(_pages(QUERY_CURSOR))]

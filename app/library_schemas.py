@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from app.question import FamilyName
 from app.schemas import EXAMPLE_HIT, Document, HitOut
@@ -58,6 +60,11 @@ EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
 NEXT = "Cursor of the following page; null on the last page."
 
 
+def _without_default(schema: JsonDict) -> None:
+    """Leave out the default of a field that can be left out, but not be null."""
+    schema.pop("default")
+
+
 class LibraryIn(BaseModel):
     """The name for a library."""
 
@@ -69,9 +76,13 @@ class LibraryIn(BaseModel):
 class InstrumentPatch(BaseModel):
     """A correction of an instrument. Fields that are left out stay as they are."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"name": "Picked Bass", "family": "bass"}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "Picked Bass", "family": "bass"}, "minProperties": 1}
+    )
 
-    name: InstrumentName | None = Field(default=None, description="The new name.")
+    name: InstrumentName | SkipJsonSchema[None] = Field(
+        default=None, description="The new name.", json_schema_extra=_without_default
+    )
     family: FamilyName | None = Field(
         default=None, description="The new family; null when none of the families fits."
     )

@@ -8,7 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.deps import MAX_PAGE, MULTIPART, DeletedLibraryId, LibraryId, PageDep, ServiceDep
+from app.deps import (
+    MAX_PAGE,
+    MULTIPART,
+    DeletedLibraryId,
+    InstrumentPageDep,
+    LibraryId,
+    LibraryPageDep,
+    ServiceDep,
+)
 from app.errors import documented
 from app.job_schemas import JobOut
 from app.library_schemas import (
@@ -38,7 +46,7 @@ class EnrollForm(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"files": ["My synths.zip", "Bass.wav"]}})
 
-    files: list[UploadFile] = Field(description=f"One or more of: {ACCEPTED}.")
+    files: list[UploadFile] = Field(min_length=1, description=f"One or more of: {ACCEPTED}.")
 
 
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
@@ -61,7 +69,7 @@ def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
 
 
 @router.get("")
-def list_libraries(page: PageDep, service: ServiceDep) -> LibraryPage:
+def list_libraries(page: LibraryPageDep, service: ServiceDep) -> LibraryPage:
     """List the libraries, by name, each with its state: whether it can be searched, or must be updated first."""
     libraries = sorted(service.index.libraries.all(), key=lambda library: (library.name, library.id))
     following = [library for library in libraries if page.next is None or library.name > page.next]
@@ -177,7 +185,7 @@ def list_duplicates(
 @router.get("/{library_id}/instruments", responses=documented(errors.LibraryNotFound, errors.InvalidRequest))
 def list_instruments(
     library_id: LibraryId,
-    page: PageDep,
+    page: InstrumentPageDep,
     service: ServiceDep,
     family: Annotated[FamilyName | None, Query(description="Only instruments of this family.")] = None,
     search: Annotated[
@@ -212,7 +220,8 @@ def add_instruments(
 ) -> JobOut:
     """Enroll instruments in the background and return the job.
 
-    Each audio file, each top-level folder or .sfz of a zip, and each SoundFont preset is one instrument. A zip with .sfz
+    Each audio file, each top-level folder or .sfz of a zip, and each SoundFont preset is one instrument; a SoundFont may
+    have SHOWME_MAX_PRESETS of them (2,000). A zip with .sfz
     files also holds their samples, in the folders that the .sfz files name. The instruments appear in the library
     together, once all of them are stored.
     """

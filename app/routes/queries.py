@@ -5,12 +5,12 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response, UploadFile
+from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import MULTIPART, PageDep, QueryId, ServiceDep
+from app.deps import MULTIPART, QueryId, QueryPageDep, ServiceDep
 from app.errors import documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
@@ -44,7 +44,12 @@ EXAMPLE_FORM: dict[str, JsonValue] = {"library": "TimGM6mb", "top_k": 5, "start_
 class QueryForm(Question):
     """The form fields of a query: either a file, or a stored query whose audio is used again."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_FORM | {"file": "song.mp3"}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": EXAMPLE_FORM | {"file": "song.mp3"},
+            "oneOf": [{"required": ["file"]}, {"required": ["query"]}],
+        }
+    )
 
     file: UploadFile | None = Field(
         default=None, description="The mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac."
@@ -61,7 +66,9 @@ class BatchForm(Question):
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_FORM | {"files": ["song.mp3"]}})
 
-    files: list[UploadFile] = Field(description="The mixtures; the other fields hold for each of them.")
+    files: list[UploadFile] = Field(
+        min_length=1, description="The mixtures; the other fields hold for each of them."
+    )
 
 
 @router.post(
@@ -114,8 +121,14 @@ async def _batch_item(upload: Upload, question: Question, service: Service, requ
         return BatchItem(name=upload.name, problem=problem)
 
 
+@router.api_route("/batch", methods=["GET", "DELETE"], include_in_schema=False)
+def refuse_batch_methods() -> None:
+    """Say that only POST is for batches, which "batch" as the id of a query would not."""
+    raise HTTPException(405)
+
+
 @router.get("", responses=documented(errors.InvalidRequest))
-def list_queries(page: PageDep, service: ServiceDep) -> QueryPage:
+def list_queries(page: QueryPageDep, service: ServiceDep) -> QueryPage:
     """List the stored queries, newest first."""
     items, following = service.queries.page(page.limit, page.next)
     return QueryPage(items=items, next=following)

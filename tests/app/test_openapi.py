@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from app import export, library_schemas, problems, schemas
 from app.routes import libraries, queries
+from tests.app.serving import problem
+from tests.app.sounds import mixture
 
 METHODS = ("get", "post", "patch", "put", "delete")
 CONTRACT = {
@@ -139,3 +141,63 @@ def test_hits_name_their_source(document: dict[str, Any]) -> None:
     for name in ("HitOut", "RankedInstrumentOut"):
         assert "source" in components[name]["required"]
     assert components["RankedInstrumentOut"]["required"][-2:] == ["probability", "slots"]
+
+
+def parameter(document: dict[str, Any], path: str, name: str) -> dict[str, Any]:
+    (found,) = (one for one in document["paths"][path]["get"]["parameters"] if one["name"] == name)
+    schema: dict[str, Any] = found["schema"]
+    return schema
+
+
+def pattern_of(schema: dict[str, Any]) -> str:
+    (found,) = (one["pattern"] for one in schema.get("anyOf", [schema]) if "pattern" in one)
+    return str(found)
+
+
+@pytest.mark.parametrize("path", ["/v1/queries", "/v1/libraries/{library_id}/instruments"])
+def test_cursors_are_described(own: httpx.Client, document: dict[str, Any], path: str) -> None:
+    """Any text that the schema refuses is refused, and what a page gives is accepted."""
+    for _ in range(2):
+        assert own.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}).status_code == 200
+    pattern = pattern_of(parameter(document, path, "next"))
+    address = path.format(library_id="One")
+    following = own.get(address, params={"limit": 1}).json()["next"]
+    assert re.fullmatch(pattern, following)
+    assert own.get(address, params={"next": following}).status_code == 200
+    for nonsense in ("0x1", "nonsense", "1_q_", "٣", f"{following}\n"):
+        assert not re.fullmatch(pattern, nonsense)
+        problem(own.get(address, params={"next": nonsense}), 422, "invalid-request")
+
+
+def test_a_correction_is_described(own: httpx.Client, document: dict[str, Any]) -> None:
+    schema = document["components"]["schemas"]["InstrumentPatch"]
+    assert schema["minProperties"] == 1
+    assert schema["properties"]["name"]["type"] == "string"
+    assert "default" not in schema["properties"]["name"]
+    assert {"type": "null"} in schema["properties"]["family"]["anyOf"]
+    (first, *_) = own.get("/v1/libraries/One/instruments").json()["items"]
+    for body in ({}, {"name": None}):
+        problem(own.patch(f"/v1/instruments/{first['id']}", json=body), 422, "invalid-request")
+    assert own.patch(f"/v1/instruments/{first['id']}", json={"family": None}).status_code == 200
+
+
+def test_needed_files_are_described(client: httpx.Client, document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+    assert components["QueryForm"]["oneOf"] == [{"required": ["file"]}, {"required": ["query"]}]
+    for name in ("BatchForm", "EnrollForm"):
+        assert "files" in components[name]["required"]
+        assert components[name]["properties"]["files"]["minItems"] == 1
+    both = client.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}, data={"query": "q_1"})
+    for answer in (client.post("/v1/queries", data={"top_k": 1}), both, client.post("/v1/queries/batch")):
+        problem(answer, 422, "invalid-request")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "GET", "DELETE", "PUT"])
+def test_a_batch_is_no_query(client: httpx.Client, document: dict[str, Any], method: str) -> None:
+    """`batch` in the place of a query's id is not taken for one: other methods than the documented one are refused."""
+    answer = client.request(method, "/v1/queries/batch")
+    problem(answer, 405, "method-not-allowed")
+    assert (
+        answer.headers["allow"] == ", ".join(map(str.upper, document["paths"]["/v1/queries/batch"])) == "POST"
+    )
+    assert client.put("/v1/queries/q_1").headers["allow"] == "DELETE, GET"

@@ -34,7 +34,7 @@ async function checkReadiness(): Promise<void> {
   try {
     const seen = await getReadiness(AbortSignal.timeout(20_000));
     readiness.value = seen;
-    serverState.value = seen.ready ? "ready" : "preparing";
+    serverState.value = seen.ready || !seen.progress ? "ready" : "preparing"; // a full disk is not waited for
     if (!limitsKnown) await fetchLimits();
   } catch {
     serverState.value = "away";
