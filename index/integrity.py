@@ -4,7 +4,7 @@ It reads only. `InstrumentIndex.rebuild` mends the vectors; an embedding that is
 again, one of another encoder embedded again (`index/reembed.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from sqlalchemy import func, select, text
@@ -17,19 +17,33 @@ from index.vector_store import Floats
 from models.errors import IndexDamaged
 
 UPDATE = "run `showme index reembed`"
+RESTORE = "put a backup of the data folder back, or enrol anew into another one"
+_UNREADABLE = (IndexDamaged, ValueError, TypeError)  # a damaged value is of another type, or of none
 _UNIT_TOLERANCE = 1e-3
 _SAME_TOLERANCE = 1e-5
 
 
 def find_faults(
-    catalog: Catalog, folder: DataFolder, vectors: VectorCache, libraries: list[LibraryInfo]
+    catalog: Catalog, folder: DataFolder, vectors: VectorCache, libraries: Callable[[], list[LibraryInfo]]
 ) -> list[str]:
     """All faults of the database and of these libraries, one sentence each."""
-    faults = list(_database_faults(catalog))
-    for library in libraries:
-        found = _library_faults(catalog, folder, vectors, library)
+    faults = list(_as_far_as_readable(_database_faults(catalog)))
+    try:
+        chosen = libraries()
+    except _UNREADABLE as error:
+        return [*faults, f"the libraries cannot be listed: {error}; {RESTORE}"]
+    for library in chosen:
+        found = _as_far_as_readable(_library_faults(catalog, folder, vectors, library))
         faults += [f"library {library.name!r}: {fault}" for fault in found]
     return faults
+
+
+def _as_far_as_readable(faults: Iterator[str]) -> Iterator[str]:
+    """Yield the faults; the last one is what keeps the others from being found, if anything does."""
+    try:
+        yield from faults
+    except _UNREADABLE as error:
+        yield f"rows cannot be read: {error}; {RESTORE}"
 
 
 def _database_faults(catalog: Catalog) -> Iterator[str]:
@@ -71,9 +85,9 @@ def _library_faults(
 def _embedding_fault(row: Instrument, encoder_hash: str, dim: int, num_clips: int) -> str | None:
     if row.encoder_hash != encoder_hash:
         return f"embedded with another encoder than its library; {UPDATE}"
-    is_whole = len(row.embedding) == 4 * dim
-    embedding = from_bytes(row.embedding) if is_whole else np.zeros(0, np.float32)
-    if not is_whole or not np.isfinite(embedding).all():
+    try:
+        embedding = from_bytes(row.embedding).reshape(dim)
+    except (IndexDamaged, ValueError):
         return f"its embedding is not {dim} finite numbers"
     if abs(float(np.linalg.norm(embedding)) - 1.0) > _UNIT_TOLERANCE:
         return "its embedding is not of unit norm"

@@ -194,11 +194,13 @@ def _add_from_catalog(session: Session, store: VectorStore, ids: Ids) -> None:
         chosen = Instrument.vector_id.in_(ids[start : start + _BATCH].tolist())
         columns = (Instrument.vector_id, Instrument.id, Instrument.name, Instrument.embedding)
         rows = session.execute(select(*columns).where(chosen)).all()
-        for _, instrument_id, name, embedding in rows:
-            if len(embedding) != 4 * store.dim:
+        vectors = np.empty((len(rows), store.dim), np.float32)
+        for place, (_, instrument_id, name, embedding) in enumerate(rows):
+            try:
+                vectors[place] = from_bytes(embedding).reshape(store.dim)
+            except (IndexDamaged, ValueError) as error:
                 message = f"the embedding of {name!r} is damaged; remove {instrument_id} and enrol it again"
-                raise IndexDamaged(message, value=len(embedding), limit=f"{4 * store.dim} bytes")
-        vectors = np.stack([from_bytes(embedding) for *_, embedding in rows])
+                raise IndexDamaged(message, value=name, limit=f"{store.dim} finite numbers") from error
         store.add(np.array([vector_id for vector_id, *_ in rows], np.int64), vectors)
 
 

@@ -147,6 +147,8 @@ class VectorStore:
             self._stamp_of(np.sort(_ids_as_stored(index))) != stamp
         ):
             raise self._damaged("its ids are not those it was saved with")
+        if not np.isfinite(_view_of_vectors(index)).all():
+            raise self._damaged("it holds numbers that are not finite")
         with self._lock:
             self._index, self._gpu_copy = index, None
 

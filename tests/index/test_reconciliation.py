@@ -3,13 +3,14 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
-from index.catalog import Clip, Instrument, to_bytes
+from index.catalog import Clip, Instrument, Library, to_bytes
 from index.instrument_index import InstrumentIndex
 from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
@@ -158,6 +159,35 @@ def test_opening_sweeps_what_a_killed_process_left_long_ago(
     assert enrolled.verify() == []
 
 
+def test_an_emptied_database_costs_no_files(
+    enrolled: InstrumentIndex, pair: EncoderPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody puts an empty database in the place of the real one, starts the program, and puts the real one back."""
+    root, aside, old = (
+        enrolled.folder.root,
+        enrolled.folder.root.parent / "aside.db",
+        time.time() - 2 * 24 * 3600,
+    )
+    enrolled.catalog.close()  # the last connection takes the journal into the database
+    upload = enrolled.folder.uploads_dir / "u_1"
+    upload.mkdir()
+    files = {*enrolled.folder.previews_dir.iterdir(), upload}
+    for path in files:
+        os.utime(path, (old, old))
+    enrolled.folder.database.rename(aside)
+    emptied = open_index(root, pair)
+    emptied.libraries.create("Another")
+    emptied.sweep()
+    emptied.close()
+    assert all(path.exists() for path in files)
+    assert "7 of the previews" in caplog.text
+    aside.replace(enrolled.folder.database)
+    again = open_index(root, pair)
+    assert again.verify() == []
+    assert not upload.exists()
+    again.close()
+
+
 def test_an_embedding_damaged_in_the_catalogue_stops_its_own_library_only(
     enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -172,6 +202,68 @@ def test_an_embedding_damaged_in_the_catalogue_stops_its_own_library_only(
     again.instruments.delete(first.id)
     assert len(again.searchable(LIBRARY).search(queries, 9)[0]) == 6
     again.close()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_embedding_that_is_not_finite_is_never_served(
+    enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray, number: float
+) -> None:
+    (first, second, *_), _ = enrolled.instruments.page(LIBRARY)
+    embedding = np.full(enrolled.embedding_dim, number, np.float32)
+    with enrolled.catalog.write() as session:
+        session.execute(
+            update(Instrument).where(Instrument.id == first.id).values(embedding=to_bytes(embedding))
+        )
+        session.execute(update(Library).values(revision=Library.revision + 1))
+    vector_file(enrolled).unlink()
+    again = open_index(enrolled.folder.root, pair)
+    for use in (
+        lambda: again.searchable(LIBRARY).search(queries, 9),
+        lambda: again.similar(first.id, 1),
+        lambda: again.similar(second.id, 1),
+        lambda: again.duplicates(LIBRARY, 0.5, 9),
+    ):
+        with pytest.raises(IndexDamaged):
+            use()
+    assert any("not 32 finite numbers" in fault for fault in again.verify())
+    again.instruments.delete(first.id)
+    assert len(again.searchable(LIBRARY).search(queries, 9)[0]) == 6
+    again.close()
+
+
+def test_a_vector_file_that_is_not_finite_is_made_again(
+    enrolled: InstrumentIndex, pair: EncoderPair, queries: np.ndarray
+) -> None:
+    before = enrolled.searchable(LIBRARY).search(queries, 9)
+    library = enrolled.libraries.get(LIBRARY)
+    with enrolled.catalog.session() as session:
+        store = enrolled.vectors.empty_store(session.get_one(Library, library.id))
+        ids = np.array(sorted(session.scalars(select(Instrument.vector_id))), np.int64)
+    store.add(ids, np.full((len(ids), store.dim), np.nan, np.float32))
+    store.save()
+    again = open_index(enrolled.folder.root, pair)
+    assert again.searchable(LIBRARY).search(queries, 9) == before
+    again.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_anywhere_in_the_database_is_told_in_words(
+    enrolled: InstrumentIndex, pair: EncoderPair, seed: int
+) -> None:
+    """Random bytes in a third of the pages: opening and verifying give sentences, never another error."""
+    random, database = np.random.default_rng(seed), enrolled.folder.database
+    enrolled.catalog.close()
+    content = bytearray(database.read_bytes())
+    for start in range(4096 * (seed % 2), len(content), 4096):
+        if random.random() < 0.3:
+            at = start + int(random.integers(4000))
+            content[at : at + 96] = random.bytes(96)
+    database.write_bytes(content)
+    index = InstrumentIndex(enrolled.folder.root, pair.encoder_hash, pair.embedding_dim)
+    assert all(fault.startswith(("database", "library", "the libraries", "rows")) for fault in index.verify())
+    with suppress(IndexDamaged):
+        index.open()
+    index.close()
 
 
 def test_verification_names_each_fault(enrolled: InstrumentIndex) -> None:
