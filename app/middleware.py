@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import BodyTooLarge, internal_error, our_problem_response
 from app.metrics import Metrics
 from index.disk import free_bytes
-from models.errors import NearlyFull
+from models.errors import StorageFull
 
 log = logging.getLogger("showme")
 
@@ -109,9 +109,8 @@ class FreeSpace:
             if left < self.min_free_bytes:
                 if "100-continue" not in headers.get("expect", "").lower():
                     await _drain(receive, {"type": "http.request", "more_body": True}, self.max_bytes)
-                await our_problem_response(Request(scope), NearlyFull(left, self.min_free_bytes))(
-                    scope, receive, send
-                )
+                error = StorageFull.below(self.min_free_bytes, left)
+                await our_problem_response(Request(scope), error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 
 from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
-from models.errors import InvalidRequest, QueryNotFound
+from models.errors import IndexDamaged, InvalidRequest, QueryNotFound
 
 log = logging.getLogger("showme")
 
@@ -59,8 +59,15 @@ class QueryStore:
             (self._folder / audio_name).unlink(missing_ok=True)
 
     def answer(self, query_id: str) -> QueryAnswer:
-        """Return the answer as it was sent; fields added since then have their defaults. Raises QueryNotFound."""
-        return QueryAnswer.model_validate(self._row(query_id).result)
+        """Return the answer as it was sent; fields added since then have their defaults.
+
+        Raises QueryNotFound, and IndexDamaged for an answer that is damaged in the database.
+        """
+        try:
+            return QueryAnswer.model_validate(self._row(query_id).result)
+        except ValueError as error:
+            message = f"the stored answer of query {query_id} is damaged; delete it"
+            raise IndexDamaged(message, value=query_id) from error
 
     def audio(self, query_id: str) -> Path:
         """Return the path of the query's audio. Raises QueryNotFound."""

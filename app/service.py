@@ -31,7 +31,7 @@ from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
-from models.errors import Busy, JobConflict, NearlyFull
+from models.errors import Busy, JobConflict, StorageFull
 
 FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the same module
 
@@ -157,10 +157,10 @@ class Service:
         is_mended = library is not None and library.num_instruments and library.state != "stale"
         return None if is_mended else view
 
-    def nearly_full(self) -> NearlyFull | None:
+    def nearly_full(self) -> StorageFull | None:
         """Return why uploads are refused; None while the disk has room."""
         free, least = free_bytes(self.index.folder.root), self.settings.min_free_bytes
-        return NearlyFull(free, least) if free < least else None
+        return StorageFull.below(least, free) if free < least else None
 
     def _queried_library(self, question: Question) -> LibraryInfo:
         filling = self.filling()

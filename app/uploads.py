@@ -55,7 +55,9 @@ def save(upload: Upload, path: Path) -> Path:
 
 def size_of(upload: Upload) -> int:
     """Return the size of an upload in bytes."""
-    return upload.file.seek(0, os.SEEK_END)
+    size = upload.file.seek(0, os.SEEK_END)
+    upload.file.seek(0)
+    return size
 
 
 def stage(

@@ -5,12 +5,10 @@ docs/ARCHITECTURE.md, decision 1: SQLite (WAL) is the truth and the vector files
 """
 
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -18,10 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
     CheckConstraint,
-    Connection,
     DateTime,
     Dialect,
-    Engine,
     ForeignKey,
     Index,
     LargeBinary,
@@ -30,22 +26,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    create_engine,
-    event,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from index.database_faults import raise_in_words
+from index.database import patient_engine, reading_engine, writing_engine
 from index.disk import DiskReserve
 from models.errors import IndexDamaged
 
-BUSY_SECONDS = 5.0  # a writer waits this long for another one to finish
-PATIENT_SECONDS = 60.0  # … if it has something to store that took long to make
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
-_WAIT_SECONDS = (
-    "wait_seconds"  # execution option of connections that write: how long they wait for another writer
-)
 
 
 def new_id(prefix: str) -> str:
@@ -248,10 +237,10 @@ class Catalog:
         if isinstance(location, Path):
             location.parent.mkdir(parents=True, exist_ok=True)
             location = f"sqlite:///{location}"
-        self.engine = _new_engine(location)
+        self.engine = reading_engine(location)
         self.reserve = DiskReserve(Path(f"{self.engine.url.database}-reserve"))
-        self.writer = _new_engine(location).execution_options(**{_WAIT_SECONDS: BUSY_SECONDS})
-        self.patient_writer = self.writer.execution_options(**{_WAIT_SECONDS: PATIENT_SECONDS})
+        self.writer = writing_engine(location)
+        self.patient_writer = patient_engine(self.writer)
 
     def migrate(self) -> None:
         """Upgrade the schema to the newest revision. Raises IndexDamaged for another program's file or a newer version's."""
@@ -283,42 +272,3 @@ class Catalog:
     def close(self) -> None:
         self.engine.dispose()
         self.writer.dispose()
-
-
-def _new_engine(location: str) -> Engine:
-    """Make an engine with as many connections as threads ask for."""
-    engine = create_engine(location, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    event.listen(engine, "handle_error", raise_in_words)
-    return engine
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    """Turn off the driver's own transactions, which break snapshots and transactional DDL, and set the pragmas."""
-    connection.isolation_level = None
-    _switch_to_wal(connection)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _switch_to_wal(connection: Any) -> None:
-    """Switch the journal to WAL, retrying while it is locked: SQLite itself does not wait for this lock."""
-    deadline = monotonic() + PATIENT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").close()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or monotonic() > deadline:
-                raise
-            sleep(0.02)
-
-
-def _begin(connection: Connection) -> None:
-    wait_seconds = connection.get_execution_options().get(_WAIT_SECONDS)
-    if wait_seconds is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * wait_seconds)}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

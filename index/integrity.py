@@ -17,7 +17,6 @@ from index.vector_store import Floats
 from models.errors import IndexDamaged
 
 UPDATE = "run `showme index reembed`"
-RESTORE = "put a backup of the data folder back, or enrol anew into another one"
 _UNREADABLE = (IndexDamaged, ValueError, TypeError)  # a damaged value is of another type, or of none
 _UNIT_TOLERANCE = 1e-3
 _SAME_TOLERANCE = 1e-5
@@ -31,7 +30,7 @@ def find_faults(
     try:
         chosen = libraries()
     except _UNREADABLE as error:
-        return [*faults, f"the libraries cannot be listed: {error}; {RESTORE}"]
+        return [*faults, f"the libraries cannot be listed: {error}"]
     for library in chosen:
         found = _as_far_as_readable(_library_faults(catalog, folder, vectors, library))
         faults += [f"library {library.name!r}: {fault}" for fault in found]
@@ -43,7 +42,7 @@ def _as_far_as_readable(faults: Iterator[str]) -> Iterator[str]:
     try:
         yield from faults
     except _UNREADABLE as error:
-        yield f"rows cannot be read: {error}; {RESTORE}"
+        yield f"rows cannot be read: {error}"
 
 
 def _database_faults(catalog: Catalog) -> Iterator[str]:

@@ -146,20 +146,16 @@ class StorageFull(ShowMeError):
     def of(cls, error: object) -> Self:
         """Return the error with what can be done; `error` is what the system or the database says."""
         message = "the disk of the data folder is full: delete queries or libraries, or make room on it"
-        return cls(
-            message, value=str(getattr(error, "strerror", None) or error), limit="free space on the disk"
-        )
+        return cls(message, value=str(getattr(error, "strerror", None) or error), limit="free space")
 
-
-class NearlyFull(StorageFull):
-    """The disk has room for deletions and small changes, but not for uploads."""
-
-    def __init__(self, free_bytes: int, min_free_bytes: int) -> None:
+    @classmethod
+    def below(cls, min_free_bytes: int, free_bytes: int) -> Self:
+        """Return the error of a disk that has room for deletions and small changes, but not for uploads."""
         message = (
             f"the disk of the data folder would have {free_bytes} bytes left; uploads are refused below {min_free_bytes} "
             "(SHOWME_MIN_FREE_BYTES): delete queries or libraries, or make room on it"
         )
-        super().__init__(message, value=free_bytes, limit=min_free_bytes)
+        return cls(message, value=free_bytes, limit=min_free_bytes)
 
 
 class CheckpointError(ShowMeError):

@@ -19,7 +19,7 @@ from app.engine import Engine
 from app.tasks import updated_words
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo, LibraryInfo
-from models.errors import InstrumentNotFound, InvalidRequest
+from models.errors import IndexDamaged, InstrumentNotFound, InvalidRequest
 
 FAULTS_FOUND = 1
 NOT_UPDATED = 1
@@ -95,8 +95,11 @@ def _print_restore_hint(deleted: str) -> None:
 
 def verify(library: str | None) -> int:
     """Print the faults and return the exit code."""
-    with opened_engine(reconcile=False) as engine:
-        faults = engine.index.verify(library)
+    try:
+        with opened_engine(reconcile=False) as engine:
+            faults = engine.index.verify(library)
+    except IndexDamaged as error:  # it cannot even be opened
+        faults = [error.message]
     for fault in faults or ["no faults found"]:
         out.print(fault, markup=False)
     return FAULTS_FOUND if faults else 0

@@ -174,16 +174,10 @@ def test_verify_lists_faults(folder: Path, environment: Path) -> None:
     assert "no faults found" in run("index", "verify", "Other")
     database = environment / "data" / "showme.db"
     content = database.read_bytes()
-    for whole in (
-        len(content) // 2,
-        4096,
-    ):  # the rest is overwritten; without its second page nothing can be opened
+    for whole in (len(content) // 2, 4096):
         database.write_bytes(content[:whole] + b"\xa5" * (len(content) - whole))
-        if whole > 4096:
-            assert "database" in run("index", "verify", code=1)
-        else:
-            assert_one_line(run("index", "verify", code=2))
-            assert_one_line(run("index", "list", code=2))
+        assert "database" in run("index", "verify", code=1)
+    assert_one_line(run("index", "list", code=2))
 
 
 def test_mistakes_are_one_line(

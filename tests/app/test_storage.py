@@ -1,13 +1,15 @@
 """A busy database and a full disk over HTTP: what can be done is done, the rest is refused in words, and deletions succeed."""
 
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from index.disk import free_bytes
@@ -15,13 +17,13 @@ from models.encoder_pair import EncoderPair
 from tests.app.serving import enrolled, problem, running
 from tests.app.sounds import audio, mixture, tone
 from tests.app.test_enrollment import FILES, send
-from tests.index.test_database_faults import locked
+from tests.index.test_database import locked
 
 
 def test_a_locked_database_makes_writers_come_back_and_leaves_readers_alone(
     tmp_path: Path, pair: EncoderPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.catalog.BUSY_SECONDS", 2.0)
+    monkeypatch.setattr("index.database.BUSY_SECONDS", 2.0)
     with running(tmp_path, pair) as client, ThreadPoolExecutor(20) as pool:
         made = client.post("/v1/libraries", json={"name": "L"}).json()
         address = f"/v1/libraries/{made['id']}"
@@ -36,6 +38,20 @@ def test_a_locked_database_makes_writers_come_back_and_leaves_readers_alone(
                 problem(one.result(), 503, "busy")
                 assert int(one.result().headers["retry-after"]) >= 1
         assert client.patch(address, json={"name": "After"}).json()["name"] == "After"
+
+
+@pytest.mark.parametrize("result", ["{", "null", '{"id": 1}'])
+def test_an_answer_that_is_damaged_in_the_database_is_named_and_can_be_deleted(
+    own: httpx.Client, tmp_path: Path, result: str
+) -> None:
+    query = own.post("/v1/queries", files={"file": ("a.wav", mixture(1.0))}).json()
+    address = f"/v1/queries/{query['id']}"
+    with closing(sqlite3.connect(tmp_path / "showme.db", isolation_level=None)) as database:
+        database.execute("UPDATE query SET result = ?", (result,))
+    for reading in (address, f"{address}/export"):
+        assert query["id"] in problem(own.get(reading), 503, "index-damaged")["detail"]
+    assert own.delete(address).status_code == 204
+    assert own.get("/v1/queries").json()["items"] == []
 
 
 def test_below_the_low_water_mark_only_uploads_are_refused(tmp_path: Path, pair: EncoderPair) -> None:

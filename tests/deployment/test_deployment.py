@@ -3,15 +3,18 @@
 `make compose-check` and `make docker-steps` go further: a compose client, and a real installation.
 """
 
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from app.origins import known_hosts
 from tests.deployment.check_compose import PROFILES, compose_faults, dockerfile_faults
 from tests.deployment.constraints import OF_ONE_VARIANT, installed_versions, requirements
 from tests.deployment.dockerfile import ROOT, environment, in_context, instructions
@@ -30,6 +33,16 @@ def test_the_dockerfile_is_whole() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_profile_is_whole(compose: dict[str, Any], profile: str) -> None:
     assert not compose_faults(compose, profile)
+
+
+def test_health_checks_ask_for_a_host_that_the_service_answers_for(compose: dict[str, Any]) -> None:
+    checks = [str(compose["services"][profile]["healthcheck"]) for profile in PROFILES]
+    checks += [one.value for one in instructions() if one.keyword == "HEALTHCHECK"]
+    hosts = [urlsplit(url).hostname for check in checks for url in re.findall(r"http://[^'\"]+", check)]
+    assert len(hosts) == 3
+    assert set(hosts) <= set(known_hosts("0.0.0.0", ()))
+    for profile in PROFILES:
+        assert "SHOWME_ALLOWED_HOSTS" in compose["services"][profile]["environment"]
 
 
 def test_faults_are_seen(compose: dict[str, Any]) -> None:

@@ -175,10 +175,10 @@ def test_an_emptied_database_costs_no_files(
     for path in files:
         os.utime(path, (old, old))
     enrolled.folder.database.rename(aside)
-    emptied = open_index(root, pair)
-    emptied.libraries.create("Another")
-    emptied.sweep()
-    emptied.close()
+    for name in ("Another", "One more"):
+        emptied = open_index(root, pair)
+        emptied.libraries.create(name)
+        emptied.close()
     assert all(path.exists() for path in files)
     assert "7 of the previews" in caplog.text
     aside.replace(enrolled.folder.database)

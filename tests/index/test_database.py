@@ -25,7 +25,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
-    monkeypatch.setattr("index.catalog.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("index.database.BUSY_SECONDS", 0.2)
     made = Catalog(tmp_path / "showme.db")
     made.migrate()
     yield made
@@ -143,6 +143,6 @@ def test_a_damaged_page_is_named_in_words(catalog: Catalog, tmp_path: Path) -> N
     damage(tmp_path / "showme.db")
     again = Catalog(tmp_path / "showme.db")
     for use in (count, add):
-        with pytest.raises(IndexDamaged, match="showme index verify"):
+        with pytest.raises(IndexDamaged, match="put a backup of the data folder back"):
             use(again)
     again.close()
