@@ -7,7 +7,7 @@ import csv
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -24,6 +24,10 @@ MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "zi
 COLUMNS = (
     *("slot", "name", "family", "similarity", "active", "source", "licence", "gone", "preview"),
     "instrument_id",
+)
+HIT_COLUMNS = (
+    *("file", "slot", "presence", "active", "heard", "match", "probability"),  # `probability` of the match
+    *("rank", "name", "family", "similarity", "source", "instrument_id"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -115,14 +119,33 @@ def as_json(chosen: ExportedSet) -> bytes:
 
 def as_csv(chosen: ExportedSet) -> bytes:
     """Return one row per instrument; spans are written as `0-4.5; 6-12.4`."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    for item in chosen.instruments:
-        spans = "; ".join(f"{start:g}-{end:g}" for start, end in item.active)
-        row = item.model_dump() | {"active": spans, "gone": str(item.gone).lower()}
-        writer.writerow(_as_text(row[column]) for column in COLUMNS)
-    return text.getvalue().encode("utf-8", "replace")
+    rows = [
+        item.model_dump() | {"active": spans_text(item.active), "gone": str(item.gone).lower()}
+        for item in chosen.instruments
+    ]
+    return _csv(COLUMNS, rows, headings=True)
+
+
+def hits_csv(answer: QueryAnswer, *, headings: bool) -> bytes:
+    """Return one row per hit of every slot, best first; a slot without hits has one row."""
+    rows: list[Mapping[str, object]] = []
+    for slot in answer.slots:
+        row = slot.model_dump() | {
+            "file": answer.name,
+            "active": spans_text(slot.active),
+            "heard": slot.family,
+            "match": slot.match and slot.match.word,
+            "probability": slot.match and slot.match.probability,
+            "family": None,
+        }
+        hits = [{"rank": rank} | hit.model_dump() for rank, hit in enumerate(slot.hits, 1)]
+        rows += [row | hit for hit in hits or [{}]]
+    return _csv(HIT_COLUMNS, rows, headings=headings)
+
+
+def spans_text(spans: Sequence[Span]) -> str:
+    """Write spans of seconds as `0-4.5; 6-12.4`."""
+    return "; ".join(f"{start:g}-{end:g}" for start, end in spans)
 
 
 def as_zip(chosen: ExportedSet, index: InstrumentIndex) -> IO[bytes]:
@@ -186,6 +209,16 @@ def _exported(
         item.preview = f"previews/{clean_name(f'{number:02d} {info.name}.mp3')}"
     item.name, item.family, item.source, item.licence = info.name, info.family, info.source, info.licence
     return item
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, headings: bool) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    if headings:
+        writer.writerow(columns)
+    for row in rows:
+        writer.writerow(_as_text(row.get(column)) for column in columns)
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def _as_text(value: object) -> object:

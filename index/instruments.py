@@ -89,6 +89,17 @@ class InstrumentStore:
         with self._catalog.session() as session:
             return instrument_info(find_instrument(session, instrument_id))
 
+    def find(self, library: str, id_or_name: str) -> InstrumentInfo:
+        """Return the library's instrument with this id or name; an id wins. Raises LibraryNotFound, InstrumentNotFound."""
+        with self._catalog.session() as session:
+            found = find_library(session, library)
+            rows = instruments_of(found.id)
+            for chosen in (Instrument.id == id_or_name, Instrument.name == id_or_name):
+                if row := session.scalars(rows.where(chosen)).first():
+                    return instrument_info(row)
+            shown = id_or_name[:MAX_INSTRUMENT_NAME_LENGTH]
+            raise InstrumentNotFound(f"{found.name} has no instrument {shown!r}", value=shown)
+
     def by_vector_id(self, vector_ids: Sequence[int]) -> dict[int, InstrumentInfo]:
         """The instruments with these vector ids; ids of deleted ones are left out."""
         found: dict[int, InstrumentInfo] = {}

@@ -43,7 +43,10 @@ def serve(
 
 @app.command()
 def query(
-    file: Annotated[Path, typer.Argument(help="The mixture: wav, aiff, flac, ogg, opus, mp3, m4a or aac.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="The mixtures, each one a query: wav, aiff, flac, ogg, opus, mp3, m4a or aac."),
+    ],
     library: Annotated[
         str | None,
         typer.Option(help="Id or name of the library; left out: the default library, or else the only one."),
@@ -55,10 +58,21 @@ def query(
         str, typer.Option(help="auto (recommended), or paper: as published, every slot and the set R.")
     ] = "auto",
     family: Annotated[str | None, typer.Option(help="Restrict hits to this family.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Id or name of an instrument that must not be a hit; repeatable.")
+    ] = None,
     effects: Annotated[bool, typer.Option("--effects", help="Let sound effects be hits too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the API's document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the API's document; of several files, that of a batch.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print comma-separated values, a row per hit.")
+    ] = False,
 ) -> None:
-    """Find the instruments of a library that sound like those in FILE."""
+    """Find the instruments of a library that sound like those in FILES.
+
+    A narrow terminal shows fewer columns; without a terminal, in a pipe or a file, every row is complete.
+    """
     with user_errors():
         asked = {
             "library": library,
@@ -67,12 +81,17 @@ def query(
             "start_seconds": start,
             "end_seconds": end,
             "family": family,
+            "exclude": exclude or (),
             "effects": effects,
         }
         question = Question.model_validate(asked)
+        if as_json and as_csv:
+            fail("give --json or --csv, not both")
         from app.cli import querying
 
-        querying.query(file, question, as_json=as_json)
+        form: querying.Form = "json" if as_json else "csv" if as_csv else "table"
+        if code := querying.query(files, question, form):
+            raise typer.Exit(code)
 
 
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}

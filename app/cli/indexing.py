@@ -13,13 +13,13 @@ from rich.text import Text
 
 from app.cli.context import opened_engine, read_settings
 from app.cli.progress import EnrollmentProgress
-from app.cli.terminal import err, out
+from app.cli.terminal import err, out, print_table
 from app.default_library import check_default_keeps_its_name
 from app.engine import Engine
 from app.tasks import updated_words
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo, LibraryInfo
-from models.errors import IndexDamaged, InstrumentNotFound, InvalidRequest
+from models.errors import IndexDamaged, InvalidRequest
 
 FAULTS_FOUND = 1
 NOT_UPDATED = 1
@@ -40,11 +40,11 @@ def show(library: str | None) -> None:
     with opened_engine() as engine:
         if library is None:
             libraries = engine.index.libraries.all()
-            out.print(_library_table(libraries))
+            print_table(_library_table(libraries))
             if any(one.num_stale for one in libraries):
                 err.print("stale: made by another encoder and not searched; to update: showme index reembed")
         else:
-            out.print(_instrument_table(_instruments(engine.index, library), engine.index.encoder_hash))
+            print_table(_instrument_table(_instruments(engine.index, library), engine.index.encoder_hash))
 
 
 def remove(library: str, instrument: str | None, *, ask: bool) -> None:
@@ -52,7 +52,7 @@ def remove(library: str, instrument: str | None, *, ask: bool) -> None:
     with opened_engine() as engine:
         chosen = engine.index.libraries.get(library)
         if instrument is not None:
-            instrument_id = _instrument_id(engine.index, chosen, instrument)
+            instrument_id = engine.index.instruments.find(chosen.id, instrument).id
             engine.index.instruments.delete(instrument_id)
             out.print(f"removed {instrument} from {chosen.name}", markup=False)
             _print_restore_hint(instrument_id)
@@ -69,7 +69,7 @@ def rename(library: str, name: str, instrument: str | None) -> None:
     with opened_engine() as engine:
         chosen = engine.index.libraries.get(library)
         if instrument is not None:
-            found = _instrument_id(engine.index, chosen, instrument)
+            found = engine.index.instruments.find(chosen.id, instrument).id
             renamed = engine.index.instruments.correct(found, {"name": name}).name
         else:
             check_default_keeps_its_name(chosen, name, engine.default)
@@ -142,14 +142,6 @@ def _instruments(index: InstrumentIndex, library: str) -> list[InstrumentInfo]:
         page, after = index.instruments.page(library, limit=PAGE, after=after)
         rows += page
     return rows
-
-
-def _instrument_id(index: InstrumentIndex, library: LibraryInfo, id_or_name: str) -> str:
-    """Return the id of the library's instrument with this id or name. Raises InstrumentNotFound."""
-    for row in _instruments(index, library.id):
-        if id_or_name in (row.id, row.name):
-            return row.id
-    raise InstrumentNotFound(f"{library.name} has no instrument {id_or_name!r}", value=id_or_name)
 
 
 def _library_table(libraries: Iterable[LibraryInfo]) -> Table:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from models.errors import ShowMeError
 
 USER_ERROR = 2
+UNLIMITED = 100_000  # columns
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
@@ -23,10 +25,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except ShowMeError as error:
-        limit = (
-            "" if error.limit is None or str(error.limit) in error.message else f" (allowed: {error.limit})"
-        )
-        fail(f"{error.message}{limit}")
+        fail(error_text(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
@@ -36,6 +35,22 @@ def user_errors() -> Iterator[None]:
 
 def fail(message: str, code: int = USER_ERROR) -> None:
     """Print the message and end the command."""
-    line = Text("showme: ", style="bold red") + Text(" ".join(message.split()))
-    err.print(line, soft_wrap=True)
+    print_error(message)
     raise typer.Exit(code)
+
+
+def error_text(error: ShowMeError) -> str:
+    """Return the error's message with the limit, unless the message names it."""
+    if error.limit is None or str(error.limit) in error.message:
+        return error.message
+    return f"{error.message} (allowed: {error.limit})"
+
+
+def print_error(message: str) -> None:
+    """Print one line on standard error."""
+    err.print(Text("showme: ", style="bold red") + Text(" ".join(message.split())), soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print the table as wide as the terminal; without one, in a pipe or a file, as wide as its contents."""
+    (out if out.is_terminal else Console(width=UNLIMITED, highlight=False)).print(table)

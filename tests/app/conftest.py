@@ -1,6 +1,6 @@
 """Fixtures of the HTTP tests: one shared service for tests that only read, and a private one for tests that write.
 
-Both libraries hold the four tones of `sounds.TONES`.
+Both libraries hold the four tones of `sounds.TONES`. The fixtures of the command `showme` are below them.
 """
 
 import shutil
@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from models.encoder_pair import EncoderPair
+from tests.app.commands import write_weights
 from tests.app.serving import SteppedPair, enrolled, running
-from tests.app.sounds import TONES, audio, tone
+from tests.app.sounds import TONES, audio, mixture, tone
 from tests.encoders import random_pair_of
 
 
@@ -63,3 +64,40 @@ def stepped() -> SteppedPair:
     assert isinstance(pair, SteppedPair)
     pair.pause()
     return pair
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def environment(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of its own, the tiny encoders, no default library."""
+    values = {
+        "DATA_DIR": tmp_path / "data",
+        "WEIGHTS_DIR": weights,
+        "DEVICE": "cpu",
+        "DEFAULT_LIBRARY": "none",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"SHOWME_{name}", str(value))
+    monkeypatch.setenv("COLUMNS", "140")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(environment: Path) -> Path:
+    """A folder of four instruments."""
+    path = environment / "samples"
+    for name, hz in TONES.items():
+        (path / name).mkdir(parents=True)
+        (path / name / "a.wav").write_bytes(audio(tone(hz)))
+    return path
+
+
+@pytest.fixture
+def song(environment: Path) -> Path:
+    path = environment / "song [v2].wav"
+    path.write_bytes(mixture())
+    return path

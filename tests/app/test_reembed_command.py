@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.commands import run, write_weights
 from tests.app.sounds import TONES, audio, mixture, tone
-from tests.app.test_cli import run, write_weights
 
 
 @pytest.fixture
