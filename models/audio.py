@@ -22,6 +22,7 @@ MAX_SECONDS = 1800.0
 MARGIN_SECONDS = 0.05
 MP3_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # hz
 LOUDEST = 1e9  # full scale is 1; beyond this, squares leave float32
+MAX_REPEATS = 5  # of short audio in a window: once a second in one of five, since a click each few milliseconds is a tone
 LATEST_SECONDS = 1e7  # longer than any recording; keeps sample numbers exact
 WRITE_FRAMES = 8192
 
@@ -68,9 +69,14 @@ def split_windows(
 ) -> tuple[np.ndarray, list[int]]:
     """Cut overlapping windows: float32 [windows, clip_samples], and the sample at which each starts.
 
-    The last window ends with the audio. Audio shorter than one window is padded with zeros.
+    The last window ends with the audio. Audio shorter than one window is repeated until the window is full, at most
+    `MAX_REPEATS` times: shorter audio is followed by silence each time.
     """
     assert 1 <= hop_samples <= clip_samples
+    if 0 < len(samples) < clip_samples:
+        period = max(len(samples), -(-clip_samples // MAX_REPEATS))
+        once = np.pad(np.asarray(samples, np.float32), (0, period - len(samples)))
+        return np.resize(once, (1, clip_samples)), [0]
     last = max(0, len(samples) - clip_samples)
     starts = [*range(0, last, hop_samples), last]
     windows = np.zeros((len(starts), clip_samples), np.float32)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import app
@@ -12,6 +13,7 @@ from app import Engine
 from app.answering import ranked_out
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import EXAMPLE_QUERY, QueryAnswer
+from index.catalog import Instrument, from_bytes
 from index.query import RankedInstrument
 from index.records import Hit
 from models.encoder_pair import EncoderPair
@@ -69,6 +71,24 @@ def test_a_python_answer_is_the_services_answer(
         fields = {"library": "Mine", "mode": "paper", "start_seconds": 0.5, "family": "bass"}
         asked = client.post("/v1/queries", files={"file": ("song.wav", mixture())}, data=fields).json()
     assert QueryAnswer.model_validate(asked).slots == answer.slots
+
+
+def test_a_short_recording_is_enrolled_and_asked_as_if_it_were_repeated(
+    tmp_path: Path, pair: EncoderPair
+) -> None:
+    once = tone(330.0, 1.5)
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (samples / "short.wav").write_bytes(audio(once, pair.sample_rate))
+    (samples / "whole.wav").write_bytes(audio(np.resize(once, pair.clip_samples), pair.sample_rate))
+    with engine_of(tmp_path, pair) as engine:
+        engine.enroll(samples, "Mine")
+        with engine.index.catalog.session() as session:
+            short, whole = (from_bytes(row.embedding) for row in session.query(Instrument))
+        assert short @ whole == pytest.approx(1.0, abs=1e-5)
+        answers = [engine.query(samples / name, "Mine") for name in ("short.wav", "whole.wav")]
+    hits = [[slot.hits for slot in answer.slots] for answer in answers]
+    assert hits[0] == hits[1] != []
 
 
 def test_open_takes_the_environment_for_what_is_left_out(

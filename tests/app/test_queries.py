@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from models.encoder_pair import EncoderPair
@@ -41,6 +42,25 @@ def test_answer_has_the_contracts_shape(
         for hit in slot["hits"]:
             assert client.get(hit["preview_url"]).headers["content-type"] == "audio/mpeg"
     assert body["num_instruments"] == len(body["retrieved"]) >= 1
+
+
+def test_a_short_file_is_heard_as_if_it_were_repeated(
+    client: httpx.Client, library: dict[str, Any], pair: EncoderPair
+) -> None:
+    once = tone(330.0, 1.5)
+    files = [once, np.resize(once, pair.clip_samples)]
+    answers = [
+        client.post(
+            "/v1/queries",
+            files={"file": ("a.wav", audio(samples, pair.sample_rate))},
+            data={"library": library["id"], "mode": "paper"},
+        ).json()
+        for samples in files
+    ]
+    heard = [[(slot["presence"], slot["hits"]) for slot in answer["slots"]] for answer in answers]
+    assert heard[0] == heard[1]
+    assert answers[0]["range_seconds"] == [0.0, 1.5]
+    assert all(end <= 1.5 for slot in answers[0]["slots"] for _, end in slot["active"])
 
 
 def test_auto_is_the_default_mode_and_stays_inside_the_range(

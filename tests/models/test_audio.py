@@ -136,13 +136,28 @@ def test_windows_cover_everything(num_samples: int, clip_samples: int, hop: floa
     windows, starts = split_windows(samples, clip_samples=clip_samples, hop_samples=hop_samples)
     assert windows.shape == (len(starts), clip_samples)
     assert set(samples) <= set(windows.ravel())
+    assert set(windows.ravel()) <= {0.0, *samples}
     assert starts == sorted(set(starts))
     assert all(later - earlier <= hop_samples for earlier, later in pairwise(starts))
     if num_samples >= clip_samples:
         assert starts[-1] + clip_samples == num_samples
     else:
         assert starts == [0]
-        assert not windows[0, num_samples:].any()
+
+
+def test_short_audio_is_repeated_over_the_window_but_a_click_makes_no_tone() -> None:
+    def window(num_samples: int) -> list[float]:
+        samples = np.arange(1, num_samples + 1, dtype=np.float32)
+        windows, starts = split_windows(samples, clip_samples=10, hop_samples=5)
+        assert starts == [0]
+        row: list[float] = windows[0].tolist()
+        return row
+
+    assert window(6) == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]
+    assert window(3) == [1, 2, 3] * 3 + [1]
+    assert window(10) == [*range(1, 11)]
+    assert window(1) == [1, 0] * 5  # at most five times: once a second in a window of five
+    assert not any(window(0))
 
 
 @pytest.mark.parametrize("sample_rate", [16_000, 44_100, 96_000])
