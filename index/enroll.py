@@ -158,8 +158,9 @@ def _embed_all(
         try:
             embedded.append(_embed(pair, instrument, previews, skipped))
         except (SourceError, AudioError) as error:
-            skipped.append((instrument.name, error.message))
-        skipped += [(f"{instrument.name}/{part}", reason) for part, reason in instrument.faults]
+            skipped.append((instrument.name, error.message))  # the message names the files
+        else:
+            skipped += [(f"{instrument.name}/{part}", reason) for part, reason in instrument.faults]
         report(done, len(source), instrument.name)
     return embedded, skipped
 

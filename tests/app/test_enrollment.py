@@ -78,7 +78,7 @@ def test_what_cannot_be_used_is_skipped_with_its_reason(client: httpx.Client, fr
     silence = audio(np.zeros(RATE, np.float32))
     job = enrolled(client, fresh, ("Good.wav", audio(tone(110.0))), ("Quiet.wav", silence))
     assert job["state"] == "done"
-    assert job["message"].startswith("1 added; ")
+    assert job["message"].startswith("1 added; 1 skipped: ")
     assert "Quiet" in job["message"]
     assert "silent" in job["message"]
 
