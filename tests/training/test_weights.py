@@ -44,8 +44,15 @@ COMMANDS = {
     "09-single-real": ("ours-single-real", [], "08-single-heavy", None),
     "10-multi-real": ("ours-multi-real", [], "07-multi-retargeted", "09-single-real"),
     "11-multi-real": ("ours-multi-real", ["steps = 3600"], "10-multi-real", "09-single-real"),
+    "12-multi-real": (
+        "ours-multi-real",
+        ["steps = 1200", "seed = 1", "optimizer.learning_rate = 7e-4"],
+        "11-multi-real",
+        "09-single-real",
+    ),
 }
-RECORDED = {"09-single-real", "10-multi-real", "11-multi-real"}  # stages that learn from real recordings too
+# Stages that learn from real recordings too.
+RECORDED = {"09-single-real", "10-multi-real", "11-multi-real", "12-multi-real"}
 TINY_STAGES = """
 [a-single]
 [b-multi]
@@ -73,7 +80,7 @@ def test_shipped_stages_are_the_former_commands() -> None:
         )
 
 
-@pytest.mark.parametrize(("name", "file"), [("09-single-real", SINGLE_FILE), ("11-multi-real", MULTI_FILE)])
+@pytest.mark.parametrize(("name", "file"), [("09-single-real", SINGLE_FILE), ("12-multi-real", MULTI_FILE)])
 def test_shipped_weights_come_from_the_last_stages(name: str, file: str) -> None:
     recipe = load_recipe(Path(f"shipped/{name}"))
     _, header = load_checkpoint(WEIGHTS / file)
