@@ -44,9 +44,14 @@ def patient_engine(engine: Engine) -> Engine:
 def _configure(connection: Any, _record: Any) -> None:
     """Turn off the driver's own transactions, which break snapshots and transactional DDL, and set the pragmas."""
     connection.isolation_level = None
-    _switch_to_wal(connection)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    try:
+        _switch_to_wal(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except (
+        UnicodeDecodeError
+    ) as error:  # the driver cannot even read SQLite's message, which cites damaged text
+        raise _damaged("the database", error) from error
 
 
 def _switch_to_wal(connection: Any) -> None:
@@ -90,9 +95,14 @@ def _fault(error: BaseException, path: Path) -> ShowMeError | None:
         return StorageFull.of(error)
     if kind == sqlite3.SQLITE_NOTADB:
         return IndexDamaged(f"{path.name} is not a catalogue: {error}", value=path.name)
-    if kind == sqlite3.SQLITE_CORRUPT or str(error).startswith(_UNDECODABLE):
-        return IndexDamaged(f"the database {path.name} is damaged ({error}); {RESTORE}", value=path.name)
+    unreadable = isinstance(error, UnicodeDecodeError) or str(error).startswith(_UNDECODABLE)
+    if kind == sqlite3.SQLITE_CORRUPT or unreadable:
+        return _damaged(f"the database {path.name}", error)
     return None
+
+
+def _damaged(what: str, error: BaseException) -> IndexDamaged:
+    return IndexDamaged(f"{what} is damaged ({error}); {RESTORE}", value=str(error))
 
 
 def _has_no_room(path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from index.catalog import Catalog, Clip, Instrument, Library, from_bytes
 from index.libraries import DataFolder
@@ -17,7 +18,8 @@ from index.vector_store import Floats
 from models.errors import IndexDamaged
 
 UPDATE = "run `showme index reembed`"
-_UNREADABLE = (IndexDamaged, ValueError, TypeError)  # a damaged value is of another type, or of none
+# a damaged value is of another type, or of none, and a damaged schema lacks tables
+_UNREADABLE = (IndexDamaged, SQLAlchemyError, ValueError, TypeError, LookupError)
 _UNIT_TOLERANCE = 1e-3
 _SAME_TOLERANCE = 1e-5
 
@@ -88,7 +90,7 @@ def _embedding_fault(row: Instrument, encoder_hash: str, dim: int, num_clips: in
         embedding = from_bytes(row.embedding).reshape(dim)
     except (IndexDamaged, ValueError):
         return f"its embedding is not {dim} finite numbers"
-    if abs(float(np.linalg.norm(embedding)) - 1.0) > _UNIT_TOLERANCE:
+    if abs(float(np.linalg.norm(embedding.astype(np.float64))) - 1.0) > _UNIT_TOLERANCE:
         return "its embedding is not of unit norm"
     if num_clips != row.num_clips:
         return f"{num_clips} of its {row.num_clips} clips are intact"

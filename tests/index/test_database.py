@@ -146,3 +146,16 @@ def test_a_damaged_page_is_named_in_words(catalog: Catalog, tmp_path: Path) -> N
         with pytest.raises(IndexDamaged, match="put a backup of the data folder back"):
             use(again)
     again.close()
+
+
+def test_a_schema_of_damaged_text_is_told_in_words(catalog: Catalog, tmp_path: Path) -> None:
+    """SQLite cites the text in its message, which the driver cannot decode then."""
+    catalog.close()
+    database = tmp_path / "showme.db"
+    content = database.read_bytes()
+    assert content.count(b"CREATE TABLE job") == 1
+    database.write_bytes(content.replace(b"CREATE TABLE job", b"CREATE T\xf3BLE job"))
+    again = Catalog(database)
+    with pytest.raises(IndexDamaged, match="put a backup of the data folder back"):
+        count(again)
+    again.close()
