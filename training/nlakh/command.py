@@ -1,4 +1,4 @@
-"""The commands `showme data …`: render, verify and describe Nlakh data sets, split instruments, count MIDI files.
+"""The commands `showme data …`: render, verify and describe Nlakh data sets, split instruments, count MIDI files, play synths.
 
 Section 4 of Kim et al. 2022. Exit status: 0 done, 1 faults were found, 2 a mistake of the caller, 130 interrupted.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 
 from index.sources.default import default_soundfont
 from training import splits
@@ -23,6 +24,8 @@ from training.nlakh.make import make
 from training.nlakh.render_options import add_render, inputs_of, spec_of
 from training.nlakh.spec import LIMITS, InputPaths, RenderSpec, check_limits
 from training.nlakh.stats import describe_midi, print_report
+from training.synth.patch_bank import make_patch_bank
+from training.synth.patches import SYNTHESISERS, find_patches
 
 HELD_OUT = ("valid", "test-same", "test-engine", "test-recorded", "test-default")
 TRAINING_SET = {TRAIN: 24, **dict.fromkeys(HELD_OUT, 32)}  # clips of each instrument
@@ -127,11 +130,60 @@ def _midi(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _synth(options: argparse.Namespace, console: Console) -> int:
+    check_limits(workers=options.workers)
+    patches = find_patches(options.synth or SYNTHESISERS)
+    try:
+        with Progress(console=console) as progress:
+            task = progress.add_task("playing patches", total=len(patches))
+            report = make_patch_bank(
+                options.out,
+                patches,
+                workers=options.workers,
+                apart_from=options.apart_from,
+                done=lambda: progress.advance(task),
+            )
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted[/]: finished patches are kept, the same command carries on")
+        return INTERRUPTED
+    console.print(
+        f"{escape(str(options.out))}: {report.instruments:,} instruments of {len(patches):,} patches"
+    )
+    reasons = Counter(reason.partition(" of ")[0] for _, reason in report.left_out)
+    for reason, count in reasons.most_common(MAX_NAMED):
+        console.print(f"  {count} left out: {escape(reason)}", highlight=False)
+    return 0
+
+
+def _add_synth(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("synth", help="play the patches of software synthesisers into a note bank")
+    command.set_defaults(run=_synth)
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the note bank; it may hold others"
+    )
+    command.add_argument(
+        "--synth",
+        action="append",
+        metavar="NAME",
+        help=f"a DSSI plug-in, by name or file; may be repeated (default: {', '.join(SYNTHESISERS)})",
+    )
+    command.add_argument(
+        "--apart-from",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="note banks whose near-duplicates are left out; may be repeated",
+    )
+    command.add_argument("--workers", type=int, default=WORKERS, metavar="W")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `run` holds the function of the one given."""
     out = argparse.ArgumentParser(prog="showme data", description=(__doc__ or "").partition("\n\n")[0])
     commands = out.add_subparsers(required=True, metavar="COMMAND")
     add_render(commands, _render, WORKERS)
+    _add_synth(commands)
     build = commands.add_parser(
         "build", help="make the project's training set: split the instruments, render every split"
     )
@@ -174,7 +226,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit status."""
     options = parser().parse_args(argv)
-    console = Console(stderr=options.run in (_render, _build), soft_wrap=not sys.stdout.isatty())
+    console = Console(stderr=options.run in (_render, _build, _synth), soft_wrap=not sys.stdout.isatty())
     return int(options.run(options, console))
 
 
