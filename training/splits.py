@@ -32,7 +32,8 @@ MANIFEST = Path(__file__).with_name("splits.json")
 SEED = 2022
 MAX_DRAWN_GROUP = 24  # larger groups stay in train: drawing one would empty a region of the training set
 EXCLUDED_BANKS = frozenset({"Drums", "Noises", "Arpeggios"})
-TRAINED_FOLDERS = frozenset({"soundfont", "generaluser", "zyn"})
+SYNTHESISER_FOLDERS = frozenset({"zyn", "synth"})
+TRAINED_FOLDERS = frozenset({"soundfont", "generaluser"}) | SYNTHESISER_FOLDERS
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def split_trained(
     ids = [key for key in entries if key not in manifest.rows]
     features = features.only(ids)
     groups = join(ids, [*features.near_pairs(), *shared_names(entries[key] for key in ids)])
-    kind = {key: "synthesiser" if entries[key].folder == "zyn" else "soundfont" for key in ids}
+    kind = {key: "synthesiser" if entries[key].folder in SYNTHESISER_FOLDERS else "soundfont" for key in ids}
     validation, test = draw(groups, kind, seed, quota)
     generator = np.random.default_rng([seed, 1])
     for number, group in enumerate(groups):

@@ -123,6 +123,13 @@ def test_a_tiny_bank_is_split_by_its_groups(tmp_path: Path) -> None:
     assert rows == make_splits(tmp_path, quota=TINY, progress=False)
 
 
+def test_patches_that_we_render_ourselves_are_trained_on(tmp_path: Path) -> None:
+    tiny_bank(tmp_path)
+    write_instrument(tmp_path, "dssi_0", "synth", slots((0.1, 0.2, 1.0, 0.4)), bank="built-in", name="Nasal")
+    row = make_splits(tmp_path, quota=TINY, progress=False)["dssi_0"]
+    assert row["split"] in ("train", "validation", "test-same")
+
+
 def test_the_draw_is_deterministic_disjoint_and_in_proportion() -> None:
     groups = [[f"s{i}"] for i in range(400)] + [[f"f{i}_{j}" for j in range(3)] for i in range(80)]
     groups.append([f"giant_{i}" for i in range(40)])
