@@ -5,6 +5,7 @@ import {
   carryChoices,
   choiceKey,
   clipSpans,
+  heardWords,
   hitsOf,
   type Lane,
   lanesOf,
@@ -178,6 +179,16 @@ describe("choices", () => {
   it("of a locked lane stay, even if empty", () => {
     const lanes = lanesOf(answer("q1", [bass]), []).map((lane) => ({ ...lane, locked: true }));
     expect([...carryChoices(lanes, new Set())]).toEqual([]);
+  });
+});
+
+describe("the summary", () => {
+  it("counts the lanes: those heard, and those that only their lock keeps", () => {
+    const before = lanesOf(answer("q1", [bass, flute]), []).map((lane) => ({ ...lane, locked: true }));
+    const next = answer("q2", [slot(0, [[8, 9]], ["x", "y"])]);
+    expect(heardWords(next.slots, lanesOf(next, before))).toBe("1 instrument heard, 2 locked");
+    expect(heardWords(next.slots, lanesOf(next, []))).toBe("1 instrument heard");
+    expect(heardWords([], before)).toBe("No instruments heard, 2 locked");
   });
 });
 

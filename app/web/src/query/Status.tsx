@@ -1,15 +1,17 @@
 /** One status line with a fixed place: the progress of a running query, or a summary of the answer. */
 
 import type { QueryAnswer } from "../api/types";
+import { currentLibrary } from "../state/libraries";
 import { Button } from "../ui/Button";
-import { formatCount } from "../ui/format";
 import { Progress } from "../ui/Progress";
 import { showHidden } from "./actions";
+import { heardWords, type Lane } from "./lanes";
 import { cancelQuery, runQuery } from "./runQuery";
 import { queryProgress, queryState } from "./state";
 
 export function Status() {
-  const { source, answer, excluded } = queryState.value;
+  const { source, answer, lanes, excluded } = queryState.value;
+  const library = currentLibrary.value;
   const now = queryProgress.value;
   if (now)
     return (
@@ -26,7 +28,7 @@ export function Status() {
   return (
     <div class="status">
       <p role="status" data-test="summary">
-        {answer && <Summary answer={answer} />}
+        {answer && <Summary answer={answer} lanes={lanes} />}
       </p>
       {excluded.size > 0 && (
         <Button
@@ -43,13 +45,18 @@ export function Status() {
           Find instruments
         </Button>
       )}
+      {answer && library && library.id !== answer.library.id && library.num_instruments > 0 && (
+        <Button data-test="ask-chosen" onClick={() => void runQuery()}>
+          Match with {library.name}
+        </Button>
+      )}
     </div>
   );
 }
 
-function Summary({ answer: { slots, library } }: { answer: QueryAnswer }) {
-  if (slots.length === 0) return <>No instruments heard</>;
-  const heard = `${formatCount(slots.length, "instrument")} heard`;
+function Summary({ answer: { slots, library }, lanes }: { answer: QueryAnswer; lanes: readonly Lane[] }) {
+  const heard = heardWords(slots, lanes);
+  if (slots.length === 0) return <>{heard}</>;
   if (!slots.some((slot) => slot.close)) return <>{`${heard}, no match in ${library.name}`}</>;
   return (
     <>

@@ -1,6 +1,7 @@
 /** User actions on an answer, each with undo: choose, lock, hide, more like this, filter, change library.
- * Undo restores the whole previous state and its address without a request. */
+ * Undo takes back what the action changed, and keeps what was done after it. */
 import { getSimilar } from "../api/client";
+import { ApiProblem, InvalidInput } from "../api/problem";
 import type { Hit, Span } from "../api/types";
 import { chooseLibrary, currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
@@ -8,22 +9,70 @@ import { offerUndo, showProblem } from "../state/toasts";
 import { choiceKey, type Lane } from "./lanes";
 import { cancelQuery, runQuery } from "./runQuery";
 import { type QueryState, queryProblem, queryState, updateState } from "./state";
+import { answeredWith, type Moment, withoutChange } from "./undo";
 
-/** Update the state with undo; `asks`: a query follows, which undo cancels. */
-function applyUndoable(text: string, next: Partial<QueryState>, asks = false, quiet = true): void {
-  const before = queryState.value;
-  const library = currentLibrary.value?.id;
-  updateState(next);
-  offerUndo(
-    text,
-    () => {
-      if (asks) cancelQuery();
-      queryProblem.value = null;
-      updateState(before);
-      if (library) chooseLibrary(library);
-    },
-    quiet,
-  );
+const UNANSWERING = ["library-empty", "library-not-found"]; // problems of a library that has no answer to any question
+
+interface Change {
+  text: string; // what is undone
+  state: Partial<QueryState>;
+  library?: string; // id
+}
+
+/** A change that can be undone: the moments before and after it, and how to withdraw its undo. */
+interface Applied {
+  before: Moment;
+  after: Moment;
+  error: unknown; // of the question that followed; null: answered, cancelled, or none was asked
+  withdraw: () => void;
+}
+
+function moment(): Moment {
+  return {
+    state: queryState.value,
+    library: currentLibrary.value?.id ?? null,
+    topK: topK.value,
+    mode: mode.value,
+  };
+}
+
+/** Apply a change with undo; `quiet` adds no toast. */
+function apply({ text, state, library }: Change, quiet = true): Applied {
+  const before = moment();
+  updateState(state);
+  if (library) chooseLibrary(library);
+  const applied: Applied = { before, after: moment(), error: null, withdraw: () => undefined };
+  applied.withdraw = offerUndo(text, () => undo(text, applied.before, applied.after), quiet);
+  return applied;
+}
+
+/** Apply a change of the question with undo, and ask it; its answer is part of the change. */
+async function applyAndAsk(change: Change, quiet = true): Promise<Applied> {
+  const applied = apply(change, quiet);
+  const { after } = applied;
+  applied.error = await runQuery();
+  const { answer } = queryState.value;
+  if (answer && answer !== after.state.answer)
+    applied.after = { ...after, state: { ...after.state, ...answeredWith(answer, after.state) } };
+  return applied;
+}
+
+/** Take one change back; what was done since stays. The answer from before returns if it fits, else the question is asked. */
+function undo(text: string, before: Moment, after: Moment): void {
+  const now = moment();
+  if (now.state.source !== after.state.source)
+    throw new InvalidInput(
+      `Not undone: ${text}.`,
+      `It belongs to ${after.state.source?.name ?? "another track"}.`,
+    );
+  const { state, library, asks, isAnswered } = withoutChange(before, after, now);
+  if (asks) {
+    cancelQuery();
+    queryProblem.value = null;
+  }
+  updateState(state);
+  if (library) chooseLibrary(library);
+  if (!isAnswered) void runQuery();
 }
 
 function withLane(lane: Lane, next: Partial<Lane>): Partial<QueryState> {
@@ -38,19 +87,21 @@ export function toggleChoice(lane: Lane, hit: Hit): void {
   const choice = choiceKey(lane, hit);
   const there = chosen.delete(choice);
   if (!there) chosen.add(choice);
-  applyUndoable(there ? `${hit.name} removed from the export` : `${hit.name} chosen`, { chosen });
+  const text = there ? `${hit.name} removed from the export` : `${hit.name} chosen`;
+  apply({ text, state: { chosen } });
 }
 
 /** Lock or unlock a lane; new answers do not change a locked lane. */
 export function toggleLock(lane: Lane): void {
-  applyUndoable(lane.locked ? "lane unlocked" : "lane locked", withLane(lane, { locked: !lane.locked }));
+  const text = lane.locked ? "lane unlocked" : "lane locked";
+  apply({ text, state: withLane(lane, { locked: !lane.locked }) });
 }
 
 /** List instruments similar to this hit instead of the lane's own hits. */
 export async function showMoreLike(lane: Lane, hit: Hit): Promise<void> {
   try {
     const { items } = await getSimilar(hit.instrument_id, topK.value);
-    applyUndoable(`more like ${hit.name}`, withLane(lane, { like: { hit, hits: items } }));
+    apply({ text: `more like ${hit.name}`, state: withLane(lane, { like: { hit, hits: items } }) });
   } catch (error) {
     showProblem(error);
   }
@@ -58,7 +109,7 @@ export async function showMoreLike(lane: Lane, hit: Hit): Promise<void> {
 
 /** Return to the lane's own hits. */
 export function showOwnHits(lane: Lane): void {
-  applyUndoable("back to the lane's own matches", withLane(lane, { like: null }));
+  apply({ text: "back to the lane's own matches", state: withLane(lane, { like: null }) });
 }
 
 /** Hide a hit for this track; the next best takes its place. */
@@ -66,33 +117,33 @@ export function hideHit(lane: Lane, hit: Hit): void {
   const excluded = new Map(queryState.value.excluded).set(hit.instrument_id, hit.name);
   const chosen = new Set(queryState.value.chosen);
   chosen.delete(choiceKey(lane, hit));
-  applyUndoable(`${hit.name} hidden for this track`, { excluded, chosen }, true, false);
-  void runQuery();
+  void applyAndAsk({ text: `${hit.name} hidden for this track`, state: { excluded, chosen } }, false);
 }
 
 /** Show all hidden instruments again. */
 export function showHidden(): void {
-  applyUndoable("hidden instruments shown again", { excluded: new Map() }, true);
-  void runQuery();
+  void applyAndAsk({ text: "hidden instruments shown again", state: { excluded: new Map() } });
 }
 
 /** Query this span only; null: the whole track. */
 export function selectSpan(selection: Span | null): void {
-  applyUndoable(selection ? "selection" : "whole track", { selection }, true);
-  void runQuery();
+  void applyAndAsk({ text: selection ? "selection" : "whole track", state: { selection } });
 }
 
 /** Query for hits of this family only; null: any, sound effects only with `effects`. */
 export function filterByFamily(family: string | null, effects = false): void {
-  applyUndoable("family filter", { family, effects }, true);
-  void runQuery();
+  void applyAndAsk({ text: "family filter", state: { family, effects } });
 }
 
-/** Query another library. Hidden instruments belonged to the previous one. */
-export function changeLibrary(id: string): void {
-  applyUndoable("library", { excluded: new Map() }, true);
-  chooseLibrary(id);
-  void runQuery();
+/** Query another library; hidden instruments belonged to the previous one. One that cannot answer is not chosen. */
+export async function changeLibrary(id: string): Promise<void> {
+  const change: Change = { text: "library", state: { excluded: new Map() }, library: id };
+  const { before, error, withdraw } = await applyAndAsk(change);
+  const cannotAnswer = error instanceof ApiProblem && UNANSWERING.includes(error.kind);
+  if (!cannotAnswer || !before.library || currentLibrary.value?.id !== id) return;
+  chooseLibrary(before.library);
+  updateState({ excluded: before.state.excluded });
+  withdraw();
 }
 
 /** Change the number of hits per lane. */

@@ -12,6 +12,7 @@ import { decodedTrack, duration, queryState, visibleSpan } from "./state";
 
 const DRAWN_PEAKS = 2000;
 const SHORTEST_SECONDS = 0.3; // a shorter drag is a click
+const SELECTION = "selection"; // id of the region that shows the selection; one that is being drawn has another
 
 /** The response's CSP nonce; wavesurfer needs it for the style element in its shadow root. */
 function nonce(): string {
@@ -78,15 +79,12 @@ type Regions = ReturnType<typeof RegionsPlugin.create>;
 /** Synchronize the selection with a region in both directions; a click moves the playhead. */
 function selecting(wave: WaveSurfer, regions: Regions, box: HTMLElement): () => void {
   const look = { drag: true, resize: true, color: "transparent" };
-  let ours = false; // true while this code, not the user, adds a region
   const redraw = (selection: Span | null, [start]: Span) => {
-    ours = true;
     regions.clearRegions();
-    if (selection) regions.addRegion({ ...look, start: selection[0] - start, end: selection[1] - start });
-    ours = false;
+    if (!selection) return;
+    regions.addRegion({ ...look, id: SELECTION, start: selection[0] - start, end: selection[1] - start });
   };
   const takeOver = (region: Region) => {
-    if (ours) return;
     const [start, end] = visibleSpan.value;
     const span: Span = [Math.max(0, start + region.start), Math.min(end, start + region.end)];
     if (span[1] - span[0] >= SHORTEST_SECONDS) return selectSpan(span);
@@ -101,7 +99,9 @@ function selecting(wave: WaveSurfer, regions: Regions, box: HTMLElement): () => 
     const frame = box.getBoundingClientRect();
     seekTo((event.clientX - frame.left) / frame.width);
   });
-  regions.on("region-created", takeOver);
+  regions.on("region-created", (region) => {
+    if (region.id !== SELECTION) takeOver(region); // the selection's own may be created late, when the zoomed peaks are there
+  });
   regions.on("region-updated", takeOver);
   wave.on("ready", () => redraw(queryState.value.selection, visibleSpan.value));
   const stopDragging = regions.enableDragSelection(look);

@@ -2,6 +2,7 @@
  * New slots are matched to existing lanes by time and hits. A matched lane keeps its colour and choice; a locked lane
  * keeps everything. */
 import type { Hit, MatchWord, QueryAnswer, Slot, Span } from "../api/types";
+import { formatCount } from "../ui/format";
 
 export const COLOURS = 8; // --lane-1 … --lane-8
 const MIN_SCORE = 0.34; // below this, two slots are different instruments
@@ -103,6 +104,13 @@ export function lanesOf(answer: QueryAnswer, before: readonly Lane[]): Lane[] {
 function freeColour(used: ReadonlySet<number>): number {
   for (let colour = 1; colour <= COLOURS; colour++) if (!used.has(colour)) return colour;
   return (used.size % COLOURS) + 1;
+}
+
+/** How many instruments an answer has heard, and how many lanes are locked that it has not: `5 instruments heard, 1 locked`. */
+export function heardWords(slots: readonly Slot[], lanes: readonly Lane[]): string {
+  const heard = slots.length ? `${formatCount(slots.length, "instrument")} heard` : "No instruments heard";
+  const more = lanes.length - slots.length;
+  return more > 0 ? `${heard}, ${more} locked` : heard;
 }
 
 /** The choices for new lanes: previous choices that are still listed, else the best hit if the library has a match. */

@@ -8,7 +8,6 @@ import { chooseLibrary, currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
 import { readiness, serverState, serverThere, until } from "../state/server";
 import { offerUndo } from "../state/toasts";
-import { carryChoices, lanesOf } from "./lanes";
 import {
   EMPTY_STATE,
   type QueryProgress,
@@ -19,6 +18,7 @@ import {
   retry,
   updateState,
 } from "./state";
+import { answeredWith } from "./undo";
 
 let running: AbortController | null = null;
 
@@ -54,7 +54,7 @@ export function runQuery(): Promise<unknown> {
   if (!queryState.value.source) return Promise.resolve(null);
   return runExclusively(async (signal) => {
     const answer = await fetchAnswer(queryState.value, signal);
-    if (!signal.aborted) showAnswer(answer);
+    if (!signal.aborted) updateState(answeredWith(answer, queryState.value));
   });
 }
 
@@ -78,12 +78,6 @@ async function runExclusively(work: (signal: AbortSignal) => Promise<void>): Pro
     }
   }
   return null;
-}
-
-/** Show `answer`; lanes of the same instrument are kept. */
-function showAnswer(answer: QueryAnswer): void {
-  const lanes = lanesOf(answer, queryState.value.lanes);
-  updateState({ answer, lanes, chosen: carryChoices(lanes, queryState.value.chosen) });
 }
 
 async function fetchAnswer(now: QueryState, signal: AbortSignal): Promise<QueryAnswer> {
@@ -171,15 +165,12 @@ export function openStoredQuery(id: string): Promise<unknown> {
     retry.value = () => void openStoredQuery(id);
     const answer = await retryWhileAway(() => getQuery(id, { signal }), signal);
     const source = { name: answer.name, file: null, url: answer.audio_url };
-    const lanes = lanesOf(answer, []);
     chooseLibrary(answer.library.id); // for the next query, if the library still exists
     updateState({
       ...EMPTY_STATE,
       source,
-      answer,
-      lanes,
       selection: selectionOf(answer),
-      chosen: carryChoices(lanes, new Set()),
+      ...answeredWith(answer, EMPTY_STATE),
     });
   });
 }

@@ -41,11 +41,12 @@ export function showProblem(error: unknown): void {
   showToast(advice ? `${title} ${advice}` : title, "bad");
 }
 
-/** Register an undo step; `quiet` adds no toast. */
-export function offerUndo(text: string, undo: UndoStep["undo"], quiet = false): void {
+/** Register an undo step; `quiet` adds no toast. Returns a function that withdraws it. */
+export function offerUndo(text: string, undo: UndoStep["undo"], quiet = false): () => void {
   const step: UndoStep = { toast: 0, text, undo };
   if (!quiet) step.toast = show(text, "plain", () => void undoStep(step), UNDO_SECONDS);
   undoSteps.value = [...undoSteps.value, step].slice(-MAX_UNDO_STEPS);
+  return () => withdraw(step);
 }
 
 /** Undo the last step. */
@@ -55,9 +56,13 @@ export function undoLast(): void {
   else showToast("Nothing to undo.");
 }
 
-async function undoStep(step: UndoStep): Promise<void> {
+function withdraw(step: UndoStep): void {
   undoSteps.value = undoSteps.value.filter((other) => other !== step);
   dismiss(step.toast);
+}
+
+async function undoStep(step: UndoStep): Promise<void> {
+  withdraw(step);
   try {
     await step.undo();
     showToast(`Undone: ${step.text}`);
