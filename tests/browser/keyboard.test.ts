@@ -48,6 +48,48 @@ test("in the query view: space, arrows, numbers, A, L, / and ? work as the help 
   await part(page, "help").waitFor({ state: "detached" });
 });
 
+test("a lane's matches are one tab stop, and the focus stays among them when one is hidden", async () => {
+  here = await visitAnswer();
+  const { page } = here;
+  const focused = (selector: string) => page.locator(`${selector}:focus`).waitFor();
+  const stops = await page.evaluate(() => {
+    const found = [...document.querySelectorAll<HTMLElement>("a[href], button, input, select, [tabindex]")];
+    return found.filter(
+      (one) => one.tabIndex >= 0 && !one.matches(":disabled") && one.offsetParent && one.closest(".hits"),
+    ).length;
+  });
+  expect(stops).toBe(await page.locator(".hits").count());
+  const hit = (index: number, control: string) => `#lane-1 .hit:nth-child(${index}) [data-test="${control}"]`;
+  await page.locator(hit(1, "play-hit")).focus();
+  await page.keyboard.press("ArrowDown");
+  await focused(hit(2, "play-hit"));
+  await page.keyboard.press("ArrowRight");
+  await focused(hit(2, "more-like"));
+  await page.keyboard.press("ArrowRight");
+  await focused(hit(2, "not-this"));
+  const name = await page.locator("#lane-1 .hit:nth-child(2) .hit-name").innerText();
+  await page.keyboard.press("Enter");
+  await told(page, new RegExp(`^${name} hidden for this track`));
+  await page.locator("#lane-1").getByText(name, { exact: true }).waitFor({ state: "detached" });
+  await page.locator(".lanes :focus").waitFor();
+  await page.waitForFunction(
+    () => document.querySelector('[data-test="lanes"]')?.getAttribute("data-busy") === "false",
+  );
+  await page.locator(".lanes :focus").waitFor();
+  await page.locator(hit(1, "play-hit")).focus();
+  await page.keyboard.press("ArrowUp"); // before the first match: the lane's own keys
+  await focused("#lane-1");
+});
+
+test("the running clock is not announced", async () => {
+  here = await visitAnswer();
+  const { page } = here;
+  const live = 'output, [role="status"], [role="alert"], [role="log"], [aria-live]:not([aria-live="off"])';
+  await part(page, "clock").waitFor();
+  expect(await page.locator(live).locator(part(page, "clock")).count()).toBe(0);
+  expect(await part(page, "clock").and(page.locator(live)).count()).toBe(0);
+});
+
 test("in the library: arrows move, F2 renames, Delete deletes, Ctrl+Z undoes", async () => {
   here = await visit("#/library");
   const { page } = here;

@@ -136,6 +136,77 @@ test("more like this, hide, lock: the lane is refined, and a locked lane stays",
   await expect.poll(() => kept.locator(".hit-name").allInnerTexts()).toEqual(before);
 });
 
+test("the toast of a hidden match undoes just that: a selection and a lock made since stay", async () => {
+  const { page } = here;
+  const [best] = await names();
+  await asking(page, () => part(lanes().first(), "not-this").first().click());
+  await part(page, "to").fill("0:15");
+  await asking(page, () => part(page, "to").press("Enter"));
+  await part(lanes().nth(1), "lock").click();
+  const { got } = await asking(page, () => part(page, "undo").click());
+  await told(page, new RegExp(`^Undone: ${best} hidden for this track`));
+  expect(got.range_seconds[1]).toBeCloseTo(15, 1);
+  await expect.poll(() => part(page, "to").inputValue()).toBe("0:15.0");
+  await expect.poll(() => page.locator('.lane[data-locked="true"]').count()).toBe(1);
+  await expect.poll(() => part(page, "allow-all").count()).toBe(0);
+});
+
+test("zooming leaves the play-head where it is, also while the track plays", async () => {
+  const { page } = here;
+  await part(page, "waveform").and(page.locator('[data-state="ready"]')).waitFor();
+  const seconds = async () => Number(/0:(\d+\.\d)/.exec(await part(page, "clock").innerText())?.[1]);
+  await part(page, "from").fill("0:05");
+  await asking(page, () => part(page, "from").press("Enter"));
+  await part(page, "to").fill("0:15");
+  await asking(page, () => part(page, "to").press("Enter"));
+  await page.locator("#main").focus();
+  for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowRight");
+  await expect.poll(seconds).toBe(8);
+  const asked = here.requests.length;
+  await part(page, "zoom").click();
+  await page.waitForTimeout(500); // the zoomed waveform is drawn a little later
+  expect(await seconds()).toBe(8);
+  await part(page, "play-reference").click();
+  await heard(page, "reference");
+  const before = await seconds();
+  await part(page, "zoom").click();
+  await page.waitForTimeout(500);
+  const after = await seconds();
+  expect(after).toBeGreaterThan(before);
+  expect(after - before).toBeLessThan(4);
+  expect(here.requests.slice(asked).filter((one) => one.method() === "POST")).toEqual([]);
+});
+
+test("a library without instruments is not chosen: the select and the answer agree", async () => {
+  const { page, url } = here;
+  const made = await page.request.post(`${url}/v1/libraries`, { data: { name: "Hollow" } });
+  const { id } = (await made.json()) as { id: string };
+  await page.reload();
+  await part(page, "library-select").locator(`option[value="${id}"]`).waitFor({ state: "attached" });
+  const before = await part(page, "library-select").inputValue();
+  await part(page, "library-select").selectOption(id);
+  await part(page, "problem").filter({ hasText: "Hollow" }).waitFor();
+  await expect.poll(() => part(page, "library-select").inputValue()).toBe(before);
+  await expect.poll(() => part(page, "summary").innerText()).toContain("matched with TimGM6mb");
+  await page.request.delete(`${url}/v1/libraries/${id}`);
+});
+
+test("one preview in two lanes shows one stop button", async () => {
+  const { page } = here;
+  await asking(page, () => part(page, "top-k").selectOption("50"));
+  const listed = await Promise.all([0, 1].map((lane) => names(lane)));
+  const shared = listed[0]?.find((name) => listed[1]?.includes(name));
+  expect(shared).toBeDefined();
+  const buttons = page.getByRole("button", { name: new RegExp(`^(Play|Stop) ${shared}$`) });
+  await buttons.first().click();
+  await heard(page, "preview");
+  expect(await page.getByRole("button", { name: `Stop ${shared}`, exact: true }).count()).toBe(1);
+  await buttons.nth(1).click(); // moves the sound there
+  await heard(page, "preview");
+  await buttons.nth(1).and(page.locator('[aria-pressed="true"]')).waitFor();
+  expect(await page.getByRole("button", { name: `Stop ${shared}`, exact: true }).count()).toBe(1);
+});
+
 test("an answer without a match says so", async () => {
   const { page } = here;
   await asking(page, () => part(page, "library-select").selectOption({ label: "Five thousand (5000)" }));

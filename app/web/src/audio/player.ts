@@ -1,5 +1,5 @@
 /** The page's only player: it plays the reference or one preview, never both.
- * Views call `togglePreview(url, label)` and read `sounding`; the query view also controls the reference. */
+ * Views call `togglePreview(url, label, place)` and read `sounding`; the query view also controls the reference. */
 import { effect, signal } from "@preact/signals";
 import { volume } from "../state/preferences";
 import { showToast } from "../state/toasts";
@@ -9,6 +9,7 @@ export interface Sound {
   kind: "reference" | "preview";
   url: string;
   label: string;
+  place: string; // the button that started it: several may play one preview
 }
 
 /** The sound that is playing, or null. */
@@ -55,22 +56,22 @@ export function playReference(label: string, end = Number.POSITIVE_INFINITY): vo
   if (!url || referencePlays.value === false) return;
   stopAt = end;
   channels.reference.element.currentTime = position.value;
-  start({ kind: "reference", url, label });
+  start({ kind: "reference", url, label, place: url });
 }
 
 // Previews
 
 /** Play a preview from its start. */
-export function playPreview(url: string, label: string): void {
+export function playPreview(url: string, label: string, place = url): void {
   channels.preview.load(url);
   channels.preview.element.currentTime = 0;
-  start({ kind: "preview", url, label });
+  start({ kind: "preview", url, label, place });
 }
 
-/** Play a preview, or stop it if it is playing. */
-export function togglePreview(url: string, label: string): void {
-  if (sounding.value?.url === url) stop();
-  else playPreview(url, label);
+/** Play a preview, or stop it if it was started at `place`. */
+export function togglePreview(url: string, label: string, place = url): void {
+  if (sounding.value?.place === place) stop();
+  else playPreview(url, label, place);
 }
 
 /** Stop all sound. */

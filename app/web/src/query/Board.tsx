@@ -3,6 +3,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { position } from "../audio/player";
 import { LaneRow } from "./LaneRow";
+import { useKeptFocus } from "./lanesFocus";
 import { Ruler } from "./Ruler";
 import { SelectionBar } from "./SelectionBar";
 import { queryProgress, queryState, visibleSpan } from "./state";
@@ -11,6 +12,8 @@ import { Waveform } from "./Waveform";
 
 export function Board() {
   const box = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLOListElement>(null);
+  useKeptFocus(list);
   useSignalEffect(() => {
     const [start, end] = visibleSpan.value;
     const share = (position.value - start) / Math.max(end - start, 1e-6);
@@ -29,6 +32,7 @@ export function Board() {
         <Ruler />
       </div>
       <ol
+        ref={list}
         class="lanes"
         data-test="lanes"
         data-busy={queryProgress.value !== null}

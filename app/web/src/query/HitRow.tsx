@@ -6,15 +6,19 @@ import { PlayButton } from "../ui/PlayButton";
 import { compared, toggleHitPreview } from "./abCompare";
 import { hideHit, showMoreLike, toggleChoice } from "./actions";
 import { choiceKey, type Lane } from "./lanes";
+import type { HitControl } from "./lanesFocus";
 import { queryState } from "./state";
 
 interface HitRowProps {
   lane: Lane;
   hit: Hit;
   rank: number; // from 1
+  tabStop: HitControl | null; // the only control of the lane's matches in the tab order; null: in another row
 }
 
-export function HitRow({ lane, hit, rank }: HitRowProps) {
+export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
+  const stop = tabStop === "not-this" && lane.locked ? "play-hit" : tabStop;
+  const tabIndex = (control: HitControl) => (stop === control ? 0 : -1);
   const chosen = queryState.value.chosen.has(choiceKey(lane, hit));
   const isCompared =
     compared.value?.hit.instrument_id === hit.instrument_id && compared.value.lane.key === lane.key;
@@ -29,7 +33,9 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
       <PlayButton
         url={hit.preview_url}
         label={hit.name}
+        place={choiceKey(lane, hit)}
         test="play-hit"
+        tabIndex={tabIndex("play-hit")}
         onToggle={() => toggleHitPreview(lane, hit)}
       />
       <span class="hit-rank" aria-hidden="true">
@@ -46,6 +52,7 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
           icon="like"
           label={`More like ${hit.name}`}
           data-test="more-like"
+          tabIndex={tabIndex("more-like")}
           onClick={() => void showMoreLike(lane, hit)}
         />
         <Button
@@ -53,6 +60,7 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
           icon="not"
           label={`Hide ${hit.name} for this track`}
           data-test="not-this"
+          tabIndex={tabIndex("not-this")}
           disabled={lane.locked}
           onClick={() => hideHit(lane, hit)}
         />
@@ -60,6 +68,7 @@ export function HitRow({ lane, hit, rank }: HitRowProps) {
           <input
             type="checkbox"
             data-test="choose"
+            tabIndex={tabIndex("choose")}
             aria-label={`Choose ${hit.name}`}
             checked={chosen}
             onChange={() => toggleChoice(lane, hit)}

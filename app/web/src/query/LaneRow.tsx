@@ -7,6 +7,7 @@ import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
 import { hitsOf, type Lane, matchWord } from "./lanes";
+import { useRovingFocus } from "./lanesFocus";
 import { currentLane, queryState } from "./state";
 
 interface LaneRowProps {
@@ -19,6 +20,9 @@ export function LaneRow({ lane, number }: LaneRowProps) {
   const family = slot.family && slot.close ? familyName(slot.family) : null; // matches that are not close do not tell the family
   const name = family ? `Instrument ${number}, ${family}` : `Instrument ${number}`;
   const current = currentLane.value === lane.key;
+  const toCurrent = () => {
+    currentLane.value = lane.key;
+  };
   return (
     <li
       class="lane"
@@ -31,9 +35,8 @@ export function LaneRow({ lane, number }: LaneRowProps) {
       aria-current={current ? "true" : undefined}
       tabIndex={-1}
       style={{ "--tint": `var(--lane-${lane.colour})` }}
-      onPointerDown={() => {
-        currentLane.value = lane.key;
-      }}
+      onFocusCapture={toCurrent}
+      onPointerDown={toCurrent}
     >
       <div class="lane-head">
         <span class="lane-number">{number}</span>
@@ -82,6 +85,7 @@ function MatchLine({ slot }: { slot: Slot }) {
 
 function Hits({ lane }: { lane: Lane }) {
   const hits = hitsOf(lane, queryState.value.excluded);
+  const { tabStop, onFocusCapture, onKeyDown } = useRovingFocus(hits.length);
   return (
     <div class="lane-hits">
       {lane.like ? (
@@ -93,7 +97,8 @@ function Hits({ lane }: { lane: Lane }) {
             data-test="less-like"
             onClick={() => showOwnHits(lane)}
           />
-          More like <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} />
+          More like{" "}
+          <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} place={`${lane.key} like`} />
           <strong>{lane.like.hit.name}</strong>
         </p>
       ) : (
@@ -104,9 +109,20 @@ function Hits({ lane }: { lane: Lane }) {
         )
       )}
       {hits.length > 0 && (
-        <ol class="hits" style={{ "--rows": Math.ceil(hits.length / 2) }}>
+        <ol
+          class="hits"
+          style={{ "--rows": Math.ceil(hits.length / 2) }}
+          onFocusCapture={onFocusCapture}
+          onKeyDown={onKeyDown}
+        >
           {hits.map((hit, index) => (
-            <HitRow key={hit.instrument_id} lane={lane} hit={hit} rank={index + 1} />
+            <HitRow
+              key={hit.instrument_id}
+              lane={lane}
+              hit={hit}
+              rank={index + 1}
+              tabStop={tabStop.row === index ? tabStop.control : null}
+            />
           ))}
         </ol>
       )}

@@ -24,10 +24,11 @@ export function Transport() {
         >
           <Icon name={plays ? "pause" : "play"} size={18} />
         </button>
-        <output class="clock" data-test="clock" aria-label="Position">
+        {/* a timer is read on demand; an <output> would be announced at every change */}
+        <div class="clock" role="timer" data-test="clock" aria-label="Position">
           {formatClock(position.value)}
           <small>{duration.value > 0 ? formatClock(duration.value) : "–:––"}</small>
-        </output>
+        </div>
       </div>
       <Sides />
     </div>

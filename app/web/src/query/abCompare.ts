@@ -6,7 +6,7 @@ import { fetchDecoded } from "../audio/decode";
 import { loudness, matchedGains } from "../audio/level";
 import { levels, playPreview, playReference, position, seek, sounding, stop } from "../audio/player";
 import type { Lane } from "./lanes";
-import { clipSpans } from "./lanes";
+import { choiceKey, clipSpans } from "./lanes";
 import { currentLane, decodedTrack, duration, queryState } from "./state";
 
 export interface Compared {
@@ -35,9 +35,10 @@ export function activeRange(): Span {
 /** Play or stop a hit's preview; key A then compares this hit. */
 export function toggleHitPreview(lane: Lane, hit: Hit): void {
   currentLane.value = lane.key;
-  if (sounding.value?.url === hit.preview_url) return stop();
+  const place = choiceKey(lane, hit);
+  if (sounding.value?.place === place) return stop();
   compared.value = { lane, hit };
-  playPreview(hit.preview_url, hit.name);
+  playPreview(hit.preview_url, hit.name, place);
   void matchLevels({ lane, hit });
 }
 
@@ -51,7 +52,7 @@ export function switchSides(): void {
     playReference(queryState.value.source?.name ?? "the track", activeRange()[1]);
   } else {
     compared.value = now;
-    playPreview(now.hit.preview_url, now.hit.name);
+    playPreview(now.hit.preview_url, now.hit.name, choiceKey(now.lane, now.hit));
   }
   void matchLevels(now);
 }

@@ -52,6 +52,12 @@ const KEYS: Shortcut[] = [
   { keys: ["ArrowUp"], shown: "↑", does: "previous lane", run: () => moveLane(-1) },
   { keys: ["ArrowDown"], shown: "↓", does: "next lane", run: () => moveLane(1) },
   {
+    keys: [], // lanesFocus.ts
+    shown: "← → ↑ ↓",
+    does: "in a lane's matches: move between them",
+    run: () => undefined,
+  },
+  {
     keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
     shown: "1 – 9",
     does: "play a match of the lane",

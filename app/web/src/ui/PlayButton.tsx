@@ -6,13 +6,15 @@ import { Icon } from "./icons";
 interface PlayButtonProps {
   url: string;
   label: string; // the instrument's name
+  place?: string; // tells this button from others for the same preview
   test?: string;
   onToggle?: () => void; // replaces the player's own toggle
   tabIndex?: number; // for lists with a roving tab index
 }
 
-export function PlayButton({ url, label, test = "play", onToggle, tabIndex = 0 }: PlayButtonProps) {
-  const plays = sounding.value?.url === url;
+export function PlayButton(props: PlayButtonProps) {
+  const { url, label, place = url, test = "play", onToggle, tabIndex = 0 } = props;
+  const plays = sounding.value?.place === place;
   const failed = failedPreviews.value.has(url);
   const name = failed ? `The preview of ${label} cannot be played` : `${plays ? "Stop" : "Play"} ${label}`;
   return (
@@ -25,7 +27,7 @@ export function PlayButton({ url, label, test = "play", onToggle, tabIndex = 0 }
       aria-pressed={plays}
       data-failed={failed || undefined}
       tabIndex={tabIndex}
-      onClick={onToggle ?? (() => togglePreview(url, label))}
+      onClick={onToggle ?? (() => togglePreview(url, label, place))}
     >
       {plays && <Ring />}
       <Icon name={plays ? "stop" : "play"} size={14} />
