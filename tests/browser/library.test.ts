@@ -22,6 +22,20 @@ const openName = () => part(here.page, "library-name").innerText();
 
 const job = (state: string) => here.page.locator(`[data-test="job"][data-state="${state}"]`);
 
+/** The texts with `words` that are cut off without an ellipsis, or reach out of the window. Runs in the page. */
+function cutNames(words: string): string[] {
+  return [...document.querySelectorAll<HTMLElement>("body *")]
+    .filter((one) => [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+    .filter((one) => new RegExp(words).test(one.textContent ?? "") && one.offsetParent !== null)
+    .filter((one) => {
+      const style = getComputedStyle(one);
+      const cuts = one.scrollWidth > one.clientWidth + 1 && style.display !== "inline";
+      const reachesOut = one.getBoundingClientRect().right > innerWidth + 1;
+      return reachesOut || (cuts && style.textOverflow !== "ellipsis");
+    })
+    .map((one) => `${one.tagName.toLowerCase()}.${one.className}`);
+}
+
 /** Add the files under review and wait until they are enrolled. */
 async function enroll(): Promise<void> {
   await part(here.page, "add").click();
@@ -130,6 +144,44 @@ test("a dropped zip is added to an existing library; corrections survive a reloa
   await deleteLibrary();
 });
 
+test("a name that is taken is refused beside its field, and a long name ends in an ellipsis", async () => {
+  const { page } = here;
+  const long = `Orchestra ${"of very long strings ".repeat(8)}`.trim();
+  await part(page, "new-library").click();
+  await part(page, "new-library-name").fill(long);
+  await part(page, "new-library-name").press("Enter");
+  await expect.poll(openName).toBe(long);
+  await drop(page, "Zipped.zip");
+  await part(page, "review").waitFor();
+  await enroll();
+  await part(row("Soft Flute"), "name").dblclick();
+  await part(page, "name-edit").fill("Low Bass");
+  await part(page, "name-edit").press("Enter");
+  const fault = part(page, "name-fault");
+  await fault.filter({ hasText: "Low Bass" }).waitFor();
+  const [field, why] = [await part(page, "name-edit").boundingBox(), await fault.boundingBox()];
+  expect(Math.abs((why?.y ?? 0) - (field?.y ?? 0) - (field?.height ?? 0))).toBeLessThan(12);
+  expect(await part(page, "name-edit").getAttribute("aria-invalid")).toBe("true");
+  await part(page, "name-edit").fill(`Flute ${"and flute ".repeat(18)}`.trim());
+  await part(page, "name-edit").press("Enter");
+  await row(`Flute ${"and flute ".repeat(18)}`.trim()).waitFor();
+  for (const [hash, test] of [
+    ["#/library", "library"],
+    ["#/map", "map"],
+    ["#/", "query"],
+  ] as const) {
+    await page.evaluate((to) => {
+      location.hash = to;
+    }, hash);
+    await part(page, test).waitFor();
+    expect(await page.evaluate(cutNames, "of very long strings|and flute")).toEqual([]);
+  }
+  await page.evaluate(() => {
+    location.hash = "#/library";
+  });
+  await deleteLibrary();
+});
+
 test("the toast undoes a deletion, and the keyboard a correction", async () => {
   const { page } = here;
   await part(page, "library-row").filter({ hasText: "TimGM6mb" }).click();
@@ -179,6 +231,7 @@ test("running and queued enrollments can be cancelled and leave nothing; a cance
   await part(page, "add").click();
   const running = part(page, "job").filter({ hasText: /Many/ });
   await running.filter({ hasText: /\d+ of 200/ }).waitFor();
+  await part(page, "empty").filter({ hasText: "Instruments are being added" }).waitFor();
   await drop(page, "Kit");
   await part(page, "target").selectOption("new");
   await part(page, "add").click();

@@ -30,7 +30,7 @@ test("a PDF, a large file and a folder are rejected before upload; the answer st
   await expect.poll(problem).toContain("manual.pdf is not an audio file");
   await drop(page, "large.wav");
   await part(page, "problem")
-    .filter({ hasText: "large.wav is 3.0 MB; the server accepts at most 2.0 MB" })
+    .filter({ hasText: "large.wav is 2.9 MiB; the server accepts at most 1.9 MiB" })
     .waitFor();
   await drop(page, "empty");
   await part(page, "problem").filter({ hasText: "That is a folder, not a track" }).waitFor();

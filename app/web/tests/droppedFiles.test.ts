@@ -1,6 +1,6 @@
 /** Reading dropped folders; the fake readers return at most 100 entries at a time, like browsers. */
 import { describe, expect, it } from "vitest";
-import { type Entry, pickedFiles, readEntries } from "../src/library/droppedFiles";
+import { type Entry, pickedFiles, readEntries, samplesOf } from "../src/library/droppedFiles";
 
 const AT_A_TIME = 100;
 
@@ -62,10 +62,36 @@ describe("dropped files", () => {
 });
 
 describe("picked files", () => {
-  it("have their folder paths if the picker provides them", () => {
+  it("have their folder paths if the picker provides them", async () => {
     const inFolder = new File(["x"], "a.wav");
     Object.defineProperty(inFolder, "webkitRelativePath", { value: "Lib/Rhodes/a.wav" });
-    const { files } = pickedFiles([inFolder, new File(["x"], "b.sf2"), new File(["x"], ".hidden")]);
+    const { files } = await pickedFiles([inFolder, new File(["x"], "b.sf2"), new File(["x"], ".hidden")]);
     expect(paths(files)).toEqual(["Lib/Rhodes/a.wav", "b.sf2"]);
+  });
+});
+
+describe("an .sfz", () => {
+  const SFZ = `// sample=comment.wav
+<global> ampeg_release=1
+<region> key=60 sample=samples\\Piano C4 soft.wav lokey=59
+sample=../A4.flac // loud
+<region>sample=*sine key=61`;
+
+  it("names its samples, generated waves aside", () => {
+    expect(samplesOf(SFZ)).toEqual(["Piano C4 soft.wav", "A4.flac"]);
+    expect(samplesOf("<region> sample=*saw")).toEqual([]);
+  });
+
+  it.each([
+    [["p.sfz"], ["p.sfz"]],
+    [["p.sfz", "other.wav"], ["p.sfz"]],
+    [["p.sfz", "a4.FLAC"], []],
+  ])("of %s: %s lack their samples", async (names, lone) => {
+    const files = names.map((name) => new File([name.endsWith("sfz") ? SFZ : "x"], name));
+    expect((await pickedFiles(files)).loneSfz).toEqual(lone);
+  });
+
+  it("of generated waves only lacks nothing", async () => {
+    expect((await pickedFiles([new File(["<region> sample=*saw"], "saw.sfz")])).loneSfz).toEqual([]);
   });
 });

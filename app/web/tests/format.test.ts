@@ -5,11 +5,11 @@ import { formatBytes, formatCount } from "../src/ui/format";
 describe("sizes", () => {
   it.each([
     [999, "999 bytes"],
-    [1500, "1.5 kB"],
-    [20_000, "20 kB"],
-    [2_000_000, "2.0 MB"],
-    [104_857_600, "105 MB"],
-    [2_147_483_648, "2.1 GB"],
+    [1536, "1.5 KiB"],
+    [20_000, "19.5 KiB"],
+    [104_857_600, "100 MiB"], // the default limit
+    [110_000_000, "104.9 MiB"],
+    [2_147_483_648, "2 GiB"],
   ])("%s are %s", (bytes, words) => {
     expect(formatBytes(bytes)).toBe(words);
   });

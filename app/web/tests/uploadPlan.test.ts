@@ -20,7 +20,7 @@ function dropped(...paths: (string | [path: string, bytes: number])[]): DroppedF
     const [path, bytes] = typeof item === "string" ? [item, 10] : item;
     return { path, file: new File([new Uint8Array(bytes)], path.split("/").at(-1) ?? path) };
   });
-  return { files, emptyFolders: [], unreadable: [] };
+  return { files, emptyFolders: [], unreadable: [], loneSfz: [] };
 }
 
 const found = (...paths: string[]) => dropped(...paths).files;
@@ -119,7 +119,7 @@ describe("plan", () => {
   it("reports files that are too large, with the limit", () => {
     const plan = planUpload(dropped(["big.sf2", 20_000]), LIMITS);
     expect(plan.parts).toEqual([]);
-    expect(plan.skipped[0]).toMatch(/“big\.sf2” is 20 kB, but the server accepts at most 10 kB/);
+    expect(plan.skipped[0]).toMatch(/“big\.sf2” is 19\.5 KiB, but the server accepts at most 9\.8 KiB/);
   });
 
   it("keeps an SFZ together with everything around it", () => {
@@ -133,12 +133,24 @@ describe("plan", () => {
     expect(plan.instruments).toBe(1);
   });
 
+  it("names empty files, and an SFZ without its samples, and sends neither", () => {
+    const some = planUpload(dropped("K/a.wav", ["K/b.wav", 0], ["K/c.wav", 0], ["d.sf2", 0]), LIMITS);
+    expect(some.files).toBe(1);
+    expect(some.skipped).toEqual(["3 files were skipped: they are empty (“b.wav” and others)."]);
+    const lone = planUpload({ ...dropped("p.sfz"), loneSfz: ["p.sfz"] }, LIMITS);
+    expect(lone).toMatchObject({ parts: [], skipped: [expect.stringMatching(/“p\.sfz” needs its samples/)] });
+    expect(planUpload(dropped(["a.wav", 0]), LIMITS)).toMatchObject({
+      parts: [],
+      skipped: ["“a.wav” was skipped: it is empty."],
+    });
+  });
+
   it("sends nothing of a PDF or an empty folder, and says so", () => {
     expect(planUpload(dropped("manual.pdf"), LIMITS)).toMatchObject({
       parts: [],
       skipped: [/manual\.pdf/] as unknown[],
     });
-    const empty = planUpload({ files: [], emptyFolders: ["Nothing"], unreadable: [] }, LIMITS);
+    const empty = planUpload({ ...dropped(), emptyFolders: ["Nothing"] }, LIMITS);
     expect(empty).toMatchObject({ parts: [], skipped: ["The folder “Nothing” is empty."] });
   });
 

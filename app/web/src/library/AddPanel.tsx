@@ -60,18 +60,18 @@ export function AddPanel({ library, onAdded }: AddPanelProps) {
   return (
     <DropPlace
       over={over}
-      onFiles={(files) => {
-        dropped.value = pickedFiles(files);
+      onFiles={async (files) => {
+        dropped.value = await pickedFiles(files);
       }}
     />
   );
 }
 
-function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable<File>) => void }) {
+function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable<File>) => Promise<void> }) {
   const folder = useRef<HTMLInputElement>(null);
   const files = useRef<HTMLInputElement>(null);
   const picked = (input: HTMLInputElement) => {
-    if (input.files?.length) onFiles([...input.files]);
+    if (input.files?.length) onFiles([...input.files]).catch(showProblem);
     input.value = "";
   };
   return (

@@ -12,7 +12,7 @@ import { Icon } from "../ui/icons";
 import { Problem } from "../ui/Problem";
 import { useShortcuts } from "../ui/shortcuts";
 import { VirtualList } from "../ui/VirtualList";
-import { enrollmentsEnded } from "./enrollments";
+import { enrollments, enrollmentsEnded, isOver } from "./enrollments";
 import { InstrumentRow, PendingRow } from "./InstrumentRow";
 import { removeInstrument } from "./instrumentActions";
 import { PagedList, type Row, rowsOf } from "./pagedList";
@@ -179,6 +179,7 @@ export function Browser({ library }: { library: Library }) {
       {empty ? (
         <Nothing
           filtered={filtered}
+          adding={enrollments.value.some((one) => one.library.id === library.id && !isOver(one))}
           onClear={() => {
             typed.value = "";
             search.value = "";
@@ -212,13 +213,21 @@ function countWords(list: PagedList<Instrument>, filtered: boolean, library: Lib
   return list.complete.value ? `${formatCount(length, "instrument")} found` : `${length}+ found`;
 }
 
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+interface NothingProps {
+  filtered: boolean;
+  adding: boolean; // instruments, at the moment
+  onClear: () => void;
+}
+
+function Nothing({ filtered, adding, onClear }: NothingProps) {
+  const empty = adding
+    ? "Instruments are being added. They are listed here when all of them are there."
+    : "This library is empty.";
   return (
     <div class="nothing" data-test="empty">
-      <p>{filtered ? "No instruments in this library match." : "This library is empty."}</p>
-      {filtered ? (
-        <Button onClick={onClear}>Show all</Button>
-      ) : (
+      <p>{filtered ? "No instruments in this library match." : empty}</p>
+      {filtered && <Button onClick={onClear}>Show all</Button>}
+      {!filtered && !adding && (
         <p class="quiet">To add instruments, drop a folder of samples, a zip, a SoundFont or an SFZ above.</p>
       )}
     </div>

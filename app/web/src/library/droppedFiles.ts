@@ -10,6 +10,7 @@ export interface DroppedFiles {
   files: DroppedFile[];
   emptyFolders: string[]; // dropped folders without files
   unreadable: string[]; // paths
+  loneSfz: string[]; // paths of .sfz files whose samples were not dropped
 }
 
 /** The part of FileSystemEntry that `readEntries` needs. */
@@ -35,7 +36,7 @@ export async function readEntries(
   entries: readonly Entry[],
   onCount: (files: number) => void = () => undefined,
 ): Promise<DroppedFiles> {
-  const dropped: DroppedFiles = { files: [], emptyFolders: [], unreadable: [] };
+  const dropped: DroppedFiles = { files: [], emptyFolders: [], unreadable: [], loneSfz: [] };
   for (const entry of entries) {
     const before = dropped.files.length + dropped.unreadable.length;
     await visit(entry, "", dropped, onCount);
@@ -43,17 +44,36 @@ export async function readEntries(
       dropped.emptyFolders.push(entry.name);
   }
   dropped.files.sort((one, other) => (one.path < other.path ? -1 : 1));
+  dropped.loneSfz = await loneSfz(dropped.files);
   return dropped;
 }
 
 /** The files of an <input type=file>, with or without `webkitdirectory`. */
-export function pickedFiles(files: Iterable<File>): DroppedFiles {
-  const found = [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-  return {
-    files: found.filter(({ path }) => !path.split("/").some(isHidden)),
-    emptyFolders: [],
-    unreadable: [],
-  };
+export async function pickedFiles(files: Iterable<File>): Promise<DroppedFiles> {
+  const found = [...files]
+    .map((file) => ({ path: file.webkitRelativePath || file.name, file }))
+    .filter(({ path }) => !path.split("/").some(isHidden));
+  return { files: found, emptyFolders: [], unreadable: [], loneSfz: await loneSfz(found) };
+}
+
+const MOST_SFZ_BYTES = 1_000_000; // that are searched for samples
+const SAMPLE = /(?<=^|[\s>])sample=(.+?)(?=\s+\w+=|\s*<|\s*$)/gm;
+
+/** The names of the samples in an .sfz file, without folders; generated waves (`*sine`) are none. */
+export function samplesOf(sfz: string): string[] {
+  const paths = [...sfz.replace(/\/\/.*$/gm, "").matchAll(SAMPLE)].map(([, path = ""]) => path.trim());
+  return paths.filter((path) => !path.startsWith("*")).map((path) => path.split(/[\\/]/).at(-1) ?? path);
+}
+
+/** The paths of .sfz files that name samples of which none is among `files`. */
+async function loneSfz(files: readonly DroppedFile[]): Promise<string[]> {
+  const names = new Set(files.map(({ file }) => file.name.toLowerCase()));
+  const lone: string[] = [];
+  for (const { path, file } of files.filter(({ path }) => /\.sfz$/i.test(path))) {
+    const samples = samplesOf(await file.slice(0, MOST_SFZ_BYTES).text());
+    if (samples.length && !samples.some((name) => names.has(name.toLowerCase()))) lone.push(path);
+  }
+  return lone;
 }
 
 function isHidden(name: string): boolean {

@@ -52,8 +52,11 @@ export function planUpload(
     skipped: [],
     choices: [],
   };
-  const single = dropped.files.filter(({ path }) => SINGLE.includes(extensionOf(path)));
-  const rest = dropped.files.filter(({ path }) => !SINGLE.includes(extensionOf(path)));
+  const isUsable = (path: string) => isAudio(path, limits) || [...SINGLE, "sfz"].includes(extensionOf(path));
+  const empty = dropped.files.filter(({ path, file }) => file.size === 0 && isUsable(path));
+  const whole = dropped.files.filter((item) => !empty.includes(item) && !dropped.loneSfz.includes(item.path));
+  const single = whole.filter(({ path }) => SINGLE.includes(extensionOf(path)));
+  const rest = whole.filter(({ path }) => !SINGLE.includes(extensionOf(path)));
   for (const { path, file } of single) {
     if (file.size > most) skipTooLarge(plan, path, file.size, limits);
     else plan.parts.push({ name: fileName(path), bytes: file.size, file });
@@ -63,7 +66,11 @@ export function planUpload(
   plan.files = plan.parts.reduce((sum, part) => sum + ("entries" in part ? part.entries.length : 1), 0);
   plan.bytes = plan.parts.reduce((sum, { bytes }) => sum + bytes, 0);
   if (single.length) plan.instruments = null;
+  if (empty.length) plan.skipped.push(emptyFiles(empty));
   plan.skipped.push(
+    ...dropped.loneSfz.map(
+      (path) => `“${fileName(path)}” needs its samples: drop the folder that holds both, or a zip of it.`,
+    ),
     ...dropped.emptyFolders.map((name) => `The folder “${name}” is empty.`),
     ...dropped.unreadable.map((path) => `“${path}” could not be read. Does it still exist?`),
   );
@@ -102,7 +109,7 @@ function addSamples(
   limits: Limits,
   wanted: Grouping | null,
 ): void {
-  const audio = found.filter(({ path, file }) => isAudio(path, limits) && file.size > 0);
+  const audio = found.filter(({ path }) => isAudio(path, limits));
   const others = found.filter(({ path }) => !isAudio(path, limits));
   if (others.length) plan.skipped.push(notAudio(others));
   if (!audio.length) return;
@@ -186,6 +193,14 @@ function skipTooLarge(plan: UploadPlan, name: string, bytes: number, limits: Lim
   plan.skipped.push(
     `“${fileName(name)}” is ${formatBytes(bytes)}, but the server accepts at most ${most} per upload. Add it with “showme index add” in a terminal, which has no such limit.`,
   );
+}
+
+function emptyFiles(empty: readonly DroppedFile[]): string {
+  const [first] = empty;
+  const name = first ? fileName(first.path) : "";
+  return empty.length === 1
+    ? `“${name}” was skipped: it is empty.`
+    : `${empty.length} files were skipped: they are empty (“${name}” and others).`;
 }
 
 function notAudio(others: readonly DroppedFile[]): string {

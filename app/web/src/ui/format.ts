@@ -1,13 +1,13 @@
 /** Formats sizes and counts for people. */
 
-/** `5242880` → `5.2 MB` (decimal units, like file managers). */
+/** `5242880` → `5 MiB`; binary units, in which limits are whole numbers. */
 export function formatBytes(bytes: number): string {
   for (const [unit, size] of [
-    ["GB", 1e9],
-    ["MB", 1e6],
-    ["kB", 1e3],
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
   ] as const)
-    if (bytes >= size) return `${(bytes / size).toFixed(bytes >= 10 * size ? 0 : 1)} ${unit}`;
+    if (bytes >= size) return `${Number((bytes / size).toFixed(1))} ${unit}`;
   return `${bytes} bytes`;
 }
 
