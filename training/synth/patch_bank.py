@@ -110,7 +110,7 @@ def _record(out: Path, patch: SynthPatch) -> None:
     if _read_record(out, patch):
         return
     audio, path = _files(out, patch)
-    record = {
+    record: Record = {
         "id": patch.id,
         "file": f"{FOLDER}/{audio.name}",
         "source": patch.synthesiser,
