@@ -81,7 +81,7 @@ class HitOut(Document):
         description="File, preset or folder that the instrument was enrolled from; null in answers of older versions.",
     )
     similarity: float = Field(
-        description="Cosine of the embeddings, at most 1; to a slot less up to .46 where it sounds like another family."
+        description="Cosine of the embeddings, at most 1; to a slot less up to .12 where it sounds like another family."
     )
     preview_url: str = Field(description="Path of the instrument's preview as mp3.")
 

@@ -2,8 +2,8 @@
 
 A linear softmax over embeddings, fitted to slots of training mixtures (`training/family.py`). Where a recording is far from
 the library's sound, a slot resembles relatives and strangers about alike, but its family is still heard
-(docs/EXPERIMENTS.md). So the two are put together as probabilities: the softmax of the cosines times the chance that the
-families agree.
+(docs/EXPERIMENTS.md). So the two are put together as probabilities: the softmax of the cosines times the root of the
+chance that the families agree.
 """
 
 import json
@@ -23,7 +23,9 @@ from models.posterior import SCALE
 Floats = NDArray[np.float32]
 
 FORMAT = "showme-family/1"
-LEAST_AGREEMENT = 1e-3  # so that a family that is not heard at all costs .46 of a cosine, not everything
+# Both chosen on validation: real solos and rendered passages (docs/EXPERIMENTS.md).
+STRENGTH = 0.5  # exponent of the agreement
+LEAST_AGREEMENT = 0.03  # so that a family that is not heard at all costs .12 of a cosine, not everything
 REFIT = "fit it again with `python -m training.family`"
 
 
@@ -57,12 +59,13 @@ class FamilyModel:
         return share
 
     def bonus(self, embedding: Floats, share: Floats) -> Floats:
-        """What is added to the cosines: `embedding [q, dim]`, `share [n, families]` → `[q, n]`, from −.46 to 0.
+        """What is added to the cosines: `embedding [q, dim]`, `share [n, families]` → `[q, n]`, from −.12 to 0.
 
-        In the softmax of `SCALE` times the cosine it is a factor, the probability that query and instrument are of one family.
+        In the softmax of `SCALE` times the cosine it is a factor: the probability that query and instrument are of one family,
+        to the power of `STRENGTH`.
         """
         agreement = np.maximum(self.probability(embedding) @ share.T, LEAST_AGREEMENT)
-        added: Floats = np.log(np.minimum(agreement, 1.0)) / np.float32(SCALE)
+        added: Floats = np.log(np.minimum(agreement, 1.0)) * np.float32(STRENGTH / SCALE)
         return added
 
     def save(self, path: Path, single_hash: str, multi_hash: str) -> None:

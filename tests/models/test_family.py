@@ -7,7 +7,7 @@ import pytest
 
 from index.search_space import SearchSpace
 from models.errors import CheckpointError, EncoderMismatch
-from models.family import LEAST_AGREEMENT, FamilyModel
+from models.family import LEAST_AGREEMENT, STRENGTH, FamilyModel
 from models.posterior import SCALE, softmax_shares
 
 FAMILIES = ("bass", "flute", "reed")
@@ -48,9 +48,9 @@ def test_similarity_is_the_cosine_less_what_the_families_take() -> None:
     plain, ours = SearchSpace.of(library)(queries), SearchSpace.of(library, families, model())(queries)
     assert plain == pytest.approx(queries @ library.T)
     assert (ours <= plain + 1e-6).all()
-    assert (ours >= plain + np.log(LEAST_AGREEMENT) / SCALE - 1e-6).all()
+    assert (ours >= plain + STRENGTH * np.log(LEAST_AGREEMENT) / SCALE - 1e-6).all()
     agree = np.maximum(model().probability(queries) @ model().shares(library, families).T, LEAST_AGREEMENT)
-    product = softmax_shares(plain) * agree  # as probabilities: the one times the other
+    product = softmax_shares(plain) * agree**STRENGTH  # as probabilities: the one times the other
     assert softmax_shares(ours) == pytest.approx(product / product.sum(axis=1, keepdims=True), abs=1e-4)
 
 
