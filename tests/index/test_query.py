@@ -16,6 +16,8 @@ from index.query import run_query
 from index.sources.base import Floats
 from models.encoder_pair import EncoderPair
 from models.errors import LibraryEmpty, LibraryNotFound, SilentAudio
+from models.family import LEAST_AGREEMENT, STRENGTH, FamilyModel
+from models.posterior import SCALE
 from tests.index.conftest import LIBRARY, open_index
 from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tone_pair import TonePair, band_hz
@@ -129,6 +131,37 @@ def test_a_family_narrows_the_hits(tones: tuple[InstrumentIndex, TonePair]) -> N
         assert result.slots[0].hits == ()
         assert result.retrieved == ()
         assert result.instruments == ()
+
+
+def test_a_lane_keeps_its_family_whichever_family_is_asked_for(
+    tones: tuple[InstrumentIndex, TonePair],
+) -> None:
+    index, pair = tones
+    reed = tone(5, 0.0, 1.0, 1.0)
+    for family in (None, "bass", "guitar"):
+        (slot,) = run_query(index, pair, reed, library="Tones", family=family)[0].slots
+        assert slot.family == "reed", family
+
+
+def test_the_family_that_is_heard_decides_between_two_that_are_as_near(tmp_path: Path) -> None:
+    pair = TonePair()
+    index = open_index(tmp_path, pair)
+    twins = [ToneInstrument(name, band_hz(5), family=name) for name in ("bass", "reed")]
+    enroll(index, pair, index.libraries.create("Twins").id, FakeSource(*twins))
+    heard = tone(5, 0.0, 1.0, 1.0)
+    embedding = pair.encode(heard[None, : pair.clip_samples])[0][0, 0]
+    for family in ("bass", "reed"):
+        weight = np.stack([20 * embedding * (name == family) for name in ("bass", "reed")])
+        pair.family = FamilyModel(("bass", "reed"), weight.astype(np.float32), np.zeros(2, np.float32))
+        (slot,) = run_query(index, pair, heard, library="Twins")[0].slots
+        first, second = slot.hits
+        assert (first.name, slot.family) == (family, family)
+        assert first.similarity - second.similarity == pytest.approx(
+            -STRENGTH * np.log(LEAST_AGREEMENT) / SCALE, abs=1e-3
+        )
+        published = run_query(index, pair, heard, library="Twins", as_published=True)[0].slots[0]
+        assert published.hits[0].similarity == pytest.approx(published.hits[1].similarity)
+    index.close()
 
 
 @pytest.mark.parametrize("as_published", [False, True])

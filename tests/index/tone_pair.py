@@ -23,6 +23,7 @@ class TonePair(EncoderPair):
         self.encoder_hash = "sha256:tones"
         self.presence_threshold = 0.5
         self.match = match_by_similarity(self.embedding_dim)
+        self.family = None
 
     def embed(self, clips: np.ndarray) -> np.ndarray:
         bands = self._bands(clips)
