@@ -6,12 +6,12 @@ instrument is its highest cosine. `chance_answers` gives the chance level.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from index.retrieval import QuerySlots, retrieve
-from index.search_space import SearchSpace
+from index.search_space import SearchSpace, Similarities
 from models.encoder_pair import EncoderPair
 from models.posterior import library_posterior
 from training.evaluation.metrics import Bools, Floats
@@ -72,17 +72,28 @@ def encode(pair: EncoderPair, wave: Floats) -> EncodedMixtures:
 def search(encoded: EncodedMixtures, library: SearchSpace) -> LibraryAnswers:
     """Search a library as the service does."""
     every = encoded.embedding.reshape(-1, encoded.embedding.shape[2])
-    similarity, cosine = (
-        found(every).reshape(*encoded.presence.shape, len(library)) for found in (library, library.cosines)
-    )
+    cosine = library.cosines(every)
+    similarity = replace(library, cosines=lambda _: cosine)(every)
+    cosine, similarity = (one.reshape(*encoded.presence.shape, -1) for one in (cosine, similarity))
     probability = np.zeros((len(encoded), len(library)), np.float32)
     named = np.zeros(probability.shape, dtype=bool)
     for row, (embedding, presence) in enumerate(zip(encoded.embedding, encoded.presence, strict=True)):
         slots = QuerySlots(embedding[None], presence[None])
-        found = retrieve(slots, library, encoded.threshold)
+        space = replace(library, cosines=_cosines_of_sums(embedding, cosine[row]))
+        found = retrieve(slots, space, encoded.threshold)
         probability[row] = found.probability
         named[row, found.named] = True
     return LibraryAnswers(probability, named, similarity, cosine)
+
+
+def _cosines_of_sums(slots: Floats, cosine: Floats) -> Similarities:
+    """Cosines of weighted sums of `slots [M, dim]`, from the slots' own `cosine [M, instruments]`.
+
+    A track's embedding is such a sum, so a large library is read once for all mixtures of a chunk. Equal to the product with
+    the library but for rounding.
+    """
+    weights_of = np.linalg.pinv(slots)  # [dim, M]
+    return lambda embedding: np.asarray(embedding @ weights_of @ cosine, np.float32)
 
 
 def search_all(encoded: EncodedMixtures, library: SearchSpace) -> Iterator[LibraryAnswers]:
