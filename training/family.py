@@ -31,7 +31,7 @@ from training.mixing import Mixer
 from training.nlakh.dataset import TRAIN
 from training.pit import pit_cosine_loss
 
-NUM_MIXTURES, MIXTURES_EACH = 3_000, 10  # in all and for each instrument, at most
+NUM_MIXTURES, MIXTURES_EACH = 3_000, 2  # in all and for each instrument, at most
 MIXTURES_AT_ONCE = 64
 LEAST_PRESENCE = 0.2  # a slot with less is no lane, whatever it is matched with
 STEPS, BATCH_SIZE = 500, 512

@@ -1,6 +1,7 @@
 """`showme evaluate` from its arguments to tables, JSON, plots and the page; an impossible request gives one clear line."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from tests.training.evaluation.held_out_bank import write_splits
+from tests.training.tiny_runs import recipe
 from training import release
 from training.bank import Bank
 from training.evaluation import command, results
@@ -42,7 +44,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         single, multi = SingleInstrumentEncoder(CONFIG), MultiInstrumentEncoder(CONFIG)
     target = save_checkpoint(single, CheckpointHeader("single", CONFIG.to_dict()), folder / SINGLE_FILE)
-    save_checkpoint(multi, CheckpointHeader("multi", CONFIG.to_dict(), target), folder / MULTI_FILE)
+    trained = {"recipe": asdict(recipe("multi"))}  # the release draws mixtures by it
+    header = CheckpointHeader("multi", CONFIG.to_dict(), target, training=trained)
+    save_checkpoint(multi, header, folder / MULTI_FILE)
     return folder
 
 

@@ -194,7 +194,7 @@ def test_lanes_are_counted_and_each_instrument_once(context: EvaluationContext) 
 def test_served_measures_two_libraries_beside_chance(context: EvaluationContext) -> None:
     (table,) = served.tables(replace(context, num_mixtures=40, sizes=(10, 14, 20)))
     check(table)
-    rankings = ["chance", "served", "ranked by cosine of tracks", "ranked by posterior of tracks"]
+    rankings = ["chance", "served", "ranked by similarity of tracks", "ranked by posterior of tracks"]
     assert [row.name for row in table.rows] == [f"{size} · {name}" for size in (10, 14) for name in rankings]
     assert {"map_macro", "ranked_10", "set_f1", "lane_1", "lane_right", "count_error"} <= set(table.columns)
 
