@@ -151,8 +151,11 @@ test("a name that is taken is refused beside its field, and a long name ends in 
   await part(page, "new-library-name").fill(long);
   await part(page, "new-library-name").press("Enter");
   await expect.poll(openName).toBe(long);
-  await drop(page, "Zipped.zip");
-  await part(page, "review").waitFor();
+  const dropAndLook = async () => {
+    await drop(page, "Zipped.zip"); // the view of the new library may still be opening
+    return part(page, "review").isVisible();
+  };
+  await expect.poll(dropAndLook, { interval: 1_000, timeout: 20_000 }).toBe(true);
   await enroll();
   await part(row("Soft Flute"), "name").dblclick();
   await part(page, "name-edit").fill("Low Bass");
