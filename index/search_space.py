@@ -1,4 +1,4 @@
-"""What a query is compared with: a library's instruments, by their cosines and by what their families say.
+"""The search space of a query: a library's instruments, compared by their cosines and by their families.
 
 Kim et al. 2022, section 3.3 compares by cosine alone. Ours is the cosine plus the bonus of the family model
 (`models/family.py`), which is never above 0: the *similarity* by which the service ranks, links and answers.

@@ -74,7 +74,7 @@ class LibraryVectors:
         return cosines
 
     def space(self, model: FamilyModel | None) -> SearchSpace:
-        """What queries are compared with: the cosines, and with a `model` the families that instruments have or sound like."""
+        """Return the search space: cosines, and with a `model` the families that instruments have or sound like."""
         if model is None:
             return SearchSpace(self.cosines, len(self.rows))
         if model not in self._shares:

@@ -62,7 +62,12 @@ class EncoderPair:
 
     @classmethod
     def load(
-        cls, weights_dir: Path | None = None, device: str = "auto", *, with_match: bool = True
+        cls,
+        weights_dir: Path | None = None,
+        device: str = "auto",
+        *,
+        with_family: bool = True,
+        with_match: bool = True,
     ) -> "EncoderPair":
         """Load the encoders and, where there are, their family and match models from a folder; None means the shipped weights.
 
@@ -81,7 +86,7 @@ class EncoderPair:
             )
         hashes = encoder_hash, file_hash(folder / MULTI_FILE)
         family_path, match_path = folder / FAMILY_FILE, folder / MATCH_FILE
-        family = FamilyModel.load(family_path, *hashes) if family_path.exists() else None
+        family = FamilyModel.load(family_path, *hashes) if with_family and family_path.exists() else None
         match = MatchModel.load(match_path, *hashes) if with_match and match_path.exists() else None
         return cls(
             single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family

@@ -59,7 +59,7 @@ class FamilyModel:
         return share
 
     def bonus(self, embedding: Floats, share: Floats) -> Floats:
-        """What is added to the cosines: `embedding [q, dim]`, `share [n, families]` → `[q, n]`, from −.12 to 0.
+        """Return the addition to the cosines: `embedding [q, dim]`, `share [n, families]` → `[q, n]`, from −.12 to 0.
 
         In the softmax of `SCALE` times the cosine it is a factor: the probability that query and instrument are of one family,
         to the power of `STRENGTH`.

@@ -135,8 +135,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     banks = [Bank.open(folder, TRAIN) for folder in options.bank]
     bank = CombinedBank(banks) if len(banks) > 1 else banks[0]
-    (options.weights / FAMILY_FILE).unlink(missing_ok=True)
-    pair = EncoderPair.load(options.weights, options.device, with_match=False)
+    pair = EncoderPair.load(options.weights, options.device, with_family=False, with_match=False)
     recipe = recipe_in(load_multi(options.weights / MULTI_FILE)[1])
     slots = draw_slots(pair, bank, recipe, options.seed)
     model = fit_family(slots, options.seed)

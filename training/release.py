@@ -120,7 +120,7 @@ def best_threshold(validation: Validation, real: RealMixtures | None = None) -> 
 
 @dataclass(frozen=True)
 class ReleaseData:
-    """What a pair is calibrated on: the splits of a bank, all that the family model hears, and a folder of `recordings`."""
+    """The data that calibrate a pair: the splits of a bank, all that the family model hears, a folder of `recordings`."""
 
     valid: Bank
     train: Bank

@@ -1,4 +1,4 @@
-"""What uploads cost before they are enrolled: refused before they are unpacked, limited in sum, and swept when left over."""
+"""Uploads before their enrollment are refused before unpacking, limited in sum, and swept when left over."""
 
 import os
 import time

@@ -19,7 +19,7 @@ export interface Undone {
   isAnswered: boolean; // whether `state` has the answer to its question
 }
 
-/** What an answer changes in the state; lanes of the same instrument are kept. */
+/** The parts of the state that an answer changes; lanes of the same instrument are kept. */
 export function answeredWith(
   answer: QueryAnswer,
   { lanes, chosen }: QueryState,
