@@ -15,12 +15,15 @@ from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedIns
 from app.settings import Settings
 from index.catalog import new_id
 from index.instrument_index import InstrumentIndex
+from index.lane_families import most_probable
 from index.query import RankedInstrument, SlotResult, run_query
 from index.records import Hit, LibraryInfo
 from models.audio import Decoded, decode
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
+
+LEAST_SHARE = 0.01  # of a lane's families in an answer
 
 
 class DecodedUpload(NamedTuple):
@@ -142,7 +145,8 @@ def slot_out(slot: SlotResult) -> SlotOut:
         active=[(round(start, 6), round(end, 6)) for start, end in slot.active],
         hits=[hit_out(hit) for hit in slot.hits],
         curve=[(round(second, 3), round(presence, 4)) for second, presence in slot.curve],
-        family=slot.family,
+        family=most_probable(slot.families),
+        families={name: round(share, 4) for name, share in slot.families.items() if share >= LEAST_SHARE},
         match=MatchOut(probability=round(probability, 4), word=word),
         close=word != "none",
     )

@@ -48,6 +48,7 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
             "hits": [EXAMPLE_HIT],
             "curve": [[2.5, 0.97], [5.0, 0.21], [7.5, 0.93], [9.9, 0.95]],
             "family": "bass",
+            "families": {"bass": 0.91, "guitar": 0.06},
             "match": {"probability": 0.86, "word": "strong"},
             "close": True,
         }
@@ -122,7 +123,13 @@ class SlotOut(Document):
     )
     family: str | None = Field(
         default=None,
-        description="Softmax-weighted majority of the five nearest hits' families; null when none has a family.",
+        description="The most probable of `families`; null when there is none.",
+    )
+    families: dict[str, float] = Field(
+        default={},
+        description="Families of the instrument heard and their probabilities, the highest first, without those below .01: by "
+        "the sound itself and by the five nearest hits together; with `mode=paper` by the hits alone, and empty when none has "
+        "a family. Empty in answers of older versions.",
     )
     match: MatchOut | None = Field(
         default=None,

@@ -4,23 +4,22 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
 from index.families import EFFECT
 from index.instrument_index import InstrumentIndex
+from index.lane_families import Families, families_of_lanes
 from index.records import Hit
 from index.retrieval import (
-    FAMILY_HITS,
     Bools,
     Floats,
     Ints,
     QuerySlots,
     Retrieval,
     encode_samples,
-    family_of_hits,
     hidden_effects,
     lane_evidence,
     retrieve,
@@ -39,7 +38,7 @@ MAX_RANKED = 50  # instruments in the ranking of an answer
 class SlotResult:
     """One estimated instrument: its presence, the spans in which it sounds, its hits, best first, and how good they are.
 
-    `family` is the one that most of the library's best hits have (`family_of_hits`), None where none has one.
+    `families` are the probabilities of its families, the highest first (`index/lane_families.py`).
     """
 
     slot: int
@@ -48,7 +47,7 @@ class SlotResult:
     hits: tuple[Hit, ...]
     curve: Curve = ()
     match: Match = NO_MATCH
-    family: str | None = None
+    families: Families = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,9 @@ class _Answer:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
         queries = np.array([track.embedding for track in tracks], np.float32)
-        similarities = self._space(queries.reshape(-1, slots.embedding.shape[2]))
+        queries = queries.reshape(-1, slots.embedding.shape[2])
+        similarities = self._space(queries)
+        families = self._families(queries, similarities)
         heard = tuple(
             SlotResult(
                 i,
@@ -167,7 +168,7 @@ class _Answer:
                 self._hits(similarity),
                 track.curve,
                 match,
-                self._family(similarity),
+                families[i],
             )
             for i, (track, similarity, match) in enumerate(zip(tracks, similarities, matches, strict=True))
         )
@@ -183,6 +184,8 @@ class _Answer:
     ) -> QueryResult:
         """The paper's answer: all M slots over the whole range; as many instruments as are named."""
         spans = ((start_seconds, timeline.end),)
+        queries = np.array([track.embedding for track in found.tracks], np.float32)
+        families = self._families(queries, found.similarity)
         heard = tuple(
             SlotResult(
                 i,
@@ -191,7 +194,7 @@ class _Answer:
                 self._hits(similarity),
                 timeline.curve(slots.presence[:, i]),
                 match,
-                self._family(similarity),
+                families[i],
             )
             for i, (presence, similarity, match) in enumerate(
                 zip(found.presence, found.similarity, matches, strict=True)
@@ -220,11 +223,10 @@ class _Answer:
         order = self._visible(np.argsort(-similarity, kind="stable"))[: self._top_k]
         return tuple(self._rows[place].hit(float(similarity[place])) for place in order)
 
-    def _family(self, similarity: Floats) -> str | None:
-        """The family that the slot's best hits have, whichever family the query asks for."""
-        order = np.argsort(-similarity, kind="stable")
-        best = order[~self.hidden[order]][:FAMILY_HITS]
-        return family_of_hits((self._rows[place].family, float(similarity[place])) for place in best)
+    def _families(self, embedding: Floats, similarity: Floats) -> list[Families]:
+        """The families of lanes (`embedding [lanes, dim]`, `similarity [lanes, n]`), whatever family the query asks for."""
+        shown = np.where(self.hidden, np.float32(-np.inf), similarity)
+        return families_of_lanes(embedding, shown, [row.family for row in self._rows], self._space)
 
     def _visible(self, places: Ints) -> Ints:
         return places[self.shown[places]]

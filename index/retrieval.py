@@ -6,11 +6,9 @@ Kim et al. 2022.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from math import exp
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +20,7 @@ from index.sources.base import SILENCE_DBFS, is_silent
 from models.audio import split_windows
 from models.errors import SilentAudio
 from models.match import LaneEvidence
-from models.posterior import SCALE, library_posterior, softmax_shares
+from models.posterior import library_posterior, softmax_shares
 from models.tracks import LinkedSlots, link_slots, merge_by_top_hit
 
 Floats = NDArray[np.float32]
@@ -32,7 +30,6 @@ Ints = NDArray[np.int64]
 SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
 MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
-FAMILY_HITS = 5  # of a track that vote for its family; more would favour the library's largest families
 AGREEING_WINDOWS = 16  # of a lane, those with the most presence, that are searched for themselves
 
 
@@ -245,18 +242,6 @@ def hidden_effects(families: Sequence[str | None]) -> Bools:
     """
     effect = np.array([family == EFFECT for family in families], dtype=bool)
     return np.zeros_like(effect) if effect.all() else effect
-
-
-def family_of_hits(hits: Iterable[tuple[str | None, float]]) -> str | None:
-    """The family of a track: softmax-weighted majority of its first `FAMILY_HITS` hits, (family, similarity), best first.
-
-    None where none of them has a family.
-    """
-    weights: dict[str, float] = {}
-    for family, similarity in islice(hits, FAMILY_HITS):
-        if family is not None:
-            weights[family] = weights.get(family, 0.0) + exp(SCALE * similarity)
-    return max(weights, key=lambda family: weights[family], default=None)
 
 
 def _ranking(score: Floats) -> Ints:

@@ -42,7 +42,8 @@ from training.match import fit_match
 from training.nlakh.dataset import TRAIN, VALID
 
 THRESHOLDS = np.arange(0.10, 0.91, 0.05)
-NUM_PASSAGES = 200  # of each length
+NUM_PASSAGES, PASSAGES_EACH = 200, 4  # of each length: in all and for each validation instrument, at most
+NUM_MIXTURES, MIXTURES_EACH = 1_000, 20  # of the paper's protocol, likewise
 NUM_REAL = 100  # duets, and as many trios
 F1_COST = 0.02  # share of the best F1 that a smaller count error may cost
 
@@ -57,9 +58,10 @@ class Validation:
 
     @classmethod
     def from_context(cls, context: EvaluationContext) -> "Validation":
-        """Encode `NUM_PASSAGES` passages of each of `LENGTHS`."""
-        most = min(MAX_INSTRUMENTS, len(context.held.chosen))
-        numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), NUM_PASSAGES)
+        """Encode passages of each of `LENGTHS`: `NUM_PASSAGES`, or fewer where there are few instruments."""
+        held = len(context.held.chosen)
+        most, count = min(MAX_INSTRUMENTS, held), min(NUM_PASSAGES, PASSAGES_EACH * held)
+        numbers = np.resize(np.arange(min(MIN_INSTRUMENTS, most), most + 1), count)
         library = context.held_space
         encoded, playing = [], []
         for clips in LENGTHS:
@@ -146,7 +148,9 @@ def release(
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
     pair.family = fit_family(draw_slots(pair, data.heard, recipe_in(header)))
-    context = EvaluationContext(pair, ClipEmbeddings(pair, data.valid))
+    own = ClipEmbeddings(pair, data.valid)
+    count = min(NUM_MIXTURES, MIXTURES_EACH * len(own.instruments))
+    context = EvaluationContext(pair, own, num_mixtures=count)
     validation = Validation.from_context(context)
     real = RealMixtures.from_folder(pair, data.recordings) if data.recordings else None
     threshold = best_threshold(validation, real)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from index import retrieval
 from index.retrieval import (
     QuerySlots,
-    family_of_hits,
     lane_evidence,
     retrieve,
     retrieve_as_published,
@@ -210,18 +209,3 @@ def test_a_published_slot_is_judged_in_the_window_of_its_best_hit() -> None:
         [window] = track.presence_of_window
         assert track.embedding == pytest.approx(longer.embedding[window, place], abs=1e-6)
         assert (library @ track.embedding).max() == pytest.approx(found.similarity[place].max(), abs=1e-6)
-
-
-def test_a_slots_family_is_the_weighted_majority_of_its_first_hits() -> None:
-    def family(*hits: tuple[str | None, float]) -> str | None:
-        return family_of_hits(hits)
-
-    assert family() is None
-    assert (
-        family(("bass", 0.5), ("reed", 0.45), ("mallet", 0.4), ("mallet", 0.4)) == "bass"
-    )  # similar hits weigh more
-    assert family(("bass", 0.45), ("reed", 0.44), ("reed", 0.44)) == "reed"
-    assert family(("bass", 0.4), (None, 0.6), (None, 0.5)) == "bass"  # hits without a family do not vote
-    assert family((None, 0.6)) is None
-    assert family(*[("bass", 0.9)] * 3, *[("reed", 0.89)] * 50) == "bass"  # only the first few vote
-    assert family(("bass", 0.2), ("reed", -0.9)) == "bass"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from index.retrieval import encode_samples, family_of_hits, lane_evidence
+from index.lane_families import families_of_lanes, most_probable
+from index.retrieval import encode_samples, lane_evidence
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
@@ -56,9 +57,11 @@ def lane_rows(pair: EncoderPair, library: EnrolledLibrary, samples: Floats) -> I
     found = answer(slots, space, pair.presence_threshold, library.hidden)
     evidence = lane_evidence(found, slots, space, library.num_clips, library.hidden)
     matches = pair.calibrated_match().matches(evidence)
+    embedding = np.array([track.embedding for track in found.tracks], np.float32)
+    families = families_of_lanes(embedding, found.similarity, library.families, space)
     for lane, (similarity, match) in enumerate(zip(found.similarity, matches, strict=True)):
         places = np.argsort(-similarity, kind="stable")[:HITS]
-        family = family_of_hits((library.families[place], float(similarity[place])) for place in places)
+        family = most_probable(families[lane])
         names = ", ".join(library.names[place] for place in places[:NAMED_HITS])
         figures = {
             "presence": Estimate(float(found.presence[lane])),

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.retrieval import FAMILY_HITS, Retrieval, family_of_hits
+from index.lane_families import FAMILY_HITS, families_of_lanes, family_votes, most_probable
+from index.retrieval import Retrieval
+from index.search_space import SearchSpace
 from training.evaluation.bootstrap import Estimate, estimate_ratios
 
 HITS = 5  # of the library's ranking
@@ -50,14 +52,14 @@ def _count_error(one: FamilyAnswer) -> int:
     return abs(len(one.lanes) - len(one.playing))
 
 
-def served_families(found: Retrieval, families: Sequence[Family], playing: tuple[str, ...]) -> FamilyAnswer:
+def served_families(
+    found: Retrieval, families: Sequence[Family], playing: tuple[str, ...], space: SearchSpace
+) -> FamilyAnswer:
     """The families of an answer from a library of `families [n]`, each lane's as the service tells it."""
-    order = np.argsort(-found.similarity, axis=1, kind="stable")[:, :FAMILY_HITS]  # [lanes, hits]
-    lanes = tuple(
-        family_of_hits((families[place], float(similarity[place])) for place in places)
-        for places, similarity in zip(order, found.similarity, strict=True)
-    )
-    return FamilyAnswer(playing, tuple(families[place] for place in found.ranking()[:HITS]), lanes)
+    embedding = np.array([track.embedding for track in found.tracks], np.float32)
+    lanes = families_of_lanes(embedding, found.similarity, families, space)
+    told = tuple(map(most_probable, lanes))
+    return FamilyAnswer(playing, tuple(families[place] for place in found.ranking()[:HITS]), told)
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,16 @@ def random_families(
 ) -> FamilyAnswers:
     """Answers at the chance level: `CHANCE_DRAWS` to each query, of one to `most_lanes` lanes with random hits."""
     rng = np.random.default_rng(seed)
+    alike = np.zeros(min(FAMILY_HITS, len(families)), np.float32)
     drawn: list[FamilyAnswer] = []
     for one in answers.answers:
         number = rng.integers(1, most_lanes + 1, CHANCE_DRAWS)
         order = rng.random((CHANCE_DRAWS, 1 + most_lanes, len(families)), np.float32).argsort(axis=2)
         for lanes, (ranked, *hits) in zip(number.tolist(), order.tolist(), strict=True):
-            told = (family_of_hits((families[place], 0.0) for place in places) for places in hits[:lanes])
+            told = (
+                most_probable(family_votes(alike, [families[place] for place in places]))
+                for places in hits[:lanes]
+            )
             first = tuple(families[place] for place in ranked[:HITS])
             drawn.append(FamilyAnswer(one.playing, first, tuple(told)))
     return FamilyAnswers(tuple(drawn), np.repeat(answers.unit_of_answer, CHANCE_DRAWS))

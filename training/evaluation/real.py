@@ -164,8 +164,10 @@ def _recalls(
 
 def _served(context: RealContext, queries: Queries, library: EnrolledLibrary) -> FamilyAnswers:
     """The families of the service's answers."""
+    space = library.space(context.pair.family)
     answers = (
-        served_families(context.answer(one, library), library.families, one.families) for one in queries
+        served_families(context.answer(one, library), library.families, one.families, space)
+        for one in queries
     )
     return FamilyAnswers(tuple(answers), _numbered(queries))
 

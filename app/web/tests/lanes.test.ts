@@ -8,6 +8,7 @@ import {
   heardWords,
   hitsOf,
   type Lane,
+  laneFamily,
   lanesOf,
   matchWord,
   overlap,
@@ -30,6 +31,7 @@ const slot = (index: number, active: Span[], ids: string[], close = true): Slot 
   hits: ids.map((id) => hit(id)),
   curve: [],
   family: "bass",
+  families: {},
   match: close ? { probability: 0.7, word: "fair" } : { probability: 0.1, word: "none" },
   close,
 });
@@ -62,6 +64,28 @@ const at = (lanes: readonly Lane[], index: number): Lane => {
   if (!lane) throw new Error(`no lane ${index}`);
   return lane;
 };
+
+describe("the family of a lane", () => {
+  it("has a question mark below one half, whether or not the library has such an instrument", () => {
+    const heard = {
+      ...slot(0, [[0, 5]], ["a"], false),
+      families: { bass: 0.48, synth_lead: 0.3, reed: 0.05 },
+    };
+    expect(laneFamily(heard)).toEqual({
+      name: "bass",
+      sure: false,
+      told: "Sounds like bass 48%, synth lead 30%",
+    });
+    const sure = { ...heard, family: "synth_lead", families: { synth_lead: 0.8 } };
+    expect(laneFamily(sure)).toEqual({ name: "synth lead", sure: true, told: "Sounds like synth lead 80%" });
+  });
+
+  it("comes from matches alone in answers of older versions", () => {
+    expect(laneFamily(bass)).toEqual({ name: "bass", sure: true, told: "" });
+    expect(laneFamily(slot(0, [[0, 5]], ["a"], false))).toBeNull();
+    expect(laneFamily({ ...bass, family: null })).toBeNull();
+  });
+});
 
 describe("overlap", () => {
   it("is the time in both lists and the time in either", () => {

@@ -139,6 +139,7 @@ describe("marks", () => {
       : [],
     curve: [],
     family: null,
+    families: {},
     match: null,
     close: name !== null,
   });

@@ -31,6 +31,7 @@ const answer = (id: string, ids: string[], range: Span = [0, 10]): QueryAnswer =
     hits: names.map(hit),
     curve: [],
     family: "bass",
+    families: {},
     match: { probability: 0.7, word: "fair" },
     close: true,
   })),

@@ -10,6 +10,7 @@ import soundfile
 
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
+from index.lane_families import most_probable
 from index.query import run_query
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontInstrument, SoundFontSource
@@ -67,7 +68,7 @@ def test_lanes_are_those_of_a_query(
     index.close()
     rows = list(lane_rows(pair, library, samples))
     told = [
-        f"{lane.slot + 1} {lane.family} ({lane.match.word}): {', '.join(hit.name for hit in lane.hits)}"
+        f"{lane.slot + 1} {most_probable(lane.families)} ({lane.match.word}): {', '.join(hit.name for hit in lane.hits)}"
         for lane in result.slots
     ]
     assert [row.name for row in rows] == told

@@ -1,12 +1,11 @@
 /** One instrument in the track: family, presence over time, and its matches in the library. */
 import type { Slot } from "../api/types";
 import { Button } from "../ui/Button";
-import { familyName } from "../ui/Family";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
-import { hitsOf, type Lane, matchWord } from "./lanes";
+import { hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
 import { useRovingFocus } from "./lanesFocus";
 import { currentLane, queryState } from "./state";
 
@@ -17,8 +16,9 @@ interface LaneRowProps {
 
 export function LaneRow({ lane, number }: LaneRowProps) {
   const { slot } = lane;
-  const family = slot.family && slot.close ? familyName(slot.family) : null; // matches that are not close do not tell the family
-  const name = family ? `Instrument ${number}, ${family}` : `Instrument ${number}`;
+  const family = laneFamily(slot);
+  const words = family && (family.sure ? family.name : `${family.name}?`);
+  const name = words ? `Instrument ${number}, ${words}` : `Instrument ${number}`;
   const current = currentLane.value === lane.key;
   const toCurrent = () => {
     currentLane.value = lane.key;
@@ -41,7 +41,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
       <div class="lane-head">
         <span class="lane-number">{number}</span>
         <div class="lane-words">
-          <h3>{family ?? "unknown"}</h3>
+          <h3 title={family?.told}>{words ?? "unknown"}</h3>
           <p class="lane-presence" title="Probability that this instrument is present">
             <span class="unseen">presence </span>
             {Math.round(100 * slot.presence)}% sure

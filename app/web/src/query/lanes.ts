@@ -2,6 +2,7 @@
  * New slots are matched to existing lanes by time and hits. A matched lane keeps its colour and choice; a locked lane
  * keeps everything. */
 import type { Hit, MatchWord, QueryAnswer, Slot, Span } from "../api/types";
+import { familyName } from "../ui/Family";
 import { formatCount } from "../ui/format";
 
 export const COLOURS = 8; // --lane-1 … --lane-8
@@ -30,6 +31,27 @@ export function hitsOf(lane: Lane, excluded: ReadonlyMap<string, string>): Hit[]
 /** How good the library's match is in a word; null in answers of older versions, which tell only a match from none. */
 export function matchWord(slot: Slot): MatchWord | null {
   return slot.match?.word ?? (slot.close ? null : "none");
+}
+
+const SURE = 0.5; // a family that is less probable gets a question mark
+
+export interface LaneFamily {
+  name: string;
+  sure: boolean;
+  told: string; // all families above a tenth, with percentages; empty in answers of older versions
+}
+
+/** The family that is heard; null without one. Answers of older versions told it from the hits, which must be matches. */
+export function laneFamily(slot: Slot): LaneFamily | null {
+  const { family, families } = slot;
+  if (!family) return null;
+  const probability = families[family];
+  if (probability === undefined)
+    return slot.close ? { name: familyName(family), sure: true, told: "" } : null;
+  const told = Object.entries(families)
+    .filter(([name, share]) => share >= 0.1 || name === family)
+    .map(([name, share]) => `${familyName(name)} ${Math.round(100 * share)}%`);
+  return { name: familyName(family), sure: probability >= SURE, told: `Sounds like ${told.join(", ")}` };
 }
 
 /** The key of a choice: one instrument in one lane. */

@@ -1,0 +1,71 @@
+"""The families of a lane: what is heard in it, put together with what the library's nearest instruments are.
+
+The family model (`models/family.py`) hears a lane without any library. Recordings of a library's own kind are told better by
+their hits, others by the model; the weighted product of both is right most often (docs/EXPERIMENTS.md).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from index.search_space import Floats, SearchSpace
+from models.posterior import SCALE
+
+FAMILY_HITS = 5  # of a lane that vote for its family; more would favour the library's largest families
+HEARD_EXPONENT = 0.7  # of the family model's probability; the votes have the rest
+LEAST_VOTE = 0.03  # a family that none of the hits has is possible
+
+Families = dict[str, float]  # probabilities, the highest first
+
+
+def families_of_lanes(
+    embedding: Floats, similarity: Floats, families: Sequence[str | None], space: SearchSpace
+) -> list[Families]:
+    """Return the families of each lane, by the lanes' `embedding [lanes, dim]` and `similarity [lanes, n]`.
+
+    `families [n]` are those of the library's instruments; hidden ones have a similarity of −inf. Without a family model the
+    hits alone decide: there is no family where none of them has one.
+    """
+    votes = [family_votes(row, families) for row in similarity]
+    if space.model is None or not len(embedding):
+        return votes
+    heard = space.model.probability(embedding)
+    names = space.model.families
+    return [
+        _together(dict(zip(names, row.tolist(), strict=True)), vote)
+        for row, vote in zip(heard, votes, strict=True)
+    ]
+
+
+def family_votes(similarity: Floats, families: Sequence[str | None]) -> Families:
+    """The softmax-weighted shares of the families of the first `FAMILY_HITS` hits; hits without a family do not vote."""
+    hits = np.argsort(-similarity, kind="stable")[:FAMILY_HITS]
+    votes: Families = {}
+    for place in hits[np.isfinite(similarity[hits])]:
+        family = families[place]
+        if family is not None:
+            votes[family] = votes.get(family, 0.0) + float(np.exp(SCALE * similarity[place]))
+    return _normalised(votes)
+
+
+def most_probable(families: Families) -> str | None:
+    """The first family, None where there is none."""
+    return next(iter(families), None)
+
+
+def _together(heard: Families, votes: Families) -> Families:
+    """The weighted product of what is heard and what the hits are."""
+    product = {
+        family: probability**HEARD_EXPONENT * max(votes.get(family, 0.0), LEAST_VOTE) ** (1 - HEARD_EXPONENT)
+        for family, probability in heard.items()
+    }
+    return _normalised(product)
+
+
+def _normalised(weights: Families) -> Families:
+    total = sum(weights.values())
+    return {
+        family: weight / total
+        for family, weight in sorted(weights.items(), key=lambda item: -item[1])
+        if weight
+    }
