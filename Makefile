@@ -148,6 +148,7 @@ evaluate: install ## measure the encoders on real music and held-out instruments
 	  --json data/evaluation/bank.json --plots $(RESULTS)/plots)
 	$(BIN)/python -m training.evaluation.results $(if $(REAL),data/evaluation/real.json) data/evaluation/default.json $(if $(BANK),data/evaluation/bank.json) $(REPORTS) \
 	  --plots $(RESULTS)/plots --out $(RESULTS)/RESULTS.md
+	$(if $(and $(BANK),$(REAL)),$(BIN)/python -m training.evaluation.quotes)
 
 compose-check: install ## check docker-compose.yml and the Dockerfile, without a Docker engine
 	$(BIN)/python -m tests.deployment.check_compose
