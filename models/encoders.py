@@ -116,21 +116,21 @@ class MultiInstrumentEncoder(nn.Module):
         return rows, columns
 
     def grow_from(self, smaller: "MultiInstrumentEncoder") -> None:
-        """Copy the weights of a trained encoder; blocks that it lacks stay the identity.
+        """Copy the weights of a trained encoder; blocks and slot layers that it lacks stay the identity.
 
         Raises RuntimeError when the networks differ in anything else.
         """
         self.backbone.grow_from(smaller.backbone)
-        self.head.load_state_dict(smaller.head.state_dict())
+        self.head.grow_from(smaller.head)
 
     def logits(self, wave: Tensor, *, num_cells: int = 0) -> SlotLogits:
         """Slots of `wave [batch, samples]` before normalisation, for the losses, with `num_cells` random cells."""
         return self.logits_of(self.front_end(wave), num_cells=num_cells)
 
-    def logits_of(self, image: Tensor, *, num_cells: int = 0) -> SlotLogits:
-        """`logits` of a front-end image `[batch, 1, n_mels, frames]`."""
+    def logits_of(self, image: Tensor, *, num_cells: int = 0, every_layer: bool = False) -> SlotLogits:
+        """`logits` of a front-end image `[batch, 1, n_mels, frames]`, with the slots of every layer if asked for."""
         feature_map = self.backbone(image)
-        out: SlotLogits = self.head(feature_map, self.backbone.pool(feature_map), num_cells)
+        out: SlotLogits = self.head(feature_map, self.backbone.pool(feature_map), num_cells, every_layer)
         return out
 
     def forward(self, wave: Tensor) -> Slots:

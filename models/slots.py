@@ -5,7 +5,8 @@
 local detail of the mixture stays local until a slot collects it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +19,14 @@ from models.backbones import Backbone, HanCNN
 class SlotLogits:
     """Output of a slot head before normalisation: `embedding [batch, slots, dim]`, `presence_logit [batch, slots]`.
 
-    `cells [batch, cells, dim]` are local embeddings; only attention heads give them, and only on request.
+    `cells [batch, cells, dim]` are local embeddings, `earlier` the slots as each layer but the last leaves them; only attention
+    heads give them, and only on request.
     """
 
     embedding: Tensor
     presence_logit: Tensor
     cells: Tensor | None = None
+    earlier: "tuple[SlotLogits, ...]" = ()
 
 
 class PooledSlots(nn.Module):
@@ -42,7 +45,13 @@ class PooledSlots(nn.Module):
         self.embedding = nn.Linear(hidden, num_slots * embedding_dim)
         self.presence = nn.Linear(hidden, num_slots)
 
-    def forward(self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0) -> SlotLogits:
+    def grow_from(self, trained: nn.Module) -> None:
+        """Copy the weights of a trained head. Raises RuntimeError when the heads differ."""
+        self.load_state_dict(trained.state_dict())
+
+    def forward(
+        self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0, every_layer: bool = False
+    ) -> SlotLogits:
         hidden = self.hidden(pooled)
         embedding = self.embedding(hidden).unflatten(1, (self.num_slots, -1))  # [batch, slots, dim]
         return SlotLogits(embedding, self.presence(hidden))
@@ -64,6 +73,12 @@ class SlotLayer(nn.Module):
         x = self.norm_cross(slots)
         slots = slots + self.cross_attention(x, cells + where, cells, need_weights=False)[0]
         return slots + self.mlp(self.norm_mlp(slots))
+
+    def make_identity(self) -> None:
+        """Set the last weights of all three branches to zero, so that slots pass unchanged until the layer is trained."""
+        for last in (self.self_attention.out_proj, self.cross_attention.out_proj, self.mlp[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
 
 class AttentionSlots(nn.Module):
@@ -94,19 +109,40 @@ class AttentionSlots(nn.Module):
         self.presence = nn.Linear(width, 1)
         nn.init.normal_(self.slot_embedding.weight, std=1e-3)
 
-    def forward(self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0) -> SlotLogits:
+    def grow_from(self, trained: nn.Module) -> None:
+        """Copy the weights of a head with equally many or fewer layers; additional layers start as the identity.
+
+        Raises RuntimeError when the heads differ in anything else, or when `trained` is deeper.
+        """
+        loaded = self.load_state_dict(trained.state_dict(), strict=False)
+        added = [layer for layer in loaded.missing_keys if not layer.startswith("layers.")]
+        if loaded.unexpected_keys or added or not isinstance(trained, AttentionSlots):
+            raise RuntimeError(f"a head of {len(self.layers)} layers cannot hold the trained one")
+        for layer in self.layers[len(trained.layers) :]:
+            cast(SlotLayer, layer).make_identity()
+
+    def forward(
+        self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0, every_layer: bool = False
+    ) -> SlotLogits:
         cells = self.cell(feature_map.flatten(2).transpose(1, 2))  # [batch, cells, width]
         where = (self.row_position + self.column_position).flatten(0, 1)  # [cells, width]
+        key = self.look_key(cells + where)
         slots = self.query.expand(len(cells), -1, -1)
-        for layer in self.layers:
+        earlier = []
+        for layer in self.layers[:-1]:
             slots = layer(slots, cells, where)
-        slots = self.norm(slots)
-        collected = functional.scaled_dot_product_attention(
-            self.look_query(slots), self.look_key(cells + where), cells
-        )  # [batch, slots, width]
-        embedding = self.local_embedding(collected) + self.slot_embedding(slots)
+            if every_layer:
+                earlier.append(self._read(slots, cells, key))
+        last = self._read(self.layers[-1](slots, cells, where), cells, key)
         local = self.local_embedding(sample_cells(cells, num_cells)) if num_cells else None
-        return SlotLogits(embedding, self.presence(slots).squeeze(-1), local)
+        return replace(last, cells=local, earlier=tuple(earlier))
+
+    def _read(self, slots: Tensor, cells: Tensor, key: Tensor) -> SlotLogits:
+        """The embedding and presence of slots `[batch, slots, width]`: what each collects from the cells, and itself."""
+        slots = self.norm(slots)
+        collected = functional.scaled_dot_product_attention(self.look_query(slots), key, cells)
+        embedding = self.local_embedding(collected) + self.slot_embedding(slots)  # [batch, slots, dim]
+        return SlotLogits(embedding, self.presence(slots).squeeze(-1))
 
 
 def sample_cells(cells: Tensor, number: int) -> Tensor:

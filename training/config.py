@@ -59,6 +59,7 @@ class MultiLossConfig:
     prototype: float = 0.0  # the instrument of each matched slot
     cell: float = 0.0  # present against absent instruments, by a soft maximum over cells; no permutation
     posterior: float = 0.0  # the set of instruments in the mixture, by their posterior; no permutation
+    layers: float = 0.0  # the same losses, but that of cells, after each earlier layer of an attention head
     scale: float = 20.0
     num_cells: int = 48  # cells sampled per mixture for the cell loss
     cell_rivals: Literal["all", "batch"] = "all"  # absent instruments in the cell loss

@@ -68,7 +68,19 @@ def posterior_loss(
 
 
 def slot_losses(out: SlotLogits, batch: MixtureSpec, targets: Targets, config: MultiLossConfig) -> Losses:
-    """Return all losses of one batch; `loss` is their weighted sum."""
+    """Return all losses of one batch; `loss` is their weighted sum.
+
+    With `config.layers`, `layers` is the mean of the earlier layers' sums, each matched to the stems anew (Carion et al. 2020).
+    """
+    losses = _final_losses(out, batch, targets, config)
+    if config.layers and out.earlier:
+        sums = [_final_losses(layer, batch, targets, config)["loss"] for layer in out.earlier]
+        losses["layers"] = torch.stack(sums).mean()
+        losses["loss"] = losses["loss"] + config.layers * losses["layers"]
+    return losses
+
+
+def _final_losses(out: SlotLogits, batch: MixtureSpec, targets: Targets, config: MultiLossConfig) -> Losses:
     embedding = out.embedding.float()
     pit, slot_of_target = pit_cosine_loss(embedding, targets.clips(batch.clip), batch.mask)
     used = presence_target(slot_of_target, embedding.shape[1])

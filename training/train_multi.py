@@ -44,7 +44,7 @@ class MultiObjective(nn.Module):
     def forward(self, batch: MixtureBatch | MelBatch, targets: Targets) -> Losses:
         num_cells = self.config.num_cells if self.config.cell else 0
         image = batch.image if isinstance(batch, MelBatch) else self.network.front_end(batch.wave)
-        out = self.network.logits_of(image, num_cells=num_cells)
+        out = self.network.logits_of(image, num_cells=num_cells, every_layer=self.config.layers > 0)
         return slot_losses(out, batch, targets, self.config)
 
 
