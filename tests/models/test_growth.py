@@ -1,4 +1,4 @@
-"""A grown network starts equal to the trained one it copies: its additional blocks are idle."""
+"""A grown network starts equal to the trained one it copies: its additional blocks and slot layers are idle."""
 
 from dataclasses import replace
 
@@ -29,6 +29,7 @@ def made(config: EncoderConfig, seed: int = 0) -> MultiInstrumentEncoder:
         SMALL,
         replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [1, 3]}),
         replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [2, 2]}),
+        replace(SMALL, head_options={"width": 16, "depth": 3, "num_heads": 2}),
     ],
 )
 def test_it_answers_as_before(grown: EncoderConfig) -> None:
@@ -50,6 +51,8 @@ def test_it_answers_as_before(grown: EncoderConfig) -> None:
         (SMALL, replace(SMALL, backbone_options={"widths": [4, 8, 8, 8]})),
         (replace(SMALL, backbone_options={"widths": [4, 8, 8, 8]}), SMALL),
         (SMALL, replace(SMALL, head="pooled", head_options={})),
+        (replace(SMALL, head="pooled", head_options={}), SMALL),
+        (replace(SMALL, head_options={"width": 16, "depth": 2, "num_heads": 2}), SMALL),
         (SMALL, replace(SMALL, backbone="han", backbone_options={})),
     ],
 )
@@ -62,3 +65,25 @@ def test_another_network_is_refused(trained: EncoderConfig, wanted: EncoderConfi
 def test_depths_name_every_stage(depths: list[int]) -> None:
     with pytest.raises(ValueError, match="depths"):
         made(replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": depths}))
+
+
+def test_every_layer_of_a_grown_head_reads_the_same_slots_until_it_is_trained() -> None:
+    deep = made(replace(SMALL, head_options={"width": 16, "depth": 3, "num_heads": 2}), seed=1)
+    deep.grow_from(made(SMALL))
+    with torch.inference_mode():
+        out = deep.logits_of(deep.front_end(WAVE), every_layer=True)
+    assert len(out.earlier) == 2
+    for layer in out.earlier:
+        assert torch.allclose(layer.embedding, out.embedding, atol=1e-5)
+        assert torch.allclose(layer.presence_logit, out.presence_logit, atol=1e-5)
+
+
+def test_an_untrained_layer_learns() -> None:
+    deep = made(replace(SMALL, head_options={"width": 16, "depth": 2, "num_heads": 2}), seed=1)
+    deep.grow_from(made(SMALL))
+    deep.logits(WAVE).embedding.square().sum().backward()
+    added = dict(deep.head.named_parameters())
+    assert all(
+        added[f"layers.1.{name}.weight"].grad.abs().sum() > 0
+        for name in ("self_attention.out_proj", "cross_attention.out_proj", "mlp.2")
+    )

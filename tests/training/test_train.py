@@ -11,7 +11,6 @@ import torch
 from models.checkpoint import file_hash, load_checkpoint, load_single
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.errors import TrainingError
-from models.posterior import library_posterior
 from tests.training.small_bank import SmallBank
 from tests.training.tiny_runs import (
     BANK,
@@ -26,8 +25,6 @@ from training import train_single
 from training.clip_store import ClipStore
 from training.config import CONFIGS, MixingConfig, OptimizerConfig, SingleLossConfig, load_recipe
 from training.loop import STATE_FILE, Trainer, learning_rate_factor
-from training.losses import cell_loss, posterior_loss
-from training.mixing import Mixer
 from training.nlakh.dataset import DatasetInstrument
 from training.targets import Targets
 
@@ -111,44 +108,6 @@ def test_targets_are_computed_once_for_each_encoder(tmp_path: Path, single: Path
     with torch.inference_mode():
         direct = encoder(store.take(torch.tensor([5])))
     assert torch.allclose(first.embedding[5].float(), direct[0], atol=0.02)
-
-
-def test_the_cell_loss_equals_its_slow_twin() -> None:
-    generator = torch.Generator().manual_seed(0)
-    batch = Mixer(ClipStore(BANK, CPU), 2, 4).draw(3, generator)
-    cells = torch.randn(3, 7, 16, generator=generator)
-    prototype = torch.nn.functional.normalize(torch.randn(6, 16, generator=generator), dim=-1)
-    losses = []
-    for row in range(3):
-        cosine = torch.nn.functional.normalize(cells[row], dim=-1) @ prototype.T
-        score = (10 * cosine).exp().sum(dim=0).log()
-        truth = batch.instrument[row][batch.mask[row]].tolist()
-        absent = [score[index].exp() for index in range(6) if index not in truth]
-        losses += [-torch.log(score[index].exp() / (score[index].exp() + sum(absent))) for index in truth]
-    expected = torch.stack(losses).mean()
-    assert torch.allclose(cell_loss(cells, batch, prototype, 10.0), expected, atol=1e-5)
-
-
-def test_cells_may_be_told_from_the_batch_alone() -> None:
-    """With every instrument in the batch, both values of `rivals` give the same loss."""
-    cells, prototype = torch.randn(12, 5, 16), torch.nn.functional.normalize(torch.randn(6, 16), dim=-1)
-    batch = Mixer(ClipStore(SmallBank(6, 2), CPU), 3, 3).draw(12, torch.Generator().manual_seed(0))
-    assert set(batch.instrument[batch.mask].tolist()) == set(range(6))
-    everyone, present = (cell_loss(cells, batch, prototype, 10.0, rivals) for rivals in ("all", "batch"))
-    assert torch.allclose(everyone, present, atol=1e-5)
-
-
-def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
-    generator = torch.Generator().manual_seed(0)
-    slot, presence_logit = (torch.randn(12, 4, *size, generator=generator) for size in ((16,), ()))
-    prototype = torch.nn.functional.normalize(torch.randn(6, 16, generator=generator), dim=-1)
-    batch = Mixer(ClipStore(SmallBank(6, 2), CPU), 3, 3).draw(12, torch.Generator().manual_seed(0))
-    truth = torch.zeros(12, 6, dtype=torch.bool).scatter_(1, batch.instrument, True)
-    cosine = torch.nn.functional.normalize(slot, dim=-1) @ prototype.T
-    posterior = library_posterior(cosine.numpy(), presence_logit.sigmoid().numpy(), 8.0)
-    likelihood = np.where(truth, posterior, 1 - posterior)
-    got = posterior_loss(slot, presence_logit, batch, prototype, 8.0)
-    assert got.item() == pytest.approx(-np.log(likelihood).sum() / truth.sum().item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("domain", ["wave", "mel"])
