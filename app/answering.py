@@ -18,7 +18,7 @@ from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
 from index.query import RankedInstrument, SlotResult, run_query
 from index.records import Hit, LibraryInfo
-from models.audio import Decoded, decode
+from models.audio import Admit, Decoded, decode, expected_seconds
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
@@ -69,10 +69,28 @@ class Answerer:
             )
         return library
 
+    def expected_seconds(self, path: Path, name: str, question: Question) -> float:
+        """Return the length of the question's range, as far as the file's header tells it. Raises AudioError."""
+        return expected_seconds(
+            path,
+            start_seconds=question.start_seconds,
+            end_seconds=question.end_seconds,
+            max_seconds=self._settings.max_decoded_seconds,
+            name=name,
+        )
+
     def decode(
-        self, path: Path, name: str, question: Question, asked_again: str | None = None
+        self,
+        path: Path,
+        name: str,
+        question: Question,
+        asked_again: str | None = None,
+        admit: Admit | None = None,
     ) -> DecodedUpload:
-        """Decode the question's range of the file at `path`, which the client calls `name`. Raises AudioError."""
+        """Decode the question's range of the file at `path`, which the client calls `name`. Raises AudioError.
+
+        `admit` is called with the seconds decoded so far and may refuse more.
+        """
         started = time.perf_counter()
         decoded = decode(
             path,
@@ -81,6 +99,7 @@ class Answerer:
             end_seconds=question.end_seconds,
             max_seconds=self._settings.max_decoded_seconds,
             name=name,
+            admit=admit,
         )
         with path.open("rb") as file:
             kind, _ = detect_format(file, name)

@@ -1,12 +1,13 @@
-"""The queue in front of the encoder: a bounded number of queries, two decoding, one in the encoder at a time.
+"""The queue in front of the encoder: a bounded number of queries and of seconds of audio, one in the encoder at a time.
 
-Admission is decided on the event loop's own thread, so the bound needs no lock. Work runs in threads, off the event loop.
+A place is given on the event loop's own thread, so that bound needs no lock; seconds are counted in the threads that decode.
 """
 
 import math
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -18,19 +19,42 @@ SMOOTHING = 0.2  # weight of the newest query in the running mean
 
 
 class QueueFull(Busy):
-    """Too many queries are in flight; `retry_after_seconds` is estimated from the recent ones."""
+    """Too much is in flight, queries or their audio; `retry_after_seconds` is estimated from the recent ones."""
 
-    def __init__(self, waiting: int, limit: int, retry_after_seconds: int) -> None:
-        super().__init__(f"{waiting} queries are already in flight; try again", value=waiting, limit=limit)
+    def __init__(self, message: str, value: float, limit: float, retry_after_seconds: int) -> None:
+        super().__init__(message, value=value, limit=limit)
         self.retry_after_seconds = retry_after_seconds
 
 
-class QueryQueue:
-    """Admits at most `max_waiting` queries and runs each stage in a thread, within the stage's capacity."""
+class HeldAudio:
+    """The seconds of audio that one query has in memory, or is about to; `QueryQueue.hold_audio` releases them."""
 
-    def __init__(self, max_waiting: int, decoders: int = 2) -> None:
+    def __init__(self, queue: "QueryQueue") -> None:
+        self._queue = queue
+        self.seconds = 0.0
+
+    def set_to(self, seconds: float) -> None:
+        """Hold this many seconds from now on. Raises QueueFull if there are more than before, and too many of all."""
+        self._queue.check_audio(self, seconds)
+
+    def grow_to(self, seconds: float) -> None:
+        """Hold at least this many seconds: a header may have told less than there is. Raises QueueFull."""
+        if seconds > self.seconds:
+            self.set_to(seconds)
+
+
+class QueryQueue:
+    """Admits at most `max_waiting` queries and runs each stage in a thread, within the stage's capacity.
+
+    All queries together may hold `max_audio_seconds` of decoded audio; one that is alone may always hold its own.
+    """
+
+    def __init__(self, max_waiting: int, max_audio_seconds: float = math.inf, decoders: int = 2) -> None:
         self.max_waiting = max_waiting
+        self.max_audio_seconds = max_audio_seconds
         self.in_flight = 0
+        self._held: set[HeldAudio] = set()
+        self._lock = threading.Lock()
         self._decoding = CapacityLimiter(decoders)
         self._inference = CapacityLimiter(1)
         self._mean_seconds = 0.3
@@ -39,8 +63,8 @@ class QueryQueue:
     async def admit(self) -> AsyncIterator[None]:
         """Hold a place for one query. Raises QueueFull when all places are taken."""
         if self.in_flight >= self.max_waiting:
-            retry_after = math.ceil(self._mean_seconds * self.in_flight)
-            raise QueueFull(self.in_flight, self.max_waiting, max(1, min(retry_after, 120)))
+            message = f"{self.in_flight} queries are already in flight; try again"
+            raise QueueFull(message, self.in_flight, self.max_waiting, self._retry_after_seconds())
         self.in_flight += 1
         started = time.perf_counter()
         try:
@@ -49,6 +73,40 @@ class QueryQueue:
             self.in_flight -= 1
             seconds = (time.perf_counter() - started) / (self.in_flight + 1)
             self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
+
+    @contextmanager
+    def hold_audio(self) -> Iterator[HeldAudio]:
+        """Count the audio of one query, none to begin with, until the block ends."""
+        held = HeldAudio(self)
+        with self._lock:
+            self._held.add(held)
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._held.remove(held)
+
+    @property
+    def audio_seconds(self) -> float:
+        """The seconds of audio that queries hold."""
+        with self._lock:
+            return sum(held.seconds for held in self._held)
+
+    def check_audio(self, held: HeldAudio, seconds: float) -> None:
+        """Let `held` hold `seconds`. Raises QueueFull if it is not alone and all would hold too many."""
+        with self._lock:
+            others = sum(other.seconds for other in self._held if other is not held)
+            if seconds > held.seconds and others > 0 and others + seconds > self.max_audio_seconds:
+                raise QueueFull(
+                    f"queries in flight would hold {others + seconds:.0f} s of audio in memory; try again",
+                    round(others + seconds, 3),
+                    self.max_audio_seconds,
+                    self._retry_after_seconds(),
+                )
+            held.seconds = seconds
+
+    def _retry_after_seconds(self) -> int:
+        return max(1, min(math.ceil(self._mean_seconds * self.in_flight), 120))
 
     async def decode(self, work: Callable[[], T]) -> T:
         """Run `work` (reading and resampling a file) in a thread."""

@@ -17,8 +17,9 @@ from app.default_library import check_default_is_kept, check_default_keeps_its_n
 from app.engine import Engine
 from app.job_store import JobStore, JobView
 from app.jobs import JobRunner, Listener
+from app.memory import release_free_memory
 from app.metrics import Metrics
-from app.query_queue import QueryQueue
+from app.query_queue import HeldAudio, QueryQueue
 from app.question import Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
@@ -33,6 +34,7 @@ from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, StorageFull
 
+LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
 FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the same module
 
 
@@ -50,7 +52,7 @@ class Service:
         self.default = self.engine.default
         self.index = self.engine.index
         self.queries = self.engine.queries
-        self.queue = QueryQueue(settings.max_waiting_queries)
+        self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
         self.staged = StagedUploads(settings.max_staged_bytes)
         self.jobs = JobRunner(JobStore(self.index.catalog), settings.max_waiting_jobs, listener)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
@@ -84,15 +86,35 @@ class Service:
         self, fetch: Callable[[Path], str], question: Question, asked_again: str | None
     ) -> QueryAnswer:
         """`fetch` writes the audio to the given path and returns its file name."""
-        answerer = self.engine.answerer
         library = await to_thread.run_sync(self._queried_library, question)
-        with self._temporary_folder() as folder:
+        with self._temporary_folder() as folder, self.queue.hold_audio() as held:
             path = folder / "query"
             name = await to_thread.run_sync(fetch, path)
-            upload = await self.queue.decode(lambda: answerer.decode(path, name, question, asked_again))
-            answer = await self.queue.infer(lambda: answerer.answer(upload, library, question))
-            await to_thread.run_sync(answerer.keep, answer, path, upload.suffix)
+            answer = await self._answer(path, name, library, question, asked_again, held)
+            if held.seconds >= LONG_QUERY_SECONDS:
+                await to_thread.run_sync(release_free_memory)
         self.metrics.query(answer.timing_ms)
+        return answer
+
+    async def _answer(
+        self,
+        path: Path,
+        name: str,
+        library: LibraryInfo,
+        question: Question,
+        asked_again: str | None,
+        held: HeldAudio,
+    ) -> QueryAnswer:
+        """Decode and answer within the limit of audio in memory, and store the answer."""
+        answerer = self.engine.answerer
+        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, question))
+        upload = await self.queue.decode(
+            lambda: answerer.decode(path, name, question, asked_again, held.grow_to)
+        )
+        start, end = upload.decoded.range_seconds
+        held.set_to(min(held.seconds, end - start))
+        answer = await self.queue.infer(lambda: answerer.answer(upload, library, question))
+        await to_thread.run_sync(answerer.keep, answer, path, upload.suffix)
         return answer
 
     def enroll_uploads(self, library: LibraryInfo, uploads: Sequence[Upload]) -> JobView:
@@ -122,10 +144,11 @@ class Service:
                 raise
 
     def sweep(self) -> None:
-        """Purge old deletions, remove what killed processes left behind, and take the disk's reserve if it is free."""
+        """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
         self.index.sweep(in_use=self.staged.names)
         self.queries.sweep()
         self.index.catalog.reserve.hold()
+        release_free_memory()
 
     def delete_library(self, library_id: str) -> None:
         """Delete a library, restorable for a while.
@@ -207,6 +230,11 @@ class Service:
             "showme_queries_in_flight",
             "Queries admitted and not yet answered.",
             lambda: self.queue.in_flight,
+        )
+        gauge(
+            "showme_query_audio_seconds",
+            "Seconds of decoded audio that queries hold in memory.",
+            lambda: self.queue.audio_seconds,
         )
         gauge(
             "showme_jobs_in_flight",

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
 
     max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
     max_decoded_seconds: float = Field(default=1800.0, gt=0, description="longest audio a query may decode")
+    max_audio_seconds: float = Field(
+        default=3600.0, gt=0, description="decoded audio of all queries in flight before 503; 64 kB a second"
+    )
     max_top_k: int = Field(default=100, ge=1, description="most hits per slot")
     max_batch_files: int = Field(default=32, ge=1, description="most files of one batch query")
     max_waiting_queries: int = Field(default=16, ge=1, description="queries in flight before 503")

@@ -15,6 +15,7 @@ from benchmarks import (
     datasets,
     decoding,
     effects,
+    long_queries,
     machine,
     rendering,
     retrieval,
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[Lab], list[Measurement]]] = {
     "short-query": service.short_query,
     "long-query": service.long_query,
     "memory": service.memory,
+    "long-queries": long_queries.measure,
     "retrieval": retrieval.measure,
     "startup": service.startup,
 }

@@ -52,8 +52,8 @@ class Lab:
         return path
 
     def song_mp3(self, seconds: float = 240.0) -> Path:
-        """Four minutes, 44.1 kHz stereo mp3."""
-        path = self.folder / "song.mp3"
+        """Four minutes, or `seconds`, 44.1 kHz stereo mp3."""
+        path = self.folder / f"song-{seconds:.0f}s.mp3"
         if not path.exists():
             write_mp3(path, np.tile(mixture(), (round(seconds / PHRASE_SECONDS), 1)), SAMPLE_RATE)
         return path

@@ -65,6 +65,10 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise ServerFailed(f"this system does not report {field}")
 
+    def forget_peak(self) -> None:
+        """Let VmHWM count from now on; Linux only."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
     def query(self, path: Path, mode: str = "auto") -> tuple[float, dict[str, Any]]:
         """Seconds until the whole answer arrived, and the answer."""
         data = path.read_bytes()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from index.families import EFFECT
 from index.search_space import Similarities
 from index.sources.base import SILENCE_DBFS, is_silent
-from models.audio import split_windows
+from models.audio import cut_window, window_starts
 from models.errors import SilentAudio
 from models.match import LaneEvidence
 from models.posterior import library_posterior, softmax_shares
@@ -39,6 +39,7 @@ class WindowEncoder(Protocol):
     clip_samples: int
     num_slots: int
     embedding_dim: int
+    batch_size: int
 
     def encode(self, windows: Floats) -> tuple[Floats, Floats]:
         """`windows [w, clip_samples]` → slot embeddings `[w, M, dim]` of unit norm and presence `[w, M]`."""
@@ -96,21 +97,25 @@ class Retrieval:
 def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[QuerySlots, list[int]]:
     """Encode `samples [n]` in windows that overlap by half; the first sample of each window comes second.
 
-    Silent windows are not encoded. Raises SilentAudio if all are silent.
+    Silent windows are not encoded. Windows are cut a batch at a time, so that memory does not grow with the audio. Raises
+    SilentAudio if all are silent.
     """
-    windows, starts = split_windows(
-        samples, clip_samples=encoder.clip_samples, hop_samples=encoder.clip_samples // 2
-    )
-    sounding = np.array([not is_silent(window) for window in windows])
-    if not sounding.any():
+    size = encoder.clip_samples
+    starts = window_starts(len(samples), clip_samples=size, hop_samples=size // 2)
+    sounding = [place for place, at in enumerate(starts) if not is_silent(cut_window(samples, at, size))]
+    if not sounding:
         raise SilentAudio(
             f"the audio is silent: no window reaches {SILENCE_DBFS:g} dBFS",
             value="silent",
             limit=f"{SILENCE_DBFS:g} dBFS",
         )
-    embedding = np.zeros((len(windows), encoder.num_slots, encoder.embedding_dim), np.float32)
-    presence = np.zeros((len(windows), encoder.num_slots), np.float32)
-    embedding[sounding], presence[sounding] = encoder.encode(windows[sounding])
+    embedding = np.zeros((len(starts), encoder.num_slots, encoder.embedding_dim), np.float32)
+    presence = np.zeros((len(starts), encoder.num_slots), np.float32)
+    for first in range(0, len(sounding), encoder.batch_size):
+        places = sounding[first : first + encoder.batch_size]
+        embedding[places], presence[places] = encoder.encode(
+            np.stack([cut_window(samples, starts[place], size) for place in places])
+        )
     return QuerySlots(embedding, presence), starts
 
 

@@ -5,6 +5,7 @@ the length in a header.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,8 @@ LOUDEST = 1e9  # full scale is 1; beyond this, squares leave float32
 MAX_REPEATS = 5  # of short audio in a window: once a second in one of five, since a click each few milliseconds is a tone
 LATEST_SECONDS = 1e7  # longer than any recording; keeps sample numbers exact
 WRITE_FRAMES = 8192
+FIRST_SAMPLES = 1 << 18  # room for decoded samples, to begin with
+Admit = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -49,41 +52,67 @@ def decode(
     end_seconds: float | None = None,
     max_seconds: float = MAX_SECONDS,
     name: str = "upload",
+    admit: Admit | None = None,
 ) -> Decoded:
     """Decode `source` to mono at `sample_rate` Hz, from `start_seconds` to `end_seconds` (None: the end of the file).
 
     A range gives the same samples as that slice of the whole file, and ends where the file ends. A truncated file gives what
     decodes of it. Errors call the file `name`. Binary files are read from their beginning and stay open.
+    `admit(seconds)` is called with the length decoded so far, before it grows in memory, and may refuse it by an error.
 
     Raises NotAudio, UnsupportedAudio, EmptyAudio (nothing decodes), NonFiniteAudio, RangeOutsideAudio, and
     AudioTooLarge when the range holds more than `max_seconds` of decoded frames: decoding stops there.
     """
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return _decode_file(file, sample_rate, start_seconds, end_seconds, max_seconds, name)
-    return _decode_file(source, sample_rate, start_seconds, end_seconds, max_seconds, name)
+            return _decode_file(file, sample_rate, start_seconds, end_seconds, max_seconds, name, admit)
+    return _decode_file(source, sample_rate, start_seconds, end_seconds, max_seconds, name, admit)
+
+
+def expected_seconds(
+    path: Path, *, start_seconds: float, end_seconds: float | None, max_seconds: float, name: str
+) -> float:
+    """Return the length that `decode` will hold in memory if the file's header is true; `max_seconds` if it tells none.
+
+    Raises NotAudio, UnsupportedAudio and EmptyAudio.
+    """
+    with path.open("rb") as file:
+        track = open_track(file, name)
+        declared = track.declared_frames
+        rate = track.sample_rate
+    ends = [
+        math.inf if end_seconds is None else end_seconds,
+        math.inf if declared is None else declared / rate,
+    ]
+    return min(max(0.0, min(ends) - start_seconds), max_seconds)
+
+
+def window_starts(num_samples: int, *, clip_samples: int, hop_samples: int) -> list[int]:
+    """Return the samples at which overlapping windows start; the last window ends with the audio."""
+    assert 1 <= hop_samples <= clip_samples
+    last = max(0, num_samples - clip_samples)
+    return [*range(0, last, hop_samples), last]
+
+
+def cut_window(samples: np.ndarray, start: int, clip_samples: int) -> np.ndarray:
+    """Return the window `[clip_samples]` of `samples [n]` at `start`, float32: no copy, unless the audio is shorter.
+
+    Audio shorter than one window is repeated until the window is full, at most `MAX_REPEATS` times: shorter audio is followed
+    by silence each time.
+    """
+    samples = np.asarray(samples, np.float32)
+    if len(samples) >= clip_samples:
+        return samples[start : start + clip_samples]
+    period = max(len(samples), -(-clip_samples // MAX_REPEATS))
+    return np.resize(np.pad(samples, (0, period - len(samples))), clip_samples)
 
 
 def split_windows(
     samples: np.ndarray, *, clip_samples: int, hop_samples: int
 ) -> tuple[np.ndarray, list[int]]:
-    """Cut overlapping windows: float32 [windows, clip_samples], and the sample at which each starts.
-
-    The last window ends with the audio. Audio shorter than one window is repeated until the window is full, at most
-    `MAX_REPEATS` times: shorter audio is followed by silence each time.
-    """
-    assert 1 <= hop_samples <= clip_samples
-    if 0 < len(samples) < clip_samples:
-        period = max(len(samples), -(-clip_samples // MAX_REPEATS))
-        once = np.pad(np.asarray(samples, np.float32), (0, period - len(samples)))
-        return np.resize(once, (1, clip_samples)), [0]
-    last = max(0, len(samples) - clip_samples)
-    starts = [*range(0, last, hop_samples), last]
-    windows = np.zeros((len(starts), clip_samples), np.float32)
-    for row, start in zip(windows, starts, strict=True):
-        part = samples[start : start + clip_samples]
-        row[: len(part)] = part
-    return windows, starts
+    """Cut all overlapping windows: float32 [windows, clip_samples], and the sample at which each starts."""
+    starts = window_starts(len(samples), clip_samples=clip_samples, hop_samples=hop_samples)
+    return np.stack([cut_window(samples, start, clip_samples) for start in starts]), starts
 
 
 def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -133,13 +162,43 @@ def _frame_range(
     return _FrameRange(rate_in, rate_out, start_frame, begin_frame, end_frame + margin, limit)
 
 
+class _GrowingSamples:
+    """Collects blocks of mono samples in one array, which grows in place, so that they are in memory once.
+
+    Beyond the collected samples the array holds zeros.
+    """
+
+    def __init__(self) -> None:
+        self._array = np.zeros(FIRST_SAMPLES, np.float32)
+        self._size = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Append `block [samples]`."""
+        end = self._size + len(block)
+        if end > len(self._array):
+            self._array.resize(max(end, len(self._array) * 5 // 4), refcheck=False)
+        self._array[self._size : end] = block
+        self._size = end
+
+    def cut(self, start: int, size: int) -> np.ndarray:
+        """Return `size` samples from `start`, and let go of what follows; zeros where the resampler rounds a sample short."""
+        self._array.resize(start + size, refcheck=False)
+        return self._array[start:]
+
+
 def _decode_file(
-    file: BinaryIO, sample_rate: int, start: float, end: float | None, max_seconds: float, name: str
+    file: BinaryIO,
+    sample_rate: int,
+    start: float,
+    end: float | None,
+    max_seconds: float,
+    name: str,
+    admit: Admit | None,
 ) -> Decoded:
     _check_range(start, end)
     track = open_track(file, name)
     frames = _frame_range(track.sample_rate, sample_rate, start, end, max_seconds)
-    parts: list[np.ndarray] = []
+    collected = _GrowingSamples()
     position = frames.begin_frame
     resampler = soxr.ResampleStream(frames.rate_in, sample_rate, 1) if frames.rate_in != sample_rate else None
     for block in track.blocks(frames.begin_frame, frames.stop_frame):
@@ -147,11 +206,13 @@ def _decode_file(
         position += len(mono)
         if frames.too_many_frames is not None and position >= frames.too_many_frames:
             raise _too_large(track, max_seconds, name)
-        parts.append(resampler.resample_chunk(mono) if resampler else mono)
+        if admit:
+            admit((position - frames.begin_frame) / frames.rate_in)
+        collected.add(resampler.resample_chunk(mono) if resampler else mono)
     if position <= frames.start_frame:
         raise _nothing_decoded(track, frames, position, start, name)
     if resampler:
-        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        collected.add(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
 
     duration = position / frames.rate_in
     if position == frames.stop_frame and track.declared_frames:
@@ -159,7 +220,7 @@ def _decode_file(
     stop = duration if end is None else min(end, duration)
     first = round(start * sample_rate)
     num_samples = max(1, round(stop * sample_rate) - first)
-    samples = _take(np.concatenate(parts), first - frames.output_offset, num_samples)
+    samples = collected.cut(first - frames.output_offset, num_samples)
     return Decoded(samples, sample_rate, duration, (float(start), float(stop)))
 
 
@@ -210,9 +271,3 @@ def _nothing_decoded(
     return RangeOutsideAudio(
         f"the range of {name} starts at {start:g} s, but {ends}", value=start, limit=seconds
     )
-
-
-def _take(samples: np.ndarray, start: int, size: int) -> np.ndarray:
-    """`size` samples from `start`; zeros fill in where the resampler rounds a sample short."""
-    part = samples[start : start + size]
-    return np.ascontiguousarray(np.pad(part, (0, size - len(part))), dtype=np.float32)

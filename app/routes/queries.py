@@ -14,6 +14,7 @@ from app.deps import MULTIPART, QueryId, QueryPageDep, ServiceDep
 from app.errors import documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
+from app.query_queue import QueueFull
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
 from app.service import Service
@@ -101,7 +102,10 @@ async def create_query(
 async def create_query_batch(
     form: Annotated[BatchForm, MULTIPART], service: ServiceDep, request: Request
 ) -> BatchOut:
-    """Query several mixtures at once: for each file, in the order sent, its answer or the problem with it."""
+    """Query several mixtures at once: for each file, in the order sent, its answer or the problem with it.
+
+    A file whose audio finds no room beside that of other queries is answered with the problem `busy`: send it again.
+    """
     limit = service.settings.max_batch_files
     if len(form.files) > limit:
         seen = len(form.files)
@@ -116,7 +120,7 @@ async def create_query_batch(
 async def _batch_item(upload: Upload, question: Question, service: Service, request: Request) -> BatchItem:
     try:
         return BatchItem(name=upload.name, query=await service.ask(upload, question))
-    except errors.AudioError as error:
+    except (errors.AudioError, QueueFull) as error:
         problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
         return BatchItem(name=upload.name, problem=problem)
 
