@@ -16,7 +16,7 @@ from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from models.errors import InvalidRequest, LibraryKept, LibraryNotFound, SourceError
+from models.errors import InvalidRequest, LibraryExists, LibraryKept, LibraryNotFound, SourceError
 
 log = logging.getLogger("showme")
 
@@ -55,7 +55,10 @@ class DefaultLibrary:
         if there and there.num_instruments:
             return None
         source = self.open_source()
-        return there or index.libraries.create(self.name), source
+        try:
+            return there or index.libraries.create(self.name), source
+        except LibraryExists:  # another process has created it meanwhile
+            return index.libraries.get(self.name), source
 
     def given_for(self, library: LibraryInfo) -> list[GivenSource]:
         """Return the source with which to embed `library` again, if it is this one and its source opens."""

@@ -17,6 +17,8 @@ from typing import NamedTuple, Self
 
 from app.answering import Answerer
 from app.default_library import DefaultLibrary
+from app.foreground_job import foreground_job
+from app.job_store import JobStore
 from app.query_store import QueryStore
 from app.question import DEFAULT_TOP_K, Mode, Question
 from app.schemas import QueryAnswer
@@ -27,9 +29,10 @@ from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
 from index.reembed import ReembedReport, reembed
 from index.source_finder import GivenSource
+from index.sources.base import InstrumentSource
 from index.sources.opening import open_source
 from models.encoder_pair import EncoderPair
-from models.errors import LibraryNotFound
+from models.errors import Busy, JobConflict, LibraryNotFound
 
 
 class Enrolled(NamedTuple):
@@ -55,6 +58,7 @@ class Engine:
         self.pair.calibrated_match()  # refuse encoders that cannot answer before anything is enrolled by them
         self.default = DefaultLibrary.of_setting(settings.default_library)
         self.index = _open_index(settings, self.pair, reconcile)
+        self.jobs = JobStore(self.index.catalog, settings.job_lease_seconds)
         self.queries = QueryStore(
             self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
         )
@@ -125,7 +129,8 @@ class Engine:
     def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
         """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.
 
-        A failed enrollment leaves nothing behind, not even an empty library. Raises SourceError, EncoderMismatch.
+        A failed enrollment leaves nothing behind, not even an empty library. Meanwhile other processes see it as a job.
+        Raises SourceError, EncoderMismatch.
         """
         source = open_source(Path(path))
         try:
@@ -133,10 +138,10 @@ class Engine:
         except LibraryNotFound:
             chosen, is_new = self.index.libraries.create(library), True
         try:
-            report = enroll(self.index, self.pair, chosen.id, source, opened_at=Path(path), progress=progress)
+            report = self._enroll(chosen.id, source, Path(path), progress)
         except BaseException:
             if is_new:
-                self.index.libraries.drop(chosen.id)
+                self.index.libraries.drop_if_unused(chosen.id)
             raise
         return Enrolled(self.index.libraries.get(chosen.id), report)
 
@@ -163,17 +168,44 @@ class Engine:
         )
 
     def fill_default(self, progress: Progress | None = None) -> None:
-        """Enroll the default library if it is not there yet, or embed it again if another encoder has embedded it."""
+        """Enroll the default library if it is not there yet, or embed it again if another encoder has embedded it.
+
+        Raises Busy while another process enrolls it.
+        """
         if self.default is None:
             return
         to_fill = self.default.to_fill(self.index)
         if to_fill:
             library, source = to_fill
-            enroll(self.index, self.pair, library.id, source, opened_at=self.default.path, progress=progress)
+            try:
+                self._enroll(library.id, source, self.default.path, progress, alone=True)
+            except JobConflict as other:
+                message = f"the default library is being enrolled by job {other.value}; try again"
+                raise Busy(message, value=other.value, limit=other.limit) from other
             return
         there = self.default.find(self.index)
         if there and there.state == "stale":
             self.reembed(there.id, progress=progress)
+
+    def _enroll(
+        self,
+        library_id: str,
+        source: InstrumentSource,
+        opened_at: Path,
+        progress: Progress | None,
+        *,
+        alone: bool = False,
+    ) -> EnrollReport:
+        with foreground_job(self.jobs, library_id, len(source), progress, alone=alone) as job:
+            return enroll(
+                self.index,
+                self.pair,
+                library_id,
+                source,
+                opened_at=opened_at,
+                progress=job.progress,
+                storing=job.settle,
+            )
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries, the oldest first."""

@@ -1,20 +1,28 @@
-"""Stores jobs in the database, so that their state outlives the process that ran them.
+"""Stores jobs in the database, so that other processes see them and their state outlives the process that ran them.
 
-Callers get frozen views with the field names of docs/ARCHITECTURE.md, section "HTTP contract".
+An unfinished job belongs to one process, which renews its lease (`index/leases.py`). Callers get frozen views with the field
+names of docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from index.catalog import Catalog, Job, Library
-from models.errors import JobNotFound, LibraryNotFound
+from index.catalog import UNFINISHED_STATES, Catalog, Job, Library, new_id
+from index.leases import Clock, is_alive, is_interrupted
+from index.libraries import utc_now
+from models.errors import JobConflict, JobNotFound, LibraryNotFound
+
+LEASE_SECONDS = 60.0  # longer than any write of another process holds the database
+BEATS_PER_LEASE = 6
+SAVE_SECONDS = 0.5  # between two writes of a job's progress to the database, at least
 
 JobKind = Literal["enroll", "reembed"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-UNFINISHED = ("queued", "running")
 
 
 class Skipped(NamedTuple):
@@ -39,42 +47,58 @@ class JobView:
 
     @property
     def finished(self) -> bool:
-        return self.state not in UNFINISHED
+        return self.state not in UNFINISHED_STATES
 
 
 class JobStore:
-    """Reads and writes the rows of table `job`."""
+    """Reads all rows of table `job`, and writes those of one process, which is `owner`."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(
+        self, catalog: Catalog, lease_seconds: float = LEASE_SECONDS, clock: Clock = utc_now
+    ) -> None:
+        self.owner = new_id("p")
+        self.lease_seconds = lease_seconds
         self._catalog = catalog
+        self._clock = clock
 
-    def create(self, library_id: str, kind: JobKind, total: int) -> JobView:
-        """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile."""
+    def create(self, library_id: str, kind: JobKind, total: int, *, alone: bool = False) -> JobView:
+        """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile.
+
+        `alone`: raises JobConflict with the id as its value if a living process has such a job for the library.
+        """
         with self._catalog.write() as session:
             library = session.get(Library, library_id)
             if library is None or library.deleted_at is not None:
                 raise LibraryNotFound(f"there is no library {library_id!r}", value=library_id)
+            same = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
+            if alone and (other := session.scalars(select(Job.id).where(*same).limit(1)).first()):
+                raise JobConflict(f"job {other} is at it already", value=other, limit="one at a time")
             row = Job(library_id=library_id, kind=kind, total=total, message="waiting")
+            row.owner, row.leased_until = self.owner, self._lease_end()
             session.add(row)
             session.flush()
             return _view(row)
 
     def save(self, view: JobView) -> None:
-        """Write the state, progress, message and result of a job."""
+        """Write the state, progress, message and result of a job. Raises JobConflict if it was taken over."""
         with self._catalog.write(patient=view.finished) as session:
             self.save_with(session, view)
 
     def save_with(self, session: Session, view: JobView) -> None:
-        """Write a job in the transaction of its work, so that both are stored or neither is."""
-        values: dict[str, object] = {
-            "state": view.state,
-            "done": view.done,
-            "total": view.total,
-            "message": view.message,
-        }
-        if view.skipped:
-            values["skipped"] = [list(one) for one in view.skipped]
-        session.execute(update(Job).where(Job.id == view.id).values(values))
+        """Write a job in the transaction of its work, so that both are stored or neither is; its result stays as it is.
+
+        Raises JobConflict if another process has taken the job over: what this one did must not be stored.
+        """
+        row = session.get(Job, view.id)
+        if row is None or row.owner != self.owner:
+            raise JobConflict(
+                f"job {view.id} was taken over by another process, since this one stood still",
+                value=view.id,
+                limit=f"a sign of life in {self.lease_seconds:g} s",
+            )
+        if row.state in UNFINISHED_STATES:
+            row.state, row.done, row.total, row.message = view.state, view.done, view.total, view.message
+            row.skipped = [(one.name, one.reason) for one in view.skipped] or None
 
     def get(self, job_id: str) -> JobView:
         """Return a stored job. Raises JobNotFound."""
@@ -84,11 +108,43 @@ class JobStore:
             raise JobNotFound(f"there is no job {job_id!r}", value=job_id)
         return _view(row)
 
-    def unfinished(self) -> list[JobView]:
-        """Return every queued or running job, the oldest first."""
+    def alive(self, library_id: str, kind: JobKind) -> list[JobView]:
+        """Return the library's jobs of a kind that living processes run, this one or others, the oldest first."""
+        chosen = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
         with self._catalog.session() as session:
-            rows = select(Job).where(Job.state.in_(UNFINISHED)).order_by(Job.created_at, Job.id)
-            return [_view(row) for row in session.scalars(rows)]
+            return [_view(row) for row in session.scalars(_oldest_first().where(*chosen))]
+
+    def renew(self, job_ids: Collection[str]) -> set[str]:
+        """Renew the leases of these jobs; return the ids of those that are unfinished and still this process's."""
+        ours = (Job.id.in_(job_ids), Job.owner == self.owner, Job.state.in_(UNFINISHED_STATES))
+        with self._catalog.write() as session:
+            renewed = update(Job).where(*ours).values(leased_until=self._lease_end())
+            return set(session.scalars(renewed.returning(Job.id)))
+
+    def release(self, job_id: str) -> None:
+        """End the lease of an unfinished job that this process does not go on with: another one need not wait."""
+        ours = (Job.owner == self.owner, Job.id == job_id)
+        with self._catalog.write(patient=True) as session:
+            session.execute(update(Job).where(*ours).values(leased_until=None))
+
+    def take_over(self, in_flight: Collection[str] = ()) -> list[JobView]:
+        """Make all interrupted jobs those of this process, and return them, the oldest first; `in_flight` are none."""
+        interrupted = is_interrupted(self._clock()) & Job.id.not_in(in_flight)
+        with self._catalog.session() as session:
+            if session.scalars(select(Job.id).where(interrupted).limit(1)).first() is None:
+                return []
+        with self._catalog.write() as session:
+            rows = session.scalars(_oldest_first().where(interrupted)).all()
+            for row in rows:
+                row.owner, row.leased_until = self.owner, self._lease_end()
+            return [_view(row) for row in rows]
+
+    def _lease_end(self) -> datetime:
+        return self._clock() + timedelta(seconds=self.lease_seconds)
+
+
+def _oldest_first() -> Select[Job]:
+    return select(Job).order_by(Job.created_at, Job.id)
 
 
 def _view(row: Job) -> JobView:

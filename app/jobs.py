@@ -1,7 +1,8 @@
 """Runs enrollments and re-embeddings one after another in a worker thread, with progress and cancellation.
 
 What the service does by itself gives way to work that a person asked for. A job that fails, is cancelled or is killed leaves
-the libraries as they were; after a restart, re-embeddings go on.
+the libraries as they were. Heartbeats tell other processes that its jobs are alive; those of a process that has ended are
+taken over: re-embeddings go on, enrollments have failed.
 """
 
 import itertools
@@ -15,19 +16,20 @@ from time import monotonic
 
 import anyio
 
-from app.job_store import JobKind, JobStore, JobView
+from app.heartbeat import Heartbeat
+from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobKind, JobStore, JobView
 from app.tasks import Outcome, Task
 from index.disk import is_full
 from models.errors import Busy, JobConflict, ShowMeError, StorageFull
 
 log = logging.getLogger("showme")
 
-SAVE_SECONDS = 0.5  # between two writes of the progress to the database, at least
 POLL_SECONDS = 0.2  # between two looks of a watcher
-INTERRUPTED = "interrupted by a restart; nothing was stored"
+INTERRUPTED = "interrupted, since its process ended; nothing was stored"
 CONTINUES = "waiting to go on"
 ASKED, BY_ITSELF, LAST = range(3)  # the order in which waiting jobs are run
 Listener = Callable[[JobView], None]
+Resume = Callable[[JobView], Task | None]
 
 
 @dataclass
@@ -57,23 +59,52 @@ class JobRunner:
         self._numbers = itertools.count()
         self._queue: queue.PriorityQueue[tuple[int, int, _Work | None]] = queue.PriorityQueue()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._heartbeat = Heartbeat(self.beat, store.lease_seconds / BEATS_PER_LEASE)
+        self._resume: Resume = lambda view: None
 
-    def start(self, resume: Callable[[JobView], Task | None] = lambda view: None) -> None:
-        """Continue the unfinished jobs for which `resume` returns a task, mark the others as failed, start the thread."""
-        for view in self._store.unfinished():
-            task = resume(view)
+    def start(self, resume: Resume = lambda view: None) -> None:
+        """Start the threads. Interrupted jobs for which `resume` returns a task go on, the others are marked as failed."""
+        self._resume = resume
+        self._take_over()
+        self._thread.start()
+        self._heartbeat.start()
+
+    def beat(self) -> None:
+        """Renew the leases of the jobs in flight, give up those that were taken over, and take over interrupted ones."""
+        with self._lock:
+            works = dict(self._works)
+        if works:
+            held = self._store.renew(works)
+            for job_id in works.keys() - held:
+                works[job_id].cancelled.set()
+        self._take_over()
+
+    def _take_over(self) -> None:
+        with self._lock:
+            in_flight = list(self._works)
+        for view in self._store.take_over(in_flight):
+            task = self._resumed(view)
             if task is None:
-                log.warning("job %s was interrupted by a restart", view.id)
+                log.warning("job %s was interrupted, since its process ended", view.id)
                 self._store.save(replace(view, state="failed", message=INTERRUPTED))
             else:
-                log.info("job %s goes on after a restart", view.id)
+                log.info("job %s goes on in this process", view.id)
+                waiting = replace(view, state="queued", message=CONTINUES)
+                priority = ASKED if view.kind == "enroll" else BY_ITSELF
+                self._store.save(waiting)
                 with self._lock:
-                    waiting = replace(view, state="queued", message=CONTINUES)
-                    self._put(_Work(waiting, task, BY_ITSELF, next(self._numbers)))
-        self._thread.start()
+                    self._put(_Work(waiting, task, priority, next(self._numbers)))
+
+    def _resumed(self, view: JobView) -> Task | None:
+        try:
+            return self._resume(view)
+        except ShowMeError as error:
+            log.warning("job %s cannot go on: %s", view.id, error)
+            return None
 
     def stop(self) -> None:
-        """Interrupt everything in flight and wait for the thread to end."""
+        """Interrupt everything in flight and wait for the threads to end."""
+        self._heartbeat.stop()
         with self._lock:
             self._stopping = True
             for work in self._works.values():
@@ -99,13 +130,13 @@ class JobRunner:
             with self._lock:
                 self._num_preparing -= 1
 
-    def submit(self, library_id: str, task: Task, *, by_itself: bool = False) -> JobView:
+    def submit(self, library_id: str, task: Task, *, by_itself: bool = False, alone: bool = False) -> JobView:
         """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and needs no place among them.
 
-        Raises LibraryNotFound.
+        Raises LibraryNotFound. `alone`: raises JobConflict, whose value is the id, if a living process has such a job.
         """
         with self._lock:
-            view = self._store.create(library_id, task.kind, task.total)
+            view = self._store.create(library_id, task.kind, task.total, alone=alone)
             self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
         return view
 
@@ -128,14 +159,23 @@ class JobRunner:
             if not view.finished and library_id in (None, view.library_id) and kind in (None, view.kind)
         ]
 
+    def alive(self, library_id: str, kind: JobKind) -> list[JobView]:
+        """Return the library's queued and running jobs of a kind in all processes, those of this one first."""
+        ours = self.in_flight(library_id, kind)
+        ids = {view.id for view in ours}
+        return ours + [view for view in self._store.alive(library_id, kind) if view.id not in ids]
+
     def cancel(self, job_id: str) -> JobView:
         """Cancel a job: a queued one never starts, a running one ends after its current instrument.
 
-        Raises JobNotFound, and JobConflict when the job has already ended.
+        Raises JobNotFound, and JobConflict when the job has already ended, or another process runs it.
         """
         work = self._works.get(job_id)
         if work is None or work.view.finished:  # ended, and about to be forgotten
             view = self.view(job_id)
+            if not view.finished:
+                message = f"job {job_id} runs in another process; cancel it there"
+                raise JobConflict(message, value=view.state, limit="a job of this process")
             raise JobConflict(
                 f"job {job_id} is already {view.state}", value=view.state, limit="queued or running"
             )
@@ -169,6 +209,15 @@ class JobRunner:
             self._show(work, ended, save=True)
             with self._lock:
                 del self._works[work.view.id]
+            if not ended.finished:
+                self._release(work)
+
+    def _release(self, work: _Work) -> None:
+        """Leave a job that can go on to the next process."""
+        try:
+            self._store.release(work.view.id)
+        except ShowMeError as error:  # then it goes on when the lease has expired
+            log.warning("job %s: its lease could not be ended: %s", work.view.id, error)
 
     def _gives_way(self, work: _Work) -> bool:
         """Whether a task ends early: it is cancelled, or nobody asked for it and a task that somebody asked for waits."""
@@ -228,5 +277,7 @@ class JobRunner:
                 work.saved_at = monotonic()
             if self._listener:
                 self._listener(view)
+        except JobConflict as error:
+            log.warning("%s", error.message)
         except Exception:  # a full disk or a closed terminal must not end the thread
             log.exception("job %s: its progress could not be recorded", view.id)

@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from app.default_library import check_default_is_kept, check_default_keeps_its_name
 from app.engine import Engine
-from app.job_store import JobStore, JobView
+from app.job_store import JobView
 from app.jobs import JobRunner, Listener
 from app.memory import release_free_memory
 from app.metrics import Metrics
@@ -24,12 +24,13 @@ from app.question import Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
 from app.staging import StagedUploads
-from app.tasks import EnrollTask
+from app.tasks import EnrollTask, Task
 from app.updates import LibraryUpdates
 from app.uploads import Upload, save, size_of, stage
 from index.catalog import new_id
 from index.disk import free_bytes
 from index.records import LibraryInfo
+from index.sources.base import InstrumentSource
 from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, StorageFull
@@ -54,11 +55,11 @@ class Service:
         self.queries = self.engine.queries
         self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
         self.staged = StagedUploads(settings.max_staged_bytes)
-        self.jobs = JobRunner(JobStore(self.index.catalog), settings.max_waiting_jobs, listener)
+        self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listener)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
         self.queries.sweep()
         self.index.catalog.reserve.hold()
-        self.jobs.start(self.updates.resume)
+        self.jobs.start(self._resume)
         self.first_fill = self._fill_default()
         if settings.update_libraries:
             self.updates.start_all()
@@ -153,17 +154,16 @@ class Service:
     def delete_library(self, library_id: str) -> None:
         """Delete a library, restorable for a while.
 
-        Raises LibraryNotFound, LibraryKept for the default library, and JobConflict during an enrollment into it.
+        Raises LibraryNotFound, LibraryKept for the default library, and JobConflict during an enrollment into it, in whichever
+        process.
         """
         library = self.index.libraries.get(library_id)
         check_default_is_kept(library, self.default)
-        if running := self.jobs.in_flight(library.id, "enroll"):
-            job = running[0]
-            raise JobConflict(f"job {job.id} is adding instruments to it; cancel it first", value=job.state)
-        if update := self.updates.job_of(library.id):
-            with suppress(JobConflict):  # it has ended meanwhile
-                self.jobs.cancel(update.id)
+        update = self.updates.job_of(library)
         self.index.libraries.delete(library.id)
+        if update:
+            with suppress(JobConflict):  # it has ended meanwhile, or is another process's, and fails there
+                self.jobs.cancel(update.id)
 
     def rename_library(self, library_id: str, name: str) -> LibraryInfo:
         """Rename a library. Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library."""
@@ -206,15 +206,28 @@ class Service:
         to_fill = self.default.to_fill(self.index)
         if to_fill:
             library, source = to_fill
-            task = EnrollTask(self.index, self.pair, library.id, source, self.default.path)
-            return self.jobs.submit(library.id, task).id
+            try:
+                return self.jobs.submit(library.id, self._default_task(library, source), alone=True).id
+            except JobConflict as other:  # it goes on after a restart, or another process is at it
+                return str(other.value)
         stale = self.default.find(self.index)
         if stale is None or stale.state != "stale":
             return None
         if self.settings.update_libraries:
             return self.updates.update(stale, by_itself=True).id
-        resumed = self.updates.job_of(stale.id)
+        resumed = self.updates.job_of(stale)
         return resumed.id if resumed else None
+
+    def _resume(self, view: JobView) -> Task | None:
+        """Return the task that goes on with an interrupted job: an update, or the filling of the default library."""
+        if view.kind == "reembed":
+            return self.updates.resume(view)
+        to_fill = self.default.to_fill(self.index) if self.default else None
+        return self._default_task(*to_fill) if to_fill and to_fill[0].id == view.library_id else None
+
+    def _default_task(self, library: LibraryInfo, source: InstrumentSource) -> EnrollTask:
+        assert self.default is not None
+        return EnrollTask(self.index, self.pair, library.id, source, self.default.path, only_if_empty=True)
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.job_store import LEASE_SECONDS
 from index.libraries import UNDO_SECONDS
 
 MEBIBYTE = 1024 * 1024
@@ -62,6 +63,12 @@ class Settings(BaseSettings):
         description="free space on the data folder's disk below which uploads are refused",
     )
     max_presets: int = Field(default=2_000, ge=1, description="most presets of an uploaded SoundFont")
+    job_lease_seconds: float = Field(
+        default=LEASE_SECONDS,
+        gt=0,
+        allow_inf_nan=False,
+        description="time without a heartbeat after which other processes take a job for interrupted",
+    )
     undo_seconds: float = Field(
         default=UNDO_SECONDS,
         ge=0,

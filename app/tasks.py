@@ -30,6 +30,14 @@ class Outcome(NamedTuple):
     message: str
     skipped: tuple[Skipped, ...] = ()
 
+    @classmethod
+    def of_enrollment(cls, report: EnrollReport) -> "Outcome":
+        """Return the outcome of an enrollment."""
+        if report.cancelled:
+            return cls("cancelled", "cancelled; nothing was stored")
+        skipped = tuple(Skipped(*one) for one in report.skipped)
+        return cls("done", "; ".join([f"{len(report.added)} added", *_named("skipped", skipped)]), skipped)
+
 
 Settle = Callable[[Session, Outcome], None]  # stores the outcome of a job in the transaction of its work
 
@@ -54,7 +62,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class EnrollTask:
-    """Adds the instruments of a source, which was opened at `opened_at`, to a library."""
+    """Adds the instruments of a source, which was opened at `opened_at`, to a library; `only_if_empty`: unless it has some."""
 
     index: InstrumentIndex
     pair: EncoderPair
@@ -62,6 +70,7 @@ class EnrollTask:
     source: InstrumentSource
     opened_at: Path | None
     when_ended: Callable[[], None] = lambda: None
+    only_if_empty: bool = False
     kind: JobKind = "enroll"
 
     @property
@@ -69,6 +78,8 @@ class EnrollTask:
         return len(self.source)
 
     def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
+        if self.only_if_empty and self.index.libraries.get(self.library_id).num_instruments:
+            return Outcome("done", "another process was quicker")
         report = enroll(
             self.index,
             self.pair,
@@ -77,9 +88,9 @@ class EnrollTask:
             opened_at=self.opened_at,
             progress=progress,
             cancelled=cancelled,
-            storing=lambda session, stored: settle(session, _enrolled(stored)),
+            storing=lambda session, stored: settle(session, Outcome.of_enrollment(stored)),
         )
-        return _enrolled(report)
+        return Outcome.of_enrollment(report)
 
     def clean_up(self) -> None:
         self.when_ended()
@@ -111,14 +122,6 @@ class ReembedTask:
 
     def clean_up(self) -> None:
         """Nothing is left over."""
-
-
-def _enrolled(report: EnrollReport) -> Outcome:
-    """Return the outcome of an enrollment."""
-    if report.cancelled:
-        return Outcome("cancelled", "cancelled; nothing was stored")
-    skipped = tuple(Skipped(*one) for one in report.skipped)
-    return Outcome("done", "; ".join([f"{len(report.added)} added", *_named("skipped", skipped)]), skipped)
 
 
 def updated_words(report: ReembedReport) -> str:

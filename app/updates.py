@@ -13,7 +13,7 @@ from app.tasks import ReembedTask
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
 from models.encoder_pair import EncoderPair
-from models.errors import Busy, LibraryNotFound
+from models.errors import Busy, JobConflict, LibraryNotFound
 
 log = logging.getLogger("showme")
 
@@ -38,14 +38,17 @@ class LibraryUpdates:
             self.update(library, by_itself=True)
 
     def update(self, library: LibraryInfo, *, by_itself: bool = False) -> JobView:
-        """Return the job that updates the library, queued if there is none. Raises Busy."""
-        if job := self.job_of(library.id):
+        """Return the job that updates the library, in whichever process, queued if there is none. Raises Busy."""
+        if job := self.job_of(library):
             return job
         with nullcontext() if by_itself else self._jobs.admit():
-            return self._jobs.submit(library.id, self._task(library), by_itself=by_itself)
+            try:
+                return self._jobs.submit(library.id, self._task(library), by_itself=by_itself, alone=True)
+            except JobConflict as other:
+                return self._jobs.view(str(other.value))
 
     def resume(self, view: JobView) -> ReembedTask | None:
-        """Return the task of a job that an earlier process began, None if it cannot go on."""
+        """Return the task of a job that a process began which has ended, None if it cannot go on."""
         if view.kind != "reembed" or view.library_id is None:
             return None
         try:
@@ -53,13 +56,14 @@ class LibraryUpdates:
         except LibraryNotFound:
             return None
 
-    def job_of(self, library_id: str) -> JobView | None:
-        """Return the queued or running job that updates a library."""
-        return next(iter(self._jobs.in_flight(library_id, "reembed")), None)
+    def job_of(self, library: LibraryInfo) -> JobView | None:
+        """Return the queued or running job that updates a library; those of other processes only while it is stale."""
+        find = self._jobs.alive if library.num_stale else self._jobs.in_flight
+        return next(iter(find(library.id, "reembed")), None)
 
     def check_ready(self, library: LibraryInfo) -> None:
         """Raise Busy while a stale library is being updated, EncoderMismatch if it waits for somebody to ask for it."""
-        job = self.job_of(library.id) if library.state == "stale" else None
+        job = self.job_of(library) if library.state == "stale" else None
         if job:
             message = (
                 f"library {library.name!r} is being updated for another encoder: {job.done} of {job.total}"

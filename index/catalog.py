@@ -35,6 +35,7 @@ from index.disk import DiskReserve
 from models.errors import IndexDamaged
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
+UNFINISHED_STATES = JOB_STATES[:2]
 
 
 def new_id(prefix: str) -> str:
@@ -193,7 +194,11 @@ class LibraryMap(Base):
 
 
 class Job(Base):
-    """An enrollment or a re-embedding in the background. `skipped` lists [name, reason] of each instrument left out."""
+    """An enrollment or a re-embedding. `skipped` lists [name, reason] of each instrument left out.
+
+    An unfinished job belongs to the process `owner`, which renews `leased_until`; after that moment the process has ended
+    (`index/leases.py`).
+    """
 
     __tablename__ = "job"
     __table_args__ = (
@@ -208,6 +213,8 @@ class Job(Base):
     total: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text, default="")
     skipped: Mapped[list[tuple[str, str]] | None] = mapped_column(JSON(none_as_null=True))
+    owner: Mapped[str | None] = mapped_column(String(16))
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, onupdate=_now)
 

@@ -15,7 +15,8 @@ from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.duplicates import find_similar_groups
 from index.instruments import InstrumentStore
 from index.integrity import find_faults
-from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore
+from index.leases import oldest_alive
+from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore, utc_now
 from index.maps import LibraryMaps
 from index.records import Hit, InstrumentInfo, LibraryInfo, find_instrument, find_library, library_info
 from index.vector_cache import LibraryVectors, VectorCache
@@ -63,7 +64,8 @@ class InstrumentIndex:
             known_ids = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
             source_paths = session.scalars(select(Instrument.source_path).distinct())
             known_ids |= {Path(path).name for path in source_paths if path}
-        self.folder.remove_leftovers(known_ids.union(in_use))
+            oldest_job = oldest_alive(session, utc_now())
+        self.folder.remove_leftovers(known_ids.union(in_use), oldest_job)
 
     def close(self) -> None:
         self.catalog.close()

@@ -19,9 +19,17 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
+from index.leases import check_not_filled
 from index.records import LibraryInfo, find_library, library_info, library_infos
 from index.vector_cache import VectorCache
-from models.errors import Busy, InvalidRequest, LibraryExists, LibraryNotFound, StorageFull
+from models.errors import (
+    Busy,
+    InvalidRequest,
+    JobConflict,
+    LibraryExists,
+    LibraryNotFound,
+    StorageFull,
+)
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +89,17 @@ class DataFolder:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
 
-    def remove_leftovers(self, known_ids: Collection[str]) -> None:
+    def remove_leftovers(self, known_ids: Collection[str], oldest_job: datetime | None = None) -> None:
         """Remove old files of a killed process: temporary ones, and those of no id in `known_ids`.
+
+        Files are old that were made long before now, and long before the oldest job of any process, which may need them.
 
         A kill leaves few previews behind. Where most are of no known id, the database has been emptied or replaced: then
         only temporary files are removed, so that nothing is lost if it is put back.
         """
         known = set(known_ids)
-        strange = self._old_files(self.previews_dir, known)
+        horizon = (oldest_job.timestamp() if oldest_job else time.time()) - LEFTOVER_SECONDS
+        strange = self._old_files(self.previews_dir, known, horizon)
         folders = [self.tmp_dir]
         if 2 * len(strange) > sum(1 for _ in self.previews_dir.iterdir()):
             log.warning(
@@ -99,16 +110,15 @@ class DataFolder:
             )
         else:
             folders += [self.previews_dir, self.vectors_dir, self.uploads_dir]
-        for path in (path for folder in folders for path in self._old_files(folder, known)):
+        for path in (path for folder in folders for path in self._old_files(folder, known, horizon)):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
     @staticmethod
-    def _old_files(folder: Path, known_ids: set[str]) -> list[Path]:
-        """Return what lies in `folder` for longer than another process may need it, and is of no known id."""
-        horizon = time.time() - LEFTOVER_SECONDS
+    def _old_files(folder: Path, known_ids: set[str], horizon: float) -> list[Path]:
+        """Return what lies in `folder` since before the moment `horizon`, and is of no known id."""
         old = []
         for path in folder.iterdir():
             with suppress(FileNotFoundError):  # removed meanwhile
@@ -163,9 +173,13 @@ class LibraryStore:
             return self._info(session, library)
 
     def delete(self, id_or_name: str) -> LibraryInfo:
-        """Delete a library with all its instruments; `restore` brings it back. Raises LibraryNotFound."""
+        """Delete a library with all its instruments; `restore` brings it back.
+
+        Raises LibraryNotFound, and JobConflict while an enrollment into it runs, in whichever process.
+        """
         with self._catalog.deleting() as session:
             library = find_library(session, id_or_name)
+            check_not_filled(session, library.id, utc_now())
             library.deleted_at = utc_now()
             library.revision += 1
             deleted = self._info(session, library)
@@ -173,12 +187,15 @@ class LibraryStore:
         self.purge_if_possible()
         return deleted
 
-    def drop(self, id_or_name: str) -> None:
-        """Delete a library for good. Raises LibraryNotFound."""
+    def drop_if_unused(self, library_id: str) -> None:
+        """Delete a library for good, unless it holds instruments, deleted ones too, or another process is filling it."""
+        used = select(Instrument.id).where(Instrument.library_id == library_id).limit(1)
         with self._catalog.deleting() as session:
-            library = find_library(session, id_or_name)
-            deleted = _delete_rows(session, Library.id == library.id, Instrument.library_id == library.id)
-        self._remove_files(deleted)
+            if session.scalars(used).first() is not None:
+                return
+            with suppress(JobConflict):
+                check_not_filled(session, library_id, utc_now())
+                session.execute(delete(Library).where(Library.id == library_id))
 
     def restore(self, library_id: str) -> LibraryInfo:
         """Bring a deleted library back whole; one that is not deleted is returned as it is.

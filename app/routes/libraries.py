@@ -52,7 +52,7 @@ class EnrollForm(BaseModel):
 def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
     """Convert a library."""
     default = service.default is not None and library.name == service.default.name
-    job = service.updates.job_of(library.id)
+    job = service.updates.job_of(library)
     return LibraryOut(
         id=library.id,
         name=library.name,

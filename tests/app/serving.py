@@ -29,7 +29,7 @@ class SteppedPair(EncoderPair):
 
     def embed(self, clips: Floats) -> Floats:
         self.started.set()
-        assert self.allowed.wait(30)
+        assert self.allowed.wait(DEADLINE_SECONDS)
         return super().embed(clips)
 
 

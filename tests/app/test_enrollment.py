@@ -241,7 +241,7 @@ def test_jobs_of_a_killed_process_are_marked_as_failed(tmp_path: Path, pair: Enc
         for job_id, state in states.items():
             body: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
             assert body["state"] == state
-            assert ("interrupted by a restart" in body["message"]) == (state == "failed")
+            assert ("interrupted, since its process ended" in body["message"]) == (state == "failed")
     catalog.close()
 
 

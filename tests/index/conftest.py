@@ -81,6 +81,12 @@ def forget_sources(index: InstrumentIndex) -> None:
         session.execute(update(Instrument).values(source_path=None, source_key=None))
 
 
+def delete_for_good(index: InstrumentIndex) -> None:
+    """Delete the library `Tiny` and purge it at once."""
+    index.libraries.undo_seconds = 0.0
+    index.libraries.delete(LIBRARY)
+
+
 def names_found(index: InstrumentIndex) -> set[str]:
     query = np.ones((1, index.embedding_dim), np.float32)
     return {hit.name for hit in index.searchable(LIBRARY).search(query, 99)[0]}

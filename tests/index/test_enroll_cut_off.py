@@ -12,7 +12,7 @@ from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound
 from tests.encoders import random_pair
-from tests.index.conftest import LIBRARY, open_index, state_of
+from tests.index.conftest import LIBRARY, delete_for_good, open_index, state_of
 from tests.index.fake_source import FakeSource
 
 
@@ -113,7 +113,7 @@ def test_a_library_deleted_meanwhile_is_not_brought_back(
     )  # kept until the library is restored or purged
     assert enrolled.libraries.restore(library.id) == library
     with pytest.raises(LibraryNotFound, match="deleted meanwhile"):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: enrolled.libraries.drop(LIBRARY)))
+        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(2, lambda: delete_for_good(enrolled)))
     assert list(enrolled.folder.previews_dir.iterdir()) == []
 
 

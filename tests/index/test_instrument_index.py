@@ -14,7 +14,7 @@ from models.errors import (
     LibraryExists,
     LibraryNotFound,
 )
-from tests.index.conftest import LIBRARY, vector_file
+from tests.index.conftest import LIBRARY, delete_for_good, vector_file
 
 
 def embeddings(index: InstrumentIndex) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ def test_an_id_wins_over_a_name(index: InstrumentIndex) -> None:
 def test_deleting_a_library_removes_its_files(enrolled: InstrumentIndex) -> None:
     file = vector_file(enrolled)
     assert file.is_file()
-    enrolled.libraries.drop(LIBRARY)
+    delete_for_good(enrolled)
     assert not file.exists()
     assert list(enrolled.folder.previews_dir.iterdir()) == []
     assert enrolled.verify() == []

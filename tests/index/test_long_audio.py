@@ -3,6 +3,7 @@
 import io
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_the_memory_of_encoding_does_not_grow_with_the_audio() -> None:
     batch_bytes = 4 * encoder.batch_size * encoder.clip_samples
     for minutes in (MINUTES, 4 * MINUTES):
         samples = song(minutes)
-        assert peak_bytes(lambda given=samples: encode_samples(encoder, given)) < 1.5 * batch_bytes
+        assert peak_bytes(partial(encode_samples, encoder, samples)) < 1.5 * batch_bytes
 
 
 def test_decoded_audio_is_in_memory_once() -> None:
@@ -82,7 +83,7 @@ def test_decoded_audio_is_in_memory_once() -> None:
     sf.write(file, song(MINUTES), RATE, format="WAV", subtype="PCM_16")
     decoded_bytes = 4 * 60 * MINUTES * RATE
     for start_seconds in (0.0, 0.5):
-        peak = peak_bytes(lambda start=start_seconds: decode(file, sample_rate=RATE, start_seconds=start))
+        peak = peak_bytes(partial(decode, file, sample_rate=RATE, start_seconds=start_seconds))
         assert peak < 1.4 * decoded_bytes
 
 

@@ -12,7 +12,7 @@ from index.instrument_index import InstrumentIndex
 from index.maps import MAX_SHARE_PLACED, Layout, compute_layout, pca, softmax_mean
 from models.encoder_pair import EncoderPair
 from models.errors import IndexDamaged
-from tests.index.conftest import LIBRARY
+from tests.index.conftest import LIBRARY, delete_for_good
 from tests.index.fake_source import FakeInstrument, FakeSource
 
 
@@ -196,5 +196,5 @@ def test_a_damaged_embedding_stops_the_map_but_no_enrollment(
 
 
 def test_the_map_goes_with_its_library(enrolled: InstrumentIndex) -> None:
-    enrolled.libraries.drop(LIBRARY)
+    delete_for_good(enrolled)
     assert kept(enrolled) is None

@@ -1,0 +1,39 @@
+"""Leases of jobs: which unfinished jobs are alive, so that several processes can use one data folder.
+
+The process that runs a job renews its lease again and again. A job whose lease has expired was interrupted: its process was
+killed, or has stood still for longer, and another one may take the job over. Every function works in its caller's transaction.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from index.catalog import UNFINISHED_STATES, Job
+from models.errors import JobConflict
+
+Clock = Callable[[], datetime]
+
+
+def is_alive(now: datetime) -> ColumnElement[bool]:
+    """The condition that a job is queued or running in a living process."""
+    return Job.state.in_(UNFINISHED_STATES) & (Job.leased_until > now)
+
+
+def is_interrupted(now: datetime) -> ColumnElement[bool]:
+    """The condition that a job is unfinished and its process has ended; jobs of older versions have no lease."""
+    return Job.state.in_(UNFINISHED_STATES) & or_(Job.leased_until.is_(None), Job.leased_until <= now)
+
+
+def check_not_filled(session: Session, library_id: str, now: datetime) -> None:
+    """Raise JobConflict, naming the job, while a living process enrolls into the library."""
+    filling = select(Job).where(is_alive(now), Job.library_id == library_id, Job.kind == "enroll")
+    if job := session.scalars(filling.limit(1)).first():
+        message = f"job {job.id} is adding instruments to it; cancel it first"
+        raise JobConflict(message, value=job.state, limit="no enrollment into the library")
+
+
+def oldest_alive(session: Session, now: datetime) -> datetime | None:
+    """Return when the oldest living job was made; None without one."""
+    return session.scalar(select(func.min(Job.created_at)).where(is_alive(now)))
