@@ -45,10 +45,12 @@ HTTP_PROBLEMS: dict[int, tuple[str, str]] = {  # raised by Starlette and FastAPI
     403: ("cross-origin", "The request comes from another site"),
     404: ("not-found", "Nothing is served at this address"),
     405: ("method-not-allowed", "This address does not take this method"),
+    408: ("body-too-slow", "The request body comes too slowly"),
     413: ("body-too-large", "The request body is too large"),
     416: ("range-not-satisfiable", "The byte range lies outside the file"),
     421: ("unknown-host", "The service is not known by this name"),
 }
+BODY_STATUSES = (408, 413)  # of every route that reads a body
 RETRY_AFTER_SECONDS = 2  # when the exception does not know better
 Responses = dict[int | str, dict[str, Any]]  # the type of FastAPI's `responses=`
 
@@ -61,6 +63,23 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, f"the request body is larger than {limit_bytes} bytes", headers)
         self.value = seen_bytes
         self.limit = limit_bytes
+
+
+class BodyTooSlow(HTTPException):
+    """The request body comes too slowly. Raised while it is being received, so nothing has been stored."""
+
+    def __init__(self, seen_bytes: int, least_bytes: int, seconds: float) -> None:
+        detail = f"{seen_bytes} bytes of the request body came in {seconds:g} s; at least {least_bytes} must"
+        super().__init__(408, detail, {"Connection": "close"})
+        self.value = seen_bytes
+        self.limit = least_bytes
+
+
+class BodyCutOff(HTTPException):
+    """The client went away before its request was complete; nobody reads the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "the request body was cut off")
 
 
 class UnknownHost(HTTPException):
@@ -111,17 +130,21 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
     return Response(problem.model_dump_json(), problem.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def documented(*kinds: type[errors.ShowMeError]) -> Responses:
-    """Return the `responses=` of a route that may raise `kinds`: one entry per status, one example per kind."""
+def documented(*kinds: type[errors.ShowMeError], http: Sequence[int] = ()) -> Responses:
+    """Return the `responses=` of a route that may raise `kinds`, or answer with a status of HTTP_PROBLEMS.
+
+    There is one entry per status, with one example per kind.
+    """
+    rows = [(status_of(kind), kind.slug, kind.title) for kind in kinds]
+    rows += [(status, *HTTP_PROBLEMS[status]) for status in http]
     responses: Responses = {}
-    for kind in kinds:
-        status = status_of(kind)
+    for status, slug, title in rows:
         entry = responses.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {}}})
-        entry["description"] = " · ".join(filter(None, (entry["description"], kind.title)))
+        entry["description"] = " · ".join(filter(None, (entry["description"], title)))
         content = entry["content"][MEDIA_TYPE]
         content["schema"] = {"$ref": PROBLEM_REFERENCE}
-        example = make_problem(kind.slug, kind.title, status, kind.title, instance="/v1/…", request_id="…")
-        content.setdefault("examples", {})[kind.slug] = {"value": example.model_dump()}
+        example = make_problem(slug, title, status, title, instance="/v1/…", request_id="…")
+        content.setdefault("examples", {})[slug] = {"value": example.model_dump()}
     return responses
 
 

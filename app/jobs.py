@@ -116,19 +116,24 @@ class JobRunner:
     def admit(self) -> Iterator[None]:
         """Hold a place for a job that somebody asked for while it is prepared and submitted. Raises Busy without one."""
         with self._lock:
-            number = self._num_preparing + sum(work.priority == ASKED for work in self._works.values())
-            if number >= self._max_waiting:
-                raise Busy(
-                    f"{number} enrollments are already in flight; try again",
-                    value=number,
-                    limit=self._max_waiting,
-                )
+            self._check_place()
             self._num_preparing += 1
         try:
             yield
         finally:
             with self._lock:
                 self._num_preparing -= 1
+
+    def check_place(self) -> None:
+        """Raise Busy without a place for one more job that somebody asks for."""
+        with self._lock:
+            self._check_place()
+
+    def _check_place(self) -> None:
+        number = self._num_preparing + sum(work.priority == ASKED for work in self._works.values())
+        if number >= self._max_waiting:
+            message = f"{number} enrollments are already in flight; try again"
+            raise Busy(message, value=number, limit=self._max_waiting)
 
     def submit(self, library_id: str, task: Task, *, by_itself: bool = False, alone: bool = False) -> JobView:
         """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and needs no place among them.

@@ -1,6 +1,6 @@
 """The application: `create_app` assembles routes, errors and limits; the lifespan opens and closes the service.
 
-Importing does nothing. Serve it with `showme serve`, or with `uvicorn --factory app.main:create_app`.
+Importing does nothing. Serve it with `showme serve`: another server would lack the limits of `app/connections.py`.
 """
 
 import logging
@@ -11,13 +11,15 @@ from importlib.metadata import PackageNotFoundError, version
 from anyio import create_task_group, sleep, to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Scope
 
 from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
-from app.middleware import BodyLimit, FreeSpace, RequestContext
+from app.middleware import RequestContext
 from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
+from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
 from app.routes import health, instruments, jobs, libraries, page, queries
 from app.service import Service
 from app.settings import Settings
@@ -78,17 +80,39 @@ def create_app(
     for module in (queries, libraries, instruments, jobs, health, page):
         app.include_router(module.router)
     install_handlers(app)
+    _add_middleware(app, chosen, metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics) -> None:
+    """Add what every request passes through, the innermost first."""
     app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
+    app.add_middleware(
+        BodyPace,
+        seconds=chosen.client_timeout_seconds,
+        min_bytes=round(chosen.client_timeout_seconds * chosen.min_body_bytes_per_second),
+    )
     app.add_middleware(
         FreeSpace,
         folder=chosen.data_dir,
         min_free_bytes=chosen.min_free_bytes,
         max_bytes=chosen.max_upload_bytes,
     )
+    app.add_middleware(
+        UploadSlots,
+        max_uploads=chosen.max_uploads,
+        max_bytes_of_all=chosen.max_received_bytes,
+        max_bytes=chosen.max_upload_bytes,
+        check=_check_queue,
+    )
     app.add_middleware(OwnOrigin)
     app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
     app.add_middleware(RequestContext, metrics=metrics)
-    return app
+
+
+def _check_queue(scope: Scope) -> None:
+    """Raise Busy where an upload would find its queue full, so that it is not received in vain."""
+    scope["app"].state.service.check_queue(scope["path"])
 
 
 def _open(

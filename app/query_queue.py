@@ -62,9 +62,7 @@ class QueryQueue:
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[None]:
         """Hold a place for one query. Raises QueueFull when all places are taken."""
-        if self.in_flight >= self.max_waiting:
-            message = f"{self.in_flight} queries are already in flight; try again"
-            raise QueueFull(message, self.in_flight, self.max_waiting, self._retry_after_seconds())
+        self.check_place()
         self.in_flight += 1
         started = time.perf_counter()
         try:
@@ -73,6 +71,12 @@ class QueryQueue:
             self.in_flight -= 1
             seconds = (time.perf_counter() - started) / (self.in_flight + 1)
             self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
+
+    def check_place(self) -> None:
+        """Raise QueueFull when all places are taken."""
+        if self.in_flight >= self.max_waiting:
+            message = f"{self.in_flight} queries are already in flight; try again"
+            raise QueueFull(message, self.in_flight, self.max_waiting, self._retry_after_seconds())
 
     @contextmanager
     def hold_audio(self) -> Iterator[HeldAudio]:

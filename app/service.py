@@ -70,6 +70,13 @@ class Service:
         self.jobs.stop()
         self.engine.close()
 
+    def check_queue(self, path: str) -> None:
+        """Raise Busy where an upload to `path` would find no place for its query or its enrollment."""
+        if path.startswith("/v1/queries"):
+            self.queue.check_place()
+        elif path.startswith("/v1/libraries"):
+            self.jobs.check_place()
+
     async def ask(self, upload: Upload, question: Question) -> QueryAnswer:
         """Answer a question about an uploaded file, off the event loop; a failed query leaves nothing behind."""
 

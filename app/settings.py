@@ -42,6 +42,24 @@ class Settings(BaseSettings):
     )
 
     max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
+    max_uploads: int = Field(default=32, ge=1, description="uploads in flight before 503")
+    max_received_bytes: int = Field(
+        default=1024 * MEBIBYTE, ge=1, description="bytes of all uploads in flight before 503"
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        description="connections at once, fewer where the system allows fewer files; the longest silent one gives way",
+    )
+    client_timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="time for a client to send a request's head, go on with its body, or take on an answer",
+    )
+    min_body_bytes_per_second: int = Field(
+        default=1000, ge=1, description="slowest pace of a request body, over that time"
+    )
     max_decoded_seconds: float = Field(default=1800.0, gt=0, description="longest audio a query may decode")
     max_audio_seconds: float = Field(
         default=3600.0, gt=0, description="decoded audio of all queries in flight before 503; 64 kB a second"

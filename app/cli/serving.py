@@ -11,6 +11,7 @@ from rich.logging import RichHandler
 from app.cli.context import read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.terminal import err
+from app.connections import ServerConfig
 from app.engine import Engine
 from app.job_store import JobKind, JobView
 from app.main import create_app
@@ -18,7 +19,6 @@ from app.settings import Settings
 from models.encoder_pair import EncoderPair
 
 _TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update"}
-GRACE_SECONDS = 5  # for requests in progress when the service is asked to stop
 
 
 def serve(host: str | None, port: int | None) -> None:
@@ -28,13 +28,7 @@ def serve(host: str | None, port: int | None) -> None:
     _log_to_terminal()
     pair = _checked_pair(settings)
     bar = _JobBar()
-    config = uvicorn.Config(
-        create_app(settings, pair=pair, listener=bar),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = ServerConfig(create_app(settings, pair=pair, listener=bar), settings, log_config=None)
     try:
         uvicorn.Server(config).run()
     except KeyboardInterrupt:

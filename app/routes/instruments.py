@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
 from app.deps import InstrumentId, ServiceDep
-from app.errors import documented
+from app.errors import BODY_STATUSES, documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
 from app.service import Service
 from index.instruments import Correction
@@ -44,7 +44,10 @@ def get_instrument(instrument_id: InstrumentId, service: ServiceDep) -> Instrume
     return instrument_out(service.index.instruments.get(instrument_id), service)
 
 
-@router.patch("/{instrument_id}", responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest))
+@router.patch(
+    "/{instrument_id}",
+    responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest, http=BODY_STATUSES),
+)
 def correct_instrument(
     instrument_id: InstrumentId, body: InstrumentPatch, service: ServiceDep
 ) -> InstrumentOut:

@@ -17,7 +17,7 @@ from app.deps import (
     LibraryPageDep,
     ServiceDep,
 )
-from app.errors import documented
+from app.errors import BODY_STATUSES, documented
 from app.job_schemas import JobOut
 from app.library_schemas import (
     DuplicateGroup,
@@ -80,7 +80,11 @@ def list_libraries(page: LibraryPageDep, service: ServiceDep) -> LibraryPage:
     )
 
 
-@router.post("", status_code=201, responses=documented(errors.LibraryExists, errors.InvalidRequest))
+@router.post(
+    "",
+    status_code=201,
+    responses=documented(errors.LibraryExists, errors.InvalidRequest, http=BODY_STATUSES),
+)
 def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> LibraryOut:
     """Create an empty library."""
     library = service.index.libraries.create(body.name)
@@ -110,7 +114,9 @@ def delete_library(library_id: LibraryId, service: ServiceDep) -> None:
 
 @router.patch(
     "/{library_id}",
-    responses=documented(errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest),
+    responses=documented(
+        errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest, http=BODY_STATUSES
+    ),
 )
 def rename_library(library_id: LibraryId, body: LibraryIn, service: ServiceDep) -> LibraryOut:
     """Rename a library. The default library keeps its name."""
@@ -210,6 +216,7 @@ def list_instruments(
             errors.AudioTooLarge,
         ),
         *(errors.SourceError, errors.EncoderMismatch, errors.InvalidRequest, errors.Busy),
+        http=BODY_STATUSES,
     ),
 )
 def add_instruments(

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import MULTIPART, QueryId, QueryPageDep, ServiceDep
-from app.errors import documented, problem_of, request_id_of
+from app.errors import BODY_STATUSES, documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
 from app.query_queue import QueueFull
@@ -75,7 +75,12 @@ class BatchForm(Question):
 @router.post(
     "",
     responses=documented(
-        *AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.QueryNotFound, errors.InvalidRequest, errors.Busy
+        *AUDIO_PROBLEMS,
+        *LIBRARY_PROBLEMS,
+        errors.QueryNotFound,
+        errors.InvalidRequest,
+        errors.Busy,
+        http=BODY_STATUSES,
     ),
 )
 async def create_query(
@@ -98,7 +103,10 @@ async def create_query(
     return answer
 
 
-@router.post("/batch", responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy))
+@router.post(
+    "/batch",
+    responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy, http=BODY_STATUSES),
+)
 async def create_query_batch(
     form: Annotated[BatchForm, MULTIPART], service: ServiceDep, request: Request
 ) -> BatchOut:

@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.connections import ServerConfig
 from app.main import create_app
 from app.settings import Settings
 from models.encoder_pair import EncoderPair, Floats
@@ -48,9 +49,10 @@ def settings_for(data_dir: Path, **changes: Any) -> Settings:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
-    """Run `app` until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=2))
+def serving(app: FastAPI, settings: Settings | None = None) -> Iterator[httpx.Client]:
+    """Run `app` until the block ends, on a free port."""
+    options: dict[str, Any] = {"port": 0, "log_level": "critical", "timeout_graceful_shutdown": 2}
+    server = uvicorn.Server(ServerConfig(app, settings or Settings(), **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started or not thread.is_alive())
@@ -68,7 +70,8 @@ def serving(app: FastAPI) -> Iterator[httpx.Client]:
 @contextmanager
 def running(data_dir: Path, pair: EncoderPair, **changes: Any) -> Iterator[httpx.Client]:
     """A service over `data_dir`."""
-    with serving(create_app(settings_for(data_dir, **changes), pair=pair)) as client:
+    settings = settings_for(data_dir, **changes)
+    with serving(create_app(settings, pair=pair), settings) as client:
         yield client
 
 

@@ -74,6 +74,14 @@ def assert_problems_described(path: str, responses: dict[str, Any]) -> None:
     assert "{" not in path or "404" in responses, path
 
 
+def test_every_body_may_be_too_slow_or_too_large(document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        if "requestBody" in operation:
+            for status in ("408", "413"):
+                described = operation["responses"][status]["content"]["application/problem+json"]
+                assert any(name.startswith("body-too-") for name in described["examples"]), where
+
+
 def test_every_operation_has_a_short_id_a_summary_and_a_described_tag(document: dict[str, Any]) -> None:
     described = {tag["name"] for tag in document["tags"] if tag["description"].endswith(".")}
     ids = []
