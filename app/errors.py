@@ -181,7 +181,7 @@ def our_problem_response(request: Request, error: Exception) -> Response:
     headers = {}
     if problem.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
-    if problem.status >= 500:
+    if problem.status >= 500 and not isinstance(error, errors.Busy):  # back-pressure must not fill the log
         log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem_response(problem, headers)
 
