@@ -1,11 +1,12 @@
 """Checkpoints: safetensors files whose header is enough to rebuild the network.
 
-The header holds the encoder's kind and config, its training data, commit and measured figures, and in a multi encoder the hash
-of the single encoder whose embeddings it learnt to give.
+The header holds the network's kind and config, its training data, commit and measured figures, and in a multi encoder the hash
+of the single encoder whose embeddings it learnt to give. Besides the two encoders, the recognisers are stored like this.
 """
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,18 @@ from safetensors.torch import save_file
 from models.atomic import atomic_path
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError
+from models.recognition.solo import SoloConfig, SoloNetwork
 
 FORMAT = "showme-encoder/1"
-Kind = Literal["single", "multi"]
+EncoderKind = Literal["single", "multi"]
+Kind = Literal["single", "multi", "solo"]
 Encoder = SingleInstrumentEncoder | MultiInstrumentEncoder
-ENCODERS: dict[Kind, type[Encoder]] = {"single": SingleInstrumentEncoder, "multi": MultiInstrumentEncoder}
+Network = Encoder | SoloNetwork
+BUILD: dict[Kind, Callable[[dict[str, Any]], Network]] = {
+    "single": lambda config: SingleInstrumentEncoder(EncoderConfig.from_dict(config)),
+    "multi": lambda config: MultiInstrumentEncoder(EncoderConfig.from_dict(config)),
+    "solo": lambda config: SoloNetwork(SoloConfig.from_dict(config)),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,12 @@ def file_hash(path: Path) -> str:
 
 
 def save_checkpoint(
-    encoder: Encoder, header: CheckpointHeader, path: Path, *, dtype: torch.dtype = torch.float32
+    network: Network, header: CheckpointHeader, path: Path, *, dtype: torch.dtype = torch.float32
 ) -> str:
-    """Write the encoder atomically, with floats as `dtype`; returns the file's hash."""
+    """Write the network atomically, with floats as `dtype`; returns the file's hash."""
     tensors = {
         name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in encoder.state_dict().items()
+        for name, value in network.state_dict().items()
     }
     with atomic_path(path) as partial:
         save_file(tensors, partial, metadata={"showme": json.dumps(asdict(header), sort_keys=True)})
@@ -57,8 +65,8 @@ def save_checkpoint(
     return file_hash(path)
 
 
-def load_checkpoint(path: Path) -> tuple[Encoder, CheckpointHeader]:
-    """Rebuild the encoder in float32, in evaluation mode, on the CPU. Raises CheckpointError with the reason."""
+def load_checkpoint(path: Path) -> tuple[Network, CheckpointHeader]:
+    """Rebuild the network in float32, in evaluation mode, on the CPU. Raises CheckpointError with the reason."""
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(path, file.metadata() or {})
@@ -66,33 +74,42 @@ def load_checkpoint(path: Path) -> tuple[Encoder, CheckpointHeader]:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is not a readable checkpoint: {error}", value=str(path)) from error
     try:
-        encoder = ENCODERS[header.kind](EncoderConfig.from_dict(header.config))
-        encoder.load_state_dict(
+        network = BUILD[header.kind](header.config)
+        network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
         )
     except (TypeError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"{path} does not fit its own header: {error}", value=str(path)) from error
-    return encoder.eval(), header
+    return network.eval(), header
 
 
 def load_single(path: Path) -> tuple[SingleInstrumentEncoder, CheckpointHeader]:
-    """`load_checkpoint` of a single encoder; raises CheckpointError for the other kind."""
-    encoder, header = load_checkpoint(path)
-    if not isinstance(encoder, SingleInstrumentEncoder):
-        raise CheckpointError(
-            f"{path} holds a {header.kind} encoder, not a single one", value=header.kind, limit="single"
-        )
-    return encoder, header
+    """`load_checkpoint` of a single encoder; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, SingleInstrumentEncoder):
+        raise _other_kind(path, header.kind, "single")
+    return network, header
 
 
 def load_multi(path: Path) -> tuple[MultiInstrumentEncoder, CheckpointHeader]:
-    """`load_checkpoint` of a multi encoder; raises CheckpointError for the other kind."""
-    encoder, header = load_checkpoint(path)
-    if not isinstance(encoder, MultiInstrumentEncoder):
-        raise CheckpointError(
-            f"{path} holds a {header.kind} encoder, not a multi one", value=header.kind, limit="multi"
-        )
-    return encoder, header
+    """`load_checkpoint` of a multi encoder; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, MultiInstrumentEncoder):
+        raise _other_kind(path, header.kind, "multi")
+    return network, header
+
+
+def load_solo(path: Path) -> tuple[SoloNetwork, CheckpointHeader]:
+    """`load_checkpoint` of a solo network; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, SoloNetwork):
+        raise _other_kind(path, header.kind, "solo")
+    return network, header
+
+
+def _other_kind(path: Path, kind: Kind, wanted: Kind) -> CheckpointError:
+    names = {"single": "a single encoder", "multi": "a multi encoder", "solo": "a solo network"}
+    return CheckpointError(f"{path} holds {names[kind]}, not {names[wanted]}", value=kind, limit=wanted)
 
 
 def _header(path: Path, metadata: dict[str, str]) -> CheckpointHeader:

@@ -22,6 +22,7 @@ from models.match import MatchModel
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 FAMILY_FILE, MATCH_FILE = "family.safetensors", "match.safetensors"
+SOLO_FILE = "solo.safetensors"
 Floats = NDArray[np.float32]
 
 

@@ -7,9 +7,9 @@ the run count with their defaults.
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from models.encoders import EncoderConfig
 from models.errors import TrainingError
@@ -114,9 +114,50 @@ class MelEffectsConfig:
     noise_snr_db: tuple[float, float] = (20.0, 50.0)
 
 
+class LoopRecipe(Protocol):
+    """The part of a recipe, a frozen dataclass, that the training loop reads (`training/loop.py`)."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def precision(self) -> Literal["auto", "float32", "bfloat16"]: ...
+
+    @property
+    def log_every(self) -> int: ...
+
+    @property
+    def save_every_seconds(self) -> float: ...
+
+    @property
+    def optimizer(self) -> OptimizerConfig: ...
+
+    @property
+    def examples(self) -> int: ...
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values, as a TOML file or a checkpoint's training record holds them.
+
+        What is missing takes its default. Raises TypeError or ValueError for an unknown key or a value outside its limits.
+        """
+        ...
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=LoopRecipe)
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that defines a training run except its data."""
+    """Everything that defines an encoder's training run except its data."""
 
     kind: Literal["single", "multi"]
     steps: int
@@ -139,6 +180,15 @@ class Recipe:
         """Return the budget: the number of clips or mixtures that the network sees."""
         return self.steps * self.batch_size
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+        """Build from plain values, as `LoopRecipe` says."""
+        values = dict(values)
+        sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
+        encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
+        effects = EffectsConfig.from_dict(values.pop("effects", {}))
+        return cls(**values, **sections, encoder=encoder, effects=effects)
+
 
 SECTIONS = {
     "optimizer": OptimizerConfig,
@@ -150,6 +200,11 @@ SECTIONS = {
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
+    """Read an encoder's recipe, as `read_recipe` does."""
+    return read_recipe(Recipe, path, overrides)
+
+
+def read_recipe(kind: type[AnyRecipe], path: Path, overrides: list[str] | None = None) -> AnyRecipe:
     """Read a recipe from a file, or by its name in `configs/`, such as `ours-multi` or `shipped/01-single`.
 
     `overrides` are `key=value` or `section.key=value` in TOML syntax. Raises TrainingError for an unknown recipe or key
@@ -161,36 +216,24 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         for override in overrides or []:
             key, _, value = override.partition("=")
             _set_value(values, key.strip().split("."), tomllib.loads(f"value = {value}")["value"])
-        return recipe_of(values)
+        return kind.from_dict(values)
     except FileNotFoundError as error:
-        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
+        known = ", ".join(sorted(file.stem for file in candidate.parent.glob("*.toml")))
         raise TrainingError(f"no recipe {path}; known are {known}", value=str(path), limit=known) from error
     except (TypeError, ValueError, tomllib.TOMLDecodeError) as error:
-        allowed = ", ".join(item.name for item in fields(Recipe))
+        allowed = ", ".join(item.name for item in fields(kind))
         raise TrainingError(f"recipe {candidate.name}: {error}", value=str(error), limit=allowed) from error
 
 
-def recipe_of(values: dict[str, Any]) -> Recipe:
-    """Build a recipe from plain values, as a TOML file or a checkpoint's training record holds them.
-
-    What is missing takes its default. Raises TypeError or ValueError for an unknown key or a value outside its limits.
-    """
-    values = dict(values)
-    sections = {name: kind(**values.pop(name, {})) for name, kind in SECTIONS.items()}
-    encoder = EncoderConfig.from_dict(values.pop("encoder", {}))
-    effects = EffectsConfig.from_dict(values.pop("effects", {}))
-    return Recipe(**values, **sections, encoder=encoder, effects=effects)
-
-
-def same_recipe(recorded: dict[str, Any], recipe: Recipe) -> bool:
+def same_recipe(recorded: dict[str, Any], recipe: LoopRecipe) -> bool:
     """Whether a recorded recipe is this one; fields that are newer than the record must have their defaults."""
     try:
-        return recipe_identity(recipe_of(recorded)) == recipe_identity(recipe)
+        return recipe_identity(recipe.from_dict(recorded)) == recipe_identity(recipe)
     except (TypeError, ValueError, TrainingError):
         return False
 
 
-def recipe_identity(recipe: Recipe) -> str:
+def recipe_identity(recipe: LoopRecipe) -> str:
     """Return the recipe as text: two recipes are the same if their texts are."""
     return json.dumps(asdict(recipe), sort_keys=True)
 

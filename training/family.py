@@ -25,7 +25,7 @@ from models.family import FamilyModel
 from training.bank import Bank, CombinedBank
 from training.clip_store import ClipSource, ClipStore
 from training.commands import cli_errors
-from training.config import Recipe, recipe_of
+from training.config import Recipe
 from training.effects.chain import Effects
 from training.mixing import Mixer
 from training.nlakh.dataset import TRAIN
@@ -116,7 +116,7 @@ def _halved(values: np.ndarray) -> np.ndarray:
 def recipe_in(header: CheckpointHeader) -> Recipe:
     """The recipe that a trained encoder's checkpoint records. Raises TrainingError if there is none."""
     try:
-        return recipe_of(header.training["recipe"])
+        return Recipe.from_dict(header.training["recipe"])
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"the multi encoder's checkpoint records no recipe: {error}") from error
 

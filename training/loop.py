@@ -1,4 +1,4 @@
-"""The training loop that both encoders share: autocast, schedule, log lines, saved states, resuming after a kill.
+"""The training loop that encoders and recognisers share: autocast, schedule, log lines, saved states, resuming after a kill.
 
 A run's folder holds `state.pt` (network, optimiser, step, generators) and `log.jsonl`. A resumed run needs the same number of
 processes as before (`training/parallel.py`); on a CPU it ends with the same weights as a run that was never interrupted.
@@ -17,7 +17,7 @@ from models.atomic import atomic_file
 from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
 from training import parallel
-from training.config import OptimizerConfig, Recipe, recipe_identity, same_recipe
+from training.config import LoopRecipe, OptimizerConfig, recipe_identity, same_recipe
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 Losses = dict[str, Tensor]
@@ -51,7 +51,7 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) 
 class Trainer:
     """Minimises `loss(generator) → {"loss": …, …}` for the recipe's number of steps, in one call or in several."""
 
-    def __init__(self, recipe: Recipe, network: nn.Module, device: torch.device, out: Path) -> None:
+    def __init__(self, recipe: LoopRecipe, network: nn.Module, device: torch.device, out: Path) -> None:
         self.recipe, self.network, self.device, self.out = recipe, network.to(device), device, out
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = make_optimizer(recipe.optimizer, trained)
@@ -113,8 +113,16 @@ class Trainer:
         with atomic_file(self.out / STATE_FILE) as file:
             torch.save(state, file)
 
-    def run(self, loss: Callable[[torch.Generator], Losses], max_seconds: float | None = None) -> bool:
-        """Train and save the state; return True when the recipe's steps are done, False when `max_seconds` have passed."""
+    def run(
+        self,
+        loss: Callable[[torch.Generator], Losses],
+        max_seconds: float | None = None,
+        after_step: Callable[[int], None] = lambda step: None,
+    ) -> bool:
+        """Train and save the state; return True when the recipe's steps are done, False when `max_seconds` have passed.
+
+        `after_step` is called with the number of steps that are done, after each of them.
+        """
         started = saved = logged_at = time.monotonic()
         logged_step, sums = self.step, Losses()
         self.network.train()
@@ -122,6 +130,7 @@ class Trainer:
         while self.step < self.recipe.steps:
             for name, value in self.update(loss).items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
+            after_step(self.step)
             now = time.monotonic()
             if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
                 self._log(sums, self.step - logged_step, now - logged_at)

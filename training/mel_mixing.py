@@ -10,21 +10,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models.atomic import atomic_file
 from models.errors import TrainingError
-from models.front_end import FrontEnd, FrontEndConfig, mel_filters
+from models.front_end import FrontEnd, FrontEndConfig
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig, Recipe
 from training.effects.chain import Effects
 from training.effects.config import ChainConfig, EffectsConfig
+from training.mel_effects import MelEffects
 from training.mixing import MixtureSampler, MixtureSpec, active_rms
 
 MEL_FILE = "mel.pt"  # a cache in the run's folder
 CLIPS_AT_ONCE = 64  # transformed to mel together
-KNOTS = 7  # of an equaliser's curve, evenly spaced on the mel scale
-STEEPEST = 2.0  # noise power falls with frequency to an exponent between 0 and this
 
 
 class MelClipStore:
@@ -83,14 +81,6 @@ class MelClipStore:
         return chosen.square_().view(len(clip), frames, n_mels)
 
 
-def mean_square(power: Tensor, n_fft: int) -> Tensor:
-    """Mean square of the samples whose mel power is `[n, frames, n_mels]`: `[n]`, by Parseval for a Hann window.
-
-    The triangular filters sum to one between the outermost centre frequencies, so nearly all power is counted.
-    """
-    return power.sum(dim=2).mean(dim=1) * 16 / (3 * n_fft**2)
-
-
 @dataclass(frozen=True)
 class MelBatch(MixtureSpec):
     """A batch of mixtures as front-end images: `image [batch, 1, n_mels, frames]` beside the stems that it consists of."""
@@ -102,12 +92,9 @@ class MelMixer:
     """Draws mixtures as front-end images; they depend on the (CPU) generator alone, on any device."""
 
     def __init__(self, sampler: MixtureSampler, clips: MelClipStore, effects: MelEffectsConfig) -> None:
-        self.sampler, self.clips, self.effects = sampler, clips, effects
+        self.sampler, self.clips = sampler, clips
         self.device = clips.magnitude.device
-        self._front_end = FrontEnd(clips.config).to(self.device)
-        bins = clips.config.n_fft // 2 + 1
-        self._bin_hz = torch.linspace(0, clips.config.sample_rate / 2, bins).clamp(min=20.0)
-        self._filters = mel_filters(clips.config)  # [bins, n_mels]
+        self.effects = MelEffects(effects, clips.config, self.device)
 
     @torch.no_grad()
     def draw(
@@ -118,9 +105,7 @@ class MelMixer:
         power = self._stem_power(spec, generator)
         mixture = spec.mask.nonzero()[:, 0].to(self.device)
         total = torch.zeros(batch_size, *power.shape[1:], device=self.device).index_add_(0, mixture, power)
-        total *= self._equaliser(batch_size, generator).to(self.device)[:, None]
-        total = self._to_target_level(self._add_noise(self._to_target_level(total), generator))
-        image = self._front_end.image(total.transpose(1, 2)).contiguous()
+        image = self.effects.image(total, generator)
         device = self.device
         return MelBatch(spec.clip.to(device), spec.instrument.to(device), spec.gain_db.to(device), image)
 
@@ -132,40 +117,8 @@ class MelMixer:
             gain = gain * self.clips.level[clip].square()
         else:
             shift_frames = torch.randint(self.clips.config.num_frames, clip.shape, generator=generator)
-        gain = gain[:, None] * self._equaliser(len(clip), generator)  # [stems, n_mels]
+        gain = gain[:, None] * self.effects.equaliser(len(clip), generator)  # [stems, n_mels]
         return self.clips.power(clip, shift_frames).mul_(gain.to(self.device)[:, None])
-
-    def _to_target_level(self, power: Tensor) -> Tensor:
-        """Scale mel power `[n, frames, n_mels]` to the front end's `target_rms`."""
-        config = self.clips.config
-        level = mean_square(power, config.n_fft).clamp(min=config.silence_rms**2)
-        return power * (config.target_rms**2 / level)[:, None, None]
-
-    def _equaliser(self, number: int, generator: torch.Generator) -> Tensor:
-        """Draw power gains over the mel bands, `[number, n_mels]`; all 1 for items without an equaliser."""
-        chosen = torch.rand(number, 1, generator=generator) < self.effects.equaliser_probability
-        knots_db = (
-            (torch.rand(number, KNOTS, generator=generator) * 2 - 1) * self.effects.equaliser_db * chosen
-        )
-        curve_db = functional.interpolate(
-            knots_db[:, None], self.clips.config.n_mels, mode="linear", align_corners=True
-        )
-        return 10 ** (curve_db[:, 0] / 10)
-
-    def _add_noise(self, power: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise of a random colour to some of the mixtures `[batch, frames, n_mels]`, which are at the target level."""
-        number, frames, n_mels = power.shape
-        low, high = self.effects.noise_snr_db
-        snr_db = low + (high - low) * torch.rand(number, generator=generator)
-        steepness = STEEPEST * torch.rand(number, 1, generator=generator)
-        chosen = (torch.rand(number, generator=generator) < self.effects.noise_probability).nonzero()[:, 0]
-        if not len(chosen):
-            return power
-        colour = (self._bin_hz / 1_000.0) ** -steepness[chosen] @ self._filters  # [noisy, n_mels]
-        flutter = torch.empty(len(chosen), frames, n_mels).exponential_(generator=generator)
-        noise = self._to_target_level((colour[:, None] * flutter).to(self.device))
-        share = 10 ** (-snr_db[chosen] / 10).to(self.device)
-        return power.index_add(0, chosen.to(self.device), noise * share[:, None, None])
 
 
 def open_mel_mixer(recipe: Recipe, sampler: MixtureSampler, store: ClipStore, cache: Path) -> MelMixer:

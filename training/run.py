@@ -12,7 +12,14 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoint import CheckpointHeader, Encoder, Kind, file_hash, load_checkpoint, save_checkpoint
+from models.checkpoint import (
+    CheckpointHeader,
+    Encoder,
+    EncoderKind,
+    file_hash,
+    load_checkpoint,
+    save_checkpoint,
+)
 from models.device import DEVICES
 from models.encoder_pair import MULTI_FILE, SINGLE_FILE
 from models.encoders import SingleInstrumentEncoder
@@ -25,7 +32,7 @@ from training.loop import STATE_FILE
 from training.nlakh.dataset import TRAIN
 from training.stored_mixtures import open_mixtures
 
-ENCODER_FILES: dict[Kind, str] = {"single": SINGLE_FILE, "multi": MULTI_FILE}
+ENCODER_FILES: dict[EncoderKind, str] = {"single": SINGLE_FILE, "multi": MULTI_FILE}
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,21 @@ class TrainingRun:
 
 
 def training_arguments(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that both training commands share."""
+    """Return a parser with the options that both encoders' commands share."""
     parser = argparse.ArgumentParser(description=description)
+    run_arguments(parser)
+    parser.add_argument("--start", type=Path, help="checkpoint of a trained encoder to start from")
+    return parser
+
+
+def run_arguments(parser: argparse.ArgumentParser, config: Path | None = None) -> None:
+    """Add the options of every training run; `config` is the recipe by default."""
     parser.add_argument(
-        "--config", type=Path, required=True, help="a TOML file, or the name of a recipe in training/configs"
+        "--config",
+        type=Path,
+        default=config,
+        required=config is None,
+        help="a TOML file, or the name of a recipe in training/configs",
     )
     parser.add_argument(
         "--bank",
@@ -61,7 +79,6 @@ def training_arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the run; a run that it holds is resumed"
     )
-    parser.add_argument("--start", type=Path, help="checkpoint of a trained encoder to start from")
     parser.add_argument("--resume", action="store_true", help="fail if the folder holds no run to resume")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
@@ -74,11 +91,10 @@ def training_arguments(description: str) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="override a value of the recipe, e.g. optimizer.name='\"adam\"'",
     )
-    return parser
 
 
 @contextmanager
-def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
+def open_run(kind: EncoderKind, options: argparse.Namespace) -> Iterator[TrainingRun]:
     """Read the recipe, open the data and join the process group; yield the run.
 
     Raises TrainingError for a bad recipe, missing or ambiguous data, or `--resume` without a run.
@@ -93,7 +109,7 @@ def open_run(kind: Kind, options: argparse.Namespace) -> Iterator[TrainingRun]:
 
 
 def _open_data(
-    kind: Kind, options: argparse.Namespace, recipe: Recipe
+    kind: EncoderKind, options: argparse.Namespace, recipe: Recipe
 ) -> tuple[ClipSource, ClipSource | None]:
     """Open the data to learn from, and the rendered mixtures beside random ones where the recipe wants both."""
     share, clip_samples = recipe.mixing.rendered_share, recipe.encoder.front_end.clip_samples
@@ -120,7 +136,7 @@ def finish_run(run: TrainingRun, encoder: Encoder, steps: int, target_encoder: s
 
     `target_encoder` is the hash of the single encoder that a multi encoder learned from.
     """
-    kind: Kind = "single" if isinstance(encoder, SingleInstrumentEncoder) else "multi"
+    kind: EncoderKind = "single" if isinstance(encoder, SingleInstrumentEncoder) else "multi"
     record = {
         "recipe": asdict(run.recipe),
         "steps": steps,

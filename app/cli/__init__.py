@@ -104,6 +104,12 @@ def evaluate(context: typer.Context) -> None:
 
 
 @app.command(add_help_option=False, context_settings=_FORWARDED)
+def train(context: typer.Context) -> None:
+    """Train a recogniser: train solo (try train solo --help)."""
+    _run_training("training.recognition.train", context)
+
+
+@app.command(add_help_option=False, context_settings=_FORWARDED)
 def data(context: typer.Context) -> None:
     """Render, check and describe training data: data render | build | verify | stats | midi | splits (try --help)."""
     _run_training("training.nlakh.command", context)

@@ -13,7 +13,8 @@ from tests.training.tiny_runs import recipe
 from training.clip_store import ClipStore
 from training.config import MelEffectsConfig
 from training.effects.config import ChainConfig
-from training.mel_mixing import MelClipStore, MelMixer, mean_square, open_mel_mixer
+from training.mel_effects import mean_square
+from training.mel_mixing import MelClipStore, MelMixer, open_mel_mixer
 from training.mixing import ABSENT, Mixer, RandomMixtureSampler
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 
@@ -49,7 +50,7 @@ def test_it_is_what_the_front_end_hears_of_the_same_stems(store: ClipStore, mel_
     )
     mixer = MelMixer(RandomMixtureSampler(store, 2, 2), mel_clips, DRY)
     front_end = FrontEnd(mel_clips.config)
-    image = front_end.image(mixer._to_target_level(power).transpose(1, 2))
+    image = front_end.image(mixer.effects.to_target_level(power).transpose(1, 2))
     heard = front_end(waves.wave)
     assert torch.corrcoef(torch.stack([image.flatten(), heard.flatten()]))[0, 1] > 0.98
     assert (image - heard).abs().mean() < 0.15 * heard.std()

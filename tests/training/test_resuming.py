@@ -20,7 +20,7 @@ from tests.training.tiny_runs import (
     train_tiny_single,
 )
 from training import train_multi, train_single
-from training.config import recipe_of, same_recipe
+from training.config import Recipe, same_recipe
 from training.loop import STATE_FILE
 
 EFFECTS = tuple(
@@ -73,7 +73,7 @@ def test_recipes_of_earlier_versions_are_still_recipes(name: str) -> None:
     """Fields that are newer than a record have their defaults; one that is gone or renamed would lock out its runs."""
     _, header = load_checkpoint(WEIGHTS / name)
     recorded = header.training["recipe"]
-    recipe = recipe_of(recorded)
+    recipe = Recipe.from_dict(recorded)
     assert same_recipe(recorded, recipe)
     assert not same_recipe({**recorded, "single": {**recorded["single"], "family": 0.25}}, recipe)
     assert not same_recipe({**recorded, "gone": 1}, recipe)

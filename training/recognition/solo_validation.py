@@ -1,0 +1,96 @@
+"""Validation of solo recognition while it trains: the weights with the best macro F1 on validation instruments are kept.
+
+Segal 2016 chooses by validation recordings. Clips are heard as the service hears them: windows of three seconds, averaged.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.atomic import atomic_file
+from models.errors import TrainingError
+from models.recognition.solo import SoloNetwork
+from models.recognition.solo_recogniser import SoloRecogniser, sounding_windows
+from training.bank import Bank
+from training.nlakh.dataset import VALID
+from training.recognition.solo_pieces import FamilyClips
+from training.recognition.solo_scores import SoloScores
+
+BEST_FILE = "best.pt"
+FULL_SCALE = 32_768.0
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Validation clips of one bank: int16 `windows [w, clip_samples]`, the clip of each, and the family of each clip."""
+
+    name: str
+    windows: NDArray[np.int16]
+    clip_of_window: NDArray[np.int64]
+    family_of_clip: NDArray[np.int64]
+
+    @classmethod
+    def open(cls, folder: Path, network: SoloNetwork, clips_each: int) -> "ValidationSet":
+        """Cut the first clips of every validation instrument of a family that the network knows.
+
+        Raises TrainingError if the bank has no validation instruments, or none of these families.
+        """
+        clips = FamilyClips([Bank.open(folder, VALID)], clips_each)
+        family = clips.family_of_instrument(network.config.families)[clips.instrument_of_clip]
+        chosen = np.flatnonzero(family >= 0)
+        windows, clip_of_window = [], []
+        for place, row in enumerate(clips.rows(chosen)):
+            cut = sounding_windows([row.astype(np.float32) / np.float32(FULL_SCALE)], network.config)
+            windows.append((cut * FULL_SCALE).astype(np.int16))
+            clip_of_window += [place] * len(cut)
+        if not windows:
+            raise TrainingError(f"{folder} validates no family that trains", value=folder.name)
+        return cls(folder.name, np.concatenate(windows), np.array(clip_of_window), family[chosen])
+
+    def measure(self, network: SoloNetwork) -> SoloScores:
+        """Score the network on the clips, each by the mean over its windows."""
+        recogniser = SoloRecogniser(network, next(network.parameters()).device)
+        wave = self.windows.astype(np.float32) / np.float32(FULL_SCALE)
+        total = np.zeros((len(self.family_of_clip), len(network.config.families)))
+        np.add.at(total, self.clip_of_window, recogniser.probability(wave))
+        windows_of_clip = np.bincount(self.clip_of_window)
+        told = (total / windows_of_clip[:, None]).argmax(axis=1)
+        return SoloScores.of(self.family_of_clip, told, network.config.families)
+
+
+class BestWeights:
+    """The weights of the best validation so far, kept in the run's folder, so that a resumed run remembers them."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / BEST_FILE
+        self.step, self.metrics = 0, dict[str, float]()
+        if self._path.exists():
+            saved = torch.load(self._path, map_location="cpu", weights_only=True)
+            self.step, self.metrics = saved["step"], saved["metrics"]
+
+    @property
+    def score(self) -> float:
+        """The mean macro F1 over the banks; below 0 before the first validation."""
+        found = [value for name, value in self.metrics.items() if name.endswith("macro_f1")]
+        return float(np.mean(found)) if found else -1.0
+
+    def offer(self, step: int, network: SoloNetwork, scores: dict[str, SoloScores]) -> bool:
+        """Keep the weights of `step` if they are better, by the mean macro F1 over the banks; return whether they are."""
+        if float(np.mean([one.macro_f1 for one in scores.values()])) <= self.score:
+            return False
+        self.step, self.metrics = step, {}
+        for name, one in scores.items():
+            self.metrics[f"{name}.macro_f1"] = round(one.macro_f1, 4)
+            self.metrics[f"{name}.top1"] = round(one.top1, 4)
+        state = {"step": step, "metrics": self.metrics, "network": network.state_dict()}
+        with atomic_file(self._path) as file:
+            torch.save(state, file)
+        return True
+
+    def load_into(self, network: SoloNetwork) -> None:
+        """Copy the kept weights into the network."""
+        saved = torch.load(self._path, map_location="cpu", weights_only=True)
+        network.load_state_dict(saved["network"])
