@@ -50,6 +50,8 @@ EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "library_id": "l_0b1e6f3c9a2d",
     "name": "Fretless Bass",
     "family": "bass",
+    "recognised_family": None,
+    "families": None,
     "source": "TimGM6mb.sf2#0:35",
     "num_clips": 8,
     "licence": "GPL-2.0",
@@ -143,6 +145,15 @@ class InstrumentOut(Document):
     library_id: str = Field(description="Id of its library.")
     name: str = Field(description="Name of the instrument, unique in its library.")
     family: str | None = Field(description="Family of the instrument; null when it is not known.")
+    recognised_family: str | None = Field(
+        default=None,
+        description="Most probable of `families`, where neither its source nor a person names the family; null elsewhere.",
+    )
+    families: dict[str, float] | None = Field(
+        default=None,
+        description="Probability of each family, recognised from its sound at enrollment, the most probable first; null where "
+        "the family is named, or corrected to none, and where nothing recognises one.",
+    )
     source: str = Field(description="File, preset or folder that it was enrolled from.")
     num_clips: int = Field(description="Number of clips that were embedded.")
     licence: str | None = Field(description="Licence that the source states; null when it states none.")

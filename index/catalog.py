@@ -117,8 +117,9 @@ class Instrument(Base):
     """An instrument and its embedding, the normalised mean of its clips' embeddings. A `vector_id` is never used twice.
 
     A row with `deleted_at` can be restored until it is purged, as for a library. `name_corrected` and `family_corrected`
-    mark corrections by a person, which enrolling the same source again does not undo. `source_path` is where its source was
-    opened: absolute, or relative to the data folder for a kept upload; None for instruments of older versions.
+    mark corrections by a person, which enrolling the same source again does not undo. `family` is named by its source or by a
+    person; where neither names one, `families` holds the probability of each, recognised from its sound. `source_path` is
+    where its source was opened: absolute, or relative to the data folder for a kept upload; None in older versions.
     """
 
     __tablename__ = "instrument"
@@ -133,6 +134,7 @@ class Instrument(Base):
     library_id: Mapped[str] = mapped_column(ForeignKey("library.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(300))
     family: Mapped[str | None] = mapped_column(String(20))
+    families: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
     source: Mapped[str] = mapped_column(Text)
     licence: Mapped[str | None] = mapped_column(Text)
     lowest_pitch: Mapped[int | None]  # MIDI, both or none

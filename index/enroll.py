@@ -1,6 +1,7 @@
 """Enrollment: render a source's instruments, embed their clips, and store all of them in one transaction.
 
 Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the mean of its clips' embeddings, here normalised.
+The family of an instrument whose source names none is recognised from the same clips, where there is a solo network.
 Nothing is stored before the transaction commits: a cancelled, failed or killed enrollment leaves nothing behind.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import insert
@@ -23,7 +25,7 @@ from index.records import InstrumentInfo, instrument_info, instruments_of, libra
 from index.sources.base import Floats, InstrumentSource, SourceInstrument
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
-from models.errors import AudioError, LibraryNotFound, SourceError
+from models.errors import AudioError, LibraryNotFound, SilentAudio, SourceError
 
 Progress = Callable[[int, int, str], None]
 Storing = Callable[[Session, "EnrollReport"], None]
@@ -42,30 +44,53 @@ class EnrollReport:
     cancelled: bool = False
 
 
+class HeardInstrument(NamedTuple):
+    """The encoder's and the solo network's view of an instrument: `clips [clips, dim]`, and their normalised `mean [dim]`.
+
+    `families` are the recognised probabilities, None where its source names the family or nothing recognises one.
+    """
+
+    clips: Floats
+    mean: Floats
+    families: dict[str, float] | None
+
+
 @dataclass(frozen=True)
 class _EmbeddedInstrument:
     """An instrument that is ready to be stored under `id`; its preview, if any, is in a temporary folder."""
 
     id: str
     instrument: SourceInstrument
-    clips: Floats  # [clips, dim]
-    mean: Floats  # [dim], unit norm
+    heard: HeardInstrument
     preview: Path | None
 
 
-def embed_instrument(pair: EncoderPair, instrument: SourceInstrument) -> tuple[Floats, Floats]:
-    """Embed an instrument's clips: `[clips, dim]`, and their normalised mean `[dim]`.
+def hear_instrument(pair: EncoderPair, instrument: SourceInstrument) -> HeardInstrument:
+    """Embed an instrument's clips, and recognise its family if its source names none.
 
     Raises SourceError if it has no usable clip, or if its embeddings cancel out.
     """
-    clips = pair.embed(instrument.clips(pair.sample_rate, pair.clip_samples))
+    audio = instrument.clips(pair.sample_rate, pair.clip_samples)
+    clips = pair.embed(audio)
     mean = clips.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     if not norm > _MIN_MEAN_NORM:  # also true for NaN
         raise SourceError(
             f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
         )
-    return clips, mean / norm
+    families = _recognised(pair, audio) if instrument.family is None else None
+    return HeardInstrument(clips, mean / norm, families)
+
+
+def _recognised(pair: EncoderPair, audio: Floats) -> dict[str, float] | None:
+    """The probability of each family of `audio [clips, samples]`; None without a solo network, or if it hears silence."""
+    if pair.solo is None:
+        return None
+    try:
+        shares = pair.solo.recognise(list(audio))
+    except SilentAudio:  # the gate of its windows is a little above that of whole clips
+        return None
+    return {family: round(share, 4) for family, share in shares.items()}
 
 
 def enroll(
@@ -104,7 +129,7 @@ def enroll(
             )
         if progress:
             progress(len(source), len(source), DRAWING)
-        means = np.stack([item.mean for item in embedded])
+        means = np.stack([item.heard.mean for item in embedded])
         draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
         if cancelled and cancelled():
             return EnrollReport([], [], cancelled=True)
@@ -168,15 +193,15 @@ def _embed_all(
 def _embed(
     pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
 ) -> _EmbeddedInstrument:
-    """Embed an instrument's clips and start writing its preview; a preview that fails is skipped."""
-    clips, mean = embed_instrument(pair, instrument)
+    """Hear an instrument and start writing its preview; a preview that fails is skipped."""
+    heard = hear_instrument(pair, instrument)
     instrument_id = new_id("i")
     preview: Path | None = None
     try:
         preview = previews.write(instrument_id, *instrument.preview())
     except SourceError as error:
         skipped.append((f"{instrument.name}, its preview", error.message))
-    return _EmbeddedInstrument(instrument_id, instrument, clips, mean, preview)
+    return _EmbeddedInstrument(instrument_id, instrument, heard, preview)
 
 
 def _store(
@@ -230,7 +255,7 @@ def _insert(
     clips = [
         {"vector_id": row.vector_id, "position": position, "embedding": to_bytes(clip)}
         for row, item in zip(rows, embedded, strict=True)
-        for position, clip in enumerate(item.clips)
+        for position, clip in enumerate(item.heard.clips)
     ]
     session.execute(insert(Clip), clips)
     return rows
@@ -242,7 +267,7 @@ def _new_row(
     """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
     lowest, highest = item.instrument.playable_range or (None, None)
     name, family = item.instrument.name, item.instrument.family
-    earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.mean)
+    earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.heard.mean)
     name_corrected, family_corrected = (
         bool(earlier and earlier.name_corrected),
         bool(earlier and earlier.family_corrected),
@@ -252,6 +277,7 @@ def _new_row(
         library_id=library.id,
         name=_free_name(earlier.name if earlier and name_corrected else name, taken),
         family=earlier.family if earlier and family_corrected else family,
+        families=item.heard.families,
         source_name=name,
         name_corrected=name_corrected,
         family_corrected=family_corrected,
@@ -260,9 +286,9 @@ def _new_row(
         licence=item.instrument.licence,
         lowest_pitch=lowest,
         highest_pitch=highest,
-        num_clips=len(item.clips),
+        num_clips=len(item.heard.clips),
         encoder_hash=library.encoder_hash,
-        embedding=to_bytes(item.mean),
+        embedding=to_bytes(item.heard.mean),
     )
 
 

@@ -134,7 +134,8 @@ class InstrumentStore:
                 if name != instrument.name:
                     _check_name_is_free(session, library, name)
                     instrument.name, instrument.name_corrected = name, True
-            if "family" in correction and correction["family"] != instrument.family:
+            if "family" in correction and (correction["family"] != instrument.family or instrument.families):
+                # With recognised families, no family is a correction too: that none of them fits.
                 check_family(correction["family"])
                 instrument.family, instrument.family_corrected = correction["family"], True
             library.revision += (instrument.name, instrument.family) != before

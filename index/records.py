@@ -4,7 +4,7 @@ Every function that takes a session works in its caller's transaction, so that a
 database. Names follow docs/ARCHITECTURE.md, "HTTP contract".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -54,6 +54,8 @@ class LibraryInfo:
 class InstrumentInfo:
     """`playable_range` is the lowest and the highest MIDI pitch. It and `licence` are None where they are unknown.
 
+    `family` is the one that its source or a person names. `families` are the probabilities that were recognised from its sound,
+    None where a family is named, where a person says that none fits, and where nothing was recognised.
     `encoder_hash` is that of the encoder that it was embedded with, `from_preview` whether only its preview was.
     """
 
@@ -67,6 +69,12 @@ class InstrumentInfo:
     playable_range: tuple[int, int] | None
     encoder_hash: str
     from_preview: bool
+    families: Mapping[str, float] | None = None
+
+    @property
+    def recognised_family(self) -> str | None:
+        """The most probable family where none is named; None where nothing was recognised."""
+        return max(self.families, key=self.families.__getitem__) if self.families else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,7 @@ def instrument_info(row: Instrument) -> InstrumentInfo:
         else (row.lowest_pitch, row.highest_pitch),
         encoder_hash=row.encoder_hash,
         from_preview=row.from_preview,
+        families=None if row.family is not None or row.family_corrected else row.families,
     )
 
 

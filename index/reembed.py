@@ -16,7 +16,7 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from index.catalog import Clip, Instrument, Library, LibraryMap, OtherEmbedding, from_bytes, to_bytes
-from index.enroll import DRAWING, Progress, embed_instrument
+from index.enroll import DRAWING, Progress, hear_instrument
 from index.instrument_index import InstrumentIndex
 from index.records import instruments_of
 from index.source_finder import EnrolledInstrument, FoundInstrument, GivenSource, SourceFinder
@@ -125,13 +125,16 @@ def _find(finder: SourceFinder, row: EnrolledInstrument, use_previews: bool) -> 
 def _store_new(
     index: InstrumentIndex, row: EnrolledInstrument, found: FoundInstrument, pair: EncoderPair
 ) -> None:
-    """Embed an instrument, and store the result beside its embedding; an instrument purged meanwhile is left out."""
-    clips, mean = embed_instrument(pair, found.instrument)
+    """Embed an instrument, and store the result beside its embedding; an instrument purged meanwhile is left out.
+
+    Families that are recognised replace earlier ones at once: they do not belong to the encoder.
+    """
+    heard = hear_instrument(pair, found.instrument)
     new = OtherEmbedding(
         vector_id=row.vector_id,
         encoder_hash=index.encoder_hash,
-        embedding=to_bytes(mean),
-        clips=to_bytes(clips),
+        embedding=to_bytes(heard.mean),
+        clips=to_bytes(heard.clips),
         from_preview=found.source_path is None,
     )
     with index.catalog.write(patient=True) as session:
@@ -139,6 +142,8 @@ def _store_new(
         if instrument is None:
             return
         session.merge(new)
+        if instrument.family is None and heard.families:
+            instrument.families = heard.families
         if found.source_path is not None:
             instrument.source_path, instrument.source_key = found.source_path, found.instrument.id
 

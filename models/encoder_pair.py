@@ -1,7 +1,7 @@
 """The two encoders as serving and the index use them: numpy in, numpy out, in batches, thread-safe.
 
 A multi encoder names the single encoder whose embeddings it learnt to give, a match model the pair that it was fitted to;
-loading refuses files that do not belong together.
+loading refuses files that do not belong together. The solo network beside them hears audio, so it belongs to any pair.
 """
 
 import threading
@@ -18,6 +18,7 @@ from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError, EncoderMismatch
 from models.family import FamilyModel
 from models.match import MatchModel
+from models.recognition.solo_recogniser import SoloRecogniser
 
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
@@ -30,10 +31,11 @@ class EncoderPair:
     """A single and a multi encoder that belong together, on one device.
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
-    `match` and `family` are None for encoders that have not been released.
+    `match` and `family` are None for encoders that have not been released, `solo` where no solo network lies beside them.
     """
 
     batch_size = 32
+    solo: SoloRecogniser | None = None
 
     def __init__(
         self,
@@ -44,9 +46,14 @@ class EncoderPair:
         presence_threshold: float = 0.5,
         match: MatchModel | None = None,
         family: FamilyModel | None = None,
+        solo: SoloRecogniser | None = None,
     ) -> None:
         if single.config.front_end != multi.config.front_end:
             raise EncoderMismatch("the encoders have different front ends", value=multi.config.front_end)
+        if solo and solo.sample_rate != single.config.front_end.sample_rate:
+            rates = solo.sample_rate, single.config.front_end.sample_rate
+            message = f"the solo network hears {rates[0]} Hz, the encoders {rates[1]} Hz"
+            raise EncoderMismatch(message, value=rates[0], limit=rates[1])
         self._single = single.to(device).eval()
         self._multi = multi.to(device).eval()
         self._device = device
@@ -55,6 +62,7 @@ class EncoderPair:
         self.presence_threshold = presence_threshold
         self.match = match
         self.family = family
+        self.solo = solo
         self.device = str(device)
         self.sample_rate = single.config.front_end.sample_rate
         self.clip_samples = single.config.front_end.clip_samples
@@ -70,7 +78,7 @@ class EncoderPair:
         with_family: bool = True,
         with_match: bool = True,
     ) -> "EncoderPair":
-        """Load the encoders and, where there are, their family and match models from a folder; None means the shipped weights.
+        """Load the encoders and, where there are, family and match model and solo network; None means the shipped weights.
 
         Raises CheckpointError if an encoder is missing or a file is damaged, EncoderMismatch if they do not belong together.
         """
@@ -86,11 +94,12 @@ class EncoderPair:
                 limit=header.target_encoder,
             )
         hashes = encoder_hash, file_hash(folder / MULTI_FILE)
-        family_path, match_path = folder / FAMILY_FILE, folder / MATCH_FILE
+        family_path, match_path, solo_path = (folder / name for name in (FAMILY_FILE, MATCH_FILE, SOLO_FILE))
         family = FamilyModel.load(family_path, *hashes) if with_family and family_path.exists() else None
         match = MatchModel.load(match_path, *hashes) if with_match and match_path.exists() else None
+        solo = SoloRecogniser.load(solo_path, device) if solo_path.exists() else None
         return cls(
-            single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family
+            single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family, solo
         )
 
     def calibrated_match(self) -> MatchModel:

@@ -167,7 +167,15 @@ def _instrument_table(instruments: Iterable[InstrumentInfo], encoder_hash: str) 
     for column in ("instrument", "family", "id", "clips", "source"):
         table.add_column(column, justify="right" if column == "clips" else "left", overflow="fold")
     for item in instruments:
-        row = (item.family or "–", item.id, str(item.num_clips), Text(item.source))
+        row = (_family(item), item.id, str(item.num_clips), Text(item.source))
         is_stale = item.encoder_hash != encoder_hash
         table.add_row(Text(item.name, style="bold") + Text(" (stale)" * is_stale, style="yellow"), *row)
     return table
+
+
+def _family(item: InstrumentInfo) -> str:
+    """The family; where none is named, the recognised one with its probability, as in `≈ bass .83`."""
+    if item.family is not None or not item.families or item.recognised_family is None:
+        return item.family or "–"
+    share = f"{item.families[item.recognised_family]:.2f}".removeprefix("0")
+    return f"≈ {item.recognised_family} {share}"

@@ -29,6 +29,8 @@ def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOu
         library_id=instrument.library_id,
         name=instrument.name,
         family=instrument.family,
+        recognised_family=instrument.recognised_family,
+        families=dict(instrument.families) if instrument.families else None,
         source=instrument.source,
         num_clips=instrument.num_clips,
         licence=instrument.licence,
