@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from models.checkpoint import load_solo
 from models.encoder_pair import SOLO_FILE
@@ -17,7 +18,7 @@ from training.loop import LOG_FILE
 from training.recognition import train
 from training.recognition.solo_pieces import FamilyClips, PieceSampler, clip_weights
 from training.recognition.solo_recipe import SOLO_RECIPE, SoloRecipe
-from training.recognition.solo_scores import SoloScores
+from training.recognition.solo_scores import class_scores, confusion_of, macro_scores
 from training.recognition.train_solo import SoloRun
 from training.recognition.train_solo import train as train_solo
 
@@ -59,7 +60,7 @@ def test_a_run_ends_with_the_weights_that_validated_best(bank: Path, tmp_path: P
     assert network.config.families == ("bass", "mallet", "synth_lead", "drum")  # in the order of FAMILIES
     assert header.training["steps"] in (3, 6)
     assert header.training["banks"] == [bank.name]
-    assert set(header.metrics) == {f"{bank.name}.macro_f1", f"{bank.name}.top1"}
+    assert set(header.metrics) == {f"{bank.name}.f1_macro", f"{bank.name}.top1"}
     best = torch.load(tmp_path / "best.pt", weights_only=True)["network"]["layers.0.weight"]
     assert torch.equal(network.state_dict()["layers.0.weight"], best.half().float())
 
@@ -120,10 +121,21 @@ def test_a_bank_with_few_instruments_of_a_family_counts_by_the_root() -> None:
 
 def test_the_macro_average_is_over_the_families_that_occur() -> None:
     truth, told = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
-    scores = SoloScores.of(truth, told, ("bass", "brass", "drum"))
-    assert scores.macro_f1 == pytest.approx((2 / 3 + 1) / 2)  # not over three
-    assert scores.top1 == 0.75
-    assert scores.confusion.tolist() == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]
+    confusion = confusion_of(truth, told, 3)
+    scores = macro_scores(confusion)
+    assert scores["f1_macro"] == pytest.approx((2 / 3 + 1) / 2)  # not over three
+    assert scores["top1"] == 0.75
+    assert confusion.tolist() == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    generator = np.random.default_rng(0)
+    truth, told = generator.integers(0, 5, 200), generator.integers(0, 5, 200)
+    confusion = confusion_of(truth, told, 5)
+    assert np.array_equal(confusion, confusion_matrix(truth, told))
+    expected = precision_recall_fscore_support(truth, told)[:3]
+    assert np.allclose(class_scores(confusion), expected)
+    assert macro_scores(confusion)["f1_macro"] == pytest.approx(expected[2].mean())
 
 
 def test_the_command_refuses_in_words(bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

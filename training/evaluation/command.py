@@ -3,17 +3,15 @@
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
 protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too;
-`answers` a folder of whole recordings (`--recordings`).
+`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo` measures solo recognition instead.
 """
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from index.sources.default import default_soundfont
@@ -23,13 +21,20 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import answers, failures, plots, production, real
+from training.evaluation import answers, failures, plots, production, real, solo_recognition
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
 from training.evaluation.enrolled_library import default_library
 from training.evaluation.real_context import SPLITS, TEST, RealContext
-from training.evaluation.report import Report, Table, print_table, write_report
+from training.evaluation.report import (
+    Report,
+    Table,
+    command_line,
+    describe_machine,
+    print_table,
+    write_report,
+)
 from training.evaluation.selection import (
     DEFAULT_SPLIT,
     KNOWN,
@@ -144,19 +149,6 @@ def measure(options: argparse.Namespace, splits: Sequence[str], pair: EncoderPai
             failures.draw(context, options.plots)
 
 
-def describe_machine(pair: EncoderPair) -> str:
-    """Return the operating system, core count, torch version and device of this run."""
-    cores = f"{os.cpu_count()} cores"
-    return f"{platform.system()} {platform.machine()}, {cores}, torch {torch.__version__} on {pair.device}"
-
-
-def command_line(argv: Sequence[str]) -> str:
-    """Return the command as typed, with absolute paths shortened to their last component."""
-    return " ".join(
-        ["showme evaluate", *(Path(word).name if Path(word).is_absolute() else word for word in argv)]
-    )
-
-
 def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="showme evaluate", description=(__doc__ or "").partition("\n\n")[0])
     out.add_argument(
@@ -226,12 +218,14 @@ def parser() -> argparse.ArgumentParser:
 @cli_errors
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == [solo_recognition.NAME]:
+        return solo_recognition.main(argv[1:])
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     splits = bank_splits(options)
     pair = EncoderPair.load(options.weights, options.device)
     check(options, splits)
-    console.print(f"encoder {pair.encoder_hash[:19]}… · {describe_machine(pair)}", highlight=False)
+    console.print(f"encoder {pair.encoder_hash[:19]}… · {describe_machine(pair.device)}", highlight=False)
     tables: list[Table] = []
     for table in measure(options, splits, pair):
         print_table(table, console)
@@ -244,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
         pair.encoder_hash,
         file_hash(multi),
         cost,
-        describe_machine(pair),
+        describe_machine(pair.device),
         command_line(argv),
         tuple(tables),
     )

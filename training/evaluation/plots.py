@@ -99,12 +99,17 @@ def figures(report: Report, folder: Path) -> None:
 
 def confusion(table: Table, folder: Path) -> None:
     """Draw `confusion-SPLIT.png`: rows are true families, columns the families that the own slots retrieve."""
+    draw_confusion(table, folder / f"confusion-{table.split}.png", "retrieved by the own slot")
+
+
+def draw_confusion(table: Table, path: Path, columns: str) -> None:
+    """Draw a table of shares: rows are true families, `columns` says what the columns are."""
     figure = new_figure(5.5, 5)
     panel = figure.subplots()
-    names = [row.name for row in table.rows]
-    shares = np.array([[row.figures[name].value for name in names] for row in table.rows])
+    names, told = [row.name for row in table.rows], table.columns
+    shares = np.array([[row.figures[name].value for name in told] for row in table.rows])
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    panel.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+    panel.set_xticks(range(len(told)), told, rotation=60, ha="right", fontsize=8)
     panel.set_yticks(range(len(names)), names, fontsize=8)
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.1:
@@ -118,9 +123,9 @@ def confusion(table: Table, folder: Path) -> None:
                 fontsize=7,
                 color=colour,
             )
-    panel.set_xlabel("retrieved by the own slot")
+    panel.set_xlabel(columns)
     panel.set_ylabel("true family")
-    save_figure(figure, folder / f"confusion-{table.split}.png")
+    save_figure(figure, path)
 
 
 def recall_by_size(table: Table, folder: Path) -> None:

@@ -58,6 +58,10 @@ class RealQueries:
         """One query a voice, choir or kind of vocal sound. Raises SourceError if one is unusable."""
         return list(self._excerpts(self._source.originals(self._part, "voice")))
 
+    def stems(self) -> list[RealQuery]:
+        """One query a stem of one instrument. Raises SourceError if one is unusable."""
+        return list(self._excerpts(self._source.originals(self._part, "stem")))
+
     def drum_loops(self) -> list[RealQuery]:
         """One query a loop. Raises SourceError if one is unusable."""
         return list(self._excerpts(self._source.originals(self._part, "loop")))

@@ -4,11 +4,14 @@ The tables follow Kim et al. 2022, Table 2: one row per method, and a row for ch
 """
 
 import json
-from collections.abc import Mapping
+import os
+import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -65,6 +68,14 @@ COLUMNS = {
     "match_probability": "match",
     "eer": "EER",
     "eer_pooled": "EER pooled",
+    "precision_macro": "precision macro",
+    "recall_macro": "recall macro",
+    "f1_macro": "F1 macro",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "f1_family_model": "F1, family model",
+    "instruments": "instruments",
     "top1": "top-1",
     "top5": "top-5",
 }
@@ -149,6 +160,19 @@ def print_table(table: Table, console: Console) -> None:
 def write_report(path: Path, report: Report) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
+
+
+def describe_machine(device: str) -> str:
+    """Return the operating system, core count, torch version and device of this run."""
+    cores = f"{os.cpu_count()} cores"
+    return f"{platform.system()} {platform.machine()}, {cores}, torch {torch.__version__} on {device}"
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """Return the command as typed, with absolute paths shortened to their last component."""
+    return " ".join(
+        ["showme evaluate", *(Path(word).name if Path(word).is_absolute() else word for word in argv)]
+    )
 
 
 def read_report(path: Path) -> Report:

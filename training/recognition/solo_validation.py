@@ -17,7 +17,7 @@ from models.recognition.solo_recogniser import SoloRecogniser, sounding_windows
 from training.bank import Bank
 from training.nlakh.dataset import VALID
 from training.recognition.solo_pieces import FamilyClips
-from training.recognition.solo_scores import SoloScores
+from training.recognition.solo_scores import confusion_of, macro_scores
 
 BEST_FILE = "best.pt"
 FULL_SCALE = 32_768.0
@@ -50,15 +50,16 @@ class ValidationSet:
             raise TrainingError(f"{folder} validates no family that trains", value=folder.name)
         return cls(folder.name, np.concatenate(windows), np.array(clip_of_window), family[chosen])
 
-    def measure(self, network: SoloNetwork) -> SoloScores:
-        """Score the network on the clips, each by the mean over its windows."""
+    def measure(self, network: SoloNetwork) -> dict[str, float]:
+        """The macro scores of the network on the clips, each heard as the mean over its windows."""
         recogniser = SoloRecogniser(network, next(network.parameters()).device)
         wave = self.windows.astype(np.float32) / np.float32(FULL_SCALE)
         total = np.zeros((len(self.family_of_clip), len(network.config.families)))
         np.add.at(total, self.clip_of_window, recogniser.probability(wave))
         windows_of_clip = np.bincount(self.clip_of_window)
         told = (total / windows_of_clip[:, None]).argmax(axis=1)
-        return SoloScores.of(self.family_of_clip, told, network.config.families)
+        confusion = confusion_of(self.family_of_clip, told, len(network.config.families))
+        return {name: float(value) for name, value in macro_scores(confusion).items()}
 
 
 class BestWeights:
@@ -74,17 +75,17 @@ class BestWeights:
     @property
     def score(self) -> float:
         """The mean macro F1 over the banks; below 0 before the first validation."""
-        found = [value for name, value in self.metrics.items() if name.endswith("macro_f1")]
+        found = [value for name, value in self.metrics.items() if name.endswith(".f1_macro")]
         return float(np.mean(found)) if found else -1.0
 
-    def offer(self, step: int, network: SoloNetwork, scores: dict[str, SoloScores]) -> bool:
+    def offer(self, step: int, network: SoloNetwork, scores: dict[str, dict[str, float]]) -> bool:
         """Keep the weights of `step` if they are better, by the mean macro F1 over the banks; return whether they are."""
-        if float(np.mean([one.macro_f1 for one in scores.values()])) <= self.score:
+        if float(np.mean([one["f1_macro"] for one in scores.values()])) <= self.score:
             return False
-        self.step, self.metrics = step, {}
-        for name, one in scores.items():
-            self.metrics[f"{name}.macro_f1"] = round(one.macro_f1, 4)
-            self.metrics[f"{name}.top1"] = round(one.top1, 4)
+        self.step = step
+        self.metrics = {
+            f"{bank}.{name}": one[name] for bank, one in scores.items() for name in ("f1_macro", "top1")
+        }
         state = {"step": step, "metrics": self.metrics, "network": network.state_dict()}
         with atomic_file(self._path) as file:
             torch.save(state, file)

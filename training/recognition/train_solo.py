@@ -74,7 +74,7 @@ def train(run: SoloRun) -> Path | None:
             network.train()
             better = best.offer(step, network, scores)
             told = "  ".join(
-                f"{name} F1 {one.macro_f1:.3f} top-1 {one.top1:.3f}" for name, one in scores.items()
+                f"{name} F1 {one['f1_macro']:.3f} top-1 {one['top1']:.3f}" for name, one in scores.items()
             )
             print(f"validation at {step}: {told}{', the best so far' if better else ''}", flush=True)
 

@@ -23,7 +23,7 @@ from training.evaluation.bootstrap import Estimate
 from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.held_out import HeldOut, choose_library
 from training.evaluation.real_context import EncodedQuery
-from training.evaluation.report import Report, ReportRow, Table, cell, read_report, write_report
+from training.evaluation.report import Report, ReportRow, Table, cell, command_line, read_report, write_report
 
 CONFIG = EncoderConfig(
     "compact", {"widths": [4, 8, 8]}, 16, 3, "attention", {"width": 16, "depth": 1, "num_heads": 2}
@@ -190,7 +190,7 @@ def test_missing_weights_are_one_line(
 
 
 def test_the_command_is_told_without_paths_of_this_machine(tmp_path: Path) -> None:
-    assert command.command_line(["--bank", str(tmp_path / "single"), "--seed", "1"]) == (
+    assert command_line(["--bank", str(tmp_path / "single"), "--seed", "1"]) == (
         "showme evaluate --bank single --seed 1"
     )
 
