@@ -128,7 +128,7 @@ class InstrumentStore:
         with self._catalog.write() as session:
             instrument = find_instrument(session, instrument_id)
             library = session.get_one(Library, instrument.library_id)
-            before = instrument.name, instrument.family
+            before = instrument.name, instrument.family, instrument.family_corrected
             if "name" in correction:
                 name = clean_name("an instrument's name", correction["name"], MAX_INSTRUMENT_NAME_LENGTH)
                 if name != instrument.name:
@@ -138,7 +138,8 @@ class InstrumentStore:
                 # With recognised families, no family is a correction too: that none of them fits.
                 check_family(correction["family"])
                 instrument.family, instrument.family_corrected = correction["family"], True
-            library.revision += (instrument.name, instrument.family) != before
+            after = instrument.name, instrument.family, instrument.family_corrected
+            library.revision += after != before
         self._vectors.follow(library)
         return instrument_info(instrument)
 

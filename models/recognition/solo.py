@@ -1,6 +1,6 @@
 """The network of solo recognition: three seconds of one instrument → the probability of its family.
 
-Segal 2016 ("Automatic musical instrument recognition using convolutional neural networks"): log-mel 128 x 130, four times a
+Segal 2016 ("Automatic Musical Instrument Recognition Using Convolutional Neural Networks"): log-mel 128 x 130, four times a
 3x3 convolution of 64 kernels, ReLU and 2x2 max-pooling, a dense layer of 1,024 units, softmax. Where the thesis and its code
 differ: the input is log-mel (the code takes power), and dropout follows convolutions 2 to 4 and the dense layer (the code
 leaves out the second). Two things differ from both:
@@ -80,7 +80,8 @@ class SoloNetwork(nn.Module):
         for module in self.layers:
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def logits_of(self, image: Tensor) -> Tensor:
         """`image [batch, 1, n_mels, frames]` → `[batch, families]`."""

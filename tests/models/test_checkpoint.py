@@ -106,7 +106,7 @@ def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path) -> None
     (tmp_path / SINGLE_FILE).replace(tmp_path / "kept")
     (tmp_path / MULTI_FILE).replace(tmp_path / SINGLE_FILE)
     (tmp_path / "kept").replace(tmp_path / MULTI_FILE)
-    with pytest.raises(CheckpointError, match="not a single one"):
+    with pytest.raises(CheckpointError, match="not a single encoder"):
         EncoderPair.load(tmp_path, "cpu")
 
 

@@ -1,5 +1,6 @@
 """Solo recognition: the published shapes, windows of any length, the gate against silence, and files that are refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from models.checkpoint import CheckpointHeader, load_single, load_solo, save_che
 from models.encoder_pair import SINGLE_FILE, SOLO_FILE, EncoderPair
 from models.encoders import SingleInstrumentEncoder
 from models.errors import CheckpointError, EncoderMismatch, SilentAudio
-from models.front_end import FrontEndConfig
 from models.recognition.solo import FRONT_END, SoloConfig, SoloNetwork
 from models.recognition.solo_recogniser import SoloRecogniser, sounding_windows
 from tests.app.commands import CONFIG, write_weights
@@ -38,7 +38,7 @@ def test_the_network_has_the_published_shape() -> None:
     assert sum(value.numel() for value in network.parameters()) == 4_843_340
     assert (FRONT_END.n_mels, FRONT_END.num_frames, FRONT_END.clip_seconds) == (128, 130, 3.0)
     assert network.layers[-4].in_features == 4_608
-    assert [type(layer).__name__ for layer in network.layers[:8]] == [
+    assert [type(layer).__name__ for layer in list(network.layers)[:8]] == [
         *("Conv2d", "MaxPool2d", "ReLU"),
         *("Conv2d", "MaxPool2d", "ReLU", "Dropout"),
         "Conv2d",
@@ -71,7 +71,7 @@ def test_recordings_are_the_mean_over_their_windows(recogniser: SoloRecogniser) 
 
 def test_gain_does_not_matter(recogniser: SoloRecogniser) -> None:
     wave = noise(2 * SIZE)
-    quiet, loud = (recogniser.recognise([gain * wave]) for gain in (0.01, 1.0))
+    quiet, loud = (recogniser.recognise([wave * np.float32(gain)]) for gain in (0.01, 1.0))
     assert quiet == pytest.approx(loud, abs=1e-3)
 
 
@@ -121,7 +121,7 @@ def test_a_pair_has_the_network_that_lies_beside_it(tmp_path: Path) -> None:
     solo = EncoderPair.load(tmp_path, "cpu").solo
     assert solo is not None
     assert solo.families == FAMILIES
-    front_end = FrontEndConfig(**{**FRONT_END.to_dict(), "sample_rate": 8_000, "max_hz": 4_000.0})
+    front_end = replace(FRONT_END, sample_rate=8_000, max_hz=4_000.0)
     other = SoloConfig(families=FAMILIES, width=2, hidden=8, front_end=front_end)
     save_checkpoint(SoloNetwork(other), CheckpointHeader("solo", other.to_dict()), tmp_path / SOLO_FILE)
     with pytest.raises(EncoderMismatch, match="8000 Hz"):

@@ -28,6 +28,8 @@ mixtures (over instruments for error rates).
 - *real*: families are those of the library's instruments; a hit or a lane without one is wrong. The *main lane* is lane 0, with
   the largest sum of presence over time. *Lanes of a playing family* are all lanes whose family plays; *each family once* counts
   a second lane of a family as wrong. Intervals are over instruments, or over mixtures where several play.
+- *solo*: the family of one instrument, by the network of Segal 2016 and by the linear family model. Macro averages are over the
+  families that occur in the truth; intervals are over instruments.
 - *lanes right in five*: the share of lanes with an instrument that plays among their first five hits.
 - *not in library*: a random half of each mixture's instruments is removed from its library. The AUROC states how well the
   highest similarity of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was

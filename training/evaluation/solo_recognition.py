@@ -78,11 +78,11 @@ class Heard:
     def by_unit(self) -> "Heard":
         """Each instrument as one recording: the mean over its recordings."""
         number = np.bincount(self.unit)[:, None]
-        mean = {}
+        mean: dict[str, Floats] = {}
         for name, values in self.probability.items():
             total = np.zeros((self.num_units, values.shape[1]), np.float32)
             np.add.at(total, self.unit, values)
-            mean[name] = total / number
+            mean[name] = (total / number).astype(np.float32)
         truth = np.zeros(self.num_units, np.int64)
         truth[self.unit] = self.truth
         return Heard(truth, np.arange(self.num_units), mean)

@@ -20,6 +20,7 @@ from training.bank import Bank
 from training.commands import cli_errors
 from training.config import read_recipe
 from training.loop import STATE_FILE, Losses, Trainer
+from training.nlakh.dataset import TRAIN
 from training.recognition.solo_pieces import FamilyClips, PieceSampler
 from training.recognition.solo_recipe import SOLO_RECIPE, SoloRecipe
 from training.recognition.solo_validation import BestWeights, ValidationSet
@@ -35,7 +36,7 @@ class SoloRun:
     out: Path
     device: torch.device
     max_seconds: float | None = None
-    split: str = "train"
+    split: str = TRAIN
 
 
 def train(run: SoloRun) -> Path | None:
