@@ -1,13 +1,13 @@
 """Keep the families that are recognised for an instrument whose source names none.
 
-Revision 0007, after 0006. Instruments enrolled before have none until they are embedded or enrolled again.
+Revision 0008, after 0007. Instruments enrolled before have none until they are embedded or enrolled again.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
