@@ -164,7 +164,7 @@ def test_every_command_has_help() -> None:
 
     check(typer.main.get_command(app.cli.app), ["showme"])
     commands = getattr(typer.main.get_command(app.cli.app), "commands", {})
-    assert set(commands) == {"serve", "query", "index", "evaluate", "data"}
+    assert set(commands) == {"serve", "query", "index", "evaluate", "train", "data"}
 
 
 def test_evaluate_forwards_its_arguments() -> None:
@@ -177,6 +177,12 @@ def test_data_forwards_its_arguments() -> None:
     assert "render" in run("data", "--help")
     run("data", "verify", "no-such-folder", code=2)
     run("data", "no-such-command", code=2)
+
+
+def test_train_forwards_its_arguments() -> None:
+    assert "solo" in run("train", "--help")
+    assert "--bank" in run("train", "solo", "--help")
+    run("train", "no-such-recogniser", code=2)
 
 
 def test_json_is_the_services_document(
