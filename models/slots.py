@@ -77,8 +77,8 @@ class SlotLayer(nn.Module):
     def make_identity(self) -> None:
         """Set the last weights of all three branches to zero, so that slots pass unchanged until the layer is trained."""
         for last in (self.self_attention.out_proj, self.cross_attention.out_proj, self.mlp[-1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
 
 class AttentionSlots(nn.Module):

@@ -52,6 +52,7 @@ ARROWS = {
         "models",
         "index.sources",
         "index.retrieval",
+        "index.lane_families",
         "index.search_space",
         "index.families",
     ),
@@ -60,6 +61,7 @@ ARROWS = {
 # Numpy in, numpy out: neither these nor what they import may reach a database or the web.
 PURE = (
     "index.retrieval",
+    "index.lane_families",
     "index.search_space",
     "models.tracks",
     "models.posterior",
