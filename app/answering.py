@@ -5,8 +5,11 @@ steps.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from sqlalchemy.orm import Session
 
 from app.default_library import DefaultLibrary, choose_library
 from app.query_store import QueryStore
@@ -142,9 +145,11 @@ class Answerer:
             | {key: round(ms, 2) for key, ms in timing_ms.items()},
         )
 
-    def keep(self, answer: QueryAnswer, audio: Path, suffix: str) -> None:
-        """Store the answer and take over its audio, both or neither."""
-        self._store.add(answer, audio, suffix)
+    def keep(
+        self, answer: QueryAnswer, audio: Path, suffix: str, storing: Callable[[Session], None] | None = None
+    ) -> None:
+        """Store the answer and take over its audio, both or neither, with what `storing` stores."""
+        self._store.add(answer, audio, suffix, storing)
 
     def ask(self, path: Path, name: str, question: Question) -> QueryAnswer:
         """Run all steps, for callers without an event loop; the file at `path` is taken over when the answer is stored."""

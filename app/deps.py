@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Form, Path, Query, Request
+from fastapi import Depends, Form, Header, Path, Query, Request
 
 from app.query_store import QUERY_CURSOR
 from app.service import Service
@@ -26,6 +26,16 @@ DeletedLibraryId = Annotated[str, Path(description="Id of the library.")]
 InstrumentId = Annotated[str, Path(description="Id of the instrument.")]
 QueryId = Annotated[str, Path(description="Id of the query.")]
 JobId = Annotated[str, Path(description="Id of the job.")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="Any text of the client's choice, a new one for each request: the same request, sent again with the same "
+        "key within 24 hours, gets the first answer and is not done again.",
+    ),
+]
 
 MULTIPART = Form(media_type="multipart/form-data")
 

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.JobNotFound: 404,
     errors.LibraryError: 409,
     errors.JobConflict: 409,
+    errors.KeyInUse: 409,
     errors.EncoderMismatch: 409,
     errors.SourceError: 422,
     errors.InvalidRequest: 422,

@@ -4,7 +4,7 @@ An unfinished job belongs to one process, which renews its lease (`index/leases.
 names of docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, cast
@@ -50,6 +50,9 @@ class JobView:
         return self.state not in UNFINISHED_STATES
 
 
+Storing = Callable[[Session, JobView], None]
+
+
 class JobStore:
     """Reads all rows of table `job`, and writes those of one process, which is `owner`."""
 
@@ -61,10 +64,19 @@ class JobStore:
         self._catalog = catalog
         self._clock = clock
 
-    def create(self, library_id: str, kind: JobKind, total: int, *, alone: bool = False) -> JobView:
+    def create(
+        self,
+        library_id: str,
+        kind: JobKind,
+        total: int,
+        *,
+        alone: bool = False,
+        storing: Storing | None = None,
+    ) -> JobView:
         """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile.
 
         `alone`: raises JobConflict with the id as its value if a living process has such a job for the library.
+        `storing(session, view)` is called in the transaction, for what is to be stored with the job.
         """
         with self._catalog.write() as session:
             library = session.get(Library, library_id)
@@ -77,6 +89,8 @@ class JobStore:
             row.owner, row.leased_until = self.owner, self._lease_end()
             session.add(row)
             session.flush()
+            if storing:
+                storing(session, _view(row))
             return _view(row)
 
     def save(self, view: JobView) -> None:

@@ -17,7 +17,7 @@ from time import monotonic
 import anyio
 
 from app.heartbeat import Heartbeat
-from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobKind, JobStore, JobView
+from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobKind, JobStore, JobView, Storing
 from app.tasks import Outcome, Task
 from index.disk import is_full
 from models.errors import Busy, JobConflict, ShowMeError, StorageFull
@@ -135,13 +135,22 @@ class JobRunner:
             message = f"{number} enrollments are already in flight; try again"
             raise Busy(message, value=number, limit=self._max_waiting)
 
-    def submit(self, library_id: str, task: Task, *, by_itself: bool = False, alone: bool = False) -> JobView:
+    def submit(
+        self,
+        library_id: str,
+        task: Task,
+        *,
+        by_itself: bool = False,
+        alone: bool = False,
+        storing: Storing | None = None,
+    ) -> JobView:
         """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and needs no place among them.
 
-        Raises LibraryNotFound. `alone`: raises JobConflict, whose value is the id, if a living process has such a job.
+        `storing` is called in the transaction that creates the job. Raises LibraryNotFound. `alone`: raises JobConflict, whose
+        value is the id, if a living process has such a job.
         """
         with self._lock:
-            view = self._store.create(library_id, task.kind, task.total, alone=alone)
+            view = self._store.create(library_id, task.kind, task.total, alone=alone, storing=storing)
             self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
         return view
 

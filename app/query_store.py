@@ -8,12 +8,14 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
@@ -36,8 +38,13 @@ class QueryStore:
         self._max_stored = max_stored
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, answer: QueryAnswer, audio: Path, suffix: str) -> None:
-        """Store the answer and take over the file `audio` in one step; on an error neither is kept."""
+    def add(
+        self, answer: QueryAnswer, audio: Path, suffix: str, storing: Callable[[Session], None] | None = None
+    ) -> None:
+        """Store the answer and take over the file `audio` in one step; on an error neither is kept.
+
+        `storing` is called in the transaction, for what is to be stored with them.
+        """
         name = f"{answer.id}{suffix}"
         target = self._folder / name
         audio.replace(target)
@@ -48,6 +55,8 @@ class QueryStore:
                 row = Query(id=answer.id, library_id=library_id if known else None, file_name=answer.name)
                 row.audio, row.result = name, answer.model_dump(mode="json")
                 session.add(row)
+                if storing:
+                    storing(session)
                 session.flush()
                 newest = select(Query.id).order_by(Query.created_at.desc(), Query.id).limit(self._max_stored)
                 old = delete(Query).where(Query.id.not_in(newest)).returning(Query.audio)

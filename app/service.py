@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from anyio import to_thread
+from sqlalchemy.orm import Session
 
 from app.default_library import check_default_is_kept, check_default_keeps_its_name
 from app.engine import Engine
-from app.job_store import JobView
+from app.idempotency import AnsweredKeys, KeyedRequest
+from app.job_store import JobView, Storing
 from app.jobs import JobRunner, Listener
 from app.memory import release_free_memory
 from app.metrics import Metrics
@@ -54,6 +56,7 @@ class Service:
         self.index = self.engine.index
         self.queries = self.engine.queries
         self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
+        self.keys = AnsweredKeys(self.index.catalog)
         self.staged = StagedUploads(settings.max_staged_bytes)
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listener)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
@@ -77,28 +80,49 @@ class Service:
         elif path.startswith("/v1/libraries"):
             self.jobs.check_place()
 
-    async def ask(self, upload: Upload, question: Question) -> QueryAnswer:
-        """Answer a question about an uploaded file, off the event loop; a failed query leaves nothing behind."""
+    async def ask(
+        self, upload: Upload, question: Question, request: KeyedRequest | None = None
+    ) -> QueryAnswer:
+        """Answer a question about an uploaded file, off the event loop; a failed query leaves nothing behind.
+
+        The answer is stored with the key of its `request`, if it has one.
+        """
 
         def fetch(path: Path) -> str:
             save(upload, path)
             return upload.name
 
-        return await self._ask(fetch, question, None)
+        return await self._ask(fetch, question, None, request)
 
-    async def ask_again(self, query_id: str, question: Question) -> QueryAnswer:
+    async def ask_again(
+        self, query_id: str, question: Question, request: KeyedRequest | None = None
+    ) -> QueryAnswer:
         """Answer a question about the audio of a stored query. Raises QueryNotFound."""
-        return await self._ask(lambda path: self.queries.link_audio(query_id, path), question, query_id)
+        return await self._ask(
+            lambda path: self.queries.link_audio(query_id, path), question, query_id, request
+        )
 
     async def _ask(
-        self, fetch: Callable[[Path], str], question: Question, asked_again: str | None
+        self,
+        fetch: Callable[[Path], str],
+        question: Question,
+        asked_again: str | None,
+        request: KeyedRequest | None,
     ) -> QueryAnswer:
         """`fetch` writes the audio to the given path and returns its file name."""
         library = await to_thread.run_sync(self._queried_library, question)
         with self._temporary_folder() as folder, self.queue.hold_audio() as held:
             path = folder / "query"
             name = await to_thread.run_sync(fetch, path)
-            answer = await self._answer(path, name, library, question, asked_again, held)
+            answer, suffix = await self._answer(path, name, library, question, asked_again, held)
+
+            def keep() -> None:
+                def storing(session: Session) -> None:
+                    self.keys.store(session, request, answer.model_dump_json())
+
+                self.engine.answerer.keep(answer, path, suffix, storing)
+
+            await to_thread.run_sync(keep)
             if held.seconds >= LONG_QUERY_SECONDS:
                 await to_thread.run_sync(release_free_memory)
         self.metrics.query(answer.timing_ms)
@@ -112,8 +136,8 @@ class Service:
         question: Question,
         asked_again: str | None,
         held: HeldAudio,
-    ) -> QueryAnswer:
-        """Decode and answer within the limit of audio in memory, and store the answer."""
+    ) -> tuple[QueryAnswer, str]:
+        """Decode and answer within the limit of audio in memory; the suffix of the file comes second."""
         answerer = self.engine.answerer
         held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, question))
         upload = await self.queue.decode(
@@ -122,13 +146,15 @@ class Service:
         start, end = upload.decoded.range_seconds
         held.set_to(min(held.seconds, end - start))
         answer = await self.queue.infer(lambda: answerer.answer(upload, library, question))
-        await to_thread.run_sync(answerer.keep, answer, path, upload.suffix)
-        return answer
+        return answer, upload.suffix
 
-    def enroll_uploads(self, library: LibraryInfo, uploads: Sequence[Upload]) -> JobView:
+    def enroll_uploads(
+        self, library: LibraryInfo, uploads: Sequence[Upload], storing: Storing | None = None
+    ) -> JobView:
         """Store the files and queue their enrollment. They are kept for later encoders, unless the settings say not to.
 
-        Raises Busy before anything is written when too many enrollments wait, or too many bytes of them.
+        `storing` is called in the transaction that creates the job. Raises Busy before anything is written when too many
+        enrollments wait, or too many bytes of them.
         """
         self.updates.check_ready(library)
         keep = self.settings.keep_uploads
@@ -145,7 +171,7 @@ class Service:
                 source = stage(uploads, folder, self.settings, partial(self.staged.take, folder))
                 opened_at = folder if keep else None
                 task = EnrollTask(self.index, self.pair, library.id, source, opened_at, when_ended=discard)
-                return self.jobs.submit(library.id, task)
+                return self.jobs.submit(library.id, task, storing=storing)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 self.staged.release(folder)
@@ -155,6 +181,7 @@ class Service:
         """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
         self.index.sweep(in_use=self.staged.names)
         self.queries.sweep()
+        self.keys.sweep()
         self.index.catalog.reserve.hold()
         release_free_memory()
 

@@ -234,6 +234,17 @@ class Query(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
 
 
+class AnsweredKey(Base):
+    """The answer to a request with an Idempotency-Key, and the hash of what was asked (`app/idempotency.py`)."""
+
+    __tablename__ = "answered_key"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
+
+
 class Catalog:
     """The database and its sessions. Safe to use from several threads and several processes.
 

@@ -8,7 +8,8 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
     │                   InstrumentExists · QueryNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
-    ├── InvalidRequest       a parameter outside its limits
+    ├── InvalidRequest       a parameter outside its limits ── KeyReused
+    ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
     ├── Busy                 a full queue, or a database that is being written; try again
     ├── StorageFull          no room on the disk
@@ -126,6 +127,16 @@ class SourceError(ShowMeError):
 class InvalidRequest(ShowMeError):
     slug = "invalid-request"
     title = "A parameter is outside its limits"
+
+
+class KeyReused(InvalidRequest):
+    slug = "idempotency-key-reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class KeyInUse(ShowMeError):
+    slug = "idempotency-key-in-use"
+    title = "The first request of this Idempotency-Key is still being answered"
 
 
 class JobConflict(ShowMeError):

@@ -5,20 +5,24 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract". An upload is staged and c
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from app.deps import (
     MAX_PAGE,
     MULTIPART,
     DeletedLibraryId,
+    IdempotencyKey,
     InstrumentPageDep,
     LibraryId,
     LibraryPageDep,
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
+from app.idempotency import KeyedRequest
 from app.job_schemas import JobOut
+from app.job_store import JobView
 from app.library_schemas import (
     DuplicateGroup,
     DuplicatesOut,
@@ -216,6 +220,7 @@ def list_instruments(
             errors.AudioTooLarge,
         ),
         *(errors.SourceError, errors.EncoderMismatch, errors.InvalidRequest, errors.Busy),
+        *(errors.KeyReused, errors.KeyInUse),
         http=BODY_STATUSES,
     ),
 )
@@ -224,6 +229,8 @@ def add_instruments(
     response: Response,
     service: ServiceDep,
     form: Annotated[EnrollForm, MULTIPART],
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Enroll instruments in the background and return the job.
 
@@ -233,11 +240,19 @@ def add_instruments(
     together, once all of them are stored.
     """
     library = service.index.libraries.get(library_id)
-    view = service.enroll_uploads(
-        library, [Upload(upload_name(item.filename), item.file) for item in form.files]
-    )
-    response.headers["Location"] = f"/v1/jobs/{view.id}"
-    return job_out(view)
+    keyed = KeyedRequest.of(idempotency_key, request.url.path, form) if idempotency_key else None
+
+    def storing(session: Session, view: JobView) -> None:
+        service.keys.store(session, keyed, job_out(view).model_dump_json())
+
+    with service.keys.using(keyed):
+        if first := service.keys.first_answer(keyed):
+            job = JobOut.model_validate_json(first)
+        else:
+            uploads = [Upload(upload_name(item.filename), item.file) for item in form.files]
+            job = job_out(service.enroll_uploads(library, uploads, storing))
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
 
 
 @router.post(

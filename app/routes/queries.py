@@ -5,15 +5,17 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et
 
 from typing import Annotated, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import MULTIPART, QueryId, QueryPageDep, ServiceDep
+from app.deps import MULTIPART, IdempotencyKey, QueryId, QueryPageDep, ServiceDep
 from app.errors import BODY_STATUSES, documented, problem_of, request_id_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
+from app.idempotency import KeyedRequest
 from app.query_queue import QueueFull
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
@@ -79,12 +81,18 @@ class BatchForm(Question):
         *LIBRARY_PROBLEMS,
         errors.QueryNotFound,
         errors.InvalidRequest,
+        errors.KeyReused,
+        errors.KeyInUse,
         errors.Busy,
         http=BODY_STATUSES,
     ),
 )
 async def create_query(
-    form: Annotated[QueryForm, MULTIPART], service: ServiceDep, response: Response
+    form: Annotated[QueryForm, MULTIPART],
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> QueryAnswer:
     """Find the instruments of a library that sound like those in a mixture: a `file`, or the audio of a stored `query`."""
     if (form.file is None) == (not form.query):
@@ -94,13 +102,21 @@ async def create_query(
             value=sent,
             limit="one of `file` and `query`",
         )
-    async with service.queue.admit():
-        if form.file is not None:
-            answer = await service.ask(Upload(upload_name(form.file.filename), form.file.file), form)
-        else:
-            answer = await service.ask_again(str(form.query), form)
+    keyed = None
+    if idempotency_key is not None:
+        keyed = await to_thread.run_sync(KeyedRequest.of, idempotency_key, request.url.path, form)
+    with service.keys.using(keyed):
+        first = await to_thread.run_sync(service.keys.first_answer, keyed)
+        answer = QueryAnswer.model_validate_json(first) if first else await _ask(form, service, keyed)
     response.headers["Location"] = f"/v1/queries/{answer.id}"
     return answer
+
+
+async def _ask(form: QueryForm, service: Service, keyed: KeyedRequest | None) -> QueryAnswer:
+    async with service.queue.admit():
+        if form.file is not None:
+            return await service.ask(Upload(upload_name(form.file.filename), form.file.file), form, keyed)
+        return await service.ask_again(str(form.query), form, keyed)
 
 
 @router.post(
