@@ -131,11 +131,6 @@ $(BENCH_INSTALLED): $(INSTALLED)
 data: install ## render the training set (NOTES=… MIDI=… OUT=banks REAL=recordings)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }
 	$(BIN)/showme data build --notes "$(NOTES)" --midi "$(MIDI)" $(if $(REAL),--real "$(REAL)") --out "$(OUT)" $(ARGS)
-	$(if $(REAL),$(BIN)/showme data render multi --production --notes "$(NOTES)" --notes "$(REAL)" --midi "$(MIDI)" --midi-cache "$(OUT)/midi" \
-	  --layout compact $(PRODUCTIONS) --seed 5 --out "$(OUT)/productions" $(ARGS))
-
-# The productions that the last stage trains on.
-PRODUCTIONS ?= --mixtures train=2600 --mixtures valid=60
 
 # The runs of the stages of training/configs/shipped, and the folder of the released pair (never models/weights by itself).
 RUNS ?= runs
@@ -144,7 +139,7 @@ WEIGHTS ?= $(RUNS)/weights
 .PHONY: weights
 weights: install ## train the shipped encoders, stage by stage, and release them (OUT=banks, with NOTES=… MIDI=… REAL=… to make it; RUNS=runs)
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
-	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" --productions "$(OUT)/productions" $(if $(REAL),--recordings "$(REAL)") --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
+	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" $(if $(REAL),--recordings "$(REAL)") --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
 evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… RECORDINGS=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \

@@ -1,7 +1,7 @@
 """The families of a lane: what is heard in it, put together with what the library's nearest instruments are.
 
 The family model (`models/family.py`) hears a lane without any library. Recordings of a library's own kind are told better by
-their hits, others by the model; the weighted product of both is right most often (docs/EXPERIMENTS.md).
+their hits, others by the model. The weighted product of both was chosen on validation (docs/EXPERIMENTS.md).
 """
 
 from collections.abc import Sequence

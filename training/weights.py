@@ -25,7 +25,6 @@ from training.config import CONFIGS, Recipe, load_recipe, same_recipe
 from training.nlakh.dataset import TRAIN, VALID
 from training.release import ReleaseData, release
 from training.run import ENCODER_FILES, TrainingRun
-from training.stored_mixtures import open_mixtures
 from training.train_multi import train as train_multi
 from training.train_single import train as train_single
 
@@ -38,7 +37,7 @@ class TrainingStage:
     """One stage of a chain.
 
     `start` is the stage whose encoder it continues from, `single` the stage whose encoder gives a multi encoder its targets.
-    With `real`, it learns from real recordings too, with `productions` from windows of productions.
+    With `real`, it learns from real recordings too.
     """
 
     name: str
@@ -46,7 +45,6 @@ class TrainingStage:
     start: str | None = None
     single: str | None = None
     real: bool = False
-    productions: bool = False
 
 
 def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
@@ -96,11 +94,13 @@ class TrainingChain:
         assert last.single is not None  # `read_stages` has checked it
         return self.checkpoint(last.single), self.checkpoint(last.name)
 
-    def train(self, data: "ChainData", device: torch.device, max_seconds: float | None = None) -> bool:
+    def train(
+        self, bank: Bank, device: torch.device, max_seconds: float | None = None, recorded: Bank | None = None
+    ) -> bool:
         """Train what is missing; return False if `max_seconds` ended before the last stage.
 
-        Raises TrainingError for a finished stage of another recipe or with other inputs, and for a stage that needs data
-        which are not given.
+        Raises TrainingError for a finished stage of another recipe or with other inputs, and for a stage that needs the
+        `recorded` bank where there is none.
         """
         started = time.monotonic()
         for stage in self.stages:
@@ -110,15 +110,8 @@ class TrainingChain:
             print_once(f"{stage.name}: training")
             left = None if max_seconds is None else max_seconds - (time.monotonic() - started)
             start = self.checkpoint(stage.start) if stage.start else None
-            run = TrainingRun(
-                stage.recipe,
-                data.clips_of(stage),
-                self.runs / stage.name,
-                device,
-                left,
-                start,
-                data.productions_of(stage),
-            )
+            heard = learned_from(stage, bank, recorded)
+            run = TrainingRun(stage.recipe, heard, self.runs / stage.name, device, left, start)
             done = train_multi(run, self.checkpoint(stage.single)) if stage.single else train_single(run)
             if done is None:
                 return False
@@ -149,36 +142,13 @@ class TrainingChain:
         return True
 
 
-@dataclass(frozen=True)
-class ChainData:
-    """The data of a chain: clips of one instrument each, those of real recordings, and a folder of productions."""
-
-    bank: Bank
-    recorded: Bank | None = None
-    productions: Path | None = None
-
-    @property
-    def heard(self) -> ClipSource:
-        """All clips."""
-        return CombinedBank([self.bank, self.recorded]) if self.recorded else self.bank
-
-    def clips_of(self, stage: TrainingStage) -> ClipSource:
-        """The clips that a stage learns from. Raises TrainingError if it needs real recordings and there are none."""
-        if stage.real and self.recorded is None:
-            raise TrainingError(
-                f"{stage.name} learns from real recordings too: give --real", value=stage.name
-            )
-        return self.heard if stage.real else self.bank
-
-    def productions_of(self, stage: TrainingStage) -> Bank | None:
-        """The productions that a stage learns from. Raises TrainingError if it needs some and there are none."""
-        if not stage.productions:
-            return None
-        if self.productions is None:
-            raise TrainingError(
-                f"{stage.name} learns from productions too: give --productions", value=stage.name
-            )
-        return open_mixtures(self.productions, TRAIN, stage.recipe.encoder.front_end.clip_samples)
+def learned_from(stage: TrainingStage, bank: Bank, recorded: Bank | None) -> ClipSource:
+    """The clips that a stage learns from. Raises TrainingError if it needs real recordings and there are none."""
+    if not stage.real:
+        return bank
+    if recorded is None:
+        raise TrainingError(f"{stage.name} learns from real recordings too: give --real", value=stage.name)
+    return CombinedBank([bank, recorded])
 
 
 def same_weights(path: Path, other: Path) -> bool:
@@ -204,7 +174,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--real", type=Path, help="Nlakh-single of real recordings, for the stages that need it"
     )
-    parser.add_argument("--productions", type=Path, help="productions, for the stages that need them")
     parser.add_argument(
         "--recordings",
         type=Path,
@@ -228,16 +197,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     bank, validation = (Bank.open(options.bank, split) for split in (TRAIN, VALID))
     recorded = Bank.open(options.real, TRAIN) if options.real else None
-    data = ChainData(bank, recorded, options.productions)
     seconds = None if options.minutes is None else options.minutes * 60
     with parallel.process_group(options.device) as device:
         released = chain.is_released(out)
-        if not chain.train(data, device, seconds):
+        if not chain.train(bank, device, seconds, recorded):
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            calibrates = ReleaseData(validation, bank, data.heard, options.recordings)
-            release(*chain.pair, calibrates, out, device)
+            heard = CombinedBank([bank, recorded]) if recorded else bank
+            release(*chain.pair, ReleaseData(validation, bank, heard, options.recordings), out, device)
         print_once(f"{out}: released")
     return 0
 

@@ -133,7 +133,7 @@ def test_a_client_that_does_not_take_its_answer_is_closed(tmp_path: Path) -> Non
 
 
 def test_silent_connections_give_way_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """As many as there may be, four times over: others are answered, and the log stays short."""
+    """Four times the allowed number of silent clients leave others answered and the log short."""
     settings = settings_for(tmp_path, max_connections=8)
     with serving(make_small_app(), settings) as client, ExitStack() as stack:
         for number in range(32):

@@ -14,7 +14,7 @@ from training import weights
 from training.bank import Bank
 from training.config import CONFIGS, load_recipe, same_recipe
 from training.loop import STATE_FILE
-from training.weights import STAGES_FILE, ChainData, TrainingChain, read_stages
+from training.weights import STAGES_FILE, TrainingChain, read_stages
 
 # Each stage as the former commands said: a recipe, overrides, and the stages given as --start and --single.
 COMMANDS = {
@@ -125,16 +125,12 @@ def arguments(bank: Path, stages: Path, runs: Path, *more: str) -> list[str]:
     return [*paths, "--device", "cpu", *more]
 
 
-def test_stages_get_the_data_that_they_need(bank: Path, stages: Path) -> None:
+def test_a_stage_of_real_recordings_needs_them(bank: Path, stages: Path) -> None:
     *others, last = read_stages(stages)
     whole = Bank.open(bank)
-    data = ChainData(whole)
-    assert all(data.clips_of(stage) is whole for stage in others)
-    assert all(data.productions_of(stage) is None for stage in read_stages(stages))
+    assert all(weights.learned_from(stage, whole, None) is whole for stage in others)
     with pytest.raises(TrainingError, match="d-multi learns from real recordings"):
-        data.clips_of(last)
-    with pytest.raises(TrainingError, match="d-multi learns from productions"):
-        data.productions_of(replace(last, productions=True))
+        weights.learned_from(last, whole, None)
 
 
 def checkpoints(runs: Path) -> dict[str, str]:
@@ -160,7 +156,7 @@ def test_a_chain_stopped_after_every_step_ends_the_same(
 ) -> None:
     chain, train = TrainingChain(read_stages(stages), tmp_path), Bank.open(bank)
     calls, stopped = 1, set()
-    while not chain.train(ChainData(train, train), CPU, 0.0):
+    while not chain.train(train, CPU, 0.0, train):
         calls += 1  # each ends after the first step of a stage
         stopped.add(max(path.parent.name for path in tmp_path.glob(f"*/{STATE_FILE}")))
     assert calls > len(chain.stages)
@@ -207,7 +203,7 @@ def test_a_stage_of_another_recipe_is_not_taken(
         file.write("cell_rivals = 'batch'\n")
     before = checkpoints(finished)
     with pytest.raises(TrainingError, match=r"b-multi.* comes from another recipe"):
-        TrainingChain(read_stages(tmp_path), finished).train(ChainData(Bank.open(bank)), CPU)
+        TrainingChain(read_stages(tmp_path), finished).train(Bank.open(bank), CPU)
     assert checkpoints(finished) == before
 
 
