@@ -1,7 +1,8 @@
 """The families of a lane: what is heard in it, put together with what the library's nearest instruments are.
 
-The family model (`models/family.py`) hears a lane without any library. Recordings of a library's own kind are told better by
-their hits, others by the model. The weighted product of both was chosen on validation (docs/EXPERIMENTS.md).
+The family model (`models/family.py`) hears a lane without any library. What the library holds is told better by its hits, all
+else by the model. So the hits' exponent in the weighted product of both grows with the probability of the match; how was chosen
+on validation (docs/EXPERIMENTS.md).
 """
 
 from collections.abc import Sequence
@@ -9,19 +10,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.search_space import Floats, SearchSpace
+from models.match import Match
 from models.posterior import SCALE
 
 FAMILY_HITS = 5  # of a lane that vote for its family; more would favour the library's largest families
-HEARD_EXPONENT = 0.7  # of the family model's probability; the votes have the rest
+LEAST_VOTES_EXPONENT = (
+    0.2  # of the votes where nothing matches; what is heard has the rest, nothing at a sure match
+)
 LEAST_VOTE = 0.03  # a family that none of the hits has is possible
 
 Families = dict[str, float]  # probabilities, the highest first
 
 
 def families_of_lanes(
-    embedding: Floats, similarity: Floats, families: Sequence[str | None], space: SearchSpace
+    embedding: Floats,
+    similarity: Floats,
+    matches: Sequence[Match],
+    families: Sequence[str | None],
+    space: SearchSpace,
 ) -> list[Families]:
-    """Return the families of each lane, by the lanes' `embedding [lanes, dim]` and `similarity [lanes, n]`.
+    """Return the families of each lane, by the lanes' `embedding [lanes, dim]`, `similarity [lanes, n]` and `matches`.
 
     `families [n]` are those of the library's instruments; hidden ones have a similarity of −inf. Without a family model the
     hits alone decide: there is no family where none of them has one.
@@ -32,8 +40,8 @@ def families_of_lanes(
     heard = space.model.probability(embedding)
     names = space.model.families
     return [
-        _together(dict(zip(names, row.tolist(), strict=True)), vote)
-        for row, vote in zip(heard, votes, strict=True)
+        _together(dict(zip(names, row.tolist(), strict=True)), vote, match.probability)
+        for row, vote, match in zip(heard, votes, matches, strict=True)
     ]
 
 
@@ -53,10 +61,11 @@ def most_probable(families: Families) -> str | None:
     return next(iter(families), None)
 
 
-def _together(heard: Families, votes: Families) -> Families:
-    """The weighted product of what is heard and what the hits are."""
+def _together(heard: Families, votes: Families, match: float) -> Families:
+    """The weighted product of what is heard and what the hits are; `match` is the probability that one of them plays."""
+    exponent = LEAST_VOTES_EXPONENT + (1 - LEAST_VOTES_EXPONENT) * match**2
     product = {
-        family: probability**HEARD_EXPONENT * max(votes.get(family, 0.0), LEAST_VOTE) ** (1 - HEARD_EXPONENT)
+        family: probability ** (1 - exponent) * max(votes.get(family, 0.0), LEAST_VOTE) ** exponent
         for family, probability in heard.items()
     }
     return _normalised(product)

@@ -4,7 +4,7 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -28,7 +28,7 @@ from index.retrieval import (
 from index.search_space import SearchSpace
 from index.vector_cache import VectorRow
 from models.encoder_pair import EncoderPair
-from models.match import NO_MATCH, Match
+from models.match import NO_MATCH, Match, MatchModel
 from models.tracks import Curve, Span, Timeline
 
 MAX_RANKED = 50  # instruments in the ranking of an answer
@@ -114,11 +114,11 @@ def run_query(
         found = retrieve_as_published(slots, space, ~answer.shown)
     else:
         found = retrieve(slots, space, threshold, answer.hidden)
-    matches = model.matches(lane_evidence(found, slots, space, vectors.num_clips, ~answer.shown))
+    told = answer.tell(found, slots, model, vectors.num_clips)
     if as_published:
-        result = answer.as_published(found, matches, slots, timeline, range_start_seconds)
+        result = answer.as_published(found, told, slots, timeline, range_start_seconds)
     else:
-        result = answer.of_tracks(found, matches, slots, timeline, threshold)
+        result = answer.of_tracks(found, told, slots, timeline, threshold)
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 
@@ -128,6 +128,9 @@ def hidden_instruments(rows: Sequence[VectorRow], exclude: Collection[str], *, e
     excluded = frozenset(exclude)
     by_name: Bools = np.array([row.instrument_id in excluded for row in rows], dtype=bool)
     return by_name if effects else by_name | hidden_effects([row.family for row in rows])
+
+
+_Told = tuple[Match, Families]  # of a lane
 
 
 class _Answer:
@@ -146,58 +149,55 @@ class _Answer:
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
 
+    def tell(
+        self, found: Retrieval, slots: QuerySlots, model: MatchModel, num_clips: Ints
+    ) -> Sequence[_Told]:
+        """The match of each lane among what the query asks for, and its families by the whole library."""
+        embedding = np.array([track.embedding for track in found.tracks], np.float32)
+        embedding = embedding.reshape(-1, slots.embedding.shape[2])
+        similarity = np.where(self.hidden, np.float32(-np.inf), self._space(embedding))
+        whole = replace(found, similarity=similarity)
+
+        def matches(hidden: Bools) -> Sequence[Match]:
+            return model.matches(lane_evidence(whole, slots, self._space, num_clips, hidden))
+
+        every = matches(self.hidden)
+        asked = every if np.array_equal(self.shown, ~self.hidden) else matches(~self.shown)
+        names = [row.family for row in self._rows]
+        families = families_of_lanes(embedding, similarity, every, names, self._space)
+        return list(zip(asked, families, strict=True))
+
     def of_tracks(
         self,
         found: Retrieval,
-        matches: Sequence[Match],
+        told: Sequence[_Told],
         slots: QuerySlots,
         timeline: Timeline,
         threshold: float,
     ) -> QueryResult:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
-        queries = np.array([track.embedding for track in tracks], np.float32)
-        queries = queries.reshape(-1, slots.embedding.shape[2])
-        similarities = self._space(queries)
-        families = self._families(queries, similarities)
         heard = tuple(
-            SlotResult(
-                i,
-                track.presence,
-                track.active,
-                self._hits(similarity),
-                track.curve,
-                match,
-                families[i],
-            )
-            for i, (track, similarity, match) in enumerate(zip(tracks, similarities, matches, strict=True))
+            SlotResult(i, track.presence, track.active, self._hits(similarity), track.curve, *lane)
+            for i, (track, similarity, lane) in enumerate(zip(tracks, found.similarity, told, strict=True))
         )
         return self._result(found, heard, len(tracks))
 
     def as_published(
         self,
         found: Retrieval,
-        matches: Sequence[Match],
+        told: Sequence[_Told],
         slots: QuerySlots,
         timeline: Timeline,
         start_seconds: float,
     ) -> QueryResult:
         """The paper's answer: all M slots over the whole range; as many instruments as are named."""
         spans = ((start_seconds, timeline.end),)
-        queries = np.array([track.embedding for track in found.tracks], np.float32)
-        families = self._families(queries, found.similarity)
+        curves = [timeline.curve(presence) for presence in slots.presence.T]
         heard = tuple(
-            SlotResult(
-                i,
-                float(presence),
-                spans,
-                self._hits(similarity),
-                timeline.curve(slots.presence[:, i]),
-                match,
-                families[i],
-            )
-            for i, (presence, similarity, match) in enumerate(
-                zip(found.presence, found.similarity, matches, strict=True)
+            SlotResult(i, float(presence), spans, self._hits(similarity), curve, *lane)
+            for i, (presence, similarity, curve, lane) in enumerate(
+                zip(found.presence, found.similarity, curves, told, strict=True)
             )
         )
         return self._result(found, heard, len(self._visible(found.named)))
@@ -222,11 +222,6 @@ class _Answer:
         """The `top_k` instruments of a slot by its `similarity [n]`, best first."""
         order = self._visible(np.argsort(-similarity, kind="stable"))[: self._top_k]
         return tuple(self._rows[place].hit(float(similarity[place])) for place in order)
-
-    def _families(self, embedding: Floats, similarity: Floats) -> list[Families]:
-        """The families of lanes (`embedding [lanes, dim]`, `similarity [lanes, n]`), whatever family the query asks for."""
-        shown = np.where(self.hidden, np.float32(-np.inf), similarity)
-        return families_of_lanes(embedding, shown, [row.family for row in self._rows], self._space)
 
     def _visible(self, places: Ints) -> Ints:
         return places[self.shown[places]]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from index.lane_families import families_of_lanes, most_probable
-from index.retrieval import encode_samples, lane_evidence
+from index.retrieval import encode_samples
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import TrainingError
@@ -19,7 +19,7 @@ from training.evaluation.bootstrap import Estimate
 from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.metrics import Floats
 from training.evaluation.report import ReportRow, Table
-from training.evaluation.served import HITS, answer
+from training.evaluation.served import HITS, answer, lane_matches
 
 NAME = "answers"
 SPLIT = "recordings"
@@ -55,10 +55,9 @@ def lane_rows(pair: EncoderPair, library: EnrolledLibrary, samples: Floats) -> I
     slots, _ = encode_samples(pair, samples)
     space = library.space(pair.family)
     found = answer(slots, space, pair.presence_threshold, library.hidden)
-    evidence = lane_evidence(found, slots, space, library.num_clips, library.hidden)
-    matches = pair.calibrated_match().matches(evidence)
+    matches = lane_matches(pair, found, slots, library)
     embedding = np.array([track.embedding for track in found.tracks], np.float32)
-    families = families_of_lanes(embedding, found.similarity, library.families, space)
+    families = families_of_lanes(embedding, found.similarity, matches, library.families, space)
     for lane, (similarity, match) in enumerate(zip(found.similarity, matches, strict=True)):
         places = np.argsort(-similarity, kind="stable")[:HITS]
         family = most_probable(families[lane])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from index.lane_families import FAMILY_HITS, families_of_lanes, family_votes, most_probable
 from index.retrieval import Retrieval
 from index.search_space import SearchSpace
+from models.match import Match
 from training.evaluation.bootstrap import Estimate, estimate_ratios
 
 HITS = 5  # of the library's ranking
@@ -53,11 +54,15 @@ def _count_error(one: FamilyAnswer) -> int:
 
 
 def served_families(
-    found: Retrieval, families: Sequence[Family], playing: tuple[str, ...], space: SearchSpace
+    found: Retrieval,
+    matches: Sequence[Match],
+    families: Sequence[Family],
+    playing: tuple[str, ...],
+    space: SearchSpace,
 ) -> FamilyAnswer:
-    """The families of an answer from a library of `families [n]`, each lane's as the service tells it."""
+    """The families of an answer from a library of `families [n]`, each lane's as the service tells it by its match."""
     embedding = np.array([track.embedding for track in found.tracks], np.float32)
-    lanes = families_of_lanes(embedding, found.similarity, families, space)
+    lanes = families_of_lanes(embedding, found.similarity, matches, families, space)
     told = tuple(map(most_probable, lanes))
     return FamilyAnswer(playing, tuple(families[place] for place in found.ranking()[:HITS]), told)
 

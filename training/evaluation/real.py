@@ -15,7 +15,7 @@ from training.evaluation.family_scores import FamilyAnswer, FamilyAnswers, rando
 from training.evaluation.real_context import TEST, EncodedQuery, RealContext
 from training.evaluation.real_queries import GAIN_DB, SECONDS, RealQuery
 from training.evaluation.report import ReportRow, Table
-from training.evaluation.served import HITS, lane_hits
+from training.evaluation.served import HITS, lane_hits, lane_matches
 
 NAME = "real"
 SHARE = 10  # one duet and one trio per ten mixtures of the other protocols
@@ -164,11 +164,11 @@ def _recalls(
 
 def _served(context: RealContext, queries: Queries, library: EnrolledLibrary) -> FamilyAnswers:
     """The families of the service's answers."""
-    space = library.space(context.pair.family)
-    answers = (
-        served_families(context.answer(one, library), library.families, one.families, space)
-        for one in queries
-    )
+    space, answers = library.space(context.pair.family), []
+    for one in queries:
+        found = context.answer(one, library)
+        matches = lane_matches(context.pair, found, one.slots, library)
+        answers.append(served_families(found, matches, library.families, one.families, space))
     return FamilyAnswers(tuple(answers), _numbered(queries))
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from index.retrieval import QuerySlots, Retrieval, encode_samples, retrieve
+from index.retrieval import QuerySlots, Retrieval, encode_samples, lane_evidence, retrieve
 from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
+from models.match import Match
 from models.posterior import library_posterior
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.context import NUM_ENROLLED, EvaluationContext
 from training.evaluation.distractors import describe_entries
+from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.held_out import HeldOut, to_float
 from training.evaluation.metrics import Bools, Floats, Values, mean_average_precision, ratio
 from training.evaluation.mixtures import GAIN_DB, MAX_INSTRUMENTS, MIN_INSTRUMENTS, Places
@@ -86,6 +88,15 @@ def answer(
     Without `hidden [instruments]`, as with `effects=true`: sound effects play in rendered passages like all else.
     """
     return retrieve(slots, library, threshold, hidden)
+
+
+def lane_matches(
+    pair: EncoderPair, found: Retrieval, slots: QuerySlots, library: EnrolledLibrary
+) -> tuple[Match, ...]:
+    """Return the match of each lane of an answer from a library, whose sound effects are hidden."""
+    space = library.space(pair.family)
+    evidence = lane_evidence(found, slots, space, library.num_clips, library.hidden)
+    return pair.calibrated_match().matches(evidence)
 
 
 def lane_hits(found: Retrieval, playing: Places) -> LaneHits:

@@ -10,7 +10,7 @@ from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
 from index.query import run_query
-from index.retrieval import encode_samples
+from index.retrieval import encode_samples, lane_evidence
 from index.search_space import SearchSpace
 from models.encoder_pair import EncoderPair
 from tests.index.fake_source import FakeInstrument, FakeSource
@@ -152,8 +152,10 @@ def test_lanes_have_the_families_that_the_service_tells(pair: EncoderPair, tmp_p
     library = vectors.store.vectors(vectors.store.ids)
     index.close()
     space = SearchSpace.of(library)
-    found = answer(encode_samples(pair, wave)[0], space, pair.presence_threshold)
-    measured = served_families(found, [row.family for row in vectors.rows], ("bass",), space)
+    slots = encode_samples(pair, wave)[0]
+    found = answer(slots, space, pair.presence_threshold)
+    matches = pair.calibrated_match().matches(lane_evidence(found, slots, space, vectors.num_clips))
+    measured = served_families(found, matches, [row.family for row in vectors.rows], ("bass",), space)
     assert told.slots
     assert measured.lanes == tuple(most_probable(slot.families) for slot in told.slots)
     assert measured.ranked == tuple(one.hit.family for one in told.instruments[:5])
