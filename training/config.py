@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    name: Literal["adam", "adamw"] = "adamw"
+    name: Literal["adam", "adamw", "muon"] = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     schedule: Literal["one_cycle", "constant"] = "one_cycle"

@@ -18,6 +18,7 @@ from models.device import attention_kernels, autocast, native_bfloat16
 from models.errors import TrainingError
 from training import parallel
 from training.config import LoopRecipe, OptimizerConfig, recipe_identity, same_recipe
+from training.muon import Muon
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 Losses = dict[str, Tensor]
@@ -34,9 +35,11 @@ def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> floa
 
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return Adam as in the paper, or AdamW without weight decay on biases, norms and other vectors."""
+    """Return Adam as in the paper, Muon, or AdamW without weight decay on biases, norms and other vectors."""
     if config.name == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate)
+    if config.name == "muon":
+        return Muon(parameters, config.learning_rate, config.weight_decay)
     matrices: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []
     for parameter in parameters:
