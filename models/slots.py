@@ -57,6 +57,26 @@ class PooledSlots(nn.Module):
         return SlotLogits(embedding, self.presence(hidden))
 
 
+class CellLayer(nn.Module):
+    """One pre-norm layer: self-attention of the cells, which know their places, and a feed-forward network."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.norm_self, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = nn.MultiheadAttention(width, num_heads, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, cells: Tensor, where: Tensor) -> Tensor:
+        x = self.norm_self(cells)
+        placed = x + where
+        cells = cells + self.self_attention(placed, placed, x, need_weights=False)[0]
+        return cells + self.mlp(self.norm_mlp(cells))
+
+    def make_identity(self) -> None:
+        """Set the last weights of both branches to zero, so that cells pass unchanged until the layer is trained."""
+        _set_zero(self.self_attention.out_proj, self.mlp[-1])
+
+
 class SlotLayer(nn.Module):
     """One pre-norm layer: self-attention of the slots, cross-attention to the cells, a feed-forward network."""
 
@@ -76,13 +96,20 @@ class SlotLayer(nn.Module):
 
     def make_identity(self) -> None:
         """Set the last weights of all three branches to zero, so that slots pass unchanged until the layer is trained."""
-        for last in (self.self_attention.out_proj, self.cross_attention.out_proj, self.mlp[-1]):
-            for parameter in last.parameters():
-                nn.init.zeros_(parameter)
+        _set_zero(self.self_attention.out_proj, self.cross_attention.out_proj, self.mlp[-1])
+
+
+def _set_zero(*layers: nn.Module) -> None:
+    for layer in layers:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
 
 
 class AttentionSlots(nn.Module):
-    """M queries pass `depth` layers; a last attention gathers the cells, whose local embedding each slot takes."""
+    """M queries pass `depth` layers; a last attention gathers the cells, whose local embedding each slot takes.
+
+    Before that, the cells may exchange what they know in `cell_depth` layers, as in the encoder of Carion et al. 2020.
+    """
 
     def __init__(
         self,
@@ -93,11 +120,13 @@ class AttentionSlots(nn.Module):
         *,
         width: int = 192,
         depth: int = 2,
+        cell_depth: int = 0,
         num_heads: int = 4,
     ) -> None:
         super().__init__()
         rows, columns = map_shape
         self.cell = nn.Sequential(nn.Linear(backbone.channels, width), nn.LayerNorm(width))
+        self.cell_layers = nn.ModuleList(CellLayer(width, num_heads) for _ in range(cell_depth))
         self.row_position = nn.Parameter(torch.randn(rows, 1, width) * 0.02)
         self.column_position = nn.Parameter(torch.randn(1, columns, width) * 0.02)
         self.query = nn.Parameter(torch.randn(num_slots, width) * 0.5)
@@ -115,17 +144,22 @@ class AttentionSlots(nn.Module):
         Raises RuntimeError when the heads differ in anything else, or when `trained` is deeper.
         """
         loaded = self.load_state_dict(trained.state_dict(), strict=False)
-        added = [layer for layer in loaded.missing_keys if not layer.startswith("layers.")]
+        added = [layer for layer in loaded.missing_keys if not layer.startswith(("layers.", "cell_layers."))]
         if loaded.unexpected_keys or added or not isinstance(trained, AttentionSlots):
-            raise RuntimeError(f"a head of {len(self.layers)} layers cannot hold the trained one")
+            depths = len(self.cell_layers), len(self.layers)
+            raise RuntimeError(f"a head of {depths} layers of cells and slots cannot hold the trained one")
         for layer in self.layers[len(trained.layers) :]:
             cast(SlotLayer, layer).make_identity()
+        for layer in self.cell_layers[len(trained.cell_layers) :]:
+            cast(CellLayer, layer).make_identity()
 
     def forward(
         self, feature_map: Tensor, pooled: Tensor, num_cells: int = 0, every_layer: bool = False
     ) -> SlotLogits:
         cells = self.cell(feature_map.flatten(2).transpose(1, 2))  # [batch, cells, width]
         where = (self.row_position + self.column_position).flatten(0, 1)  # [cells, width]
+        for layer in self.cell_layers:
+            cells = layer(cells, where)
         key = self.look_key(cells + where)
         slots = self.query.expand(len(cells), -1, -1)
         earlier = []

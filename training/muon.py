@@ -66,7 +66,10 @@ class Muon(torch.optim.AdamW):
         if gradient is None:
             return
         if not state:
-            state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(parameter)}  # AdamW loads a step for all
+            state |= {
+                "step": torch.zeros(()),
+                "momentum": torch.zeros_like(parameter),
+            }  # AdamW loads a step for all
         state["step"] += 1
         state["momentum"].lerp_(gradient, 1 - momentum)
         ahead = gradient.lerp(state["momentum"], momentum).flatten(1)  # Nesterov's

@@ -30,6 +30,7 @@ def made(config: EncoderConfig, seed: int = 0) -> MultiInstrumentEncoder:
         replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [1, 3]}),
         replace(SMALL, backbone_options={"widths": [4, 8, 8], "depths": [2, 2]}),
         replace(SMALL, head_options={"width": 16, "depth": 3, "num_heads": 2}),
+        replace(SMALL, head_options={"width": 16, "depth": 1, "cell_depth": 2, "num_heads": 2}),
     ],
 )
 def test_it_answers_as_before(grown: EncoderConfig) -> None:
@@ -53,6 +54,7 @@ def test_it_answers_as_before(grown: EncoderConfig) -> None:
         (SMALL, replace(SMALL, head="pooled", head_options={})),
         (replace(SMALL, head="pooled", head_options={}), SMALL),
         (replace(SMALL, head_options={"width": 16, "depth": 2, "num_heads": 2}), SMALL),
+        (replace(SMALL, head_options={"width": 16, "depth": 1, "cell_depth": 1, "num_heads": 2}), SMALL),
         (SMALL, replace(SMALL, backbone="han", backbone_options={})),
     ],
 )
@@ -78,12 +80,23 @@ def test_every_layer_of_a_grown_head_reads_the_same_slots_until_it_is_trained() 
         assert torch.allclose(layer.presence_logit, out.presence_logit, atol=1e-5)
 
 
-def test_an_untrained_layer_learns() -> None:
-    deep = made(replace(SMALL, head_options={"width": 16, "depth": 2, "num_heads": 2}), seed=1)
+@pytest.mark.parametrize(
+    ("depths", "added"),
+    [
+        (
+            {"depth": 2},
+            ("layers.1.self_attention.out_proj", "layers.1.cross_attention.out_proj", "layers.1.mlp.2"),
+        ),
+        ({"depth": 1, "cell_depth": 1}, ("cell_layers.0.self_attention.out_proj", "cell_layers.0.mlp.2")),
+    ],
+    ids=["slots", "cells"],
+)
+def test_an_untrained_layer_learns(depths: dict[str, int], added: tuple[str, ...]) -> None:
+    deep = made(replace(SMALL, head_options={"width": 16, "num_heads": 2} | depths), seed=1)
     deep.grow_from(made(SMALL))
     deep.logits(WAVE).embedding.square().sum().backward()
-    added = dict(deep.head.named_parameters())
-    for name in ("self_attention.out_proj", "cross_attention.out_proj", "mlp.2"):
-        gradient = added[f"layers.1.{name}.weight"].grad
+    parameters = dict(deep.head.named_parameters())
+    for name in added:
+        gradient = parameters[f"{name}.weight"].grad
         assert gradient is not None
         assert gradient.abs().sum() > 0
