@@ -26,6 +26,7 @@ from models.encoders import SingleInstrumentEncoder
 from models.errors import TrainingError
 from training import parallel
 from training.bank import Bank, CombinedBank
+from training.changed_bank import changed
 from training.clip_store import ClipSource
 from training.config import Recipe, load_recipe
 from training.loop import STATE_FILE
@@ -75,6 +76,13 @@ def run_arguments(parser: argparse.ArgumentParser, config: Path | None = None) -
         action="append",
         help="Nlakh-single, in either layout; given several times, all of them",
     )
+    parser.add_argument(
+        "--changed",
+        type=Path,
+        action="append",
+        default=[],
+        help="Nlakh-single whose instruments are changed into others, beside --bank; repeatable",
+    )
     parser.add_argument("--split", default=TRAIN, help="split of the data set to train on")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the run; a run that it holds is resumed"
@@ -114,6 +122,7 @@ def _open_data(
     """Open the data to learn from, and the rendered mixtures beside random ones where the recipe wants both."""
     share, clip_samples = recipe.mixing.rendered_share, recipe.encoder.front_end.clip_samples
     banks = [Bank.open(folder, options.split) for folder in options.bank or ()]
+    banks += [changed(Bank.open(folder, options.split), recipe.seed) for folder in options.changed]
     bank = CombinedBank(banks) if len(banks) > 1 else banks[0] if banks else None
     if kind == "single":
         if bank is None:

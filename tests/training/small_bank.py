@@ -66,6 +66,12 @@ class _Stems:
         return self.clips[rows]
 
 
+def in_memory(bank: SmallBank, clips: NDArray[np.int16] | None = None) -> Bank:
+    """Return the bank as one that is read from files, with its own clips or other ones."""
+    held = bank.rows(np.arange(bank.num_clips)) if clips is None else clips
+    return Bank(bank.instruments, _Stems(held), 16_000, clips_per_instrument=bank.clips_per_instrument)
+
+
 def small_mixtures(bank: SmallBank | None = None) -> Bank:
     """Return the mixtures `PLAYED` of the bank's instruments, with stems 10 dB apart."""
     bank = bank or SmallBank()
