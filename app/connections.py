@@ -10,6 +10,7 @@ import logging
 import sys
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import uvicorn
 from fastapi import FastAPI
@@ -62,6 +63,7 @@ class ServerConfig(uvicorn.Config):
             "host": settings.host,
             "port": settings.port,
             "http": ClientConnection,
+            "access_log": False,  # it holds raw addresses: `app/middleware.py` writes the lines of requests
             "ws": "none",
             "backlog": max(1, min(MAX_BACKLOG, int(ACCEPTED_AT_ONCE * descriptors))),
             "timeout_graceful_shutdown": GRACE_SECONDS,
@@ -173,10 +175,11 @@ class ClientConnection(H11Protocol):
 
     def _say(self, status: int, slug: str, title: str, detail: str) -> None:
         """Send a problem document, without the application, and close the connection."""
-        body = make_problem(slug, title, status, detail).model_dump_json().encode()
+        request_id = uuid4().hex
+        body = make_problem(slug, title, status, detail, request_id=request_id).model_dump_json().encode()
         head = (
             f"HTTP/1.1 {status} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            "retry-after: 1\r\nconnection: close\r\n\r\n"
+            f"x-request-id: {request_id}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()

@@ -16,7 +16,7 @@ from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from models.errors import InvalidRequest, LibraryExists, LibraryKept, LibraryNotFound, SourceError
+from models.errors import InvalidRequest, LibraryExists, LibraryKept, LibraryNotFound, SourceError, kind_of
 
 log = logging.getLogger("showme")
 
@@ -67,7 +67,7 @@ class DefaultLibrary:
         try:
             return [GivenSource(self.path, self.open_source())]
         except SourceError as error:
-            log.warning("the source of the default library cannot be opened: %s", error)
+            log.warning("the source of the default library cannot be opened: %s", kind_of(error))
             return []
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app.metrics import method_of, route_of
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, InvalidFields, Problem, make_problem
 from index.disk import is_full
 from models import errors
@@ -111,7 +112,7 @@ def status_of(error: type[errors.ShowMeError]) -> int:
     return next(STATUS[base] for base in error.__mro__ if base in STATUS)
 
 
-def problem_of(error: errors.ShowMeError, *, instance: str = "", request_id: str = "") -> Problem:
+def problem_of(error: errors.ShowMeError, *, instance: str = "") -> Problem:
     """Return the problem document of one of our exceptions."""
     return make_problem(
         error.slug,
@@ -119,7 +120,6 @@ def problem_of(error: errors.ShowMeError, *, instance: str = "", request_id: str
         status_of(type(error)),
         error.message,
         instance=instance,
-        request_id=request_id,
         value=error.value,
         limit=error.limit,
         errors=error.fields if isinstance(error, InvalidFields) else None,
@@ -157,7 +157,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http_problem_response)
 
 
-def internal_error(path: str, request_id: str) -> Response:
+def internal_error(path: str) -> Response:
     """Answer a bug: reveal nothing of the inside, but name the request so that the log can be searched."""
     problem = make_problem(
         "internal-error",
@@ -165,25 +165,19 @@ def internal_error(path: str, request_id: str) -> Response:
         500,
         "An unexpected error occurred. The service's log names this request id.",
         instance=path,
-        request_id=request_id,
     )
     return problem_response(problem)
-
-
-def request_id_of(request: Request) -> str:
-    """Return the id that the middleware gave to the request."""
-    return str(getattr(request.state, "request_id", ""))
 
 
 def our_problem_response(request: Request, error: Exception) -> Response:
     """Return the problem document of one of our exceptions, with the headers that belong to it."""
     assert isinstance(error, errors.ShowMeError)
-    problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
+    problem = problem_of(error, instance=request.url.path)
     headers = {}
     if problem.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
     if problem.status >= 500 and not isinstance(error, errors.Busy):  # back-pressure must not fill the log
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        log.warning("%s %s: %s", method_of(request.scope), route_of(request.scope), errors.kind_of(error))
     return problem_response(problem, headers)
 
 
@@ -229,7 +223,6 @@ def http_problem_response(request: Request, error: Exception) -> Response:
         error.status_code,
         detail,
         instance=request.url.path,
-        request_id=request_id_of(request),
         value=value,
         limit=limit,
     )

@@ -15,7 +15,7 @@ from app.heartbeat import Heartbeat
 from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobState, JobStore, JobView
 from app.tasks import Outcome
 from index.enroll import EnrollReport, Progress
-from models.errors import ShowMeError
+from models.errors import ShowMeError, kind_of
 
 log = logging.getLogger("showme")
 
@@ -55,7 +55,7 @@ class ForegroundJob:
             self._store.save(replace(self.view, state=state, message=message))
             self._saved_at = monotonic()
         except ShowMeError as error:
-            log.warning("job %s: its state could not be recorded: %s", self.view.id, error)
+            log.warning("job %s: its state could not be recorded: %s", self.view.id, kind_of(error))
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from models.errors import kind_of
+
 log = logging.getLogger("showme")
 
 
@@ -40,4 +42,4 @@ class Heartbeat:
             try:
                 self._beat()
             except Exception as error:  # the database may be busy: the next beat may succeed
-                log.warning("a heartbeat failed: %s", error)
+                log.warning("a heartbeat failed: %s", kind_of(error))

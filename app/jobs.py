@@ -20,7 +20,7 @@ from app.heartbeat import Heartbeat
 from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobKind, JobStore, JobView, Storing
 from app.tasks import Outcome, Task
 from index.disk import is_full
-from models.errors import Busy, JobConflict, ShowMeError, StorageFull
+from models.errors import Busy, JobConflict, ShowMeError, StorageFull, kind_of
 
 log = logging.getLogger("showme")
 
@@ -99,7 +99,7 @@ class JobRunner:
         try:
             return self._resume(view)
         except ShowMeError as error:
-            log.warning("job %s cannot go on: %s", view.id, error)
+            log.warning("job %s cannot go on: %s", view.id, kind_of(error))
             return None
 
     def stop(self) -> None:
@@ -231,7 +231,7 @@ class JobRunner:
         try:
             self._store.release(work.view.id)
         except ShowMeError as error:  # then it goes on when the lease has expired
-            log.warning("job %s: its lease could not be ended: %s", work.view.id, error)
+            log.warning("job %s: its lease could not be ended: %s", work.view.id, kind_of(error))
 
     def _gives_way(self, work: _Work) -> bool:
         """Whether a task ends early: it is cancelled, or nobody asked for it and a task that somebody asked for waits."""
@@ -253,7 +253,7 @@ class JobRunner:
                 lambda session, outcome: self._store.save_with(session, self._after(work, outcome)),
             )
         except ShowMeError as error:
-            log.warning("job %s failed: %s", view.id, error)
+            log.warning("job %s failed: %s", view.id, kind_of(error))
             return replace(work.view, state="failed", message=error.message)
         except Exception as error:
             log.exception("job %s failed", view.id)

@@ -1,4 +1,4 @@
-"""Middleware of every request: its id, its duration in the metrics, and the answer to bugs. Plain ASGI."""
+"""Middleware of every request: its id, its line in the log, its share in the metrics, and the answer to bugs. Plain ASGI."""
 
 import logging
 import re
@@ -9,16 +9,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import internal_error
-from app.metrics import Metrics
+from app.logs import REQUEST_ID
+from app.metrics import Metrics, method_of, route_of
 
-log = logging.getLogger("showme")
+log = logging.getLogger("showme.requests")
 
-REQUEST_ID = "X-Request-ID"
+HEADER = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """Gives each request an id (the client's own if it is valid), measures it, and answers bugs with a problem."""
+    """Gives each request an id (the client's own if it is valid), logs and measures it, and answers bugs with a problem."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -28,9 +29,11 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asked = Headers(scope=scope).get(REQUEST_ID, "")
+        asked = Headers(scope=scope).get(HEADER, "")
         request_id = asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST_ID.set(
+            request_id
+        )  # in the context of this request's task, and of the threads that it waits for
         status = 0
         started = time.perf_counter()
 
@@ -39,16 +42,23 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
+                headers[HEADER] = request_id
                 headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_id)
         except Exception:
-            log.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
+            log.exception("%s %s failed", method_of(scope), route_of(scope))
             if status:
                 raise  # the answer has begun: only a broken connection can tell the client
-            await internal_error(scope["path"], request_id)(scope, receive, send_with_id)
+            await internal_error(scope["path"])(scope, receive, send_with_id)
         finally:
-            self.metrics.request(scope, status, time.perf_counter() - started)
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        """Log and count a request that has ended; its status is 0 if its client went away before the answer."""
+        method, route = method_of(scope), route_of(scope)
+        self.metrics.request(method, route, status, seconds)
+        line = {"method": method, "route": route, "status": status, "milliseconds": round(1000 * seconds, 1)}
+        log.info("%(method)s %(route)s %(status)d %(milliseconds)s ms", line)

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import ErrorDetails
 
+from app.logs import REQUEST_ID
 from models.errors import InvalidRequest
 
 MEDIA_TYPE = "application/problem+json"
@@ -136,12 +137,12 @@ def make_problem(
     detail: str,
     *,
     instance: str = "",
-    request_id: str = "",
+    request_id: str | None = None,
     value: object = None,
     limit: object = None,
     errors: list[FieldProblem] | None = None,
 ) -> Problem:
-    """Make a document whose texts and values are short enough and safe to send."""
+    """Make a document whose texts and values are short enough and safe to send, for the request that is being answered."""
     return Problem(
         type=TYPE_PREFIX + slug,
         title=title,
@@ -150,6 +151,6 @@ def make_problem(
         value=shown(value),
         limit=shown(limit),
         instance=_text(instance),
-        request_id=request_id,
+        request_id=REQUEST_ID.get() if request_id is None else request_id,
         errors=errors,
     )

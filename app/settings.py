@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.job_store import LEASE_SECONDS
+from app.logs import LogFormat
 from index.libraries import UNDO_SECONDS
 
 MEBIBYTE = 1024 * 1024
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    log_format: LogFormat = Field(
+        default="text", description="lines of the log: text, or json, an object a line"
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="more host names to be reached by, with commas between: studio.lan, *.example.org, * (any)",

@@ -34,7 +34,7 @@ class LibraryUpdates:
         stale = [library for library in self._index.libraries.all() if library.num_stale]
         name = self._default.name if self._default else None
         for library in sorted(stale, key=lambda library: library.name != name):
-            log.info("library %r was embedded with another encoder and is updated", library.name)
+            log.info("library %s was embedded with another encoder and is updated", library.id)
             self.update(library, by_itself=True)
 
     def update(self, library: LibraryInfo, *, by_itself: bool = False) -> JobView:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, defer
 from index.catalog import Catalog, Instrument, Library, LibraryMap, from_bytes
 from index.records import InstrumentInfo, find_library, instrument_info, searchable_of
 from index.vector_store import Floats
-from models.errors import Busy, IndexDamaged, StorageFull
+from models.errors import Busy, IndexDamaged, StorageFull, kind_of
 from models.posterior import SCALE
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class LibraryMaps:
         try:
             embedding = np.concatenate([_embeddings(rows, new.shape[1]), new])
         except IndexDamaged as error:
-            log.warning("no map is drawn: %s", error)
+            log.warning("no map is drawn: %s", kind_of(error))
             return None
         known = _align(earlier, [*ids, *[-1] * len(new)])
         layout = _run_unless_cancelled(cancelled, lambda: compute_layout(embedding, known))

@@ -21,7 +21,7 @@ from index.instrument_index import InstrumentIndex
 from index.records import instruments_of
 from index.source_finder import EnrolledInstrument, FoundInstrument, GivenSource, SourceFinder
 from models.encoder_pair import EncoderPair
-from models.errors import AudioError, IndexDamaged, LibraryNotFound, SourceError
+from models.errors import AudioError, IndexDamaged, LibraryNotFound, SourceError, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -225,4 +225,4 @@ def _follow(index: InstrumentIndex, library_id: str) -> None:
         index.vectors.get(library_id, index.libraries.revision(library_id))
         index.maps.get(library_id)
     except (IndexDamaged, LibraryNotFound) as error:
-        log.warning("library %s: %s", library_id, error)
+        log.warning("library %s: %s", library_id, kind_of(error))

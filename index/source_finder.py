@@ -13,7 +13,7 @@ from index.libraries import DataFolder
 from index.sources.base import InstrumentSource, SourceInstrument
 from index.sources.folder import FolderSource
 from index.sources.opening import open_source, open_upload
-from models.errors import SourceError
+from models.errors import SourceError, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class SourceFinder:
             is_upload = path.is_relative_to(self._folder.uploads_dir)
             return _Instruments(open_upload(path, path.name) if is_upload else open_source(path))
         except (SourceError, OSError) as error:
-            log.warning("%s cannot be opened: %s", path, error)
+            log.warning("a source cannot be opened: %s", kind_of(error))
             self.lost.add(path)
             if isinstance(error, SourceError):
                 return error

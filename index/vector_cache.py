@@ -19,7 +19,7 @@ from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.records import Hit, searchable_of
 from index.search_space import SearchSpace
 from index.vector_store import Floats, Ids, VectorStore
-from models.errors import IndexDamaged, LibraryNotFound
+from models.errors import IndexDamaged, LibraryNotFound, kind_of
 from models.family import FamilyModel
 
 log = logging.getLogger(__name__)
@@ -135,9 +135,13 @@ class VectorCache:
         try:
             self.get(library.id, library.revision)
         except IndexDamaged as error:  # the other libraries can be used
-            log.error("library %r cannot be searched: %s", library.name, error)
+            log.error(
+                "library %s cannot be searched (%s); `showme index verify` tells why",
+                library.id,
+                kind_of(error),
+            )
         except LibraryNotFound:
-            log.info("library %r was deleted meanwhile", library.name)
+            log.info("library %s was deleted meanwhile", library.id)
 
     def forget(self, library_id: str) -> None:
         """Drop a library's vectors from memory, and its file."""
@@ -178,7 +182,7 @@ class VectorCache:
             except IndexDamaged as error:
                 is_sound = False
                 if rows:
-                    log.info("building the vectors of library %r: %s", library.name, error)
+                    log.info("building the vectors of library %s: %s", library_id, error)
             wanted, held = np.array([row.vector_id for row in rows], np.int64), store.ids
             missing, extra = np.setdiff1d(wanted, held), np.setdiff1d(held, wanted)
             store.remove(extra)
@@ -209,4 +213,4 @@ def _save_if_possible(store: VectorStore) -> None:
     try:
         store.save()
     except OSError as error:
-        log.warning("the vectors could not be saved to %s: %s", store.path, error)
+        log.warning("the vectors could not be saved to %s: %s", store.path.name, kind_of(error))

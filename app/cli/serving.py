@@ -6,6 +6,7 @@ uvicorn does the HTTP. Logs and the bar share one console, so that neither break
 import logging
 
 import uvicorn
+from rich.console import Console
 from rich.logging import RichHandler
 
 from app.cli.context import read_settings
@@ -14,6 +15,7 @@ from app.cli.terminal import err
 from app.connections import ServerConfig
 from app.engine import Engine
 from app.job_store import JobKind, JobView
+from app.logs import JsonLines, LogFormat, TextLines
 from app.main import create_app
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
@@ -25,9 +27,9 @@ def serve(host: str | None, port: int | None) -> None:
     """Serve until stopped. Raises ShowMeError for faults found before the first request."""
     changed = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = read_settings().model_copy(update=changed)
-    _log_to_terminal()
+    _log_to_terminal(settings.log_format)
     pair = _checked_pair(settings)
-    bar = _JobBar()
+    bar = _JobBar(err if settings.log_format == "text" else Console(stderr=True, force_terminal=False))
     config = ServerConfig(create_app(settings, pair=pair, listener=bar), settings, log_config=None)
     try:
         uvicorn.Server(config).run()
@@ -46,9 +48,10 @@ def _checked_pair(settings: Settings) -> EncoderPair:
 
 
 class _JobBar:
-    """Shows the running job as a progress bar."""
+    """Shows the running job as a progress bar on a terminal, as a few lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._job = ""
         self._progress: EnrollmentProgress | None = None
 
@@ -56,11 +59,13 @@ class _JobBar:
         if view.finished:
             self.close()
             level = logging.INFO if view.state == "done" else logging.WARNING
-            logging.getLogger("showme").log(level, "%s %s: %s", _TITLE[view.kind], view.state, view.message)
+            num_instruments = f"{view.done} of {view.total} instruments, {len(view.skipped)} left out"
+            line = (_TITLE[view.kind], view.id, view.state, num_instruments)
+            logging.getLogger("showme").log(level, "%s %s %s: %s", *line)
             return
         if self._progress is None or self._job != view.id:
             self.close()
-            self._job, self._progress = view.id, EnrollmentProgress(err, _TITLE[view.kind])
+            self._job, self._progress = view.id, EnrollmentProgress(self._console, _TITLE[view.kind])
         self._progress(view.done, view.total, view.message)
 
     def close(self) -> None:
@@ -69,10 +74,14 @@ class _JobBar:
             self._progress = None
 
 
-def _log_to_terminal() -> None:
+def _log_to_terminal(form: LogFormat) -> None:
     handler: logging.Handler = logging.StreamHandler()
-    form = "%(asctime)s %(levelname)s %(message)s"
-    if err.is_terminal:
-        handler, form = RichHandler(console=err, show_path=False, markup=False), "%(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+    if form == "json":
+        handler.setFormatter(JsonLines())
+    elif err.is_terminal:
+        handler = RichHandler(console=err, show_path=False, markup=False)
+        handler.setFormatter(TextLines("%(message)s"))
+    else:
+        handler.setFormatter(TextLines("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)

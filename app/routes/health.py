@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.deps import ServiceDep
-from app.errors import problem_response, request_id_of
+from app.errors import problem_response
 from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
 from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
@@ -54,7 +54,6 @@ def get_readiness(request: Request, service: ServiceDep) -> Response:
     problem = make_problem(
         *("not-ready", "The service is not ready", 503, missing[0]),
         instance=request.url.path,
-        request_id=request_id_of(request),
         value=missing[1],
         limit=missing[2],
     )

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import MULTIPART, IdempotencyKey, QueryId, QueryPageDep, ServiceDep
-from app.errors import BODY_STATUSES, documented, problem_of, request_id_of
+from app.errors import BODY_STATUSES, documented, problem_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
 from app.idempotency import KeyedRequest
@@ -145,7 +145,7 @@ async def _batch_item(upload: Upload, question: Question, service: Service, requ
     try:
         return BatchItem(name=upload.name, query=await service.ask(upload, question))
     except (errors.AudioError, QueueFull) as error:
-        problem = problem_of(error, instance=request.url.path, request_id=request_id_of(request))
+        problem = problem_of(error, instance=request.url.path)
         return BatchItem(name=upload.name, problem=problem)
 
 

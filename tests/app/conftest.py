@@ -3,6 +3,9 @@
 Both libraries hold the four tones of `sounds.TONES`. The fixtures of the command `showme` are below them.
 """
 
+import io
+import json
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.logs import JsonLines
 from models.encoder_pair import EncoderPair
 from tests.app.commands import write_weights
-from tests.app.serving import SteppedPair, enrolled, running
+from tests.app.serving import LogLines, SteppedPair, enrolled, running
 from tests.app.sounds import TONES, audio, mixture, tone
 from tests.encoders import random_pair_of
 
@@ -56,6 +60,20 @@ def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Cl
     shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
     with running(tmp_path, pair) as client:
         yield client
+
+
+@pytest.fixture
+def log_lines() -> Iterator[LogLines]:
+    """Collect the service's log as JSON lines, and return those so far."""
+    written, logger = io.StringIO(), logging.getLogger("showme")
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonLines())
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from app.settings import Settings
 from models.encoder_pair import EncoderPair, Floats
 
 DEADLINE_SECONDS = 60.0
+LogLines = Callable[[], list[dict[str, Any]]]
 
 
 class SteppedPair(EncoderPair):

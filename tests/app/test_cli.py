@@ -18,6 +18,7 @@ import typer
 
 import app.cli
 from tests.app.commands import assert_one_line, run
+from tests.app.serving import until
 from tests.app.sounds import TONES, audio
 
 
@@ -35,6 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
     data_dir, port = tmp_path_factory.mktemp("served"), free_port()
     command = [sys.executable, "-c", "from app.cli import app; app()", "serve", "--port", str(port)]
     values = {"DATA_DIR": data_dir, "WEIGHTS_DIR": weights, "DEVICE": "cpu", "DEFAULT_LIBRARY": "none"}
+    values["LOG_FORMAT"] = "json"
     environment = os.environ | {f"SHOWME_{name}": str(value) for name, value in values.items()}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -197,13 +199,24 @@ def test_json_is_the_services_document(
     assert httpx.get(f"{served.address}/v1/queries/{document['id']}").json() == document
     fields: dict[str, Any] = {"start_seconds": 1, "end_seconds": 2.5, "family": "flute"}
     files = {"file": (song.name, song.read_bytes())}
-    answer = httpx.post(f"{served.address}/v1/queries", files=files, data=fields).json()
-    assert answer["slots"] == document["slots"]
-    assert answer.keys() == document.keys()
+    answer = httpx.post(f"{served.address}/v1/queries", files=files, data=fields)
+    assert answer.json()["slots"] == document["slots"]
+    assert answer.json().keys() == document.keys()
+    silent = {"files": (f"{song.name} silent.wav", audio(np.zeros(16_000, np.float32)))}
+    job = httpx.post(f"{served.address}/v1/libraries/Mine/instruments", files=silent).json()
+    until(lambda: httpx.get(f"{served.address}/v1/jobs/{job['id']}").json()["state"] == "failed")
     served.process.terminate()
     log = served.process.communicate(timeout=30)[1]
     assert served.process.returncode in (0, -signal.SIGTERM), log
     assert "Traceback" not in log
+    assert song.stem not in log
+    lines = [json.loads(line) for line in log.splitlines()]
+    asked = next(line for line in lines if line.get("route") == "/v1/queries")
+    assert (asked["method"], asked["status"], asked["request_id"]) == (
+        *("POST", 200),
+        answer.headers["x-request-id"],
+    )
+    assert any(job["id"] in line["message"] for line in lines)
 
 
 def wait_for(served: Served) -> None:

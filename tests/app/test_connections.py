@@ -5,6 +5,7 @@ A small application stands for the service where only its connections matter; al
 
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -155,8 +156,10 @@ def test_a_request_that_is_being_answered_never_gives_way(tmp_path: Path) -> Non
         with connected(client) as refused:
             head, _, body = received(refused).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
+        (request_id,) = re.findall(rb"x-request-id: ([0-9a-f]{32})", head)
         assert b"retry-after: 1" in head
         assert json.loads(body)["type"] == "urn:showme:problem:busy"
+        assert json.loads(body)["request_id"] == request_id.decode()
         app.state.release.set()
         for connection in waiting:
             answer = b""

@@ -196,7 +196,9 @@ def test_an_embedding_damaged_in_the_catalogue_stops_its_own_library_only(
         session.execute(update(Instrument).where(Instrument.id == first.id).values(embedding=b"short"))
     vector_file(enrolled).unlink()
     again = open_index(enrolled.folder.root, pair)
-    assert "'Tiny' cannot be searched: the embedding of 'Pure' is damaged" in caplog.text
+    assert "cannot be searched (The index is damaged); `showme index verify` tells why" in caplog.text
+    assert not any(name in caplog.text for name in ("Tiny", "Pure"))
+    assert any("Pure: its embedding is not" in fault for fault in again.verify())
     with pytest.raises(IndexDamaged, match=f"remove {first.id} and enrol it again"):
         again.searchable(LIBRARY).search(queries, 1)
     again.instruments.delete(first.id)
