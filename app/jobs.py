@@ -9,7 +9,7 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -46,12 +46,12 @@ class _Work:
 
 
 class JobRunner:
-    """A worker thread with a bounded queue of jobs. It calls `listener` with every change of a job."""
+    """A worker thread with a bounded queue of jobs. It calls the `listeners` with every change of a job."""
 
-    def __init__(self, store: JobStore, max_waiting: int, listener: Listener | None = None) -> None:
+    def __init__(self, store: JobStore, max_waiting: int, listeners: Sequence[Listener] = ()) -> None:
         self._store = store
         self._max_waiting = max_waiting
-        self._listener = listener
+        self._listeners = listeners
         self._lock = threading.Lock()
         self._stopping = False
         self._num_preparing = 0
@@ -289,8 +289,8 @@ class JobRunner:
             if save:
                 self._store.save(view)
                 work.saved_at = monotonic()
-            if self._listener:
-                self._listener(view)
+            for listener in self._listeners:
+                listener(view)
         except JobConflict as error:
             log.warning("%s", error.message)
         except Exception:  # a full disk or a closed terminal must not end the thread

@@ -3,11 +3,11 @@
 Each application has a registry of its own, so that two applications in one process do not share counters.
 """
 
-from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.types import Scope
+
+from app.job_store import JobView
 
 METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"}
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -25,10 +25,11 @@ def route_of(scope: Scope) -> str:
 
 
 class Metrics:
-    """Counters of requests and queries, and gauges that are read at each request for the metrics."""
+    """Counters of requests, queries and jobs, and what the operating system says of the process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "showme_requests_total",
             "Requests answered.",
@@ -45,20 +46,27 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._jobs = Counter(
+            "showme_jobs_ended_total",
+            "Jobs of this process that have ended.",
+            ["kind", "state"],
+            registry=self.registry,
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `method_of` and `route_of` keep the labels few."""
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
 
-    def query(self, timing_ms: dict[str, float]) -> None:
-        """Count one answered query by its stages."""
-        for stage, milliseconds in timing_ms.items():
+    def query(self, timing_ms: dict[str, float], total_ms: float) -> None:
+        """Count one answered query by its stages, and by its total, which waiting and storing belong to."""
+        for stage, milliseconds in (timing_ms | {"total": total_ms}).items():
             self._stage_seconds.labels(stage).observe(milliseconds / 1000)
 
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Add a gauge whose value is `read()` at each request for the metrics."""
-        Gauge(name, text, registry=self.registry).set_function(read)
+    def job(self, view: JobView) -> None:
+        """Count a job of this process if it has ended."""
+        if view.finished:
+            self._jobs.labels(view.kind, view.state).inc()
 
     def text(self) -> bytes:
         """Return all metrics."""

@@ -78,6 +78,12 @@ class QueryQueue:
             message = f"{self.in_flight} queries are already in flight; try again"
             raise QueueFull(message, self.in_flight, self.max_waiting, self._retry_after_seconds())
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """The number of queries that wait for each stage."""
+        stages = {"decode": self._decoding, "encode": self._inference}
+        return {stage: limiter.statistics().tasks_waiting for stage, limiter in stages.items()}
+
     @contextmanager
     def hold_audio(self) -> Iterator[HeldAudio]:
         """Count the audio of one query, none to begin with, until the block ends."""

@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import perf_counter
 
 from anyio import to_thread
 from sqlalchemy.orm import Session
 
 from app.default_library import check_default_is_kept, check_default_keeps_its_name
 from app.engine import Engine
+from app.gauges import ServiceGauges
 from app.idempotency import AnsweredKeys, KeyedRequest
 from app.job_store import JobView, Storing
 from app.jobs import JobRunner, Listener
@@ -33,12 +34,10 @@ from index.catalog import new_id
 from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.sources.base import InstrumentSource
-from index.vector_store import faiss_runs_on_gpu
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, StorageFull
 
 LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
-FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the same module
 
 
 class Service:
@@ -58,7 +57,8 @@ class Service:
         self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
         self.keys = AnsweredKeys(self.index.catalog)
         self.staged = StagedUploads(settings.max_staged_bytes)
-        self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listener)
+        listeners = [metrics.job, *([listener] if listener else [])]
+        self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listeners)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
         self.queries.sweep()
         self.index.catalog.reserve.hold()
@@ -66,7 +66,8 @@ class Service:
         self.first_fill = self._fill_default()
         if settings.update_libraries:
             self.updates.start_all()
-        self._add_gauges()
+        gauges = ServiceGauges(self.index, pair, self.queue, self.jobs, self.staged)
+        metrics.registry.register(gauges)
 
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
@@ -110,6 +111,7 @@ class Service:
         request: KeyedRequest | None,
     ) -> QueryAnswer:
         """`fetch` writes the audio to the given path and returns its file name."""
+        started = perf_counter()
         library = await to_thread.run_sync(self._queried_library, question)
         with self._temporary_folder() as folder, self.queue.hold_audio() as held:
             path = folder / "query"
@@ -125,7 +127,7 @@ class Service:
             await to_thread.run_sync(keep)
             if held.seconds >= LONG_QUERY_SECONDS:
                 await to_thread.run_sync(release_free_memory)
-        self.metrics.query(answer.timing_ms)
+        self.metrics.query(answer.timing_ms, 1000 * (perf_counter() - started))
         return answer
 
     async def _answer(
@@ -270,35 +272,3 @@ class Service:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _add_gauges(self) -> None:
-        gauge = self.metrics.gauge
-        gauge(
-            "showme_queries_in_flight",
-            "Queries admitted and not yet answered.",
-            lambda: self.queue.in_flight,
-        )
-        gauge(
-            "showme_query_audio_seconds",
-            "Seconds of decoded audio that queries hold in memory.",
-            lambda: self.queue.audio_seconds,
-        )
-        gauge(
-            "showme_jobs_in_flight",
-            "Enrollments and updates queued or running.",
-            lambda: len(self.jobs.in_flight()),
-        )
-        gauge("showme_libraries", "Libraries.", lambda: len(self.index.libraries.all()))
-        gauge(
-            "showme_instruments",
-            "Instruments in all libraries.",
-            lambda: sum(library.num_instruments for library in self.index.libraries.all()),
-        )
-
-
-def search_engine(device: str) -> str:
-    """Return the name of the vector search on `device`: FAISS, or torch on a GPU that FAISS does not support."""
-    for name in FAISS_BUILDS if device == "cpu" or faiss_runs_on_gpu() else ():
-        with suppress(PackageNotFoundError):
-            return f"{name} {version(name)}"
-    return f"torch on {device}"

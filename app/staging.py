@@ -24,6 +24,12 @@ class StagedUploads:
         with self._lock:
             return set(self._bytes_of)
 
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of all folders."""
+        with self._lock:
+            return self._bytes_of.total()
+
     def take(self, folder: Path, num_bytes: int) -> None:
         """Count bytes that are about to be written into `folder`. Raises Busy if they would be too many."""
         with self._lock:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
 from index.leases import check_not_filled
-from index.records import LibraryInfo, find_library, library_info, library_infos
+from index.records import LibraryInfo, find_library, library_info, library_infos, library_sizes
 from index.vector_cache import VectorCache
 from models.errors import (
     Busy,
@@ -152,6 +152,11 @@ class LibraryStore:
         """The number of changes to a library so far. Raises LibraryNotFound."""
         with self._catalog.session() as session:
             return find_library(session, id_or_name).revision
+
+    def sizes(self) -> dict[str, int]:
+        """Count the instruments of each library, by its id."""
+        with self._catalog.session() as session:
+            return library_sizes(session)
 
     def create(self, name: str) -> LibraryInfo:
         """Create an empty library. Raises InvalidRequest for an empty or overlong name, LibraryExists for one in use."""

@@ -119,6 +119,17 @@ def _infos(session: Session, counted: Select[Library, int, int, int]) -> Iterato
         )
 
 
+def library_sizes(session: Session) -> dict[str, int]:
+    """Count the instruments of each library, by its id; deleted ones are left out.
+
+    Instruments are counted in an index alone, without their rows, so that this is quick for large libraries.
+    """
+    present = select(Instrument.library_id, func.count()).where(Instrument.deleted_at.is_(None))
+    counted = dict(session.execute(present.group_by(Instrument.library_id)).all())
+    kept = session.scalars(select(Library.id).where(Library.deleted_at.is_(None)))
+    return {library_id: counted.get(library_id, 0) for library_id in kept}
+
+
 def instrument_info(row: Instrument) -> InstrumentInfo:
     """Make the view of a row."""
     return InstrumentInfo(

@@ -9,7 +9,9 @@ import json
 import logging
 import struct
 import threading
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import faiss
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+FAISS_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")  # all of them the same module
 
 _MAGIC = b"SHOWMEV1"
 _LENGTH = struct.Struct("<I")  # of the JSON header that follows
@@ -245,6 +249,15 @@ class TorchSearch:
 
     def _product(self, queries: Floats) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(queries)).to(self._device) @ self._vectors.T  # [q, n]
+
+
+@cache
+def search_engine(device: str) -> str:
+    """Return the name of the vector search on `device`: FAISS, or torch on a GPU that FAISS does not support."""
+    for name in FAISS_BUILDS if device == "cpu" or faiss_runs_on_gpu() else ():
+        with suppress(PackageNotFoundError):
+            return f"{name} {version(name)}"
+    return f"torch on {device}"
 
 
 @cache

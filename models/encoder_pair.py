@@ -5,6 +5,7 @@ loading refuses files that do not belong together. The solo network beside them 
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class EncoderPair:
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
     `match` and `family` are None for encoders that have not been released, `solo` where no solo network lies beside them.
+    `batch_sizes` counts, for each encoder, the batches of each size that it was given.
     """
 
     batch_size = 32
@@ -68,6 +70,7 @@ class EncoderPair:
         self.clip_samples = single.config.front_end.clip_samples
         self.embedding_dim = single.config.embedding_dim
         self.num_slots = multi.config.num_slots
+        self.batch_sizes: dict[str, Counter[int]] = {"single": Counter(), "multi": Counter()}
 
     @classmethod
     def load(
@@ -115,7 +118,7 @@ class EncoderPair:
 
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""
-        return self._batched(clips, lambda wave: (self._single(wave),))[0]
+        return self._batched("single", clips, lambda wave: (self._single(wave),))[0]
 
     def encode(self, windows: Floats) -> tuple[Floats, Floats]:
         """`windows [w, clip_samples]` → slot embeddings `[w, M, dim]` of unit norm and presence `[w, M]`."""
@@ -124,11 +127,11 @@ class EncoderPair:
             out = self._multi(wave)
             return out.embedding, out.presence
 
-        embedding, presence = self._batched(windows, slots)
+        embedding, presence = self._batched("multi", windows, slots)
         return embedding, presence
 
     def _batched(
-        self, clips: Floats, network: Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+        self, kind: str, clips: Floats, network: Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
     ) -> tuple[Floats, ...]:
         if clips.ndim != 2 or clips.shape[1] != self.clip_samples or not len(clips):
             raise ValueError(f"expected clips [n ≥ 1, {self.clip_samples}], got shape {clips.shape}")
@@ -137,5 +140,6 @@ class EncoderPair:
         with self._lock, torch.inference_mode(), autocast(self._device, use_bfloat16):
             for start in range(0, len(clips), self.batch_size):
                 wave = torch.from_numpy(np.ascontiguousarray(clips[start : start + self.batch_size]))
+                self.batch_sizes[kind][len(wave)] += 1
                 parts.append(tuple(value.float().cpu() for value in network(wave.to(self._device))))
         return tuple(torch.cat(columns).numpy() for columns in zip(*parts, strict=True))

@@ -11,10 +11,11 @@ from app.errors import problem_response
 from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
 from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
-from app.service import Service, search_engine
+from app.service import Service
 from app.uploads import COLLECTIONS
 from index.families import FAMILIES
 from index.sources.folder import AUDIO_SUFFIXES
+from index.vector_store import search_engine
 
 router = APIRouter(tags=["health"])
 SCHEMA = {"schema": {"$ref": PROBLEM_REFERENCE}}
