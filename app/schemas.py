@@ -283,6 +283,7 @@ class Readiness(Document):
         json_schema_extra={
             "example": {
                 "ready": True,
+                "reasons": [],
                 "device": "cpu",
                 "encoder": "sha256:9f2c…",
                 "search": "faiss-cpu 1.15.0",
@@ -293,8 +294,10 @@ class Readiness(Document):
         }
     )
 
-    ready: bool = Field(
-        description="Whether the default library is complete and the disk has room for uploads."
+    ready: bool = Field(description="Whether nothing keeps the service from answering.")
+    reasons: list[str] = Field(
+        default=[],
+        description="What keeps the service from answering, a sentence each; empty when it is ready.",
     )
     device: str = Field(description="Device that the encoders run on.")
     encoder: str = Field(description="Hash of the encoder in use.")

@@ -3,6 +3,7 @@
 It lives on `app.state.service`; routes get it through `app/deps.py`.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.sources.base import InstrumentSource
 from models.encoder_pair import EncoderPair
-from models.errors import Busy, JobConflict, StorageFull
+from models.errors import Busy, IndexDamaged, JobConflict, ShowMeError, StorageFull
 
 LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
 
@@ -216,9 +217,15 @@ class Service:
         is_mended = library is not None and library.num_instruments and library.state != "stale"
         return None if is_mended else view
 
-    def nearly_full(self) -> StorageFull | None:
-        """Return why uploads are refused; None while the disk has room."""
-        free, least = free_bytes(self.index.folder.root), self.settings.min_free_bytes
+    def storage_fault(self) -> ShowMeError | None:
+        """Return why nothing can be stored; None while the data folder can be written and has room for uploads."""
+        root, least = self.index.folder.root, self.settings.min_free_bytes
+        try:
+            free = free_bytes(root)
+        except OSError as error:
+            return IndexDamaged(f"the data folder cannot be reached: {error.strerror}", value=error.strerror)
+        if not os.access(root, os.W_OK):
+            return IndexDamaged("the data folder cannot be written", value="read-only", limit="writable")
         return StorageFull.below(least, free) if free < least else None
 
     def _queried_library(self, question: Question) -> LibraryInfo:

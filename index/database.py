@@ -93,6 +93,8 @@ def _fault(error: BaseException, path: Path) -> ShowMeError | None:
         )
     if kind == sqlite3.SQLITE_FULL or (kind == sqlite3.SQLITE_IOERR and _has_no_room(path)):
         return StorageFull.of(error)
+    if kind == sqlite3.SQLITE_CANTOPEN:
+        return IndexDamaged(f"the database {path.name} cannot be opened ({error})", value=path.name)
     if kind == sqlite3.SQLITE_NOTADB:
         return IndexDamaged(f"{path.name} is not a catalogue: {error}", value=path.name)
     unreadable = isinstance(error, UnicodeDecodeError) or str(error).startswith(_UNDECODABLE)

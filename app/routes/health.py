@@ -8,14 +8,15 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.deps import ServiceDep
 from app.errors import problem_response
+from app.job_store import JobView
 from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
 from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
-from app.service import Service
 from app.uploads import COLLECTIONS
 from index.families import FAMILIES
 from index.sources.folder import AUDIO_SUFFIXES
 from index.vector_store import search_engine
+from models.errors import Busy, ShowMeError
 
 router = APIRouter(tags=["health"])
 SCHEMA = {"schema": {"$ref": PROBLEM_REFERENCE}}
@@ -33,53 +34,57 @@ async def get_health() -> Health:
     response_model=Readiness,
     responses={
         503: {
-            "description": "The service is not ready; `progress` says how far it is, `detail` what is missing.",
+            "description": "The service is not ready; `reasons` and `detail` say why, `progress` how far it is.",
             "content": {MEDIA_TYPE: SCHEMA},
         }
     },
 )
 def get_readiness(request: Request, service: ServiceDep) -> Response:
-    """Check that the default library is there and the disk has room for uploads.
+    """Check that the default library is there, the database readable, and that the data folder has room for uploads.
 
-    Until then the answer is 503, with the progress of the default library's enrollment, or the space that is left.
+    Until then the answer is 503 with the `reasons`, and the progress of the default library's enrollment or update.
     """
-    nearly_full = service.nearly_full()
-    readiness = _readiness(service, has_room=nearly_full is None)
+    found: list[ShowMeError] = []
+    progress, sizes = None, {}
+    try:
+        progress = _progress(service.filling())
+        sizes = service.index.libraries.sizes()
+        if progress:
+            found.append(Busy(progress.message, value=progress.done, limit=progress.total))
+    except ShowMeError as error:
+        found.append(error)
+    if fault := service.storage_fault():
+        found.append(fault)
+    readiness = Readiness(
+        ready=not found,
+        reasons=[error.message for error in found],
+        device=service.pair.device,
+        encoder=service.pair.encoder_hash,
+        search=search_engine(service.pair.device),
+        libraries=len(sizes),
+        instruments=sum(sizes.values()),
+        progress=progress,
+    )
     if readiness.ready:
         return JSONResponse(readiness.model_dump())
-    if progress := readiness.progress:
-        missing: tuple[str, object, object] = (progress.message, progress.done, progress.total)
-    else:
-        assert nearly_full is not None
-        missing = (nearly_full.message, nearly_full.value, nearly_full.limit)
     problem = make_problem(
-        *("not-ready", "The service is not ready", 503, missing[0]),
+        *("not-ready", "The service is not ready", 503, "; ".join(readiness.reasons)),
         instance=request.url.path,
-        value=missing[1],
-        limit=missing[2],
+        value=found[0].value,
+        limit=found[0].limit,
     )
     return problem_response(NotReady(**dict(problem), **dict(readiness)), RETRY_AFTER)
 
 
-def _readiness(service: Service, *, has_room: bool) -> Readiness:
-    filling = service.filling()
-    progress = None
-    if filling:
-        made = "enrolled" if filling.kind == "enroll" else "updated"
-        what = f"the default library could not be {made}: {filling.message}"
-        if not filling.finished:
-            what = f"the default library is being {made}: {filling.done} of {filling.total}"
-        progress = Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
-    libraries = service.index.libraries.all()
-    return Readiness(
-        ready=has_room and progress is None,
-        device=service.pair.device,
-        encoder=service.pair.encoder_hash,
-        search=search_engine(service.pair.device),
-        libraries=len(libraries),
-        instruments=sum(library.num_instruments for library in libraries),
-        progress=progress,
-    )
+def _progress(filling: JobView | None) -> Progress | None:
+    """Return the progress of the job that makes the default library ready."""
+    if filling is None:
+        return None
+    made = "enrolled" if filling.kind == "enroll" else "updated"
+    what = f"the default library could not be {made}: {filling.message}"
+    if not filling.finished:
+        what = f"the default library is being {made}: {filling.done} of {filling.total}"
+    return Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
 
 
 @router.get("/v1/limits")

@@ -76,6 +76,7 @@ def test_below_the_low_water_mark_only_uploads_are_refused(tmp_path: Path, pair:
         assert client.get("/v1/libraries").json() == before
         body = problem(client.get("/readyz"), 503, "not-ready")
         assert (body["ready"], body["progress"], body["limit"]) == (False, None, least)
+        assert body["reasons"] == [body["detail"]]
         assert client.get("/healthz").status_code == 200
         assert client.patch("/v1/libraries/L", json={"name": "M"}).status_code == 200
         assert client.get(f"/v1/queries/{query['id']}/audio").status_code == 200
@@ -107,6 +108,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this user cannot mount a small disk")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_turned_read_only_is_told(small_disk: Path, pair: EncoderPair) -> None:
+    with running(small_disk, pair, min_free_bytes=0) as client:
+        assert client.get("/readyz").status_code == 200
+        place = str(small_disk)
+        subprocess.run(["mount", "--bind", place, place], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+            body = problem(client.get("/readyz"), 503, "not-ready")
+        finally:
+            subprocess.run(["umount", place], check=True)
+        assert body["reasons"] == ["the data folder cannot be written"]
+        assert client.get("/readyz").status_code == 200
 
 
 def fill(folder: Path) -> None:
