@@ -33,6 +33,7 @@ from models.errors import (
 
 log = logging.getLogger(__name__)
 
+DATABASE = "showme.db"
 UNDO_SECONDS = 3600.0
 LEFTOVER_SECONDS = 24 * 3600.0  # another process may still be enrolling into younger files
 MAX_NAME_LENGTH = 200  # of a library
@@ -46,7 +47,7 @@ class DataFolder:
 
     @property
     def database(self) -> Path:
-        return self.root / "showme.db"
+        return self.root / DATABASE
 
     @property
     def previews_dir(self) -> Path:
@@ -69,6 +70,11 @@ class DataFolder:
         """The kept uploads: a folder for each, which the instruments enrolled from it name as their source's path."""
         return self.root / "uploads"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All of its folders."""
+        return (self.previews_dir, self.tmp_dir, self.queries_dir, self.vectors_dir, self.uploads_dir)
+
     def preview_file(self, instrument_id: str) -> Path:
         """The path of an instrument's mp3, whether or not the file exists."""
         return self.previews_dir / f"{instrument_id}.mp3"
@@ -85,8 +91,7 @@ class DataFolder:
 
     def create(self) -> None:
         """Create the folders that are missing."""
-        folders = (self.previews_dir, self.tmp_dir, self.queries_dir, self.vectors_dir, self.uploads_dir)
-        for folder in folders:
+        for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
 
     def remove_leftovers(self, known_ids: Collection[str], oldest_job: datetime | None = None) -> None:

@@ -35,6 +35,11 @@ def alembic_config() -> Config:
     return config
 
 
+def revisions() -> list[str]:
+    """Return the ids of all revisions of the schema, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
+
+
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """Open a connection in one transaction, with foreign keys off.

@@ -45,6 +45,11 @@ RECOGNISED_ONLY = {
 }
 
 
+def missing_decoders() -> list[str]:
+    """Return the names of the decoders that FFmpeg, as it is installed, lacks."""
+    return sorted(CODECS - av.codecs_available)
+
+
 class AudioTrack(Protocol):
     """The audio of one file, read once. `declared_frames` is the header's value, true or not; None if it has none."""
 

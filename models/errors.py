@@ -33,6 +33,13 @@ class ShowMeError(Exception):
         self.value = value
         self.limit = limit
 
+    @property
+    def sentence(self) -> str:
+        """The message, with the limit unless it names it."""
+        if self.limit is None or str(self.limit) in self.message:
+            return self.message
+        return f"{self.message} (allowed: {self.limit})"
+
 
 def kind_of(error: BaseException) -> str:
     """Say what kind of error this is, for a log: messages quote the names of files, which stay out of it."""

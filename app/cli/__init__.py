@@ -42,6 +42,20 @@ def serve(
 
 
 @app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check the installation: device, search, codecs, weights, data folder, port. Changes nothing.
+
+    Say what is right, what is not and what to do. Exit with code 1 if something would stop the service.
+    """
+    with user_errors():
+        from app.cli import examining
+
+        raise typer.Exit(examining.examine(as_json=as_json))
+
+
+@app.command()
 def query(
     files: Annotated[
         list[Path],

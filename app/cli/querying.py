@@ -12,7 +12,7 @@ import typer
 
 from app.cli.answer_table import plain_table, query_table
 from app.cli.context import opened_engine
-from app.cli.terminal import USER_ERROR, error_text, out, print_error, print_table
+from app.cli.terminal import USER_ERROR, out, print_error, print_table
 from app.engine import Engine
 from app.export import hits_csv
 from app.question import Question
@@ -61,7 +61,7 @@ def _excluding_ids(engine: Engine, question: Question) -> Question:
 def _problem_item(file: Path, error: AudioError) -> BatchItem:
     from app.errors import problem_of  # brings FastAPI, which takes a second to import
 
-    print_error(error_text(error))
+    print_error(error.sentence)
     return BatchItem(name=file.name, problem=problem_of(error))
 
 

@@ -25,7 +25,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except ShowMeError as error:
-        fail(error_text(error))
+        fail(error.sentence)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
@@ -37,13 +37,6 @@ def fail(message: str, code: int = USER_ERROR) -> None:
     """Print the message and end the command."""
     print_error(message)
     raise typer.Exit(code)
-
-
-def error_text(error: ShowMeError) -> str:
-    """Return the error's message with the limit, unless the message names it."""
-    if error.limit is None or str(error.limit) in error.message:
-        return error.message
-    return f"{error.message} (allowed: {error.limit})"
 
 
 def print_error(message: str) -> None:

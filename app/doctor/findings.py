@@ -1,0 +1,14 @@
+"""What the doctor finds: one line each, with what to do where something is not right."""
+
+from typing import Literal, NamedTuple
+
+State = Literal["right", "note", "wrong"]
+
+
+class Finding(NamedTuple):
+    """A finding of a check: `wrong` would stop the service, `note` should be known. `message` names value and limit."""
+
+    check: str
+    state: State
+    message: str
+    advice: str = ""
