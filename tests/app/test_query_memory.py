@@ -24,7 +24,7 @@ class HaltedPair(EncoderPair):
     release = threading.Event()
 
     def encode(self, windows: Floats) -> tuple[Floats, Floats]:
-        assert self.release.wait(30)
+        assert self.release.wait(120)
         return super().encode(windows)
 
 
