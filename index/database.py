@@ -4,9 +4,11 @@ https://www.sqlite.org/rescode.html: the lowest byte of a result code is its kin
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 
@@ -39,6 +41,24 @@ def writing_engine(location: str) -> Engine:
 def patient_engine(engine: Engine) -> Engine:
     """Return the writing engine with its connections, but waiting PATIENT_SECONDS."""
     return engine.execution_options(**{_WAIT_SECONDS: PATIENT_SECONDS})
+
+
+@contextmanager
+def plain_connection(path: Path, mode: Literal["rw", "rwc"] = "rw") -> Iterator[sqlite3.Connection]:
+    """Open a connection of the driver itself, without transactions of its own; only the mode "rwc" creates the file.
+
+    It takes a database of any revision as it is. In the block, faults of the database are raised as our own errors.
+    """
+    try:
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        with closing(
+            sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        ) as connection:
+            yield connection
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if fault := _fault(error, path):
+            raise fault from error
+        raise
 
 
 def _configure(connection: Any, _record: Any) -> None:

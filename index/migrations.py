@@ -5,6 +5,7 @@ The scripts live in the top-level folder `alembic/`, which has no `__init__.py`:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -35,9 +36,11 @@ def alembic_config() -> Config:
     return config
 
 
-def revisions() -> list[str]:
-    """Return the ids of all revisions of the schema, the newest first."""
-    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
+@cache
+def revisions() -> tuple[str, ...]:
+    """Return the revisions of the schema that this version of the program knows, the newest first."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return tuple(script.revision for script in scripts)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── StorageFull          no room on the disk
     ├── CheckpointError ── EncoderMismatch
     ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
+    ├── BackupError          a backup that cannot be made or restored
     └── TrainingError        an unusable recipe or data folder
 """
 
@@ -197,6 +198,11 @@ class EncoderMismatch(CheckpointError):
 class IndexDamaged(ShowMeError):
     slug = "index-damaged"
     title = "The index is damaged"
+
+
+class BackupError(ShowMeError):
+    slug = "backup"
+    title = "The backup cannot be made or restored"
 
 
 class TrainingError(ShowMeError):
