@@ -108,6 +108,30 @@ def query(
             raise typer.Exit(code)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The zip to write, outside the data folder.")],
+    without_uploads: Annotated[
+        bool,
+        typer.Option("--without-uploads", help="Leave the uploaded sources out, which later encoders need."),
+    ] = False,
+) -> None:
+    """Back the data folder up (SHOWME_DATA_DIR) as it is at one moment. Services may go on using it meanwhile."""
+    with user_errors():
+        from app.cli import backups
+
+        backups.backup(file, with_uploads=not without_uploads)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="A zip that `showme backup` has written.")]) -> None:
+    """Restore a backup as the data folder (SHOWME_DATA_DIR), which must be empty or absent."""
+    with user_errors():
+        from app.cli import backups
+
+        backups.restore(file)
+
+
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 

@@ -166,7 +166,17 @@ def test_every_command_has_help() -> None:
 
     check(typer.main.get_command(app.cli.app), ["showme"])
     commands = getattr(typer.main.get_command(app.cli.app), "commands", {})
-    assert set(commands) == {"serve", "doctor", "query", "index", "evaluate", "train", "data"}
+    assert set(commands) == {
+        "serve",
+        "doctor",
+        "query",
+        "backup",
+        "restore",
+        "index",
+        "evaluate",
+        "train",
+        "data",
+    }
 
 
 def test_evaluate_forwards_its_arguments() -> None:

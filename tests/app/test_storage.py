@@ -12,8 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from index.backup import back_up
 from index.disk import free_bytes
+from index.restoring import restore
 from models.encoder_pair import EncoderPair
+from models.errors import StorageFull
 from tests.app.serving import enrolled, problem, running
 from tests.app.sounds import audio, mixture, tone
 from tests.app.test_enrollment import FILES, send
@@ -148,3 +151,33 @@ def test_a_full_disk_is_emptied_through_the_api(small_disk: Path, pair: EncoderP
             assert answer.status_code == 204, answer.text
         assert free_bytes(small_disk) > 3 * len(mixture(1.0))
         assert client.get("/v1/libraries").json()["items"] == client.get("/v1/queries").json()["items"] == []
+
+
+def test_a_service_on_a_full_disk_is_backed_up_elsewhere(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory, tones_dir: Path, pair: EncoderPair
+) -> None:
+    """The root of a disk cannot be replaced by another folder, but a backup can be restored there too."""
+    aside = tmp_path_factory.mktemp("aside")
+    manifest = back_up(tones_dir, aside / "first.zip")
+    restore(aside / "first.zip", small_disk)
+    assert not list(small_disk.glob(".*"))
+    with running(small_disk, pair, min_free_bytes=0) as client:
+        fill(small_disk)
+        assert back_up(small_disk, aside / "second.zip").files.keys() == manifest.files.keys()
+        assert client.get("/v1/libraries/One").json()["num_instruments"] == 4
+
+
+def test_a_backup_that_does_not_fit_leaves_nothing(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory, tones_dir: Path
+) -> None:
+    archive = tmp_path_factory.mktemp("aside") / "backup.zip"
+    back_up(tones_dir, archive)
+    ballast = small_disk / "ballast"
+    for left in (1_000, 100_000, archive.stat().st_size):
+        ballast.write_bytes(b"")
+        ballast.write_bytes(bytes(free_bytes(small_disk) - left))
+        with pytest.raises(StorageFull, match="no free space for the backup"):
+            back_up(tones_dir, small_disk / "backup.zip")
+        with pytest.raises(StorageFull, match="no free space for the backup"):
+            restore(archive, small_disk / "data")
+        assert list(small_disk.iterdir()) == [ballast]
