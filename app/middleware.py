@@ -31,9 +31,7 @@ class RequestContext:
             return
         asked = Headers(scope=scope).get(HEADER, "")
         request_id = asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
-        REQUEST_ID.set(
-            request_id
-        )  # in the context of this request's task, and of the threads that it waits for
+        REQUEST_ID.set(request_id)  # for this request's task, and the threads that it waits for
         status = 0
         started = time.perf_counter()
 

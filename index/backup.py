@@ -19,11 +19,11 @@ import numpy as np
 from sqlalchemy import NullPool, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from index.backup_manifest import DATABASE, IN_FOLDER, MANIFEST, BackedUpFile, BackupManifest
+from index.backup_manifest import IN_FOLDER, MANIFEST, BackedUpFile, BackupManifest
 from index.catalog import Instrument, Library
 from index.database import plain_connection
 from index.disk import is_full
-from index.libraries import DataFolder, utc_now
+from index.libraries import DATABASE, DataFolder, utc_now
 from index.migrations import revisions
 from index.records import searchable_of
 from index.snapshot import copy_database, counts_of, encoders_of, referenced_files, schema_of

@@ -8,14 +8,13 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from index.libraries import DataFolder
+from index.libraries import DATABASE, DataFolder
 from models.errors import BackupError
 
 VERSION: Final = 1
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024  # of two million files
 IN_FOLDER = DataFolder(Path())  # the paths of a data folder, relative to it
-DATABASE = IN_FOLDER.database.name
 _FOLDERS = {
     folder.name
     for folder in (

@@ -61,6 +61,11 @@ def plain_connection(path: Path, mode: Literal["rw", "rwc"] = "rw") -> Iterator[
         raise
 
 
+def columns_of(database: sqlite3.Connection, table: str) -> set[str]:
+    """Return the names of a table's columns, none where there is no such table."""
+    return {name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
 def _configure(connection: Any, _record: Any) -> None:
     """Turn off the driver's own transactions, which break snapshots and transactional DDL, and set the pragmas."""
     connection.isolation_level = None

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from index.database import BUSY_SECONDS
+from index.database import BUSY_SECONDS, columns_of
 from models.errors import Busy, IndexDamaged
 
 MAX_FAULTS = 5  # that SQLite looks for
@@ -75,7 +75,7 @@ def _state(database: sqlite3.Connection, encoder_hash: str) -> DatabaseState:
 def _libraries(database: sqlite3.Connection, encoder_hash: str) -> Iterator[FoundLibrary]:
     """Read the libraries that are not deleted; the first schemas could not delete any."""
     kept = {
-        table: f"{table}.deleted_at IS NULL" if "deleted_at" in _columns(database, table) else "1"
+        table: f"{table}.deleted_at IS NULL" if "deleted_at" in columns_of(database, table) else "1"
         for table in ("library", "instrument")
     }
     rows = database.execute(
@@ -89,11 +89,7 @@ def _libraries(database: sqlite3.Connection, encoder_hash: str) -> Iterator[Foun
 
 def _moments(database: sqlite3.Connection, tables: list[str]) -> Iterator[datetime]:
     for table in tables:
-        for column in _columns(database, table).intersection(MOMENTS):
+        for column in columns_of(database, table).intersection(MOMENTS):
             (latest,) = database.execute(f'SELECT max("{column}") FROM "{table}"').fetchone()
             if latest is not None:
                 yield datetime.fromisoformat(latest).replace(tzinfo=UTC)
-
-
-def _columns(database: sqlite3.Connection, table: str) -> set[str]:
-    return {row[1] for row in database.execute(f'PRAGMA table_info("{table}")')}

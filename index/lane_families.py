@@ -1,8 +1,8 @@
 """The families of a lane: what is heard in it, put together with what the library's nearest instruments are.
 
 The family model (`models/family.py`) hears a lane without any library. What the library holds is told better by its hits, all
-else by the model. So the hits' exponent in the weighted product of both grows with the probability of the match; how was chosen
-on validation (docs/EXPERIMENTS.md).
+else by the model. So the hits' exponent in the weighted product of both grows with the probability of the match, as chosen on
+validation (docs/EXPERIMENTS.md).
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,7 @@ from models.match import Match
 from models.posterior import SCALE
 
 FAMILY_HITS = 5  # of a lane that vote for its family; more would favour the library's largest families
-LEAST_VOTES_EXPONENT = (
-    0.2  # of the votes where nothing matches; what is heard has the rest, nothing at a sure match
-)
+LEAST_VOTES_EXPONENT = 0.2  # of the votes, where nothing matches; at a sure match they decide alone
 LEAST_VOTE = 0.03  # a family that none of the hits has is possible
 
 Families = dict[str, float]  # probabilities, the highest first

@@ -4,7 +4,7 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
@@ -112,9 +112,10 @@ def run_query(
     answer, threshold = _Answer(vectors.rows, space, hidden, family, top_k), pair.presence_threshold
     if as_published:
         found = retrieve_as_published(slots, space, ~answer.shown)
+        whole = found if family is None else retrieve_as_published(slots, space, answer.hidden)
     else:
-        found = retrieve(slots, space, threshold, answer.hidden)
-    told = answer.tell(found, slots, model, vectors.num_clips)
+        found = whole = retrieve(slots, space, threshold, answer.hidden)
+    told = answer.tell(found, whole, slots, model, vectors.num_clips)
     if as_published:
         result = answer.as_published(found, told, slots, timeline, range_start_seconds)
     else:
@@ -150,21 +151,18 @@ class _Answer:
         self.shown: Bools = of_family & ~self.hidden
 
     def tell(
-        self, found: Retrieval, slots: QuerySlots, model: MatchModel, num_clips: Ints
+        self, found: Retrieval, whole: Retrieval, slots: QuerySlots, model: MatchModel, num_clips: Ints
     ) -> Sequence[_Told]:
-        """The match of each lane among what the query asks for, and its families by the whole library."""
-        embedding = np.array([track.embedding for track in found.tracks], np.float32)
-        embedding = embedding.reshape(-1, slots.embedding.shape[2])
-        similarity = np.where(self.hidden, np.float32(-np.inf), self._space(embedding))
-        whole = replace(found, similarity=similarity)
+        """The match of each lane of `found`, what the query asks for, and its families by `whole`, whatever it asks for."""
 
-        def matches(hidden: Bools) -> Sequence[Match]:
-            return model.matches(lane_evidence(whole, slots, self._space, num_clips, hidden))
+        def matches(retrieval: Retrieval, hidden: Bools) -> Sequence[Match]:
+            return model.matches(lane_evidence(retrieval, slots, self._space, num_clips, hidden))
 
-        every = matches(self.hidden)
-        asked = every if np.array_equal(self.shown, ~self.hidden) else matches(~self.shown)
+        every = matches(whole, self.hidden)
+        asked = every if np.array_equal(self.shown, ~self.hidden) else matches(found, ~self.shown)
+        embedding = np.array([track.embedding for track in whole.tracks], np.float32)
         names = [row.family for row in self._rows]
-        families = families_of_lanes(embedding, similarity, every, names, self._space)
+        families = families_of_lanes(embedding, whole.similarity, every, names, self._space)
         return list(zip(asked, families, strict=True))
 
     def of_tracks(

@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from index.backup_manifest import DATABASE, MANIFEST, MAX_MANIFEST_BYTES, BackedUpFile, BackupManifest
+from index.backup_manifest import MANIFEST, MAX_MANIFEST_BYTES, BackedUpFile, BackupManifest
 from index.database import plain_connection
 from index.disk import is_full
+from index.libraries import DATABASE
 from index.migrations import revisions
 from index.snapshot import check_foreign
 from models.atomic import PARTIAL

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.backup_manifest import IN_FOLDER, BackupManifest, check_name
 from index.catalog import UNFINISHED_STATES
-from index.database import RESTORE, plain_connection
+from index.database import RESTORE, columns_of, plain_connection
 from models.errors import BackupError, IndexDamaged
 
 # Triggers, views, virtual tables, computed columns and references that change rows: with them, rows that were checked change.
@@ -28,7 +28,7 @@ def copy_database(live: Path, copy: Path) -> None:
     with plain_connection(live) as source, plain_connection(copy, "rwc") as target:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE").close()  # all in one file
-        if "leased_until" in _columns(target, "job"):
+        if "leased_until" in columns_of(target, "job"):
             unfinished = ", ".join(f"'{state}'" for state in UNFINISHED_STATES)
             target.execute(f"UPDATE job SET owner = NULL, leased_until = NULL WHERE state IN ({unfinished})")
         if damage := _damage(target):
@@ -37,7 +37,7 @@ def copy_database(live: Path, copy: Path) -> None:
 
 def schema_of(database: sqlite3.Connection) -> str:
     """Return the revision of the schema. Raises IndexDamaged if it is not a catalogue."""
-    if "version_num" in _columns(database, "alembic_version"):
+    if "version_num" in columns_of(database, "alembic_version"):
         for (revision,) in database.execute("SELECT version_num FROM alembic_version"):
             return str(revision)
     raise IndexDamaged("the database is not a catalogue: it has no revision")
@@ -67,7 +67,7 @@ def referenced_files(database: sqlite3.Connection) -> set[str]:
     """
     names = {IN_FOLDER.preview_file(one).as_posix() for one in _texts(database, "instrument", "id")}
     names |= {(IN_FOLDER.queries_dir / one).as_posix() for one in _texts(database, "query", "audio")}
-    if "source_path" in _columns(database, "instrument"):
+    if "source_path" in columns_of(database, "instrument"):
         paths = _texts(database, "instrument", "source_path")
         names |= {one for one in paths if not Path(one).is_absolute()}
     return names
@@ -95,7 +95,3 @@ def _texts(database: sqlite3.Connection, table: str, column: str) -> set[str]:
     """Return what a column holds; a hostile database may hold other things than texts."""
     rows = database.execute(f"SELECT DISTINCT CAST({column} AS TEXT) FROM {table} WHERE {column} IS NOT NULL")
     return {text for (text,) in rows}
-
-
-def _columns(database: sqlite3.Connection, table: str) -> set[str]:
-    return {name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))}

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-SMALLEST_SIDE = (
-    32  # matrices with a shorter side, such as positions and filters of one channel, stay with AdamW
-)
+SMALLEST_SIDE = 32  # matrices with a shorter side, as positions and filters of one channel, stay with AdamW
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al.: the quintic that brings singular values to about 1
 RMS_OF_ADAMW = 0.2  # Liu et al.: what an entry of AdamW's step is, at a learning rate of 1
 
@@ -66,10 +64,8 @@ class Muon(torch.optim.AdamW):
         if gradient is None:
             return
         if not state:
-            state |= {
-                "step": torch.zeros(()),
-                "momentum": torch.zeros_like(parameter),
-            }  # AdamW loads a step for all
+            # AdamW expects a step in all states that it loads.
+            state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(parameter)}
         state["step"] += 1
         state["momentum"].lerp_(gradient, 1 - momentum)
         ahead = gradient.lerp(state["momentum"], momentum).flatten(1)  # Nesterov's

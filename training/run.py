@@ -57,6 +57,13 @@ def training_arguments(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that both encoders' commands share."""
     parser = argparse.ArgumentParser(description=description)
     run_arguments(parser)
+    parser.add_argument(
+        "--changed",
+        type=Path,
+        action="append",
+        default=[],
+        help="Nlakh-single whose instruments are changed into others, beside --bank; repeatable",
+    )
     parser.add_argument("--start", type=Path, help="checkpoint of a trained encoder to start from")
     return parser
 
@@ -75,13 +82,6 @@ def run_arguments(parser: argparse.ArgumentParser, config: Path | None = None) -
         type=Path,
         action="append",
         help="Nlakh-single, in either layout; given several times, all of them",
-    )
-    parser.add_argument(
-        "--changed",
-        type=Path,
-        action="append",
-        default=[],
-        help="Nlakh-single whose instruments are changed into others, beside --bank; repeatable",
     )
     parser.add_argument("--split", default=TRAIN, help="split of the data set to train on")
     parser.add_argument(

@@ -87,7 +87,7 @@ def _schema(path: Path, state: DatabaseState) -> Iterator[Finding]:
         message = (
             f"{path.name} is sound; the next start upgrades its schema from {state.revision} to {known[0]}"
         )
-        yield Finding("database", "note", message, "copy the data folder first, to be able to go back")
+        yield Finding("database", "note", message, "`showme backup FILE` first, to be able to go back")
     else:
         yield Finding("database", "right", f"{path.name} is sound, schema {state.revision}")
 

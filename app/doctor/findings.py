@@ -1,4 +1,4 @@
-"""What the doctor finds: one line each, with what to do where something is not right."""
+"""A finding of the doctor: one line, with what to do where something is not right."""
 
 from typing import Literal, NamedTuple
 

@@ -14,12 +14,12 @@ from alembic import command
 from sqlalchemy import select
 
 from index.backup import back_up
-from index.backup_manifest import DATABASE, MANIFEST
+from index.backup_manifest import MANIFEST
 from index.catalog import Job, Query
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.leases import is_alive, is_interrupted
-from index.libraries import utc_now
+from index.libraries import DATABASE, utc_now
 from index.migrations import CONNECTION, alembic_config, migrating
 from index.records import Hit
 from index.restoring import restore
@@ -148,7 +148,7 @@ def test_files_that_are_deleted_before_the_moment_are_not_in_it(
 def test_another_moment_is_taken_if_new_files_are_deleted(
     enrolled: InstrumentIndex, pair: EncoderPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was stored after the first look, and is deleted before the second one, cannot be had any more."""
+    """A file that is stored after the first look and deleted before the second one cannot be had any more."""
     enrolled.libraries.undo_seconds = 0.0
     library = enrolled.libraries.create("Changing").id
     left = [2]  # times that it happens

@@ -71,7 +71,7 @@ def test_what_is_heard_outweighs_strangers_and_hits_decide_between_neighbours() 
 
 
 def test_the_hits_decide_the_more_the_better_they_match() -> None:
-    """What the library holds is told by its name, whatever the model hears."""
+    """An instrument that the library holds is told by its name, whatever the model hears."""
     told = [lanes("guitar", ["reed"] * 5, [0.6] * 5, match=match)["reed"] for match in (0.0, 0.5, 0.9, 1.0)]
     assert told == sorted(told)
     assert told[0] < 0.2

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.backup import back_up
-from index.backup_manifest import DATABASE, MANIFEST
+from index.backup_manifest import MANIFEST
 from index.catalog import Catalog, Library, Query
-from index.libraries import DataFolder
+from index.libraries import DATABASE, DataFolder
 from index.restoring import restore
 from models.errors import BackupError
 from tests.index.test_catalog import an_instrument
@@ -95,7 +95,7 @@ def test_a_folder_that_is_in_use_is_named_and_stays(archive: Path, tmp_path: Pat
 
 @given(data=st.data())
 def test_any_damage_is_refused_or_does_no_harm(archive: Path, data: st.DataObject) -> None:
-    """What is restored in spite of changed bytes is what was backed up: they say nothing of the content, as dates do."""
+    """Changed bytes are found, or say nothing of the content, as dates do: then all is restored as it was."""
     content = bytearray(archive.read_bytes())
     place = st.integers(0, len(content) - 1) | st.integers(len(content) - 1500, len(content) - 1)
     for _ in range(data.draw(st.integers(1, 3))):

@@ -55,7 +55,7 @@ def lane_rows(pair: EncoderPair, library: EnrolledLibrary, samples: Floats) -> I
     slots, _ = encode_samples(pair, samples)
     space = library.space(pair.family)
     found = answer(slots, space, pair.presence_threshold, library.hidden)
-    matches = lane_matches(pair, found, slots, library)
+    matches = lane_matches(pair, found, slots, space, library)
     embedding = np.array([track.embedding for track in found.tracks], np.float32)
     families = families_of_lanes(embedding, found.similarity, matches, library.families, space)
     for lane, (similarity, match) in enumerate(zip(found.similarity, matches, strict=True)):

@@ -167,7 +167,7 @@ def _served(context: RealContext, queries: Queries, library: EnrolledLibrary) ->
     space, answers = library.space(context.pair.family), []
     for one in queries:
         found = context.answer(one, library)
-        matches = lane_matches(context.pair, found, one.slots, library)
+        matches = lane_matches(context.pair, found, one.slots, space, library)
         answers.append(served_families(found, matches, library.families, one.families, space))
     return FamilyAnswers(tuple(answers), _numbered(queries))
 

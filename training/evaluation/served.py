@@ -91,10 +91,9 @@ def answer(
 
 
 def lane_matches(
-    pair: EncoderPair, found: Retrieval, slots: QuerySlots, library: EnrolledLibrary
+    pair: EncoderPair, found: Retrieval, slots: QuerySlots, space: SearchSpace, library: EnrolledLibrary
 ) -> tuple[Match, ...]:
-    """Return the match of each lane of an answer from a library, whose sound effects are hidden."""
-    space = library.space(pair.family)
+    """Return the match of each lane of an answer from a library and its `space`; sound effects are hidden."""
     evidence = lane_evidence(found, slots, space, library.num_clips, library.hidden)
     return pair.calibrated_match().matches(evidence)
 
