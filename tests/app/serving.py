@@ -35,6 +35,18 @@ class SteppedPair(EncoderPair):
         return super().embed(clips)
 
 
+class HaltedPair(EncoderPair):
+    """Encodes mixtures while `release` is set; each pair has its own, and begins halted."""
+
+    def __init__(self, *parts: Any, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self.release = threading.Event()
+
+    def encode(self, windows: Floats) -> tuple[Floats, Floats]:
+        assert self.release.wait(2 * DEADLINE_SECONDS)
+        return super().encode(windows)
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Wait for `condition`. Raises AssertionError if it does not become true in time."""
     deadline = time.monotonic() + DEADLINE_SECONDS

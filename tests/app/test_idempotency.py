@@ -12,9 +12,8 @@ import pytest
 from app.idempotency import AnsweredKeys, KeyedRequest
 from index.catalog import Catalog
 from models.errors import KeyInUse, KeyReused
-from tests.app.serving import SteppedPair, finished_job, problem, running, until
+from tests.app.serving import HaltedPair, SteppedPair, finished_job, problem, running, until
 from tests.app.sounds import audio, mixture, tone
-from tests.app.test_query_memory import HaltedPair
 from tests.encoders import random_pair_of
 
 KEY = {"Idempotency-Key": "retry-1"}
@@ -73,14 +72,14 @@ def test_an_enrollment_that_is_sent_again_is_one_job(tmp_path: Path, stepped: St
 
 def test_a_request_that_is_being_answered_is_not_done_twice(tmp_path: Path, tones_dir: Path) -> None:
     shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
-    HaltedPair.release.clear()
-    with running(tmp_path, random_pair_of(HaltedPair)) as client:
+    halted = random_pair_of(HaltedPair)
+    with running(tmp_path, halted) as client:
         answers: list[Any] = []
         first = threading.Thread(target=lambda: answers.append(ask(client, KEY).json()))
         first.start()
         until(lambda: "showme_queries_in_flight 1.0" in client.get("/metrics").text)
         problem(ask(client, KEY), 409, "idempotency-key-in-use")
-        HaltedPair.release.set()
+        halted.release.set()
         first.join()
         assert [ask(client, KEY).json()] == answers
 

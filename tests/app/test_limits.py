@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from app.query_queue import QueryQueue, QueueFull
-from models.encoder_pair import EncoderPair, Floats
-from tests.app.serving import enrolled, problem, running, until
+from models.encoder_pair import EncoderPair
+from tests.app.serving import HaltedPair, enrolled, problem, running, until
 from tests.app.sounds import audio, mixture, tone
 from tests.encoders import random_pair_of
 
@@ -94,18 +94,9 @@ def test_queue_is_bounded_and_says_when_to_come_back() -> None:
     anyio.run(scenario)
 
 
-class PausedPair(EncoderPair):
-    """Encodes after a test releases it."""
-
-    release = threading.Event()
-
-    def encode(self, windows: Floats) -> tuple[Floats, Floats]:
-        assert self.release.wait(30)
-        return super().encode(windows)
-
-
 def test_full_queue_is_a_503(tmp_path: Path) -> None:
-    with running(tmp_path, random_pair_of(PausedPair), max_waiting_queries=1) as client:
+    halted = random_pair_of(HaltedPair)
+    with running(tmp_path, halted, max_waiting_queries=1) as client:
         client.post("/v1/libraries", json={"name": "One"})
         enrolled(client, "One", ("Low Bass.wav", audio(tone(110.0))))
         answers: list[httpx.Response] = []
@@ -117,7 +108,7 @@ def test_full_queue_is_a_503(tmp_path: Path) -> None:
         assert problem(refused, 503, "busy")["limit"] == 1
         assert int(refused.headers["retry-after"]) >= 1
         assert client.get("/healthz").status_code == 200
-        PausedPair.release.set()
+        halted.release.set()
         first.join()
         assert [answer.status_code for answer in answers] == [200]
         assert ask().status_code == 200

@@ -10,22 +10,11 @@ import pytest
 
 from app.memory import release_free_memory
 from app.query_queue import QueryQueue, QueueFull
-from models.encoder_pair import EncoderPair, Floats
-from tests.app.serving import enrolled, problem, running, until
+from tests.app.serving import HaltedPair, enrolled, problem, running, until
 from tests.app.sounds import audio, mixture, tone
 from tests.encoders import random_pair_of
 
 LIMIT_SECONDS = 5.0
-
-
-class HaltedPair(EncoderPair):
-    """Encodes after a test releases it."""
-
-    release = threading.Event()
-
-    def encode(self, windows: Floats) -> tuple[Floats, Floats]:
-        assert self.release.wait(120)
-        return super().encode(windows)
 
 
 def ask(client: httpx.Client, seconds: float, **fields: str) -> httpx.Response:
@@ -33,7 +22,8 @@ def ask(client: httpx.Client, seconds: float, **fields: str) -> httpx.Response:
 
 
 def test_audio_in_flight_is_limited_but_a_query_alone_is_admitted(tmp_path: Path) -> None:
-    with running(tmp_path, random_pair_of(HaltedPair), max_audio_seconds=LIMIT_SECONDS) as client:
+    halted = random_pair_of(HaltedPair)
+    with running(tmp_path, halted, max_audio_seconds=LIMIT_SECONDS) as client:
         client.post("/v1/libraries", json={"name": "One"})
         enrolled(client, "One", ("Low Bass.wav", audio(tone(110.0))))
         answers: list[httpx.Response] = []
@@ -51,12 +41,12 @@ def test_audio_in_flight_is_limited_but_a_query_alone_is_admitted(tmp_path: Path
         assert int(refused.headers["retry-after"]) >= 1
         batch = client.post("/v1/queries/batch", files={"files": ("a.wav", mixture(1.0))})
         assert batch.json()["results"][0]["problem"]["status"] == 503
-        HaltedPair.release.set()
+        halted.release.set()
         threads[0].join()
-        HaltedPair.release.clear()
+        halted.release.clear()
         threads[1].start()  # of a long file a short range
         until(lambda: "showme_query_audio_seconds 1.0" in client.get("/metrics").text)
-        HaltedPair.release.set()
+        halted.release.set()
         assert ask(client, seconds=4.0).status_code == 200  # beside it: at the limit, not above
         threads[1].join()
         assert [answer.status_code for answer in answers] == [200, 200]
