@@ -19,6 +19,7 @@ from models.encoder_pair import FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
 from training import parallel
 from training.bank import Bank, CombinedBank
+from training.changed_bank import changed
 from training.clip_store import ClipSource
 from training.commands import cli_errors
 from training.config import CONFIGS, Recipe, load_recipe, same_recipe
@@ -37,7 +38,8 @@ class TrainingStage:
     """One stage of a chain.
 
     `start` is the stage whose encoder it continues from, `single` the stage whose encoder gives a multi encoder its targets.
-    With `real`, it learns from real recordings too.
+    With `real` it learns from real recordings too, with `synth` from the patches of software synthesisers, and with `changed`
+    from as many instruments again as are rendered and recorded, changed (`training/changed_bank.py`).
     """
 
     name: str
@@ -45,6 +47,8 @@ class TrainingStage:
     start: str | None = None
     single: str | None = None
     real: bool = False
+    synth: bool = False
+    changed: bool = False
 
 
 def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
@@ -76,6 +80,37 @@ def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
 
 
 @dataclass(frozen=True)
+class TrainingBanks:
+    """The training splits of the chain's data: always the rendered one, and what else there is."""
+
+    rendered: Bank
+    recorded: Bank | None = None
+    synthesised: Bank | None = None
+
+    def heard_in(self, stage: TrainingStage) -> ClipSource:
+        """The clips that a stage learns from. Raises TrainingError if it needs a bank that is not given."""
+        banks = [self.rendered]
+        if stage.real:
+            banks.append(
+                self._needed(self.recorded, f"{stage.name} learns from real recordings too: give --real")
+            )
+        played = list(banks)
+        if stage.synth:
+            banks.append(
+                self._needed(self.synthesised, f"{stage.name} learns from synthesisers too: give --synth")
+            )
+        if stage.changed:
+            banks += [changed(bank, stage.recipe.seed) for bank in played]
+        return CombinedBank(banks) if len(banks) > 1 else self.rendered
+
+    @staticmethod
+    def _needed(bank: Bank | None, message: str) -> Bank:
+        if bank is None:
+            raise TrainingError(message)
+        return bank
+
+
+@dataclass(frozen=True)
 class TrainingChain:
     """The stages of a pair of encoders; each trains in the folder of its name under `runs`."""
 
@@ -94,13 +129,11 @@ class TrainingChain:
         assert last.single is not None  # `read_stages` has checked it
         return self.checkpoint(last.single), self.checkpoint(last.name)
 
-    def train(
-        self, bank: Bank, device: torch.device, max_seconds: float | None = None, recorded: Bank | None = None
-    ) -> bool:
+    def train(self, banks: TrainingBanks, device: torch.device, max_seconds: float | None = None) -> bool:
         """Train what is missing; return False if `max_seconds` ended before the last stage.
 
-        Raises TrainingError for a finished stage of another recipe or with other inputs, and for a stage that needs the
-        `recorded` bank where there is none.
+        Raises TrainingError for a finished stage of another recipe or with other inputs, and for a stage that needs a bank
+        that is not given.
         """
         started = time.monotonic()
         for stage in self.stages:
@@ -110,7 +143,7 @@ class TrainingChain:
             print_once(f"{stage.name}: training")
             left = None if max_seconds is None else max_seconds - (time.monotonic() - started)
             start = self.checkpoint(stage.start) if stage.start else None
-            heard = learned_from(stage, bank, recorded)
+            heard = banks.heard_in(stage)
             run = TrainingRun(stage.recipe, heard, self.runs / stage.name, device, left, start)
             done = train_multi(run, self.checkpoint(stage.single)) if stage.single else train_single(run)
             if done is None:
@@ -142,15 +175,6 @@ class TrainingChain:
         return True
 
 
-def learned_from(stage: TrainingStage, bank: Bank, recorded: Bank | None) -> ClipSource:
-    """The clips that a stage learns from. Raises TrainingError if it needs real recordings and there are none."""
-    if not stage.real:
-        return bank
-    if recorded is None:
-        raise TrainingError(f"{stage.name} learns from real recordings too: give --real", value=stage.name)
-    return CombinedBank([bank, recorded])
-
-
 def same_weights(path: Path, other: Path) -> bool:
     """Return whether two checkpoints hold the same tensors; their headers may differ."""
     one, two = (load_checkpoint(each)[0].state_dict() for each in (path, other))
@@ -175,6 +199,9 @@ def main(argv: list[str] | None = None) -> int:
         "--real", type=Path, help="Nlakh-single of real recordings, for the stages that need it"
     )
     parser.add_argument(
+        "--synth", type=Path, help="Nlakh-single of synthesisers' patches, for the stages that need it"
+    )
+    parser.add_argument(
         "--recordings",
         type=Path,
         help="folder of real recordings, with which the release chooses its threshold",
@@ -195,17 +222,22 @@ def main(argv: list[str] | None = None) -> int:
         TrainingChain(read_stages(options.stages), options.runs),
         options.out or options.runs / "weights",
     )
-    bank, validation = (Bank.open(options.bank, split) for split in (TRAIN, VALID))
-    recorded = Bank.open(options.real, TRAIN) if options.real else None
+    recorded, synthesised = (
+        Bank.open(folder, TRAIN) if folder else None for folder in (options.real, options.synth)
+    )
+    banks = TrainingBanks(Bank.open(options.bank, TRAIN), recorded, synthesised)
+    validation = Bank.open(options.bank, VALID)
     seconds = None if options.minutes is None else options.minutes * 60
     with parallel.process_group(options.device) as device:
         released = chain.is_released(out)
-        if not chain.train(bank, device, seconds, recorded):
+        if not chain.train(banks, device, seconds):
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            heard = CombinedBank([bank, recorded]) if recorded else bank
-            release(*chain.pair, ReleaseData(validation, bank, heard, options.recordings), out, device)
+            heard = CombinedBank([banks.rendered, banks.recorded]) if banks.recorded else banks.rendered
+            release(
+                *chain.pair, ReleaseData(validation, banks.rendered, heard, options.recordings), out, device
+            )
         print_once(f"{out}: released")
     return 0
 

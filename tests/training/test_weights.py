@@ -14,7 +14,7 @@ from training import weights
 from training.bank import Bank
 from training.config import CONFIGS, load_recipe, same_recipe
 from training.loop import STATE_FILE
-from training.weights import STAGES_FILE, TrainingChain, read_stages
+from training.weights import STAGES_FILE, TrainingBanks, TrainingChain, read_stages
 
 # Each stage as the former commands said: a recipe, overrides, and the stages given as --start and --single.
 COMMANDS = {
@@ -125,12 +125,21 @@ def arguments(bank: Path, stages: Path, runs: Path, *more: str) -> list[str]:
     return [*paths, "--device", "cpu", *more]
 
 
-def test_a_stage_of_real_recordings_needs_them(bank: Path, stages: Path) -> None:
+def test_a_stage_hears_the_banks_that_it_names(bank: Path, stages: Path) -> None:
     *others, last = read_stages(stages)
     whole = Bank.open(bank)
-    assert all(weights.learned_from(stage, whole, None) is whole for stage in others)
+    assert all(TrainingBanks(whole).heard_in(stage) is whole for stage in others)
     with pytest.raises(TrainingError, match="d-multi learns from real recordings"):
-        weights.learned_from(last, whole, None)
+        TrainingBanks(whole).heard_in(last)
+    banks, number = TrainingBanks(whole, recorded=whole, synthesised=whole), len(whole.instruments)
+    assert len(banks.heard_in(last).instruments) == 2 * number
+    with pytest.raises(TrainingError, match="d-multi learns from synthesisers"):
+        TrainingBanks(whole, whole).heard_in(replace(last, synth=True))
+    everything = banks.heard_in(replace(last, synth=True, changed=True)).instruments
+    assert len(everything) == 5 * number
+    assert (
+        len({one.id for one in everything}) == 2 * number
+    )  # what is rendered and recorded is changed, patches are not
 
 
 def checkpoints(runs: Path) -> dict[str, str]:
@@ -154,9 +163,12 @@ def test_a_chain_ends_with_a_released_pair(finished: Path) -> None:
 def test_a_chain_stopped_after_every_step_ends_the_same(
     bank: Path, stages: Path, finished: Path, tmp_path: Path
 ) -> None:
-    chain, train = TrainingChain(read_stages(stages), tmp_path), Bank.open(bank)
+    chain, banks = (
+        TrainingChain(read_stages(stages), tmp_path),
+        TrainingBanks(Bank.open(bank), Bank.open(bank)),
+    )
     calls, stopped = 1, set()
-    while not chain.train(train, CPU, 0.0, train):
+    while not chain.train(banks, CPU, 0.0):
         calls += 1  # each ends after the first step of a stage
         stopped.add(max(path.parent.name for path in tmp_path.glob(f"*/{STATE_FILE}")))
     assert calls > len(chain.stages)
@@ -203,7 +215,7 @@ def test_a_stage_of_another_recipe_is_not_taken(
         file.write("cell_rivals = 'batch'\n")
     before = checkpoints(finished)
     with pytest.raises(TrainingError, match=r"b-multi.* comes from another recipe"):
-        TrainingChain(read_stages(tmp_path), finished).train(Bank.open(bank), CPU)
+        TrainingChain(read_stages(tmp_path), finished).train(TrainingBanks(Bank.open(bank)), CPU)
     assert checkpoints(finished) == before
 
 
