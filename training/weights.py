@@ -8,7 +8,8 @@ renderer, and some schedules were shortened while they ran.
 import argparse
 import time
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -38,17 +39,16 @@ class TrainingStage:
     """One stage of a chain.
 
     `start` is the stage whose encoder it continues from, `single` the stage whose encoder gives a multi encoder its targets.
-    With `real` it learns from real recordings too, with `synth` from the patches of software synthesisers, and with `changed`
-    from as many instruments again as are rendered and recorded, changed (`training/changed_bank.py`).
+    Beside renderings it learns from the banks `also`, and from instruments made by changing those of the banks `changed`
+    (`training/changed_bank.py`); both name fields of `TrainingBanks`.
     """
 
     name: str
     recipe: Recipe
     start: str | None = None
     single: str | None = None
-    real: bool = False
-    synth: bool = False
-    changed: bool = False
+    also: Sequence[str] = ()
+    changed: Sequence[str] = ()
 
 
 def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
@@ -73,6 +73,11 @@ def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
             name = getattr(stage, key)
             if kinds.get(name, "missing") not in allowed:
                 raise TrainingError(f"{path}: {stage.name} cannot have {key} = {name!r}", value=name)
+        for name in (*stage.also, *stage.changed):
+            if name not in BANKS:
+                raise TrainingError(
+                    f"{path}: {stage.name} names the bank {name!r}, not {', '.join(BANKS)}", value=name
+                )
         kinds[stage.name] = kind
     if not stages or kind != "multi":
         raise TrainingError(f"{path}: the last stage must train a multi encoder", value=str(path))
@@ -81,33 +86,26 @@ def read_stages(folder: Path = SHIPPED) -> tuple[TrainingStage, ...]:
 
 @dataclass(frozen=True)
 class TrainingBanks:
-    """The training splits of the chain's data: always the rendered one, and what else there is."""
+    """The training splits of a chain's data: renderings always, recordings and synthesisers' patches where there are any."""
 
     rendered: Bank
-    recorded: Bank | None = None
-    synthesised: Bank | None = None
+    real: Bank | None = None
+    synth: Bank | None = None
 
     def heard_in(self, stage: TrainingStage) -> ClipSource:
-        """The clips that a stage learns from. Raises TrainingError if it needs a bank that is not given."""
-        banks = [self.rendered]
-        if stage.real:
-            banks.append(
-                self._needed(self.recorded, f"{stage.name} learns from real recordings too: give --real")
-            )
-        played = list(banks)
-        if stage.synth:
-            banks.append(
-                self._needed(self.synthesised, f"{stage.name} learns from synthesisers too: give --synth")
-            )
-        if stage.changed:
-            banks += [changed(bank, stage.recipe.seed) for bank in played]
+        """The clips that a stage learns from. Raises TrainingError if it names a bank that there is not."""
+        banks = [self.rendered, *(self._bank(name, stage) for name in stage.also)]
+        banks += [changed(self._bank(name, stage), stage.recipe.seed) for name in stage.changed]
         return CombinedBank(banks) if len(banks) > 1 else self.rendered
 
-    @staticmethod
-    def _needed(bank: Bank | None, message: str) -> Bank:
+    def _bank(self, name: str, stage: TrainingStage) -> Bank:
+        bank: Bank | None = getattr(self, name)
         if bank is None:
-            raise TrainingError(message)
+            raise TrainingError(f"{stage.name} learns from {name} clips too: give --{name}", value=stage.name)
         return bank
+
+
+BANKS = tuple(field.name for field in fields(TrainingBanks))
 
 
 @dataclass(frozen=True)
@@ -222,10 +220,8 @@ def main(argv: list[str] | None = None) -> int:
         TrainingChain(read_stages(options.stages), options.runs),
         options.out or options.runs / "weights",
     )
-    recorded, synthesised = (
-        Bank.open(folder, TRAIN) if folder else None for folder in (options.real, options.synth)
-    )
-    banks = TrainingBanks(Bank.open(options.bank, TRAIN), recorded, synthesised)
+    real, synth = (Bank.open(folder, TRAIN) if folder else None for folder in (options.real, options.synth))
+    banks = TrainingBanks(Bank.open(options.bank, TRAIN), real, synth)
     validation = Bank.open(options.bank, VALID)
     seconds = None if options.minutes is None else options.minutes * 60
     with parallel.process_group(options.device) as device:
@@ -234,7 +230,7 @@ def main(argv: list[str] | None = None) -> int:
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            heard = CombinedBank([banks.rendered, banks.recorded]) if banks.recorded else banks.rendered
+            heard = CombinedBank([banks.rendered, banks.real]) if banks.real else banks.rendered
             release(
                 *chain.pair, ReleaseData(validation, banks.rendered, heard, options.recordings), out, device
             )

@@ -62,7 +62,7 @@ start = "a-single"
 [d-multi]
 single = "c-single"
 start = "b-multi"
-real = true
+also = ["real"]
 """
 STEPS = 2
 
@@ -72,7 +72,7 @@ def test_shipped_stages_are_the_former_commands() -> None:
     assert list(stages) == list(COMMANDS)
     for name, (config, overrides, start, single) in COMMANDS.items():
         stage = stages[name]
-        assert stage.real == (name in RECORDED)
+        assert list(stage.also) == ["real"] * (name in RECORDED)
         assert (stage.recipe, stage.start, stage.single) == (
             load_recipe(Path(config), overrides),
             start,
@@ -129,13 +129,15 @@ def test_a_stage_hears_the_banks_that_it_names(bank: Path, stages: Path) -> None
     *others, last = read_stages(stages)
     whole = Bank.open(bank)
     assert all(TrainingBanks(whole).heard_in(stage) is whole for stage in others)
-    with pytest.raises(TrainingError, match="d-multi learns from real recordings"):
+    with pytest.raises(TrainingError, match="d-multi learns from real clips"):
         TrainingBanks(whole).heard_in(last)
-    banks, number = TrainingBanks(whole, recorded=whole, synthesised=whole), len(whole.instruments)
+    banks, number = TrainingBanks(whole, real=whole, synth=whole), len(whole.instruments)
     assert len(banks.heard_in(last).instruments) == 2 * number
-    with pytest.raises(TrainingError, match="d-multi learns from synthesisers"):
-        TrainingBanks(whole, whole).heard_in(replace(last, synth=True))
-    everything = banks.heard_in(replace(last, synth=True, changed=True)).instruments
+    with pytest.raises(TrainingError, match="d-multi learns from synth clips"):
+        TrainingBanks(whole, whole).heard_in(replace(last, also=("real", "synth")))
+    everything = banks.heard_in(
+        replace(last, also=("real", "synth"), changed=("rendered", "real"))
+    ).instruments
     assert len(everything) == 5 * number
     assert (
         len({one.id for one in everything}) == 2 * number
@@ -231,6 +233,7 @@ def test_a_stage_of_another_recipe_is_not_taken(
         ("[a-single]\nsingle = 'a-single'\n", "a-single cannot have single"),
         ("[a-single]\n", "last stage must train a multi encoder"),
         ("[a-single]\nfrom = 'b-multi'\n", "cannot be read"),
+        ("[a-single]\nchanged = ['noise']\n", "names the bank 'noise', not rendered, real, synth"),
         ("[e-multi]\n", "no recipe"),
     ],
 )
