@@ -30,36 +30,14 @@ FamilyName = Literal[FAMILIES]  # type: ignore[valid-type]
 Seconds = Annotated[float, Field(ge=0, le=LATEST_SECONDS, allow_inf_nan=False)]
 
 
-class Question(BaseModel):
-    """The parameters of a query: library, method, range and filters. Construction raises InvalidRequest for invalid ones."""
+class AskedRange(BaseModel):
+    """The range of a file that is asked about. Construction raises InvalidRequest for invalid fields."""
 
     model_config = ConfigDict(frozen=True)
 
-    library: str | None = Field(
-        default=None,
-        max_length=200,
-        description="Id or name of the library. Empty: the default library, or else the only one.",
-    )
-    top_k: int = Field(
-        default=DEFAULT_TOP_K, ge=1, description="Hits per slot; at most SHOWME_MAX_TOP_K (100)."
-    )
-    mode: Mode = Field(
-        default="auto",
-        description="`auto` links slots over time and keeps those that are present; `paper` returns every slot and "
-        "the retrieved set R as Kim et al. 2022 (section 3.3) do.",
-    )
     start_seconds: Seconds = Field(default=0.0, description="Start of the range to analyse.")
     end_seconds: Seconds | None = Field(
         default=None, description="End of the range to analyse. Empty: the end of the file."
-    )
-    family: FamilyName | None = Field(default=None, description="Restrict hits to this family.")
-    exclude: tuple[str, ...] = Field(
-        default=(), max_length=MAX_EXCLUDED, description="Ids of instruments that must not be hits."
-    )
-    effects: bool = Field(
-        default=False,
-        description="Whether sound effects may be hits. They may in any case with `family=effect`, and in a library of "
-        "nothing else.",
     )
 
     @field_validator("end_seconds")
@@ -79,3 +57,30 @@ class Question(BaseModel):
             return validate(data)
         except ValidationError as error:
             raise InvalidFields.of(error.errors(include_url=False)) from None
+
+
+class Question(AskedRange):
+    """The parameters of a query: library, method, range and filters."""
+
+    library: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Id or name of the library. Empty: the default library, or else the only one.",
+    )
+    top_k: int = Field(
+        default=DEFAULT_TOP_K, ge=1, description="Hits per slot; at most SHOWME_MAX_TOP_K (100)."
+    )
+    mode: Mode = Field(
+        default="auto",
+        description="`auto` links slots over time and keeps those that are present; `paper` returns every slot and "
+        "the retrieved set R as Kim et al. 2022 (section 3.3) do.",
+    )
+    family: FamilyName | None = Field(default=None, description="Restrict hits to this family.")
+    exclude: tuple[str, ...] = Field(
+        default=(), max_length=MAX_EXCLUDED, description="Ids of instruments that must not be hits."
+    )
+    effects: bool = Field(
+        default=False,
+        description="Whether sound effects may be hits. They may in any case with `family=effect`, and in a library of "
+        "nothing else.",
+    )

@@ -116,6 +116,17 @@ class EncoderPair:
             )
         return self.match
 
+    def fitted_family(self) -> FamilyModel:
+        """The family model. Raises CheckpointError if there is none."""
+        if self.family is None:
+            raise CheckpointError(
+                f"the encoders come without {FAMILY_FILE}, so no families are heard; fit it with "
+                "`python -m training.family`",
+                value=None,
+                limit=FAMILY_FILE,
+            )
+        return self.family
+
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""
         return self._batched("single", clips, lambda wave: (self._single(wave),))[0]

@@ -5,8 +5,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from index.families import FAMILIES
 from models.encoder_pair import EncoderPair
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
+from models.family import FamilyModel
 from models.match import FEATURES, MatchModel
 
 Pair = TypeVar("Pair", bound=EncoderPair)
@@ -32,6 +34,12 @@ def random_pair_of(kind: type[Pair], seed: int = 0) -> Pair:
         single, multi = SingleInstrumentEncoder(config), MultiInstrumentEncoder(config)
     match = match_by_similarity(config.embedding_dim)
     return kind(single, multi, f"sha256:{seed:064x}", torch.device("cpu"), match=match)
+
+
+def random_families(dim: int, seed: int = 0) -> FamilyModel:
+    """A family model of random weights over all families."""
+    weight = np.random.default_rng(seed).normal(0, 4, (len(FAMILIES), dim)).astype(np.float32)
+    return FamilyModel(FAMILIES, weight, np.zeros(len(FAMILIES), np.float32))
 
 
 def match_by_similarity(dim: int, similarity: float = 0.35, steepness: float = 20.0) -> MatchModel:

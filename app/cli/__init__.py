@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.cli.terminal import fail, user_errors
-from app.question import DEFAULT_TOP_K, Question
+from app.question import DEFAULT_TOP_K, AskedRange, Question
 
 app = typer.Typer(
     name="showme",
@@ -105,6 +105,26 @@ def query(
 
         form: querying.Form = "json" if as_json else "csv" if as_csv else "table"
         if code := querying.query(files, question, form):
+            raise typer.Exit(code)
+
+
+@app.command()
+def recognise(
+    files: Annotated[
+        list[Path], typer.Argument(help="The recordings: wav, aiff, flac, ogg, opus, mp3, m4a or aac.")
+    ],
+    start: Annotated[float, typer.Option(help="Start of the range to analyse, in seconds.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="End of the range to analyse, in seconds.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the API's document; of several files, a list of them.")
+    ] = False,
+) -> None:
+    """Tell which families of instruments FILES hold, and when they play. No library is needed."""
+    with user_errors():
+        asked = AskedRange(start_seconds=start, end_seconds=end)
+        from app.cli import recognising
+
+        if code := recognising.recognise(files, asked, as_json=as_json):
             raise typer.Exit(code)
 
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 import app.cli
 from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
-from tests.encoders import match_by_similarity
+from tests.encoders import match_by_similarity, random_families
 
 CONFIG = EncoderConfig(
     backbone="compact",
@@ -19,7 +19,7 @@ CONFIG = EncoderConfig(
 )
 
 
-def write_weights(folder: Path) -> Path:
+def write_weights(folder: Path, *, with_family: bool = False) -> Path:
     """Write a pair of tiny encoders with random weights into `folder`, and return it."""
     config = CONFIG.to_dict()
     target = save_checkpoint(
@@ -28,6 +28,8 @@ def write_weights(folder: Path) -> Path:
     header = CheckpointHeader("multi", config, target_encoder=target, presence_threshold=0.0)
     multi = save_checkpoint(MultiInstrumentEncoder(CONFIG), header, folder / "multi.safetensors")
     match_by_similarity(CONFIG.embedding_dim).save(folder / "match.safetensors", target, multi)
+    if with_family:
+        random_families(CONFIG.embedding_dim).save(folder / "family.safetensors", target, multi)
     return folder
 
 

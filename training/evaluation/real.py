@@ -14,6 +14,7 @@ from training.evaluation.enrolled_library import EnrolledLibrary
 from training.evaluation.family_scores import FamilyAnswer, FamilyAnswers, random_families, served_families
 from training.evaluation.real_context import TEST, EncodedQuery, RealContext
 from training.evaluation.real_queries import GAIN_DB, SECONDS, RealQuery
+from training.evaluation.recognised import recognised
 from training.evaluation.report import ReportRow, Table
 from training.evaluation.served import HITS, lane_hits, lane_matches
 
@@ -31,12 +32,17 @@ FigureMaker = Callable[[FamilyAnswers, int], dict[str, Estimate]]  # answers, se
 
 
 def tables(context: RealContext) -> Iterator[Table]:
-    """Yield solos and mixtures of them; on the test side also drums, voices and notes in phrases, and their retrieval."""
-    solos = context.queries.solos()
+    """Yield solos and mixtures of them; on the test side also drums, voices and notes in phrases, and their retrieval.
+
+    What is heard without a library comes last.
+    """
+    queries = context.queries.solos()
+    solos, mixtures = {"solos": context.encode(queries)}, encoded_mixtures(context, queries)
     libraries = [library.describe() for library in context.libraries]
     title = "family of one real instrument"
-    yield alone(context, "solos", title, {"solos": context.encode(solos)}, [SOLO_GOALS, *libraries])
-    yield from mixed(context, solos)
+    yield alone(context, "solos", title, solos, [SOLO_GOALS, *libraries])
+    yield from mixed(context, mixtures)
+    every: dict[str, Queries] = {**solos, **mixtures}
     if context.split == TEST:
         phrases = {
             "sampled notes": context.encode(context.queries.phrases(context.sampled)),
@@ -50,6 +56,10 @@ def tables(context: RealContext) -> Iterator[Table]:
         title = "family of one drum kit, loop, voice or sampled instrument"
         yield alone(context, "sounds", title, sounds | phrases, [])
         yield instruments(context, phrases)
+        every |= sounds | phrases
+    if context.pair.family:
+        every = {name: found for name, found in every.items() if any(one.families for one in found)}
+        yield recognised(NAME, context.split, every, context.pair.family, context.seed)
 
 
 def alone(
@@ -76,14 +86,18 @@ def alone(
     return Table(NAME, context.split, kind, title, tuple(told), tuple(rows))
 
 
-def mixed(context: RealContext, solos: Sequence[RealQuery]) -> Iterator[Table]:
-    """Yield two tables of duets and trios of solos: families found and precision of the lanes, in all and by family."""
+def encoded_mixtures(context: RealContext, solos: Sequence[RealQuery]) -> dict[str, Queries]:
+    """Mix solos to duets and trios and encode them; what there are not enough families for is left out."""
     count = max(2, context.num_mixtures // SHARE)
     encoded = {
         name: context.encode(context.queries.mixtures(solos, number, count))
         for name, number in (("duets", 2), ("trios", 3))
     }
-    encoded = {name: queries for name, queries in encoded.items() if queries}
+    return {name: queries for name, queries in encoded.items() if queries}
+
+
+def mixed(context: RealContext, encoded: Mapping[str, Queries]) -> Iterator[Table]:
+    """Yield two tables of duets and trios of solos: families found and precision of the lanes, in all and by family."""
     rows: list[ReportRow] = []
     rows_by_family: list[ReportRow] = []
     for library in context.libraries if encoded else ():

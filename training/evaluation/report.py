@@ -57,6 +57,7 @@ COLUMNS = {
     "lanes": "lanes",
     "family_recall": "families found",
     "lane_precision": "lanes of a playing family",
+    "families_right": "told right",
     "lane_once": "each family once",
     "family_recall_chance": "found by chance",
     "lane_precision_chance": "playing by chance",

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.encoders import random_pair
+from index.retrieval import QuerySlots
+from models.family import FamilyModel
+from tests.encoders import random_families, random_pair
 from tests.training.evaluation.test_protocols import check
 from tests.training.real.tiny_real import FILES, SAMPLE_RATE, RealFile, write_real
 from training.evaluation import real
-from training.evaluation.real_context import RealContext
+from training.evaluation.real_context import EncodedQuery, RealContext
 from training.evaluation.real_queries import PEAK, SECONDS, TAKES, RealQueries
+from training.evaluation.recognised import heard_families
 from training.evaluation.report import Table
 from training.real.source import RealSource
 
@@ -37,7 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def context(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> RealContext:
     cache = tmp_path_factory.mktemp("cache")
-    return RealContext(random_pair(), folder, "test-real", cache=cache, num_mixtures=20)
+    pair = random_pair()
+    pair.family = random_families(pair.embedding_dim)
+    return RealContext(pair, folder, "test-real", cache=cache, num_mixtures=20)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +105,7 @@ def test_a_kit_plays_beats_and_an_instrument_phrases(folder: Path) -> None:
 
 
 def test_every_sound_is_measured_in_both_libraries_beside_chance(tables: dict[str, Table]) -> None:
-    assert list(tables) == ["solos", "mixtures", "families", "sounds", "instruments"]
+    assert list(tables) == ["solos", "mixtures", "families", "sounds", "instruments", "recognised"]
     for kind in ("solos", "mixtures", "sounds", "instruments"):
         check(tables[kind])
     methods = ("chance", "served", "single encoder")
@@ -139,6 +144,32 @@ def test_instruments_are_found_among_those_enrolled(tables: dict[str, Table]) ->
     assert "lane_1" not in single.figures
 
 
+def test_families_are_heard_without_a_library(tables: dict[str, Table]) -> None:
+    found = tables["recognised"]
+    names = ("solos", "duets", "trios", "drum kits", "drum loops", "voices", "sampled notes")
+    assert [row.name for row in found.rows] == [
+        f"{name} · {method}" for name in names for method in ("chance", "heard")
+    ]
+    alone = {"family_first", "family_five", "family_recall", "families_right", "count_error"}
+    for row in found.rows:
+        assert set(row.figures) == (
+            alone if row.name[:5] not in ("duets", "trios") else alone - {"family_first", "family_five"}
+        )
+        assert all(figure.value <= 1 for name, figure in row.figures.items() if name != "count_error")
+
+
+def test_what_is_told_is_what_reaches_a_half() -> None:
+    one, other = np.eye(2, 4, dtype=np.float32)
+    model = FamilyModel(
+        ("flute", "guitar", "reed"),
+        50 * np.eye(3, 4, dtype=np.float32),
+        np.array([0.0, 0.0, -9.0], np.float32),
+    )
+    slots = QuerySlots(np.stack([one, other])[None], np.array([[0.9, 0.4]], np.float32))
+    heard = heard_families(EncodedQuery(("flute", "reed"), "duet", slots, None), model)
+    assert (heard.ranked, heard.lanes) == (("flute", "guitar", "reed"), ("flute",))
+
+
 def test_validation_sees_no_test_instrument(context: RealContext, monkeypatch: pytest.MonkeyPatch) -> None:
     validation = replace(context, split="valid", notes=[Path("no such bank")])
     read = RealSource._read
@@ -149,6 +180,6 @@ def test_validation_sees_no_test_instrument(context: RealContext, monkeypatch: p
 
     monkeypatch.setattr(RealSource, "_read", guarded)
     found = list(real.tables(validation))
-    assert [table.kind for table in found] == ["solos", "mixtures", "families"]
+    assert [table.kind for table in found] == ["solos", "mixtures", "families", "recognised"]
     assert all(table.split == "valid" for table in found)
     assert validation.real_library.ids == ("real_notes_horn", "real_notes_lute")
