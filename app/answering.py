@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.default_library import DefaultLibrary, choose_library
 from app.query_store import QueryStore
-from app.question import Question
+from app.question import AskedRange, Question
+from app.recognition import families_out
 from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
 from index.catalog import new_id
@@ -72,12 +73,12 @@ class Answerer:
             )
         return library
 
-    def expected_seconds(self, path: Path, name: str, question: Question) -> float:
-        """Return the length of the question's range, as far as the file's header tells it. Raises AudioError."""
+    def expected_seconds(self, path: Path, name: str, asked: AskedRange) -> float:
+        """Return the length of the range that is asked about, as far as the file's header tells it. Raises AudioError."""
         return expected_seconds(
             path,
-            start_seconds=question.start_seconds,
-            end_seconds=question.end_seconds,
+            start_seconds=asked.start_seconds,
+            end_seconds=asked.end_seconds,
             max_seconds=self._settings.max_decoded_seconds,
             name=name,
         )
@@ -86,11 +87,11 @@ class Answerer:
         self,
         path: Path,
         name: str,
-        question: Question,
+        asked: AskedRange,
         asked_again: str | None = None,
         admit: Admit | None = None,
     ) -> DecodedUpload:
-        """Decode the question's range of the file at `path`, which the client calls `name`. Raises AudioError.
+        """Decode the range that is asked about of the file at `path`, which the client calls `name`. Raises AudioError.
 
         `admit` is called with the seconds decoded so far and may refuse more.
         """
@@ -98,8 +99,8 @@ class Answerer:
         decoded = decode(
             path,
             sample_rate=self._pair.sample_rate,
-            start_seconds=question.start_seconds,
-            end_seconds=question.end_seconds,
+            start_seconds=asked.start_seconds,
+            end_seconds=asked.end_seconds,
             max_seconds=self._settings.max_decoded_seconds,
             name=name,
             admit=admit,
@@ -138,6 +139,7 @@ class Answerer:
             num_instruments=result.num_instruments,
             slots=[slot_out(slot) for slot in result.slots],
             instruments=[ranked_out(ranked) for ranked in result.instruments],
+            families=families_out(result.families),
             retrieved=sorted(result.retrieved),
             audio_url=f"/v1/queries/{query_id}/audio",
             asked_again=upload.asked_again,

@@ -20,7 +20,7 @@ from app.middleware import RequestContext
 from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
-from app.routes import health, instruments, jobs, libraries, page, queries
+from app.routes import health, instruments, jobs, libraries, page, queries, recognition
 from app.service import Service
 from app.settings import Settings
 from models.encoder_pair import EncoderPair
@@ -31,6 +31,7 @@ SWEEP_SECONDS = 600.0  # between two removals of leftovers
 DESCRIPTION = "Find the instruments in your library that sound like those in a mixture (Kim et al. 2022)."
 TAGS = {
     "queries": "Send a mixture and get the instruments of a library that sound like it; read, export and delete answers.",
+    "recognition": "Send a recording and get the families of instruments in it; no library is needed.",
     "libraries": "Create, fill, search, rename, delete and restore libraries of instruments.",
     "instruments": "Read, hear, correct, delete and restore the instruments of a library.",
     "jobs": "Watch and cancel the enrollments that run in the background.",
@@ -77,7 +78,7 @@ def create_app(
             }
         },
     )
-    for module in (queries, libraries, instruments, jobs, health, page):
+    for module in (queries, recognition, libraries, instruments, jobs, health, page):
         app.include_router(module.router)
     install_handlers(app)
     _add_middleware(app, chosen, metrics)

@@ -1,39 +1,19 @@
 """Recognition of one recording as a document: the families heard in it, and when each of them plays. No library is needed."""
 
-from pydantic import ConfigDict, Field, JsonValue
+from collections.abc import Sequence
 
-from app.schemas import Document, Span
+from pydantic import ConfigDict, Field
+
+from app.schemas import EXAMPLE_FAMILY, Document, HeardFamilyOut, Span
 from index.recognition import HeardFamily, recognise
 from models.audio import Decoded
 from models.encoder_pair import EncoderPair
 
-LEAST_PROBABILITY = 0.01  # of a family in the document
-
-EXAMPLE_FAMILY: dict[str, JsonValue] = {
-    "family": "guitar",
-    "probability": 0.93,
-    "active": [[0.0, 12.4]],
-    "curve": [[2.5, 0.97], [5.0, 0.81], [7.5, 0.93], [9.9, 0.95]],
-}
-
-
-class HeardFamilyOut(Document):
-    """A family of instruments heard in the recording."""
-
-    family: str = Field(description="Name of the family.")
-    probability: float = Field(
-        description="Probability that an instrument of the family plays, 0 to 1: averaged over fifteen seconds, at its highest."
-    )
-    active: list[Span] = Field(
-        description="Spans in which it plays more likely than not: (start, end) in seconds of the file."
-    )
-    curve: list[tuple[float, float]] = Field(
-        description="Probability over time: (second, probability) at the centre of every window of five seconds."
-    )
+LEAST_PROBABILITY = 0.05  # of a family in a document
 
 
 class RecognitionOut(Document):
-    """The families of instruments that a recording holds; those below a probability of .01 are left out."""
+    """The families of instruments that a recording holds; those below a probability of .05 are left out."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -63,14 +43,19 @@ def recognition_of(pair: EncoderPair, decoded: Decoded, name: str) -> Recognitio
         encoder=pair.encoder_hash,
         duration_seconds=round(decoded.duration_seconds, 6),
         range_seconds=(round(start, 6), round(end, 6)),
-        families=[_out(family) for family in heard if family.probability >= LEAST_PROBABILITY],
+        families=families_out(heard),
     )
 
 
-def _out(heard: HeardFamily) -> HeardFamilyOut:
-    return HeardFamilyOut(
-        family=heard.family,
-        probability=round(heard.probability, 4),
-        active=[(round(start, 3), round(end, 3)) for start, end in heard.active],
-        curve=[(round(second, 3), round(height, 4)) for second, height in heard.curve],
-    )
+def families_out(heard: Sequence[HeardFamily]) -> list[HeardFamilyOut]:
+    """Convert the families that are heard; those that nearly certainly do not play are left out."""
+    return [
+        HeardFamilyOut(
+            family=one.family,
+            probability=round(one.probability, 4),
+            active=[(round(start, 3), round(end, 3)) for start, end in one.active],
+            curve=[(round(second, 3), round(height, 4)) for second, height in one.curve],
+        )
+        for one in heard
+        if one.probability >= LEAST_PROBABILITY
+    ]

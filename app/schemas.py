@@ -1,14 +1,12 @@
-"""The documents of queries and health: the HTTP contract, field by field, with examples.
+"""The documents of queries: the HTTP contract, field by field, with examples.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
 """
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.job_store import JobState
 from app.problems import Problem
 from app.question import Mode
 from models.match import Word
@@ -30,6 +28,12 @@ EXAMPLE_HIT: dict[str, JsonValue] = {
     "source": "TimGM6mb.sf2#0:35",
     "similarity": 0.83,
     "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
+}
+EXAMPLE_FAMILY: dict[str, JsonValue] = {
+    "family": "bass",
+    "probability": 0.94,
+    "active": [[0.0, 12.4]],
+    "curve": [[2.5, 0.97], [5.0, 0.81], [7.5, 0.93], [9.9, 0.95]],
 }
 EXAMPLE_QUERY: dict[str, JsonValue] = {
     "id": "q_8c2f6ad0915e",
@@ -55,6 +59,7 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
     ],
     "instruments": [{**EXAMPLE_HIT, "probability": 0.91, "slots": [0]}],
     "retrieved": ["i_5d1c9a04be77"],
+    "families": [EXAMPLE_FAMILY],
     "audio_url": "/v1/queries/q_8c2f6ad0915e/audio",
     "asked_again": None,
     "timing_ms": {"decode": 11.0, "encode": 43.0, "search": 0.4},
@@ -141,6 +146,21 @@ class SlotOut(Document):
     )
 
 
+class HeardFamilyOut(Document):
+    """A family of instruments that is heard in a recording, with or without a library."""
+
+    family: str = Field(description="Name of the family.")
+    probability: float = Field(
+        description="Probability that an instrument of the family plays, 0 to 1: averaged over fifteen seconds, at its highest."
+    )
+    active: list[Span] = Field(
+        description="Spans in which it plays more likely than not: (start, end) in seconds of the file."
+    )
+    curve: list[CurvePoint] = Field(
+        description="Probability over time: (second, probability) at the centre of every window of five seconds."
+    )
+
+
 class QueriedLibrary(Document):
     """The library that was searched, as it was at that time."""
 
@@ -171,6 +191,11 @@ class QueryAnswer(Document):
     retrieved: list[str] = Field(
         description="Ids of the instruments that are named: the first of the ranking, one for each slot. With "
         "`mode=paper`, the set R of Kim et al. 2022, section 3.3."
+    )
+    families: list[HeardFamilyOut] = Field(
+        default=[],
+        description="Families of instruments heard in the whole range, whatever the library holds, the most probable first and "
+        "without those below .05; empty in answers of older versions.",
     )
     audio_url: str = Field(description="Path of the mixture's audio.")
     asked_again: str | None = Field(
@@ -231,83 +256,3 @@ class BatchOut(Document):
     )
 
     results: list[BatchItem] = Field(description="One result per file, in the order sent.")
-
-
-class LimitsOut(Document):
-    """The limits of this service, so that a client can check before it sends anything."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "max_upload_bytes": 104857600,
-                "max_decoded_seconds": 1800.0,
-                "max_batch_files": 32,
-                "max_top_k": 100,
-                "families": ["bass", "brass", "…"],
-                "audio_formats": [".wav", ".mp3", "…"],
-                "library_formats": [".wav", ".zip", ".sf2", "…"],
-            }
-        }
-    )
-
-    max_upload_bytes: int = Field(description="Largest request body.")
-    max_decoded_seconds: float = Field(description="Longest range of audio that a query may analyse.")
-    max_batch_files: int = Field(description="Most files of one batch.")
-    max_top_k: int = Field(description="Most hits per slot.")
-    families: list[str] = Field(description="Names of the instrument families.")
-    audio_formats: list[str] = Field(description="File suffixes that a query accepts.")
-    library_formats: list[str] = Field(description="File suffixes that can be added to a library.")
-
-
-class Health(Document):
-    """The process is alive."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
-
-    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
-
-
-class Progress(Document):
-    """The progress of the default library's enrollment."""
-
-    state: JobState = Field(description="State of the enrollment's job.")
-    done: int = Field(description="Number of instruments processed so far.")
-    total: int = Field(description="Number of instruments to process.")
-    message: str = Field(description="The progress in words.")
-
-
-class Readiness(Document):
-    """The state of the service."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "ready": True,
-                "reasons": [],
-                "device": "cpu",
-                "encoder": "sha256:9f2c…",
-                "search": "faiss-cpu 1.15.0",
-                "libraries": 2,
-                "instruments": 140,
-                "progress": None,
-            }
-        }
-    )
-
-    ready: bool = Field(description="Whether nothing keeps the service from answering.")
-    reasons: list[str] = Field(
-        default=[],
-        description="What keeps the service from answering, a sentence each; empty when it is ready.",
-    )
-    device: str = Field(description="Device that the encoders run on.")
-    encoder: str = Field(description="Hash of the encoder in use.")
-    search: str = Field(description="Engine of the vector search, with its version.")
-    libraries: int = Field(description="Number of libraries.")
-    instruments: int = Field(description="Number of instruments in all libraries.")
-    progress: Progress | None = Field(
-        default=None, description="Progress of the default library's enrollment; null when it is complete."
-    )
-
-
-class NotReady(Problem, Readiness):
-    """The problem document of a service that is not ready, with its state beside the problem."""

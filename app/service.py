@@ -15,6 +15,7 @@ from time import perf_counter
 from anyio import to_thread
 from sqlalchemy.orm import Session
 
+from app.answering import DecodedUpload
 from app.default_library import check_default_is_kept, check_default_keeps_its_name
 from app.engine import Engine
 from app.gauges import ServiceGauges
@@ -24,7 +25,8 @@ from app.jobs import JobRunner, Listener
 from app.memory import release_free_memory
 from app.metrics import Metrics
 from app.query_queue import HeldAudio, QueryQueue
-from app.question import Question
+from app.question import AskedRange, Question
+from app.recognition import RecognitionOut, recognition_of
 from app.schemas import QueryAnswer
 from app.settings import Settings
 from app.staging import StagedUploads
@@ -77,7 +79,7 @@ class Service:
 
     def check_queue(self, path: str) -> None:
         """Raise Busy where an upload to `path` would find no place for its query or its enrollment."""
-        if path.startswith("/v1/queries"):
+        if path.startswith(("/v1/queries", "/v1/recognise")):
             self.queue.check_place()
         elif path.startswith("/v1/libraries"):
             self.jobs.check_place()
@@ -141,15 +143,33 @@ class Service:
         held: HeldAudio,
     ) -> tuple[QueryAnswer, str]:
         """Decode and answer within the limit of audio in memory; the suffix of the file comes second."""
+        upload = await self._decoded(path, name, question, held, asked_again)
+        answer = await self.queue.infer(lambda: self.engine.answerer.answer(upload, library, question))
+        return answer, upload.suffix
+
+    async def recognise(self, upload: Upload, asked: AskedRange) -> RecognitionOut:
+        """Recognise the families of instruments in an uploaded file, of which nothing is stored."""
+        with self._temporary_folder() as folder, self.queue.hold_audio() as held:
+            path = folder / "recording"
+            await to_thread.run_sync(save, upload, path)
+            decoded = (await self._decoded(path, upload.name, asked, held)).decoded
+            found = await self.queue.infer(lambda: recognition_of(self.pair, decoded, upload.name))
+            if held.seconds >= LONG_QUERY_SECONDS:
+                await to_thread.run_sync(release_free_memory)
+        return found
+
+    async def _decoded(
+        self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None
+    ) -> DecodedUpload:
+        """Decode the range that is asked about; `held` holds as many seconds as there are."""
         answerer = self.engine.answerer
-        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, question))
+        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
         upload = await self.queue.decode(
-            lambda: answerer.decode(path, name, question, asked_again, held.grow_to)
+            lambda: answerer.decode(path, name, asked, asked_again, held.grow_to)
         )
         start, end = upload.decoded.range_seconds
         held.set_to(min(held.seconds, end - start))
-        answer = await self.queue.infer(lambda: answerer.answer(upload, library, question))
-        return answer, upload.suffix
+        return upload
 
     def enroll_uploads(
         self, library: LibraryInfo, uploads: Sequence[Upload], storing: Storing | None = None

@@ -4,7 +4,7 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from index.families import EFFECT
 from index.instrument_index import InstrumentIndex
 from index.lane_families import Families, families_of_lanes
+from index.recognition import HeardFamily, heard_families, timeline_of
 from index.records import Hit
 from index.retrieval import (
     Bools,
@@ -66,13 +67,15 @@ class RankedInstrument:
 class QueryResult:
     """The answer to a query: estimated number of instruments, slots, ids of the set that is named, and the ranking.
 
-    `instruments` holds the first `MAX_RANKED` of the ranking, best first; `retrieved` may be smaller than `slots`.
+    `instruments` holds the first `MAX_RANKED` of the ranking, best first; `retrieved` may be smaller than `slots`. `families`
+    are heard in the whole range, whatever the library holds (`index/recognition.py`).
     """
 
     num_instruments: int
     slots: tuple[SlotResult, ...]
     retrieved: tuple[str, ...]
     instruments: tuple[RankedInstrument, ...]
+    families: tuple[HeardFamily, ...] = ()
 
 
 def run_query(
@@ -102,11 +105,7 @@ def run_query(
     began = perf_counter()
     slots, starts = encode_samples(pair, samples)
     encoded = perf_counter()
-    timeline = Timeline(
-        range_start_seconds + np.asarray(starts, np.float64) / pair.sample_rate,
-        pair.clip_samples / pair.sample_rate,
-        range_start_seconds + len(samples) / pair.sample_rate,
-    )
+    timeline = timeline_of(pair, samples, starts, range_start_seconds)
     hidden = hidden_instruments(vectors.rows, exclude, effects=effects or family == EFFECT)
     space = SearchSpace(vectors.cosines, len(vectors.rows)) if as_published else vectors.space(pair.family)
     answer, threshold = _Answer(vectors.rows, space, hidden, family, top_k), pair.presence_threshold
@@ -120,6 +119,8 @@ def run_query(
         result = answer.as_published(found, told, slots, timeline, range_start_seconds)
     else:
         result = answer.of_tracks(found, told, slots, timeline, threshold)
+    if pair.family:
+        result = replace(result, families=heard_families(slots, timeline, pair.family))
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 

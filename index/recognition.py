@@ -6,6 +6,7 @@ surest: the rule by which `index/retrieval.sustained_posterior` ranks instrument
 better than an attention head that was trained for it (docs/EXPERIMENTS.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,11 +40,22 @@ def recognise(
     """
     model = pair.fitted_family()
     slots, starts = encode_samples(pair, samples)
-    timeline = Timeline(
+    return heard_families(slots, timeline_of(pair, samples, starts, range_start_seconds), model)
+
+
+def timeline_of(
+    pair: EncoderPair, samples: Floats, starts: Sequence[int], range_start_seconds: float
+) -> Timeline:
+    """The places of windows that begin at the samples `starts`, in seconds of the file."""
+    return Timeline(
         range_start_seconds + np.asarray(starts, np.float64) / pair.sample_rate,
         pair.clip_samples / pair.sample_rate,
         range_start_seconds + len(samples) / pair.sample_rate,
     )
+
+
+def heard_families(slots: QuerySlots, timeline: Timeline, model: FamilyModel) -> tuple[HeardFamily, ...]:
+    """Return all families of the model, the most probable first, from slots whose windows `timeline` places."""
     in_window = families_of_windows(slots, model)
     overall = sustained(in_window[slots.embedding.any(axis=(1, 2))])
     return tuple(

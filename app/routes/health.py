@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.deps import ServiceDep
 from app.errors import problem_response
+from app.health_schemas import Health, LimitsOut, NotReady, Progress, Readiness
 from app.job_store import JobView
 from app.metrics import CONTENT_TYPE
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, make_problem
-from app.schemas import Health, LimitsOut, NotReady, Progress, Readiness
 from app.uploads import COLLECTIONS
 from index.families import FAMILIES
 from index.sources.folder import AUDIO_SUFFIXES

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from app import export, library_schemas, problems, schemas
+from app import export, health_schemas, library_schemas, problems, recognition, schemas
 from app.routes import libraries, queries
 from tests.app.serving import problem
 from tests.app.sounds import mixture
@@ -21,6 +21,7 @@ CONTRACT = {
     "/v1/queries/{query_id}": {"get", "delete"},
     "/v1/queries/{query_id}/audio": {"get"},
     "/v1/queries/{query_id}/export": {"get"},
+    "/v1/recognise": {"post"},
     "/v1/libraries": {"get", "post"},
     "/v1/libraries/{library_id}": {"get", "patch", "delete"},
     "/v1/libraries/{library_id}/restore": {"post"},
@@ -123,12 +124,12 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 
 def test_examples_are_whole_and_valid() -> None:
-    modules = (export, libraries, library_schemas, problems, queries, schemas)
+    modules = (export, health_schemas, libraries, library_schemas, problems, queries, recognition, schemas)
     models = {
         model
         for module in modules
         for model in vars(module).values()
-        if isinstance(model, type) and issubclass(model, BaseModel) and model is not schemas.NotReady
+        if isinstance(model, type) and issubclass(model, BaseModel) and model is not health_schemas.NotReady
     }
     checked = 0
     for model in models:
