@@ -75,6 +75,24 @@ test("dragging over the waveform queries that part, without a second upload", as
   expect(uploads().filter((body) => body.includes("filename="))).toHaveLength(0);
 });
 
+test("families heard are shown on the time axis; a click plays from there, and folding is remembered", async () => {
+  const { page } = here;
+  await part(page, "heard").waitFor();
+  const rows = part(page, "heard-family");
+  await expect.poll(() => rows.allInnerTexts()).toContainEqual(expect.stringMatching(/^bass\s+\d+%/i));
+  const bass = rows.filter({ hasText: /^bass/i }).getByRole("button");
+  await expect.poll(() => bass.evaluate((node) => getComputedStyle(node).backgroundImage)).toMatch(/gradient/);
+  const box = await bass.boundingBox();
+  await bass.click({ position: { x: (box?.width ?? 0) / 2, y: 5 } });
+  const track = await heard(page, "reference");
+  expect(track.time).toBeGreaterThan(9);
+  await part(page, "heard").locator("summary").click();
+  await page.reload();
+  await lanes().first().waitFor();
+  await expect.poll(() => rows.first().isVisible()).toBe(false);
+  await expect.poll(() => part(page, "heard").innerText()).toMatch(/bass/);
+});
+
 test("the family filter gives hits of that family only, and undo restores the others", async () => {
   const { page } = here;
   const before = await names();

@@ -43,6 +43,7 @@ const COMMON = {
   name: "song.wav",
   duration_seconds: 10,
   instruments: [],
+  families: [],
   retrieved: [],
   asked_again: null,
   timing_ms: {},

@@ -36,6 +36,7 @@ const answer = (id: string, ids: string[], range: Span = [0, 10]): QueryAnswer =
     close: true,
   })),
   instruments: [],
+  families: [],
   retrieved: [],
   audio_url: `/v1/queries/${id}/audio`,
   asked_again: null,

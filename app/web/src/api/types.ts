@@ -9,6 +9,7 @@ export type QuerySummary = Schemas["QuerySummary"];
 export type QueryForm = Schemas["QueryForm"];
 export type Slot = Schemas["SlotOut"];
 export type MatchWord = Schemas["MatchOut"]["word"];
+export type HeardFamily = Schemas["HeardFamilyOut"];
 export type Hit = Schemas["HitOut"];
 export type Library = Schemas["LibraryOut"];
 export type Instrument = Schemas["InstrumentOut"];

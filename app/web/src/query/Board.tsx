@@ -2,6 +2,7 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { position } from "../audio/player";
+import { Heard } from "./Heard";
 import { LaneRow } from "./LaneRow";
 import { useKeptFocus } from "./lanesFocus";
 import { Ruler } from "./Ruler";
@@ -31,6 +32,7 @@ export function Board() {
         <SelectionBar />
         <Ruler />
       </div>
+      {answer && <Heard answer={answer} />}
       <ol
         ref={list}
         class="lanes"

@@ -19,6 +19,7 @@ import { useQueryKeys } from "./useQueryKeys";
 import { Welcome } from "./Welcome";
 import "../styles/query.css";
 import "../styles/board.css";
+import "../styles/heard.css";
 import "../styles/lanes.css";
 import "../styles/hits.css";
 import "../styles/narrow.css";

@@ -41,6 +41,9 @@ export const mode = persistentSignal<Mode>("mode", "auto", (value) =>
   ["auto", "paper"].includes(String(value)),
 );
 
+/** Whether the families heard in the track are unfolded. */
+export const heardShown = persistentSignal<boolean>("heard", true, (value) => typeof value === "boolean");
+
 effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });

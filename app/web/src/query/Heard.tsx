@@ -1,0 +1,63 @@
+/** The families heard in the whole track on its time axis, above the lanes; a click plays the track from there. */
+import type { HeardFamily, QueryAnswer } from "../api/types";
+import { heardShown } from "../state/preferences";
+import { familyName } from "../ui/Family";
+import { playFrom } from "./abCompare";
+import { shownFamilies, strip } from "./heard";
+import { visibleSpan } from "./state";
+import { formatSpans } from "./timeFormat";
+
+export function Heard({ answer }: { answer: QueryAnswer }) {
+  const families = shownFamilies(answer);
+  if (!families.length) return null;
+  return (
+    <details
+      class="heard"
+      data-test="heard"
+      open={heardShown.value}
+      onToggle={(event) => {
+        heardShown.value = event.currentTarget.open;
+      }}
+    >
+      <summary title="Whatever your library holds">
+        Families heard
+        <span class="heard-names">{families.map(({ family }) => familyName(family)).join(", ")}</span>
+      </summary>
+      <ul>
+        {families.map((heard) => (
+          <Row key={heard.family} heard={heard} answer={answer} />
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Row({ heard, answer }: { heard: HeardFamily; answer: QueryAnswer }) {
+  const [from, to] = visibleSpan.value;
+  const percent = `${Math.round(100 * heard.probability)}%`;
+  const play = (event: MouseEvent) => {
+    const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const byMouse = event.detail > 0; // a key press has no position
+    playFrom(
+      byMouse
+        ? from + ((to - from) * (event.clientX - frame.left)) / frame.width
+        : (heard.active[0]?.[0] ?? from),
+    );
+  };
+  return (
+    <li class="heard-row" data-test="heard-family" style={{ "--tint": `var(--family-${heard.family})` }}>
+      <span class="heard-name">{familyName(heard.family)}</span>
+      <span class="heard-probability">{percent}</span>
+      <span class="heard-time">
+        <button
+          type="button"
+          style={{ backgroundImage: strip(heard.curve, answer.range_seconds, visibleSpan.value) }}
+          title={`${familyName(heard.family)} plays ${formatSpans(heard.active) || "nowhere for sure"}`}
+          aria-label={`${familyName(heard.family)}, ${percent} sure, plays ${formatSpans(heard.active) || "nowhere for sure"}. Play the track from there.`}
+          onClick={play}
+        />
+        <span class="playhead" />
+      </span>
+    </li>
+  );
+}

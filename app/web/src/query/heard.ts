@@ -1,0 +1,31 @@
+/** Families heard in the track, whatever the library holds, and how a probability over time becomes a coloured strip. */
+import type { HeardFamily, QueryAnswer, Span } from "../api/types";
+
+const LEAST_PROBABILITY = 0.3; // below this a family is left out
+const MOST_ROWS = 6;
+
+/** The families to show, the most probable first; none in answers of older versions. */
+export function shownFamilies(answer: QueryAnswer): HeardFamily[] {
+  return answer.families.filter(({ probability }) => probability >= LEAST_PROBABILITY).slice(0, MOST_ROWS);
+}
+
+/** A CSS gradient across `view`: as opaque as the family is probable, and nothing outside of the queried `range`. */
+export function strip(curve: readonly Span[], range: Span, view: Span): string {
+  const place = (second: number) => `${round((100 * (second - view[0])) / (view[1] - view[0]))}%`;
+  const colour = (probability: number) =>
+    `color-mix(in oklab, var(--tint) ${Math.round(100 * probability)}%, transparent)`;
+  const [first, last] = [curve[0], curve.at(-1)];
+  if (!first || !last) return "none";
+  const stops = [
+    `transparent ${place(range[0])}`,
+    `${colour(first[1])} ${place(range[0])}`,
+    ...curve.map(([second, probability]) => `${colour(probability)} ${place(second)}`),
+    `${colour(last[1])} ${place(range[1])}`,
+    `transparent ${place(range[1])}`,
+  ];
+  return `linear-gradient(90deg, ${stops.join(", ")})`;
+}
+
+function round(value: number): number {
+  return Math.round(100 * value) / 100;
+}
