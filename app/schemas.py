@@ -154,7 +154,7 @@ class HeardFamilyOut(Document):
         description="Probability that an instrument of the family plays, 0 to 1: averaged over fifteen seconds, at its highest."
     )
     active: list[Span] = Field(
-        description="Spans in which it plays more likely than not: (start, end) in seconds of the file."
+        description="Spans in which its probability reaches .35: (start, end) in seconds of the file."
     )
     curve: list[CurvePoint] = Field(
         description="Probability over time: (second, probability) at the centre of every window of five seconds."
