@@ -53,6 +53,7 @@ ARROWS = {
         "index.sources",
         "index.retrieval",
         "index.lane_families",
+        "index.recognition",
         "index.search_space",
         "index.families",
     ),
@@ -62,6 +63,7 @@ ARROWS = {
 PURE = (
     "index.retrieval",
     "index.lane_families",
+    "index.recognition",
     "index.search_space",
     "models.tracks",
     "models.posterior",
