@@ -6,7 +6,8 @@ The program passes its own connection; the command line opens the database that 
 from alembic import context
 from sqlalchemy import Connection
 
-from index.catalog import Base, Catalog
+from index.catalog import Catalog
+from index.declarative import Base
 from index.migrations import CONNECTION, migrating
 
 

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.default_library import DefaultLibrary, choose_library
+from app.access.ownership import Access
 from app.query_store import QueryStore
 from app.question import AskedRange, Question
 from app.recognition import families_out
 from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
-from index.catalog import new_id
+from index.declarative import new_id
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
 from index.query import RankedInstrument, SlotResult, run_query
@@ -49,16 +49,14 @@ class Answerer:
         index: InstrumentIndex,
         pair: EncoderPair,
         store: QueryStore,
-        default: DefaultLibrary | None,
     ) -> None:
         self._settings = settings
         self._index = index
         self._pair = pair
         self._store = store
-        self._default = default
 
-    def library(self, question: Question) -> LibraryInfo:
-        """Return the library to search. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
+    def library(self, question: Question, access: Access) -> LibraryInfo:
+        """Return the library to search, which the caller must see. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
         max_top_k = self._settings.max_top_k
         if question.top_k > max_top_k:
             raise InvalidRequest(
@@ -66,7 +64,7 @@ class Answerer:
                 value=question.top_k,
                 limit=f"1 to {max_top_k}",
             )
-        library = choose_library(self._index, question.library, self._default)
+        library = access.library_to_search(question.library)
         if library.num_instruments == 0:
             raise LibraryEmpty(
                 f"library {library.name!r} holds no instruments", value=0, limit="at least 1 instrument"
@@ -148,14 +146,19 @@ class Answerer:
         )
 
     def keep(
-        self, answer: QueryAnswer, audio: Path, suffix: str, storing: Callable[[Session], None] | None = None
+        self,
+        answer: QueryAnswer,
+        audio: Path,
+        suffix: str,
+        storing: Callable[[Session], None] | None = None,
+        key_id: str | None = None,
     ) -> None:
-        """Store the answer and take over its audio, both or neither, with what `storing` stores."""
-        self._store.add(answer, audio, suffix, storing)
+        """Store the answer to `key_id` and take over its audio, both or neither, with what `storing` stores."""
+        self._store.add(answer, audio, suffix, storing, key_id)
 
-    def ask(self, path: Path, name: str, question: Question) -> QueryAnswer:
+    def ask(self, path: Path, name: str, question: Question, access: Access) -> QueryAnswer:
         """Run all steps, for callers without an event loop; the file at `path` is taken over when the answer is stored."""
-        library = self.library(question)
+        library = self.library(question, access)
         upload = self.decode(path, name, question)
         answer = self.answer(upload, library, question)
         self.keep(answer, path, upload.suffix)

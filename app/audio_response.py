@@ -32,7 +32,8 @@ def audio_response(request: Request, path: Path) -> FileResponse:
             request.scope["headers"] = [item for item in request.scope["headers"] if item[0] != b"range"]
         else:
             _check_range(asked, path.stat().st_size)
-    return FileResponse(path, media_type=MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    return FileResponse(path, media_type=media_type, filename=path.name)  # a tab saves it and shows nothing
 
 
 def _check_range(asked: str, size: int) -> None:

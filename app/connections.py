@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from app.access.headers import SECURITY_HEADERS
 from app.problems import MEDIA_TYPE, make_problem
 from app.settings import Settings
 
@@ -29,6 +30,7 @@ ACCEPTED_AT_ONCE = (
 )  # of the descriptors: connections that are accepted before the first of them is looked at
 MAX_BACKLOG = 256
 GRACE_SECONDS = 5  # for requests in progress when the service is asked to stop
+_SECURITY = "".join(f"{name.lower()}: {value}\r\n" for name, value in SECURITY_HEADERS.items())
 FAULT_SECONDS = 10.0  # between two lines about connections that the system cannot accept
 
 
@@ -163,6 +165,10 @@ class ClientConnection(H11Protocol):
             self._answer_timer.cancel()
         self._answer_timer = None
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP with a problem, in place of uvicorn's plain text."""
+        self._say(400, "bad-request", "The request cannot be read", msg)
+
     def _give_up_head(self) -> None:
         if self.transport.is_closing():
             return
@@ -179,7 +185,7 @@ class ClientConnection(H11Protocol):
         body = make_problem(slug, title, status, detail, request_id=request_id).model_dump_json().encode()
         head = (
             f"HTTP/1.1 {status} \r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {request_id}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+            f"x-request-id: {request_id}\r\nretry-after: 1\r\nconnection: close\r\n{_SECURITY}\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()

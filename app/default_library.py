@@ -11,12 +11,12 @@ from pathlib import Path
 
 from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
-from index.records import LibraryInfo
+from index.records import LibraryInfo, OwnedLibrary
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import default_presets, default_soundfont
 from index.sources.opening import open_source
-from models.errors import InvalidRequest, LibraryExists, LibraryKept, LibraryNotFound, SourceError, kind_of
+from models.errors import InvalidRequest, LibraryExists, LibraryKept, SourceError, kind_of
 
 log = logging.getLogger("showme")
 
@@ -44,7 +44,9 @@ class DefaultLibrary:
 
     def find(self, index: InstrumentIndex) -> LibraryInfo | None:
         """Return the library, None if it is not there yet."""
-        return next((library for library in index.libraries.all() if library.name == self.name), None)
+        return next(
+            (library for library in index.libraries.called(self.name) if is_default(library, self)), None
+        )
 
     def to_fill(self, index: InstrumentIndex) -> tuple[LibraryInfo, InstrumentSource] | None:
         """Return the library, created if need be, and the source to fill it with; None if it has instruments.
@@ -62,7 +64,7 @@ class DefaultLibrary:
 
     def given_for(self, library: LibraryInfo) -> list[GivenSource]:
         """Return the source with which to embed `library` again, if it is this one and its source opens."""
-        if library.name != self.name:
+        if not is_default(library, self):
             return []
         try:
             return [GivenSource(self.path, self.open_source())]
@@ -76,34 +78,27 @@ def _name_of(path: Path) -> str:
     return " ".join(path.resolve().stem.split())[:MAX_NAME_LENGTH]
 
 
+def is_default(library: OwnedLibrary, default: DefaultLibrary | None) -> bool:
+    """Whether this is the default library, and not one of an access key that has the same name."""
+    return default is not None and library.key_id is None and library.name == default.name
+
+
 def check_default_keeps_its_name(library: LibraryInfo, name: str, default: DefaultLibrary | None) -> None:
     """Raise InvalidRequest for a new name of the default library: the next start would create it again."""
-    if default and library.name == default.name != " ".join(name.split()):
+    if is_default(library, default) and library.name != " ".join(name.split()):
         message = f"{library.name!r} is the default library and cannot be renamed"
         raise InvalidRequest(message, value=name[:MAX_NAME_LENGTH], limit=library.name)
 
 
+def check_default_stays_shared(library: LibraryInfo, default: DefaultLibrary | None) -> None:
+    """Raise InvalidRequest: queries that name no library use the default one, whichever key asks them."""
+    if is_default(library, default):
+        message = f"{library.name!r} is the default library, which every key may read"
+        raise InvalidRequest(message, value=False, limit=True)
+
+
 def check_default_is_kept(library: LibraryInfo, default: DefaultLibrary | None) -> None:
     """Raise LibraryKept for the default library: the next start would enroll it again, without its corrections."""
-    if default and library.name == default.name:
+    if is_default(library, default):
         message = f"{library.name!r} is the default library and cannot be deleted; SHOWME_DEFAULT_LIBRARY chooses another"
         raise LibraryKept(message, value=library.name, limit="other libraries")
-
-
-def choose_library(index: InstrumentIndex, asked: str | None, default: DefaultLibrary | None) -> LibraryInfo:
-    """Return the library to search: the requested one (id or name), else the default one, else the only one.
-
-    Raises LibraryNotFound, and InvalidRequest when none is named and there are several.
-    """
-    if asked:
-        return index.libraries.get(asked)
-    libraries = index.libraries.all()
-    for library in libraries:
-        if default and library.name == default.name:
-            return library
-    if len(libraries) == 1:
-        return libraries[0]
-    if not libraries:
-        raise LibraryNotFound("there is no library yet; create one and add instruments")
-    names = ", ".join(library.name for library in libraries[:10])
-    raise InvalidRequest("there are several libraries; name one in `library`", value=None, limit=names)

@@ -1,13 +1,23 @@
-"""Dependencies and parameters of the routes as annotated aliases: the running service, ids in paths, a page's bounds."""
+"""Dependencies and parameters of the routes as annotated aliases: the running service, what an address names, a page's bounds.
+
+A route gets the library, instrument, query or job of its address from here, where the caller's access to it has been checked.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Form, Header, Path, Query, Request
+from fastapi import Depends, Form, Header, Path, Query, Request, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
 
+from app.access.gate import COOKIE
+from app.access.ownership import Access, Caller
+from app.errors import documented
+from app.job_store import JobView
 from app.query_store import QUERY_CURSOR
 from app.service import Service
 from index.instruments import INSTRUMENT_CURSOR
+from index.records import InstrumentInfo, LibraryInfo
+from models.errors import KeyRefused, KeyRequired, ScopeTooSmall, TooManyAttempts
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
@@ -21,11 +31,69 @@ def _service(request: Request) -> Service:
 
 ServiceDep = Annotated[Service, Depends(_service)]
 
+# Documentation of what `app/access/gate.py` asks for; on loopback it asks for nothing.
+_BEARER = HTTPBearer(
+    scheme_name="key", auto_error=False, description="A key of `showme keys create`, where keys are needed."
+)
+_SESSION = APIKeyCookie(
+    name=COOKIE, scheme_name="session", auto_error=False, description="The session of POST /v1/session."
+)
+CREDENTIALS = [Security(_BEARER), Security(_SESSION)]
+REFUSED = documented(KeyRequired, KeyRefused, ScopeTooSmall, TooManyAttempts)
+
+
+def _caller(request: Request) -> Caller:
+    caller = request.state.caller
+    assert isinstance(caller, Caller)
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+def _access(caller: CallerDep, service: ServiceDep) -> Access:
+    return service.engine.access.of(caller)
+
+
+AccessDep = Annotated[Access, Depends(_access)]
+
 LibraryId = Annotated[str, Path(description="Id or name of the library.")]
 DeletedLibraryId = Annotated[str, Path(description="Id of the library.")]
 InstrumentId = Annotated[str, Path(description="Id of the instrument.")]
 QueryId = Annotated[str, Path(description="Id of the query.")]
 JobId = Annotated[str, Path(description="Id of the job.")]
+
+
+def _library(library_id: LibraryId, access: AccessDep) -> LibraryInfo:
+    return access.library(library_id)
+
+
+def _own_library(library_id: LibraryId, access: AccessDep) -> LibraryInfo:
+    return access.library(library_id, to_change=True)
+
+
+def _instrument(instrument_id: InstrumentId, access: AccessDep) -> InstrumentInfo:
+    return access.instrument(instrument_id)
+
+
+def _own_instrument(instrument_id: InstrumentId, access: AccessDep) -> InstrumentInfo:
+    return access.instrument(instrument_id, to_change=True)
+
+
+def _query(query_id: QueryId, access: AccessDep) -> str:
+    return access.query(query_id)
+
+
+def _job(job_id: JobId, access: AccessDep, service: ServiceDep) -> JobView:
+    return access.check_job(service.jobs.view(job_id))
+
+
+LibraryDep = Annotated[LibraryInfo, Depends(_library)]  # that the caller may read
+OwnLibraryDep = Annotated[LibraryInfo, Depends(_own_library)]  # … may change
+InstrumentDep = Annotated[InstrumentInfo, Depends(_instrument)]
+OwnInstrumentDep = Annotated[InstrumentInfo, Depends(_own_instrument)]
+OwnQueryId = Annotated[str, Depends(_query)]
+JobDep = Annotated[JobView, Depends(_job)]
 
 IdempotencyKey = Annotated[
     str | None,

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from app.access.ownership import MACHINE_OWNER, Access
 from app.answering import Answerer
 from app.default_library import DefaultLibrary
 from app.foreground_job import foreground_job
@@ -62,7 +63,8 @@ class Engine:
         self.queries = QueryStore(
             self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
         )
-        self.answerer = Answerer(settings, self.index, self.pair, self.queries, self.default)
+        self.access = Access(MACHINE_OWNER, self.index, self.queries, self.default)
+        self.answerer = Answerer(settings, self.index, self.pair, self.queries)
 
     @classmethod
     def open(
@@ -124,7 +126,7 @@ class Engine:
             self.fill_default()
         with tempfile.TemporaryDirectory(prefix="query_", dir=self.index.folder.tmp_dir) as folder:
             copy = Path(shutil.copyfile(path, Path(folder) / "query"))
-            return self.answerer.ask(copy, upload_name(path.name), question)
+            return self.answerer.ask(copy, upload_name(path.name), question, self.access)
 
     def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
         """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.

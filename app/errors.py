@@ -33,6 +33,11 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.LibraryError: 409,
     errors.JobConflict: 409,
     errors.KeyInUse: 409,
+    errors.KeyRequired: 401,
+    errors.KeyRefused: 401,
+    errors.TooManyAttempts: 429,
+    errors.KeyNotFound: 404,
+    errors.AccessError: 403,
     errors.EncoderMismatch: 409,
     errors.SourceError: 422,
     errors.InvalidRequest: 422,
@@ -174,11 +179,24 @@ def our_problem_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ShowMeError)
     problem = problem_of(error, instance=request.url.path)
     headers = {}
-    if problem.status == 503:
+    if challenge := _challenge(error):
+        headers["WWW-Authenticate"] = challenge
+    if problem.status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
     if problem.status >= 500 and not isinstance(error, errors.Busy):  # back-pressure must not fill the log
         log.warning("%s %s: %s", method_of(request.scope), route_of(request.scope), errors.kind_of(error))
     return problem_response(problem, headers)
+
+
+def _challenge(error: errors.ShowMeError) -> str | None:
+    """Return the WWW-Authenticate of a refusal (RFC 6750, section 3); None for other errors."""
+    if isinstance(error, errors.KeyRequired):
+        return 'Bearer realm="showme"'
+    if isinstance(error, errors.KeyRefused):
+        return 'Bearer realm="showme", error="invalid_token"'
+    if isinstance(error, errors.ScopeTooSmall):
+        return f'Bearer realm="showme", error="insufficient_scope", scope="{error.limit}"'
+    return None
 
 
 def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ import csv
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 from app.archive import CHUNK_BYTES, clean_name
 from app.schemas import Document, QueriedLibrary, QueryAnswer, SlotOut, Span
 from index.instrument_index import InstrumentIndex
+from index.records import InstrumentInfo
 from models.errors import InstrumentNotFound
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "zip": "application/zip"}
@@ -29,6 +30,7 @@ HIT_COLUMNS = (
     *("file", "slot", "presence", "active", "heard", "match", "probability"),  # `probability` of the match
     *("rank", "name", "family", "similarity", "source", "instrument_id"),
 )
+FindInstrument = Callable[[str], InstrumentInfo]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -97,8 +99,12 @@ class ExportedSet(Document):
     instruments: list[ExportedInstrument] = Field(description="The instruments, in the order of choice.")
 
 
-def chosen_set(answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex) -> ExportedSet:
+def chosen_set(
+    answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex, find: FindInstrument
+) -> ExportedSet:
     """Return the instruments `ids` as a document; without ids, the best hit of every slot.
+
+    `find` returns an instrument that the caller may see, and raises InstrumentNotFound for others.
 
     Each stands under the slot that it is most similar to, or under none if it is a hit of no slot.
     """
@@ -108,7 +114,9 @@ def chosen_set(answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex) 
         name=answer.name,
         library=answer.library,
         range_seconds=answer.range_seconds,
-        instruments=[_exported(number, one, answer.slots, index) for number, one in enumerate(wanted, 1)],
+        instruments=[
+            _exported(number, one, answer.slots, index, find) for number, one in enumerate(wanted, 1)
+        ],
     )
 
 
@@ -192,7 +200,7 @@ def disposition(name: str) -> str:
 
 
 def _exported(
-    number: int, instrument_id: str, slots: Sequence[SlotOut], index: InstrumentIndex
+    number: int, instrument_id: str, slots: Sequence[SlotOut], index: InstrumentIndex, find: FindInstrument
 ) -> ExportedInstrument:
     heard = [(hit, slot) for slot in slots for hit in slot.hits if hit.instrument_id == instrument_id]
     item = ExportedInstrument(instrument_id=instrument_id)
@@ -201,7 +209,7 @@ def _exported(
         item.name, item.family, item.similarity = hit.name, hit.family, hit.similarity
         item.slot, item.active = slot.slot, slot.active
     try:
-        info = index.instruments.get(instrument_id)
+        info = find(instrument_id)
     except InstrumentNotFound:
         item.gone = True
         return item

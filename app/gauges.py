@@ -32,7 +32,12 @@ class ServiceGauges:
         queue: QueryQueue,
         jobs: JobRunner,
         staged: StagedUploads,
+        *,
+        names_libraries: bool,
     ) -> None:
+        self._max_libraries = (
+            MAX_LIBRARIES if names_libraries else 0
+        )  # keys must not learn of others' libraries
         self._index = index
         self._pair = pair
         self._queue = queue
@@ -84,14 +89,14 @@ class ServiceGauges:
         yield _gauge("showme_libraries", "Libraries.", len(sizes))
         yield _gauge("showme_instruments", "Instruments in all libraries.", sum(sizes.values()))
         text = f"Instruments of the {MAX_LIBRARIES} largest libraries, and of all others."
-        yield _gauges("showme_library_instruments", text, "library", _largest(sizes))
+        yield _gauges("showme_library_instruments", text, "library", _largest(sizes, self._max_libraries))
 
 
-def _largest(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return the largest libraries, and the sum of the others if there are more."""
+def _largest(sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Return the `most` largest libraries, and the sum of the others if there are more."""
     ids = sorted(sizes, key=lambda one: (-sizes[one], one))
-    shown = {one: sizes[one] for one in ids[:MAX_LIBRARIES]}
-    rest = ids[MAX_LIBRARIES:]
+    shown = {one: sizes[one] for one in ids[:most]}
+    rest = ids[most:]
     return shown | ({OTHERS: sum(sizes[one] for one in rest)} if rest else {})
 
 

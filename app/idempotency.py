@@ -26,13 +26,19 @@ _CHUNK = 1 << 20  # bytes
 
 
 class KeyedRequest(NamedTuple):
-    """A request's key, and the hash of its address and its form."""
+    """A request's key, the hash of its address and its form, and the access key that sends it."""
 
     key: str
     fingerprint: str
+    key_id: str | None = None
+
+    @property
+    def stored(self) -> str:
+        """The key as it is stored: each access key has its own ones."""
+        return self.key if self.key_id is None else f"{self.key_id} {self.key}"
 
     @classmethod
-    def of(cls, key: str, path: str, form: BaseModel) -> Self:
+    def of(cls, key: str, path: str, form: BaseModel, key_id: str | None = None) -> Self:
         """Hash the fields of a form, and of each file its name and its bytes; how they were sent does not matter."""
         digest = hashlib.sha256(path.encode())
         for name, value in form:
@@ -41,7 +47,7 @@ class KeyedRequest(NamedTuple):
                 digest.update(f"\0{name}\0{text!r}\0".encode("utf-8", "backslashreplace"))
                 if isinstance(item, UploadFile):
                     digest.update(_hash_of_file(item))
-        return cls(key, digest.hexdigest())
+        return cls(key, digest.hexdigest(), key_id)
 
 
 def _hash_of_file(upload: UploadFile) -> bytes:
@@ -70,21 +76,21 @@ class AnsweredKeys:
             yield
             return
         with self._lock:
-            if request.key in self._in_use:
+            if request.stored in self._in_use:
                 raise _in_use(request)
-            self._in_use.add(request.key)
+            self._in_use.add(request.stored)
         try:
             yield
         finally:
             with self._lock:
-                self._in_use.remove(request.key)
+                self._in_use.remove(request.stored)
 
     def first_answer(self, request: KeyedRequest | None) -> str | None:
         """Return the answer that the request got before; None without one. Raises KeyReused if it was another request."""
         if request is None:
             return None
         with self._catalog.session() as session:
-            row = session.get(AnsweredKey, request.key)
+            row = session.get(AnsweredKey, request.stored)
         if row is None or row.created_at <= self._horizon():
             return None
         if row.fingerprint != request.fingerprint:
@@ -96,10 +102,10 @@ class AnsweredKeys:
         """Keep the answer, in the transaction of what was done. Raises KeyInUse if another process was quicker."""
         if request is None:
             return
-        row = session.get(AnsweredKey, request.key)
+        row = session.get(AnsweredKey, request.stored)
         if row is not None and row.created_at > self._horizon():
             raise _in_use(request)
-        new = AnsweredKey(key=request.key, fingerprint=request.fingerprint, answer=answer)
+        new = AnsweredKey(key=request.stored, fingerprint=request.fingerprint, answer=answer)
         new.created_at = self._clock()
         session.merge(new)
 

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple, cast
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from index.catalog import UNFINISHED_STATES, Catalog, Job, Library, new_id
+from index.catalog import UNFINISHED_STATES, Catalog, Job, Library
+from index.declarative import new_id
 from index.leases import Clock, is_alive, is_interrupted
 from index.libraries import utc_now
 from models.errors import JobConflict, JobNotFound, LibraryNotFound
@@ -44,6 +45,7 @@ class JobView:
     total: int = 0
     message: str = ""
     skipped: tuple[Skipped, ...] = ()
+    key_id: str | None = None  # the access key that asked for it
 
     @property
     def finished(self) -> bool:
@@ -72,8 +74,9 @@ class JobStore:
         *,
         alone: bool = False,
         storing: Storing | None = None,
+        key_id: str | None = None,
     ) -> JobView:
-        """Create a queued job. Raises LibraryNotFound if the library was deleted meanwhile.
+        """Create a queued job of `key_id`. Raises LibraryNotFound if the library was deleted meanwhile.
 
         `alone`: raises JobConflict with the id as its value if a living process has such a job for the library.
         `storing(session, view)` is called in the transaction, for what is to be stored with the job.
@@ -85,7 +88,7 @@ class JobStore:
             same = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
             if alone and (other := session.scalars(select(Job.id).where(*same).limit(1)).first()):
                 raise JobConflict(f"job {other} is at it already", value=other, limit="one at a time")
-            row = Job(library_id=library_id, kind=kind, total=total, message="waiting")
+            row = Job(library_id=library_id, kind=kind, total=total, message="waiting", key_id=key_id)
             row.owner, row.leased_until = self.owner, self._lease_end()
             session.add(row)
             session.flush()
@@ -119,7 +122,7 @@ class JobStore:
         with self._catalog.session() as session:
             row = session.get(Job, job_id)
         if row is None:
-            raise JobNotFound(f"there is no job {job_id!r}", value=job_id)
+            raise no_job(job_id)
         return _view(row)
 
     def alive(self, library_id: str, kind: JobKind) -> list[JobView]:
@@ -157,6 +160,11 @@ class JobStore:
         return self._clock() + timedelta(seconds=self.lease_seconds)
 
 
+def no_job(job_id: str) -> JobNotFound:
+    """Return the error of a job that is not there, or must not be known to be."""
+    return JobNotFound(f"there is no job {job_id[:100]!r}", value=job_id[:100])
+
+
 def _oldest_first() -> Select[Job]:
     return select(Job).order_by(Job.created_at, Job.id)
 
@@ -164,4 +172,4 @@ def _oldest_first() -> Select[Job]:
 def _view(row: Job) -> JobView:
     kind, state = cast(JobKind, row.kind), cast(JobState, row.state)
     skipped = tuple(Skipped(name, reason) for name, reason in row.skipped or ())
-    return JobView(row.id, row.library_id, kind, state, row.done, row.total, row.message, skipped)
+    return JobView(row.id, row.library_id, kind, state, row.done, row.total, row.message, skipped, row.key_id)

@@ -143,14 +143,17 @@ class JobRunner:
         by_itself: bool = False,
         alone: bool = False,
         storing: Storing | None = None,
+        key_id: str | None = None,
     ) -> JobView:
-        """Queue a task. `by_itself`: nobody asked for it, so it runs after the others and needs no place among them.
+        """Queue a task that `key_id` asked for. `by_itself`: nobody did, so it runs after the others and needs no place.
 
         `storing` is called in the transaction that creates the job. Raises LibraryNotFound. `alone`: raises JobConflict, whose
         value is the id, if a living process has such a job.
         """
         with self._lock:
-            view = self._store.create(library_id, task.kind, task.total, alone=alone, storing=storing)
+            view = self._store.create(
+                library_id, task.kind, task.total, alone=alone, storing=storing, key_id=key_id
+            )
             self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
         return view
 

@@ -44,6 +44,8 @@ EXAMPLE_LIBRARY: dict[str, JsonValue] = {
     "num_stale": 0,
     "num_from_previews": 0,
     "update_job": None,
+    "shared": True,
+    "writable": False,
 }
 EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "id": "i_5d1c9a04be77",
@@ -73,6 +75,29 @@ class LibraryIn(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"name": "My synths"}})
 
     name: LibraryName = Field(description="Name of the library; white space counts once.")
+
+
+class LibraryPatch(BaseModel):
+    """A change of a library. Fields that are left out stay as they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "My synths", "shared": True}, "minProperties": 1}
+    )
+
+    name: LibraryName | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The new name; white space counts once.",
+        json_schema_extra=_without_default,
+    )
+    shared: bool | SkipJsonSchema[None] = Field(
+        default=None, description="Whether all keys may read it.", json_schema_extra=_without_default
+    )
+
+    @model_validator(mode="after")
+    def _require_change(self) -> Self:
+        if all(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("give a name, shared, or both")
+        return self
 
 
 class InstrumentPatch(BaseModel):
@@ -123,8 +148,11 @@ class LibraryOut(Document):
         description="Number of its instruments that were updated from their previews, since their sources were not kept.",
     )
     update_job: str | None = Field(
-        default=None, description="Id of the queued or running job that updates it; null without one."
+        default=None,
+        description="Id of the queued or running job that updates it; null without one, or if it is not the caller's.",
     )
+    shared: bool = Field(default=False, description="Whether all keys may read it; the default library is.")
+    writable: bool = Field(default=True, description="Whether the caller may change it.")
 
 
 class LibraryPage(Document):

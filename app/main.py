@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
+from app.access.gate import AccessGate
+from app.deps import CREDENTIALS, REFUSED
 from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
@@ -20,9 +22,9 @@ from app.middleware import RequestContext
 from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
-from app.routes import health, instruments, jobs, libraries, page, queries, recognition
+from app.routes import health, instruments, jobs, libraries, page, queries, recognition, session
 from app.service import Service
-from app.settings import Settings
+from app.settings import Settings, keys_required
 from models.encoder_pair import EncoderPair
 
 log = logging.getLogger("showme")
@@ -35,6 +37,7 @@ TAGS = {
     "libraries": "Create, fill, search, rename, delete and restore libraries of instruments.",
     "instruments": "Read, hear, correct, delete and restore the instruments of a library.",
     "jobs": "Watch and cancel the enrollments that run in the background.",
+    "session": "Sign the page in with a key, and out again.",
     "health": "Check that the service is alive and ready, and read its limits and metrics.",
 }
 
@@ -78,7 +81,9 @@ def create_app(
             }
         },
     )
-    for module in (queries, recognition, libraries, instruments, jobs, health, page):
+    for module in (queries, recognition, libraries, instruments, jobs):
+        app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)
+    for module in (session, health, page):
         app.include_router(module.router)
     install_handlers(app)
     _add_middleware(app, chosen, metrics)
@@ -106,6 +111,7 @@ def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics) -> None:
         max_bytes=chosen.max_upload_bytes,
         check=_check_queue,
     )
+    app.add_middleware(AccessGate, keys_required=keys_required(chosen), max_bytes=chosen.max_upload_bytes)
     app.add_middleware(OwnOrigin)
     app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
     app.add_middleware(RequestContext, metrics=metrics)

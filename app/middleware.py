@@ -8,6 +8,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.headers import API_CACHING, SECURITY_HEADERS
 from app.errors import internal_error
 from app.logs import REQUEST_ID
 from app.metrics import Metrics, method_of, route_of
@@ -41,7 +42,10 @@ class RequestContext:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/v1/"):
+                    headers.setdefault("Cache-Control", API_CACHING)
             await send(message)
 
         try:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
+from index.deletions import record_deletion
 from models.errors import IndexDamaged, InvalidRequest, QueryNotFound
 
 log = logging.getLogger("showme")
@@ -30,7 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class QueryStore:
-    """Keeps the newest `max_stored` queries and deletes older ones with their audio."""
+    """Keeps the newest `max_stored` queries of each access key and deletes older ones with their audio."""
 
     def __init__(self, catalog: Catalog, folder: Path, max_stored: int) -> None:
         self._catalog = catalog
@@ -39,9 +40,14 @@ class QueryStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(
-        self, answer: QueryAnswer, audio: Path, suffix: str, storing: Callable[[Session], None] | None = None
+        self,
+        answer: QueryAnswer,
+        audio: Path,
+        suffix: str,
+        storing: Callable[[Session], None] | None = None,
+        key_id: str | None = None,
     ) -> None:
-        """Store the answer and take over the file `audio` in one step; on an error neither is kept.
+        """Store the answer to `key_id` and take over the file `audio` in one step; on an error neither is kept.
 
         `storing` is called in the transaction, for what is to be stored with them.
         """
@@ -53,13 +59,15 @@ class QueryStore:
                 library_id = answer.library.id
                 known = session.get(Library, library_id) is not None  # it may have been deleted meanwhile
                 row = Query(id=answer.id, library_id=library_id if known else None, file_name=answer.name)
-                row.audio, row.result = name, answer.model_dump(mode="json")
+                row.audio, row.result, row.key_id = name, answer.model_dump(mode="json"), key_id
                 session.add(row)
                 if storing:
                     storing(session)
                 session.flush()
-                newest = select(Query.id).order_by(Query.created_at.desc(), Query.id).limit(self._max_stored)
-                old = delete(Query).where(Query.id.not_in(newest)).returning(Query.audio)
+                of_key = Query.key_id.is_not_distinct_from(key_id)
+                newest = select(Query.id).where(of_key).order_by(Query.created_at.desc(), Query.id)
+                too_old = of_key & Query.id.not_in(newest.limit(self._max_stored))
+                old = delete(Query).where(too_old).returning(Query.audio)
                 forgotten = [audio_name for audio_name in session.scalars(old) if audio_name]
         except BaseException:
             target.unlink(missing_ok=True)
@@ -100,14 +108,22 @@ class QueryStore:
             shutil.copyfile(source, target)
         return row.file_name
 
-    def page(self, limit: int, after: str | None) -> tuple[list[QuerySummary], str | None]:
+    def key_of(self, query_id: str) -> str | None:
+        """Return the access key that asked a query, None for the owner of the machine. Raises QueryNotFound."""
+        return self._row(query_id).key_id
+
+    def page(
+        self, limit: int, after: str | None, key_id: str | None = None
+    ) -> tuple[list[QuerySummary], str | None]:
         """Return `limit` queries, newest first, and the cursor of the next page (None on the last).
 
-        Raises InvalidRequest for an `after` that is not such a cursor.
+        With `key_id`, only those that it asked. Raises InvalidRequest for an `after` that is not such a cursor.
         """
         result = Query.result
         columns = (Query.id, Query.file_name, result["library"], result["num_instruments"].as_integer())
         rows = select(*columns, Query.created_at).order_by(Query.created_at.desc(), Query.id)
+        if key_id is not None:
+            rows = rows.where(Query.key_id == key_id)
         if after is not None:
             match = re.fullmatch(QUERY_CURSOR, after)
             if match is None:
@@ -137,8 +153,9 @@ class QueryStore:
         """Delete a query and its audio. Raises QueryNotFound."""
         with self._catalog.deleting() as session:
             gone = session.execute(delete(Query).where(Query.id == query_id).returning(Query.audio)).first()
-        if gone is None:
-            raise QueryNotFound(f"there is no query {query_id[:100]!r}", value=query_id[:100])
+            if gone is None:
+                raise no_query(query_id)
+            record_deletion(session, "query", query_id)
         if gone.audio:
             (self._folder / gone.audio).unlink(missing_ok=True)
 
@@ -168,5 +185,10 @@ class QueryStore:
         with self._catalog.session() as session:
             row = session.get(Query, query_id)
         if row is None:
-            raise QueryNotFound(f"there is no query {query_id!r}", value=query_id)
+            raise no_query(query_id)
         return row
+
+
+def no_query(query_id: str) -> QueryNotFound:
+    """Return the error of a query that is not there, or must not be known to be."""
+    return QueryNotFound(f"there is no query {query_id[:100]!r}", value=query_id[:100])

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 import anyio
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,7 +53,8 @@ class UploadSlots:
             self._check_room(size)
             self.check(scope)
         except ShowMeError as error:
-            await _refuse(scope, receive, send, error, self.max_bytes)
+            answer = our_problem_response(Request(scope), error)
+            await refuse(scope, receive, send, answer, self.max_bytes)
             return
         self._number, self._bytes = self._number + 1, self._bytes + size
         try:
@@ -86,7 +87,8 @@ class FreeSpace:
             left = free_bytes(self.folder) - _announced_bytes(Headers(scope=scope))
             if left < self.min_free_bytes:
                 error = StorageFull.below(self.min_free_bytes, left)
-                await _refuse(scope, receive, send, error, self.max_bytes)
+                answer = our_problem_response(Request(scope), error)
+                await refuse(scope, receive, send, answer, self.max_bytes)
                 return
         await self.app(scope, receive, send)
 
@@ -105,7 +107,7 @@ class BodyPace:
         self.min_bytes = min_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _has_body(scope):
+        if not has_body(scope):
             await self.app(scope, receive, send)
             return
         is_over = False
@@ -170,7 +172,8 @@ class BodyLimit:
         await self.app(scope, limited, send)
 
 
-def _has_body(scope: Scope) -> bool:
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that it has a body."""
     headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
@@ -190,9 +193,8 @@ def _announced_bytes(headers: Headers) -> int:
     return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 20 else 0
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: ShowMeError, max_bytes: int) -> None:
-    """Answer with a problem at once, and only then read what the client is still sending."""
-    answer = our_problem_response(Request(scope), error)
+async def refuse(scope: Scope, receive: Receive, send: Send, answer: Response, max_bytes: int) -> None:
+    """Answer a request with a body at once, and only then read what the client is still sending."""
     answer.headers["Connection"] = "close"
     if _waits_for_permission(Headers(scope=scope)):
         await answer(scope, receive, send)

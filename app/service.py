@@ -15,8 +15,15 @@ from time import perf_counter
 from anyio import to_thread
 from sqlalchemy.orm import Session
 
+from app.access.authenticator import Authenticator
+from app.access.keys import AccessKeys
+from app.access.ownership import Access, Caller
 from app.answering import DecodedUpload
-from app.default_library import check_default_is_kept, check_default_keeps_its_name
+from app.default_library import (
+    check_default_is_kept,
+    check_default_keeps_its_name,
+    check_default_stays_shared,
+)
 from app.engine import Engine
 from app.gauges import ServiceGauges
 from app.idempotency import AnsweredKeys, KeyedRequest
@@ -28,12 +35,12 @@ from app.query_queue import HeldAudio, QueryQueue
 from app.question import AskedRange, Question
 from app.recognition import RecognitionOut, recognition_of
 from app.schemas import QueryAnswer
-from app.settings import Settings
+from app.settings import Settings, keys_required
 from app.staging import StagedUploads
 from app.tasks import EnrollTask, Task
 from app.updates import LibraryUpdates
 from app.uploads import Upload, save, size_of, stage
-from index.catalog import new_id
+from index.declarative import new_id
 from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.sources.base import InstrumentSource
@@ -59,22 +66,30 @@ class Service:
         self.queries = self.engine.queries
         self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
         self.keys = AnsweredKeys(self.index.catalog)
+        self.access_keys = AccessKeys(self.index.catalog, settings.session_seconds)
+        self.authenticator = Authenticator(self.access_keys)
+        self.keys_required = keys_required(settings)
         self.staged = StagedUploads(settings.max_staged_bytes)
         listeners = [metrics.job, *([listener] if listener else [])]
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listeners)
-        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default)
+        roots = settings.source_roots or (() if self.keys_required else None)
+        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, roots)
         self.queries.sweep()
         self.index.catalog.reserve.hold()
         self.jobs.start(self._resume)
         self.first_fill = self._fill_default()
         if settings.update_libraries:
             self.updates.start_all()
-        gauges = ServiceGauges(self.index, pair, self.queue, self.jobs, self.staged)
+        gauges = ServiceGauges(
+            self.index, pair, self.queue, self.jobs, self.staged, names_libraries=not self.keys_required
+        )
         metrics.registry.register(gauges)
 
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
         self.jobs.stop()
+        with suppress(Busy, StorageFull, IndexDamaged):  # when keys were last used is not worth a fault
+            self.access_keys.sweep()
         self.engine.close()
 
     def check_queue(self, path: str) -> None:
@@ -85,9 +100,9 @@ class Service:
             self.jobs.check_place()
 
     async def ask(
-        self, upload: Upload, question: Question, request: KeyedRequest | None = None
+        self, upload: Upload, question: Question, access: Access, request: KeyedRequest | None = None
     ) -> QueryAnswer:
-        """Answer a question about an uploaded file, off the event loop; a failed query leaves nothing behind.
+        """Answer a caller's question about an uploaded file, off the event loop; a failed query leaves nothing behind.
 
         The answer is stored with the key of its `request`, if it has one.
         """
@@ -96,26 +111,29 @@ class Service:
             save(upload, path)
             return upload.name
 
-        return await self._ask(fetch, question, None, request)
+        return await self._ask(fetch, question, access, None, request)
 
     async def ask_again(
-        self, query_id: str, question: Question, request: KeyedRequest | None = None
+        self, query_id: str, question: Question, access: Access, request: KeyedRequest | None = None
     ) -> QueryAnswer:
-        """Answer a question about the audio of a stored query. Raises QueryNotFound."""
-        return await self._ask(
-            lambda path: self.queries.link_audio(query_id, path), question, query_id, request
-        )
+        """Answer a question about the audio of a query that the caller has asked before. Raises QueryNotFound."""
+
+        def fetch(path: Path) -> str:
+            return self.queries.link_audio(access.query(query_id), path)
+
+        return await self._ask(fetch, question, access, query_id, request)
 
     async def _ask(
         self,
         fetch: Callable[[Path], str],
         question: Question,
+        access: Access,
         asked_again: str | None,
         request: KeyedRequest | None,
     ) -> QueryAnswer:
         """`fetch` writes the audio to the given path and returns its file name."""
         started = perf_counter()
-        library = await to_thread.run_sync(self._queried_library, question)
+        library = await to_thread.run_sync(self._queried_library, question, access)
         with self._temporary_folder() as folder, self.queue.hold_audio() as held:
             path = folder / "query"
             name = await to_thread.run_sync(fetch, path)
@@ -125,7 +143,7 @@ class Service:
                 def storing(session: Session) -> None:
                     self.keys.store(session, request, answer.model_dump_json())
 
-                self.engine.answerer.keep(answer, path, suffix, storing)
+                self.engine.answerer.keep(answer, path, suffix, storing, access.caller.key_id)
 
             await to_thread.run_sync(keep)
             if held.seconds >= LONG_QUERY_SECONDS:
@@ -172,9 +190,13 @@ class Service:
         return upload
 
     def enroll_uploads(
-        self, library: LibraryInfo, uploads: Sequence[Upload], storing: Storing | None = None
+        self,
+        library: LibraryInfo,
+        uploads: Sequence[Upload],
+        storing: Storing | None = None,
+        key_id: str | None = None,
     ) -> JobView:
-        """Store the files and queue their enrollment. They are kept for later encoders, unless the settings say not to.
+        """Store the files and queue their enrollment for `key_id`. Unless the settings say not to, they are kept.
 
         `storing` is called in the transaction that creates the job. Raises Busy before anything is written when too many
         enrollments wait, or too many bytes of them.
@@ -194,7 +216,7 @@ class Service:
                 source = stage(uploads, folder, self.settings, partial(self.staged.take, folder))
                 opened_at = folder if keep else None
                 task = EnrollTask(self.index, self.pair, library.id, source, opened_at, when_ended=discard)
-                return self.jobs.submit(library.id, task, storing=storing)
+                return self.jobs.submit(library.id, task, storing=storing, key_id=key_id)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 self.staged.release(folder)
@@ -205,16 +227,20 @@ class Service:
         self.index.sweep(in_use=self.staged.names)
         self.queries.sweep()
         self.keys.sweep()
+        self.access_keys.sweep()
         self.index.catalog.reserve.hold()
         release_free_memory()
 
-    def delete_library(self, library_id: str) -> None:
+    def is_valid(self, caller: Caller) -> bool:
+        """Whether the key of a caller still opens the service."""
+        return caller.key_id is None or self.access_keys.is_valid(caller.key_id)
+
+    def delete_library(self, library: LibraryInfo) -> None:
         """Delete a library, restorable for a while.
 
         Raises LibraryNotFound, LibraryKept for the default library, and JobConflict during an enrollment into it, in whichever
         process.
         """
-        library = self.index.libraries.get(library_id)
         check_default_is_kept(library, self.default)
         update = self.updates.job_of(library)
         self.index.libraries.delete(library.id)
@@ -222,11 +248,13 @@ class Service:
             with suppress(JobConflict):  # it has ended meanwhile, or is another process's, and fails there
                 self.jobs.cancel(update.id)
 
-    def rename_library(self, library_id: str, name: str) -> LibraryInfo:
-        """Rename a library. Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library."""
-        library = self.index.libraries.get(library_id)
-        check_default_keeps_its_name(library, name, self.default)
-        return self.index.libraries.rename(library.id, name)
+    def change_library(self, library: LibraryInfo, name: str | None, shared: bool | None) -> LibraryInfo:
+        """Rename or share a library. Raises LibraryNotFound, LibraryExists, and InvalidRequest for the default library."""
+        if name is not None:
+            check_default_keeps_its_name(library, name, self.default)
+        if shared is False:
+            check_default_stays_shared(library, self.default)
+        return self.index.libraries.change(library.id, name, shared=shared)
 
     def filling(self) -> JobView | None:
         """Return the job that makes the default library ready, until it is; a failed one stays. None when there is none."""
@@ -248,7 +276,7 @@ class Service:
             return IndexDamaged("the data folder cannot be written", value="read-only", limit="writable")
         return StorageFull.below(least, free) if free < least else None
 
-    def _queried_library(self, question: Question) -> LibraryInfo:
+    def _queried_library(self, question: Question, access: Access) -> LibraryInfo:
         filling = self.filling()
         asks_default = question.library in (None, "", self.default and self.default.name)
         if filling and not filling.finished and filling.kind == "enroll" and asks_default:
@@ -258,7 +286,7 @@ class Service:
                 value=filling.done,
                 limit=filling.total,
             )
-        library = self.engine.answerer.library(question)
+        library = self.engine.answerer.library(question, access)
         self.updates.check_ready(library)
         return library
 

@@ -1,11 +1,13 @@
 """The settings of the service, read from the environment with the prefix SHOWME_. Sizes are in bytes, times in seconds."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.access.keys import SESSION_SECONDS
 from app.job_store import LEASE_SECONDS
 from app.logs import LogFormat
 from index.libraries import UNDO_SECONDS
@@ -43,6 +45,22 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="more host names to be reached by, with commas between: studio.lan, *.example.org, * (any)",
+    )
+
+    require_keys: bool = Field(
+        default=False,
+        description="require access keys on loopback too; beyond it, or with allowed_hosts, they always are",
+    )
+    session_seconds: float = Field(
+        default=SESSION_SECONDS,
+        gt=0,
+        allow_inf_nan=False,
+        description="time after which a browser signs in again",
+    )
+    source_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="folders, with commas between, below which updates may read sources that were enrolled in the terminal; "
+        "empty: anywhere, or nowhere if keys are required",
     )
 
     max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
@@ -98,10 +116,10 @@ class Settings(BaseSettings):
         description="time in which a deletion can be undone",
     )
     max_stored_queries: int = Field(
-        default=500, ge=1, description="most stored queries; older ones are deleted with their audio"
+        default=500, ge=1, description="most stored queries of a key; older ones are deleted with their audio"
     )
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "source_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -115,3 +133,17 @@ class Settings(BaseSettings):
             if "*" in host.removeprefix("*.") and host != "*":
                 raise ValueError(f"{host!r} is not a host name; a pattern is * or begins with *.")
         return hosts
+
+
+def keys_required(settings: Settings) -> bool:
+    """Whether the service needs keys: it listens beyond loopback, is known by other names, or the settings say so."""
+    return settings.require_keys or bool(settings.allowed_hosts) or not _is_loopback(settings.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, or empty: every address
+        return False

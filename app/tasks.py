@@ -105,12 +105,19 @@ class ReembedTask:
     library_id: str
     default: DefaultLibrary | None
     total: int
+    roots: Sequence[Path] | None = None
     kind: JobKind = "reembed"
 
     def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
         given = self.default.given_for(self.index.libraries.get(self.library_id)) if self.default else []
         report = reembed(
-            self.index, self.pair, self.library_id, given=given, progress=progress, cancelled=cancelled
+            self.index,
+            self.pair,
+            self.library_id,
+            given=given,
+            roots=self.roots,
+            progress=progress,
+            cancelled=cancelled,
         )
         if report.cancelled:
             message = "cancelled; the library is as it was, and the next update goes on from here"

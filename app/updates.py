@@ -4,9 +4,11 @@ The work is `index/reembed.py`; a library that is not ready for it, or not ready
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
-from app.default_library import DefaultLibrary
+from app.default_library import DefaultLibrary, is_default
 from app.job_store import JobView
 from app.jobs import JobRunner
 from app.tasks import ReembedTask
@@ -22,28 +24,35 @@ class LibraryUpdates:
     """Queues re-embeddings: at most one for each library at a time."""
 
     def __init__(
-        self, index: InstrumentIndex, pair: EncoderPair, jobs: JobRunner, default: DefaultLibrary | None
+        self,
+        index: InstrumentIndex,
+        pair: EncoderPair,
+        jobs: JobRunner,
+        default: DefaultLibrary | None,
+        roots: Sequence[Path] | None,
     ) -> None:
+        """`roots` are the folders below which sources outside the data folder are read; None: anywhere."""
         self._index = index
         self._pair = pair
         self._jobs = jobs
         self._default = default
+        self._roots = roots
 
     def start_all(self) -> None:
         """Queue every stale library, the default one first, then the oldest."""
         stale = [library for library in self._index.libraries.all() if library.num_stale]
-        name = self._default.name if self._default else None
-        for library in sorted(stale, key=lambda library: library.name != name):
+        for library in sorted(stale, key=lambda library: not is_default(library, self._default)):
             log.info("library %s was embedded with another encoder and is updated", library.id)
             self.update(library, by_itself=True)
 
-    def update(self, library: LibraryInfo, *, by_itself: bool = False) -> JobView:
+    def update(self, library: LibraryInfo, *, by_itself: bool = False, key_id: str | None = None) -> JobView:
         """Return the job that updates the library, in whichever process, queued if there is none. Raises Busy."""
         if job := self.job_of(library):
             return job
         with nullcontext() if by_itself else self._jobs.admit():
             try:
-                return self._jobs.submit(library.id, self._task(library), by_itself=by_itself, alone=True)
+                task = self._task(library)
+                return self._jobs.submit(library.id, task, by_itself=by_itself, alone=True, key_id=key_id)
             except JobConflict as other:
                 return self._jobs.view(str(other.value))
 
@@ -72,4 +81,4 @@ class LibraryUpdates:
         self._index.check_encoder(library)
 
     def _task(self, library: LibraryInfo) -> ReembedTask:
-        return ReembedTask(self._index, self._pair, library.id, self._default, library.num_stale)
+        return ReembedTask(self._index, self._pair, library.id, self._default, library.num_stale, self._roots)

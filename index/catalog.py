@@ -4,10 +4,9 @@ docs/ARCHITECTURE.md, decision 1: SQLite (WAL) is the truth and the vector files
 `InstrumentIndex` get the frozen views of `index/records.py`, never live rows.
 """
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,23 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     LargeBinary,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from index.database import patient_engine, reading_engine, writing_engine
+from index.declarative import Base, UtcDateTime, id_column, new_id, now
 from index.disk import DiskReserve
 from models.errors import IndexDamaged
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 UNFINISHED_STATES = JOB_STATES[:2]
-
-
-def new_id(prefix: str) -> str:
-    """Make a random identifier such as `i_3f9a0c12d4e5`."""
-    return f"{prefix}_{secrets.token_hex(6)}"
 
 
 def to_bytes(embedding: NDArray[np.float32]) -> bytes:
@@ -58,40 +49,8 @@ def from_bytes(data: bytes) -> NDArray[np.float32]:
     return embedding
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite stores no time zone, so it is removed on writing and restored on reading."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC).replace(tzinfo=None) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value else None
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _id_column(prefix: str) -> Mapped[str]:
-    return mapped_column(String(16), primary_key=True, default=lambda: new_id(prefix))
-
-
 _NOT_DELETED = text("deleted_at IS NULL")
+_UNOWNED = text("deleted_at IS NULL AND key_id IS NULL")  # an index takes nulls for different values
 
 
 class Library(Base):
@@ -99,18 +58,25 @@ class Library(Base):
 
     `vectors_revision` is the revision at which embeddings that it had were last replaced: older vector files are not valid.
     A row with `deleted_at` can be restored until it is purged: readers do not see it, and its name is free.
+    `key_id` is the access key that it belongs to (None: the owner of the machine), among whose libraries its name is unique;
+    other keys can read it if it is `shared`.
     """
 
     __tablename__ = "library"
-    __table_args__ = (Index("uq_library_name_kept", "name", unique=True, sqlite_where=_NOT_DELETED),)
+    __table_args__ = (
+        Index("uq_library_name_kept", "key_id", "name", unique=True, sqlite_where=_NOT_DELETED),
+        Index("uq_library_name_unowned", "name", unique=True, sqlite_where=_UNOWNED),
+    )
 
-    id: Mapped[str] = _id_column("l")
+    id: Mapped[str] = id_column("l")
     name: Mapped[str] = mapped_column(String(200))
     encoder_hash: Mapped[str] = mapped_column(String(80))
     revision: Mapped[int] = mapped_column(default=0)
     vectors_revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    shared: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
 
 
 class Instrument(Base):
@@ -142,7 +108,7 @@ class Instrument(Base):
     num_clips: Mapped[int]
     encoder_hash: Mapped[str] = mapped_column(String(80))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source_name: Mapped[str | None] = mapped_column(String(300))  # its name in its source
     name_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
@@ -199,7 +165,7 @@ class Job(Base):
     """An enrollment or a re-embedding. `skipped` lists [name, reason] of each instrument left out.
 
     An unfinished job belongs to the process `owner`, which renews `leased_until`; after that moment the process has ended
-    (`index/leases.py`).
+    (`index/leases.py`). `key_id` is the access key that asked for it.
     """
 
     __tablename__ = "job"
@@ -207,7 +173,7 @@ class Job(Base):
         CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
     )
 
-    id: Mapped[str] = _id_column("j")
+    id: Mapped[str] = id_column("j")
     library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
     kind: Mapped[str] = mapped_column(String(10), default="enroll", server_default=text("'enroll'"))
     state: Mapped[str] = mapped_column(String(10), default="queued")
@@ -217,21 +183,23 @@ class Job(Base):
     skipped: Mapped[list[tuple[str, str]] | None] = mapped_column(JSON(none_as_null=True))
     owner: Mapped[str | None] = mapped_column(String(16))
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, onupdate=_now)
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
 
 class Query(Base):
-    """An answered query: its result as it was sent, and the name of its audio file under `queries/`."""
+    """An answered query of `key_id`: its result as it was sent, and the name of its audio file under `queries/`."""
 
     __tablename__ = "query"
 
-    id: Mapped[str] = _id_column("q")
+    id: Mapped[str] = id_column("q")
     library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
     file_name: Mapped[str] = mapped_column(Text)
     audio: Mapped[str | None] = mapped_column(String(80))
     result: Mapped[dict[str, Any]] = mapped_column(JSON)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    key_id: Mapped[str | None] = mapped_column(String(16), index=True)
 
 
 class AnsweredKey(Base):
@@ -242,7 +210,46 @@ class AnsweredKey(Base):
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
     answer: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+
+
+class AccessKey(Base):
+    """A key to the service, of which only the SHA-256 is stored (`app/access/keys.py`). A revoked one is kept for its id."""
+
+    __tablename__ = "access_key"
+
+    id: Mapped[str] = id_column("k")
+    name: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(String(10))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SignIn(Base):
+    """A session of a browser that has signed in with a key: the SHA-256 of the token in its cookie."""
+
+    __tablename__ = "sign_in"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("access_key.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Deletion(Base):
+    """A deletion that somebody asked for (`index/deletions.py`): ids alone, and no names."""
+
+    __tablename__ = "deletion"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    kind: Mapped[str] = mapped_column(String(10))
+    item_id: Mapped[str] = mapped_column(String(16))
+    key_id: Mapped[str | None] = mapped_column(String(16))  # None: the owner of the machine
+    request_id: Mapped[str | None] = mapped_column(String(64))  # None: a command in the terminal
 
 
 class Catalog:

@@ -17,7 +17,8 @@ import numpy as np
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from index.catalog import Clip, Instrument, Library, new_id, to_bytes
+from index.catalog import Clip, Instrument, Library, to_bytes
+from index.declarative import new_id
 from index.instrument_index import InstrumentIndex
 from index.instruments import Corrections
 from index.maps import MapDraft

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.deletions import record_deletion
 from index.families import check_family
-from index.libraries import DataFolder, LibraryStore, clean_name, utc_now
+from index.libraries import DataFolder, LibraryStore, Wanted, clean_name, utc_now
 from index.records import (
     InstrumentInfo,
     count_instruments,
@@ -150,14 +151,15 @@ class InstrumentStore:
             library = session.get_one(Library, instrument.library_id)
             instrument.deleted_at = utc_now()
             library.revision += 1
+            record_deletion(session, "instrument", instrument_id)
         self._vectors.follow(library)
         self._libraries.purge_if_possible()
 
-    def restore(self, instrument_id: str) -> InstrumentInfo:
+    def restore(self, instrument_id: str, wanted: Wanted = lambda library: True) -> InstrumentInfo:
         """Bring a deleted instrument back; one that is not deleted is returned as it is.
 
         One that another encoder has embedded than its library comes back stale. Raises InstrumentNotFound if it does not
-        exist, was purged or its library is deleted, InstrumentExists if its name has been taken since.
+        exist, was purged or its library is deleted or not `wanted`, InstrumentExists if its name has been taken since.
         """
         with self._catalog.write() as session:
             instrument = session.scalars(select(Instrument).where(Instrument.id == instrument_id)).first()
@@ -166,6 +168,7 @@ class InstrumentStore:
                 instrument is None
                 or library is None
                 or library.deleted_at is not None
+                or not wanted(library)
                 or not self._libraries.can_restore(instrument.deleted_at)
             ):
                 shown = instrument_id[:100]

@@ -8,7 +8,7 @@ after later deletions.
 import logging
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +19,9 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
+from index.deletions import record_deletion
 from index.leases import check_not_filled
-from index.records import LibraryInfo, find_library, library_info, library_infos, library_sizes
+from index.records import LibraryInfo, OwnedLibrary, find_library, library_info, library_infos, library_sizes
 from index.vector_cache import VectorCache
 from models.errors import (
     Busy,
@@ -37,6 +38,7 @@ DATABASE = "showme.db"
 UNDO_SECONDS = 3600.0
 LEFTOVER_SECONDS = 24 * 3600.0  # another process may still be enrolling into younger files
 MAX_NAME_LENGTH = 200  # of a library
+Wanted = Callable[[OwnedLibrary], bool]
 
 
 @dataclass(frozen=True)
@@ -153,33 +155,52 @@ class LibraryStore:
         with self._catalog.session() as session:
             return self._info(session, find_library(session, id_or_name))
 
+    def called(self, id_or_name: str) -> list[LibraryInfo]:
+        """The library with this id, and those of all keys with this name, the one that `get` returns first."""
+        with self._catalog.session() as session:
+            return library_infos(session, self._vectors.encoder_hash, id_or_name)
+
+    def owned(self, library_id: str) -> OwnedLibrary | None:
+        """Whose a library is, deleted or not; None if it does not exist. Its instruments are not counted."""
+        with self._catalog.session() as session:
+            return session.get(Library, library_id)
+
     def revision(self, id_or_name: str) -> int:
         """The number of changes to a library so far. Raises LibraryNotFound."""
         with self._catalog.session() as session:
             return find_library(session, id_or_name).revision
 
-    def sizes(self) -> dict[str, int]:
-        """Count the instruments of each library, by its id."""
+    def sizes(self, wanted: Wanted = lambda library: True) -> dict[str, int]:
+        """Count the instruments of each library that is wanted, by its id."""
         with self._catalog.session() as session:
-            return library_sizes(session)
+            return library_sizes(session, wanted)
 
-    def create(self, name: str) -> LibraryInfo:
-        """Create an empty library. Raises InvalidRequest for an empty or overlong name, LibraryExists for one in use."""
+    def create(self, name: str, key_id: str | None = None) -> LibraryInfo:
+        """Create an empty library of an access key, or of the owner of the machine.
+
+        Raises InvalidRequest for an empty or overlong name, LibraryExists for one in use among the libraries of that key.
+        """
         name = clean_name("a library's name", name, MAX_NAME_LENGTH)
         with self._catalog.write() as session:
-            _check_name_is_free(session, name)
-            library = Library(name=name, encoder_hash=self._vectors.encoder_hash)
+            _check_name_is_free(session, name, key_id)
+            library = Library(name=name, encoder_hash=self._vectors.encoder_hash, key_id=key_id)
             session.add(library)
             return self._info(session, library)
 
-    def rename(self, id_or_name: str, name: str) -> LibraryInfo:
-        """Rename a library. Raises LibraryNotFound, InvalidRequest (empty or overlong name), LibraryExists (name in use)."""
-        name = clean_name("a library's name", name, MAX_NAME_LENGTH)
+    def change(self, id_or_name: str, name: str | None = None, *, shared: bool | None = None) -> LibraryInfo:
+        """Rename a library, share it with other keys, or both.
+
+        Raises LibraryNotFound, InvalidRequest (empty or overlong name), LibraryExists (name in use).
+        """
+        if name is not None:
+            name = clean_name("a library's name", name, MAX_NAME_LENGTH)
         with self._catalog.write() as session:
             library = find_library(session, id_or_name)
-            if name != library.name:
-                _check_name_is_free(session, name)
+            if name not in (None, library.name):
+                _check_name_is_free(session, name, library.key_id)
                 library.name = name
+            if shared is not None:
+                library.shared = shared
             return self._info(session, library)
 
     def delete(self, id_or_name: str) -> LibraryInfo:
@@ -192,6 +213,7 @@ class LibraryStore:
             check_not_filled(session, library.id, utc_now())
             library.deleted_at = utc_now()
             library.revision += 1
+            record_deletion(session, "library", library.id)
             deleted = self._info(session, library)
         self._vectors.forget(library.id)
         self.purge_if_possible()
@@ -207,18 +229,19 @@ class LibraryStore:
                 check_not_filled(session, library_id, utc_now())
                 session.execute(delete(Library).where(Library.id == library_id))
 
-    def restore(self, library_id: str) -> LibraryInfo:
+    def restore(self, library_id: str, wanted: Wanted = lambda library: True) -> LibraryInfo:
         """Bring a deleted library back whole; one that is not deleted is returned as it is.
 
-        Raises LibraryNotFound if it does not exist or was purged, LibraryExists if its name has been taken since.
+        Raises LibraryNotFound if it does not exist, was purged or is not `wanted`, LibraryExists if its name has been taken
+        since.
         """
         with self._catalog.write() as session:
             library = session.get(Library, library_id)
-            if library is None or not self.can_restore(library.deleted_at):
+            if library is None or not wanted(library) or not self.can_restore(library.deleted_at):
                 shown = library_id[:100]
                 raise LibraryNotFound(f"there is no library {shown!r} to restore", value=shown)
             if library.deleted_at is not None:
-                _check_name_is_free(session, library.name)
+                _check_name_is_free(session, library.name, library.key_id)
                 library.deleted_at = None
                 library.revision += 1
             restored = self._info(session, library)
@@ -291,9 +314,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _check_name_is_free(session: Session, name: str) -> None:
-    """Raise LibraryExists if a library has the name; a deleted library's name is free."""
-    taken = select(Library.id).where(Library.name == name, Library.deleted_at.is_(None))
+def _check_name_is_free(session: Session, name: str, key_id: str | None) -> None:
+    """Raise LibraryExists if a library of the key has the name; a deleted library's name is free."""
+    present = Library.key_id.is_not_distinct_from(key_id), Library.deleted_at.is_(None)
+    taken = select(Library.id).where(Library.name == name, *present)
     if session.scalars(taken).first() is not None:
         raise LibraryExists(f"there is a library {name!r} already", value=name)
 

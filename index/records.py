@@ -4,12 +4,12 @@ Every function that takes a session works in its caller's transaction, so that a
 database. Names follow docs/ARCHITECTURE.md, "HTTP contract".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Protocol
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Instrument, Library
@@ -18,12 +18,26 @@ from models.errors import InstrumentNotFound, LibraryNotFound
 LibraryState = Literal["ready", "partly stale", "stale"]
 
 
+class OwnedLibrary(Protocol):
+    """Whose a library is: that of an access key (None: of the owner of the machine), and whether others may read it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> str | None: ...
+
+    @property
+    def shared(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LibraryInfo:
     """`encoder_hash` is that of the single encoder its instruments were embedded with.
 
     `num_stale` of its instruments were embedded with another encoder than the one in use and cannot be searched;
-    `num_from_previews` were embedded from their previews, because their sources were not kept.
+    `num_from_previews` were embedded from their previews, because their sources were not kept. `key_id` and `shared` are those
+    of OwnedLibrary.
     """
 
     id: str
@@ -33,6 +47,8 @@ class LibraryInfo:
     encoder_hash: str
     num_stale: int = 0
     num_from_previews: int = 0
+    key_id: str | None = None
+    shared: bool = False
 
     @property
     def state(self) -> LibraryState:
@@ -95,10 +111,16 @@ def library_info(session: Session, library: Library, encoder_hash: str) -> Libra
     return next(_infos(session, counted))
 
 
-def library_infos(session: Session, encoder_hash: str) -> list[LibraryInfo]:
-    """Make the views of all libraries, the oldest first; deleted ones are left out."""
-    counted = _counted(encoder_hash).where(Library.deleted_at.is_(None))
-    return list(_infos(session, counted.order_by(Library.created_at, Library.id)))
+def library_infos(session: Session, encoder_hash: str, id_or_name: str | None = None) -> list[LibraryInfo]:
+    """Make the views of all libraries, the oldest first, or of those with this id or name, in the order of `find_library`.
+
+    Deleted ones are left out.
+    """
+    chosen, order = Library.deleted_at.is_(None), (Library.created_at, Library.id)
+    if id_or_name is not None:
+        chosen &= _is_called(id_or_name)
+        order = _best_called(id_or_name)
+    return list(_infos(session, _counted(encoder_hash).where(chosen).order_by(*order)))
 
 
 def _counted(encoder_hash: str) -> Select[Library, int, int, int]:
@@ -114,20 +136,21 @@ def _counted(encoder_hash: str) -> Select[Library, int, int, int]:
 
 def _infos(session: Session, counted: Select[Library, int, int, int]) -> Iterator[LibraryInfo]:
     for row, number, num_stale, num_from_previews in session.execute(counted):
+        counts = num_stale, num_from_previews
         yield LibraryInfo(
-            row.id, row.name, number, row.created_at, row.encoder_hash, num_stale, num_from_previews
+            row.id, row.name, number, row.created_at, row.encoder_hash, *counts, row.key_id, row.shared
         )
 
 
-def library_sizes(session: Session) -> dict[str, int]:
-    """Count the instruments of each library, by its id; deleted ones are left out.
+def library_sizes(session: Session, wanted: Callable[[OwnedLibrary], bool]) -> dict[str, int]:
+    """Count the instruments of each library that is wanted, by its id; deleted ones are left out.
 
     Instruments are counted in an index alone, without their rows, so that this is quick for large libraries.
     """
     present = select(Instrument.library_id, func.count()).where(Instrument.deleted_at.is_(None))
     counted = dict(session.execute(present.group_by(Instrument.library_id)).all())
-    kept = session.scalars(select(Library.id).where(Library.deleted_at.is_(None)))
-    return {library_id: counted.get(library_id, 0) for library_id in kept}
+    kept = session.scalars(select(Library).where(Library.deleted_at.is_(None)))
+    return {library.id: counted.get(library.id, 0) for library in kept if wanted(library)}
 
 
 def instrument_info(row: Instrument) -> InstrumentInfo:
@@ -167,13 +190,34 @@ def count_instruments(session: Session, library_id: str) -> int:
 
 
 def find_library(session: Session, id_or_name: str) -> Library:
-    """Find a library; where one's name is another's id, the id wins. Raises LibraryNotFound, also for a deleted one."""
-    matches = ((Library.id == id_or_name) | (Library.name == id_or_name)) & Library.deleted_at.is_(None)
-    rows = select(Library).where(matches).order_by((Library.id == id_or_name).desc())
-    found = session.scalars(rows).first()
+    """Find a library; where one's name is another's id, the id wins. Raises LibraryNotFound, also for a deleted one.
+
+    Of several keys' libraries with one name it is that of the owner of the machine, or else the oldest.
+    """
+    present = _is_called(id_or_name) & Library.deleted_at.is_(None)
+    found = session.scalars(select(Library).where(present).order_by(*_best_called(id_or_name))).first()
     if found is None:
-        raise LibraryNotFound(f"there is no library {id_or_name[:100]!r}", value=id_or_name[:100])
+        raise no_library(id_or_name)
     return found
+
+
+def no_library(id_or_name: str) -> LibraryNotFound:
+    """Return the error of a library that is not there, or must not be known to be."""
+    return LibraryNotFound(f"there is no library {id_or_name[:100]!r}", value=id_or_name[:100])
+
+
+def _is_called(id_or_name: str) -> ColumnElement[bool]:
+    return (Library.id == id_or_name) | (Library.name == id_or_name)
+
+
+def _best_called(id_or_name: str) -> tuple[ColumnElement[Any], ...]:
+    """The order of libraries that are called so: the one with this id, that of no key, the oldest."""
+    return (
+        (Library.id == id_or_name).desc(),
+        Library.key_id.is_(None).desc(),
+        Library.created_at.asc(),
+        Library.id.asc(),
+    )
 
 
 def find_instrument(session: Session, instrument_id: str) -> Instrument:
@@ -182,5 +226,10 @@ def find_instrument(session: Session, instrument_id: str) -> Instrument:
     rows = select(Instrument).join(Library).where(Instrument.id == instrument_id, present)
     found = session.scalars(rows).first()
     if found is None:
-        raise InstrumentNotFound(f"there is no instrument {instrument_id[:100]!r}", value=instrument_id[:100])
+        raise no_instrument(instrument_id)
     return found
+
+
+def no_instrument(instrument_id: str) -> InstrumentNotFound:
+    """Return the error of an instrument that is not there, or must not be known to be."""
+    return InstrumentNotFound(f"there is no instrument {instrument_id[:100]!r}", value=instrument_id[:100])

@@ -49,20 +49,22 @@ def reembed(
     library_id: str,
     *,
     given: Sequence[GivenSource] = (),
+    roots: Sequence[Path] | None = None,
     use_previews: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ReembedReport:
     """Embed the stale instruments of a library (id or name) again, and those that only have their previews' embeddings.
 
-    Each is looked for in the `given` sources, then where it was enrolled from. The preview serves where that was not
+    Each is looked for in the `given` sources, then where it was enrolled from, if that lies below one of `roots` (None:
+    anywhere) or in the data folder. The preview serves where that was not
     recorded; with `use_previews`, also where the source is gone. `progress(done, total, name)` is called as by `enroll`.
     A cancelled re-embedding changes nothing and is continued by the next one. Raises LibraryNotFound and EncoderMismatch.
     """
     index.check_pair(pair.encoder_hash)
     library = index.libraries.get(library_id)
     report, is_cancelled = progress or (lambda done, total, name: None), cancelled or (lambda: False)
-    finder = SourceFinder(index.folder, given)
+    finder = SourceFinder(index.folder, given, roots)
     rows = list(_to_embed(index, library.id, finder))
     num_there = _count_waiting(index, library.id)
     total = num_there + len(rows)

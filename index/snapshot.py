@@ -23,7 +23,8 @@ _REWRITES_ROWS = """
 def copy_database(live: Path, copy: Path) -> None:
     """Copy the database as it is at one moment, whoever writes to it meanwhile, to the file `copy`.
 
-    Unfinished jobs have no lease in the copy: who restores it takes them for interrupted. Raises IndexDamaged, StorageFull.
+    Unfinished jobs have no lease in the copy: who restores it takes them for interrupted. Sessions are left out. Raises
+    IndexDamaged and StorageFull.
     """
     with plain_connection(live) as source, plain_connection(copy, "rwc") as target:
         source.backup(target)
@@ -31,6 +32,8 @@ def copy_database(live: Path, copy: Path) -> None:
         if "leased_until" in columns_of(target, "job"):
             unfinished = ", ".join(f"'{state}'" for state in UNFINISHED_STATES)
             target.execute(f"UPDATE job SET owner = NULL, leased_until = NULL WHERE state IN ({unfinished})")
+        if columns_of(target, "sign_in"):
+            target.execute("DELETE FROM sign_in")  # a session that has ended must not come back
         if damage := _damage(target):
             raise IndexDamaged(f"the database {live.name} is damaged ({damage}); {RESTORE}", value=damage)
 

@@ -50,10 +50,14 @@ class SourceFinder:
     One source is held open beside the given ones: ask for instruments in the order of their `source_path`.
     """
 
-    def __init__(self, folder: DataFolder, given: Sequence[GivenSource]) -> None:
+    def __init__(
+        self, folder: DataFolder, given: Sequence[GivenSource], roots: Sequence[Path] | None = None
+    ) -> None:
+        """`roots` are the folders below which sources are read; None: anywhere. Kept uploads always are."""
         self.lost: set[Path] = set()  # of sources that could not be opened
         self._folder = folder
         self._given = [(folder.stored_path(path), _Instruments(source)) for path, source in given]
+        self._roots = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
         self._opened: tuple[str, _Instruments | SourceError] | None = None
 
     def find(self, row: EnrolledInstrument) -> FoundInstrument:
@@ -86,6 +90,11 @@ class SourceFinder:
 
     def _try_to_open(self, path: Path) -> "_Instruments | SourceError":
         try:
+            if self._roots is not None and not any(map(path.resolve().is_relative_to, self._roots)):
+                message = (
+                    "its source lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS)"
+                )
+                raise SourceError(message, value=path.name)
             if not path.exists():
                 raise SourceError("its source is not there any more", value=path.name)
             is_upload = path.is_relative_to(self._folder.uploads_dir)

@@ -9,6 +9,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     │                   InstrumentExists · QueryNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
+    ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · KeyNotFound
     ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
     ├── Busy                 a full queue, or a database that is being written; try again
@@ -148,6 +149,46 @@ class InvalidRequest(ShowMeError):
 class KeyReused(InvalidRequest):
     slug = "idempotency-key-reused"
     title = "The Idempotency-Key belongs to another request"
+
+
+class AccessError(ShowMeError):
+    slug = "access"
+    title = "The caller may not do this"
+
+
+class KeyRequired(AccessError):
+    slug = "key-required"
+    title = "The service needs a key"
+
+
+class KeyRefused(AccessError):
+    slug = "key-refused"
+    title = "The key or the session is not valid"
+
+
+class TooManyAttempts(AccessError):
+    slug = "too-many-attempts"
+    title = "Too many wrong keys"
+
+    def __init__(self, most: int, seconds: float, wait_seconds: float) -> None:
+        message = f"{most} wrong keys came from this address in {seconds:g} s; wait {wait_seconds:.0f} s"
+        super().__init__(message, value=most, limit=f"{most} in {seconds:g} s")
+        self.retry_after_seconds = max(1, round(wait_seconds))
+
+
+class ScopeTooSmall(AccessError):
+    slug = "scope-too-small"
+    title = "The key does not allow this"
+
+
+class LibraryNotOwned(AccessError):
+    slug = "library-not-owned"
+    title = "The library belongs to another key"
+
+
+class KeyNotFound(AccessError):
+    slug = "key-not-found"
+    title = "No such key"
 
 
 class KeyInUse(ShowMeError):

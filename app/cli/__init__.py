@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 index = typer.Typer(help="Manage the instrument libraries.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(index, name="index")
+key_commands = typer.Typer(help="Manage the keys to a service.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(key_commands, name="keys")
 
 LibraryArgument = Annotated[
     str | None, typer.Argument(help="Id or name of a library; left out: all libraries.")
@@ -45,9 +47,9 @@ def serve(
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Check the installation: device, search, codecs, weights, data folder, port. Changes nothing.
+    """Check the installation, and say what is right, what is not and what to do. Changes nothing.
 
-    Say what is right, what is not and what to do. Exit with code 1 if something would stop the service.
+    Exit with code 1 if something would stop the service.
     """
     with user_errors():
         from app.cli import examining
@@ -150,6 +152,50 @@ def restore(file: Annotated[Path, typer.Argument(help="A zip that `showme backup
         from app.cli import backups
 
         backups.restore(file)
+
+
+@app.command()
+def audit(
+    limit: Annotated[int, typer.Option(help="Most deletions to print.", min=1, max=1_000_000)] = 100,
+) -> None:
+    """List the last deletions: when, what (ids only), by which key and request. No key: somebody on this machine."""
+    with user_errors():
+        from app.cli import keys
+
+        keys.audit(limit)
+
+
+@key_commands.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="A name by which you know whose key it is.")],
+    scope: Annotated[
+        str, typer.Option(help="read, write (queries and libraries), or admin (all).")
+    ] = "write",
+    days: Annotated[float | None, typer.Option(help="Days until it expires; left out: never.")] = None,
+) -> None:
+    """Create a key and print it, this once."""
+    with user_errors():
+        from app.cli import keys
+
+        keys.create(name, scope, days)
+
+
+@key_commands.command("list")
+def keys_list() -> None:
+    """List the keys, without their secrets."""
+    with user_errors():
+        from app.cli import keys
+
+        keys.show()
+
+
+@key_commands.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key (k_…).")]) -> None:
+    """Revoke a key: it is refused from now on, and its sessions end. Its libraries stay, for keys of the scope admin."""
+    with user_errors():
+        from app.cli import keys
+
+        keys.revoke(key_id)
 
 
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}

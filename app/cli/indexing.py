@@ -73,7 +73,7 @@ def rename(library: str, name: str, instrument: str | None) -> None:
             renamed = engine.index.instruments.correct(found, {"name": name}).name
         else:
             check_default_keeps_its_name(chosen, name, engine.default)
-            renamed = engine.index.libraries.rename(chosen.id, name).name
+            renamed = engine.index.libraries.change(chosen.id, name).name
     out.print(f"{instrument or chosen.name} is now called {renamed}", markup=False)
 
 

@@ -9,6 +9,7 @@ import uvicorn
 from rich.console import Console
 from rich.logging import RichHandler
 
+from app.access.keys import AccessKeys
 from app.cli.context import read_settings
 from app.cli.progress import EnrollmentProgress
 from app.cli.terminal import err
@@ -17,7 +18,9 @@ from app.engine import Engine
 from app.job_store import JobKind, JobView
 from app.logs import JsonLines, LogFormat, TextLines
 from app.main import create_app
-from app.settings import Settings
+from app.settings import Settings, keys_required
+from index.catalog import Catalog
+from index.libraries import DataFolder
 from models.encoder_pair import EncoderPair
 
 _TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update"}
@@ -29,6 +32,8 @@ def serve(host: str | None, port: int | None) -> None:
     settings = read_settings().model_copy(update=changed)
     _log_to_terminal(settings.log_format)
     pair = _checked_pair(settings)
+    if keys_required(settings):
+        _say_how_to_get_a_key(settings)
     bar = _JobBar(err if settings.log_format == "text" else Console(stderr=True, force_terminal=False))
     config = ServerConfig(create_app(settings, pair=pair, listener=bar), settings, log_config=None)
     try:
@@ -45,6 +50,17 @@ def _checked_pair(settings: Settings) -> EncoderPair:
         if engine.default:
             engine.default.open_source()
         return engine.pair
+
+
+def _say_how_to_get_a_key(settings: Settings) -> None:
+    """Say that nobody can use a service that needs keys before there is one."""
+    catalog = Catalog(DataFolder(settings.data_dir).database)
+    try:
+        if not AccessKeys(catalog).has_valid():
+            say = logging.getLogger("showme").warning
+            say("keys are needed, and there is none yet; create one: showme keys create NAME --scope admin")
+    finally:
+        catalog.close()
 
 
 class _JobBar:

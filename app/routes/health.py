@@ -6,7 +6,7 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract"; readiness shows the devic
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from app.deps import ServiceDep
+from app.deps import CREDENTIALS, REFUSED, AccessDep, ServiceDep
 from app.errors import problem_response
 from app.health_schemas import Health, LimitsOut, NotReady, Progress, Readiness
 from app.job_store import JobView
@@ -39,16 +39,17 @@ async def get_health() -> Health:
         }
     },
 )
-def get_readiness(request: Request, service: ServiceDep) -> Response:
+def get_readiness(request: Request, service: ServiceDep, access: AccessDep) -> Response:
     """Check that the default library is there, the database readable, and that the data folder has room for uploads.
 
+    It needs no key, and counts the libraries that the caller sees: without a key, the shared ones.
     Until then the answer is 503 with the `reasons`, and the progress of the default library's enrollment or update.
     """
     found: list[ShowMeError] = []
     progress, sizes = None, {}
     try:
         progress = _progress(service.filling())
-        sizes = service.index.libraries.sizes()
+        sizes = service.index.libraries.sizes(access.may_read)
         if progress:
             found.append(Busy(progress.message, value=progress.done, limit=progress.total))
     except ShowMeError as error:
@@ -87,7 +88,7 @@ def _progress(filling: JobView | None) -> Progress | None:
     return Progress(state=filling.state, done=filling.done, total=filling.total, message=what)
 
 
-@router.get("/v1/limits")
+@router.get("/v1/limits", dependencies=CREDENTIALS, responses=REFUSED)
 def get_limits(service: ServiceDep) -> LimitsOut:
     """Get the limits of this service: sizes, families and formats."""
     settings = service.settings
@@ -102,7 +103,7 @@ def get_limits(service: ServiceDep) -> LimitsOut:
     )
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=CREDENTIALS, responses=REFUSED)
 def get_metrics(service: ServiceDep) -> Response:
-    """Get counters and gauges in the text format of Prometheus."""
+    """Get counters and gauges in the text format of Prometheus. Where keys are needed, a `read` key will do."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)

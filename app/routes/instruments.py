@@ -10,13 +10,19 @@ from fastapi.responses import FileResponse
 
 from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
-from app.deps import InstrumentId, ServiceDep
+from app.deps import AccessDep, InstrumentDep, InstrumentId, OwnInstrumentDep, ServiceDep
 from app.errors import BODY_STATUSES, documented
 from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
 from app.service import Service
 from index.instruments import Correction
 from index.records import InstrumentInfo
-from models.errors import EncoderMismatch, InstrumentExists, InstrumentNotFound, InvalidRequest
+from models.errors import (
+    EncoderMismatch,
+    InstrumentExists,
+    InstrumentNotFound,
+    InvalidRequest,
+    LibraryNotOwned,
+)
 
 router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
 MAX_SIMILAR = 100
@@ -41,17 +47,19 @@ def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOu
 
 
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
-def get_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
+def get_instrument(instrument: InstrumentDep, service: ServiceDep) -> InstrumentOut:
     """Get an instrument."""
-    return instrument_out(service.index.instruments.get(instrument_id), service)
+    return instrument_out(instrument, service)
 
 
 @router.patch(
     "/{instrument_id}",
-    responses=documented(InstrumentNotFound, InstrumentExists, InvalidRequest, http=BODY_STATUSES),
+    responses=documented(
+        InstrumentNotFound, LibraryNotOwned, InstrumentExists, InvalidRequest, http=BODY_STATUSES
+    ),
 )
 def correct_instrument(
-    instrument_id: InstrumentId, body: InstrumentPatch, service: ServiceDep
+    instrument: OwnInstrumentDep, body: InstrumentPatch, service: ServiceDep
 ) -> InstrumentOut:
     """Correct an instrument's name, its family, or both. Enrolling its source again keeps the correction."""
     correction: Correction = {}
@@ -59,22 +67,22 @@ def correct_instrument(
         correction["name"] = body.name
     if "family" in body.model_fields_set:
         correction["family"] = body.family
-    return instrument_out(service.index.instruments.correct(instrument_id, correction), service)
+    return instrument_out(service.index.instruments.correct(instrument.id, correction), service)
 
 
-@router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound))
-def delete_instrument(instrument_id: InstrumentId, service: ServiceDep) -> None:
+@router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound, LibraryNotOwned))
+def delete_instrument(instrument: OwnInstrumentDep, service: ServiceDep) -> None:
     """Delete an instrument. It can be restored for a while (SHOWME_UNDO_SECONDS, an hour)."""
-    service.index.instruments.delete(instrument_id)
+    service.index.instruments.delete(instrument.id)
 
 
 @router.post(
     "/{instrument_id}/restore",
     responses=documented(InstrumentNotFound, InstrumentExists),
 )
-def restore_instrument(instrument_id: InstrumentId, service: ServiceDep) -> InstrumentOut:
+def restore_instrument(instrument_id: InstrumentId, service: ServiceDep, access: AccessDep) -> InstrumentOut:
     """Restore a recently deleted instrument. One that is not deleted is returned unchanged."""
-    return instrument_out(service.index.instruments.restore(instrument_id), service)
+    return instrument_out(service.index.instruments.restore(instrument_id, access.may_change), service)
 
 
 @router.get(
@@ -86,13 +94,11 @@ def restore_instrument(instrument_id: InstrumentId, service: ServiceDep) -> Inst
         **documented(InstrumentNotFound),
     },
 )
-def get_instrument_preview(
-    instrument_id: InstrumentId, request: Request, service: ServiceDep
-) -> FileResponse:
+def get_instrument_preview(instrument: InstrumentDep, request: Request, service: ServiceDep) -> FileResponse:
     """Get a few seconds of the instrument as mp3; supports byte ranges."""
-    path = service.index.instruments.preview_path(service.index.instruments.get(instrument_id).id)
+    path = service.index.instruments.preview_path(instrument.id)
     if not path.is_file():
-        raise InstrumentNotFound(f"instrument {instrument_id} no longer has a preview", value=instrument_id)
+        raise InstrumentNotFound(f"instrument {instrument.id} no longer has a preview", value=instrument.id)
     return audio_response(request, path)
 
 
@@ -100,11 +106,11 @@ def get_instrument_preview(
     "/{instrument_id}/similar", responses=documented(InstrumentNotFound, EncoderMismatch, InvalidRequest)
 )
 def list_similar_instruments(
-    instrument_id: InstrumentId,
+    instrument: InstrumentDep,
     service: ServiceDep,
     limit: Annotated[
         int, Query(ge=1, le=MAX_SIMILAR, description="Largest number of instruments to return.")
     ] = 10,
 ) -> SimilarOut:
     """List the most similar other instruments of the same library, best first."""
-    return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument_id, limit)])
+    return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument.id, limit)])

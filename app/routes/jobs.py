@@ -4,12 +4,12 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract", and the event streams of 
 """
 
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from anyio import to_thread
+from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.deps import JobId, ServiceDep
+from app.deps import AccessDep, JobDep, ServiceDep
 from app.errors import documented
 from app.job_schemas import JobOut
 from app.job_store import JobView
@@ -23,13 +23,6 @@ def job_out(view: JobView) -> JobOut:
     return JobOut.model_validate(view, from_attributes=True)
 
 
-def _job(job_id: JobId, service: ServiceDep) -> JobView:
-    return service.jobs.view(job_id)
-
-
-JobDep = Annotated[JobView, Depends(_job)]
-
-
 @router.get("/{job_id}", responses=documented(JobNotFound))
 def get_job(job: JobDep) -> JobOut:
     """Get the present state of a job."""
@@ -41,13 +34,17 @@ def get_job(job: JobDep) -> JobOut:
     response_class=EventSourceResponse,
     responses={200: {"description": "Events whose data is a JobOut document."}, **documented(JobNotFound)},
 )
-async def get_job_events(job: JobDep, service: ServiceDep) -> AsyncIterator[ServerSentEvent]:
-    """Follow a job: a server-sent event with the job after every change, until it has ended."""
+async def get_job_events(
+    job: JobDep, service: ServiceDep, access: AccessDep
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job: a server-sent event with the job after every change, until it has ended, or the key has."""
     async for view in service.jobs.watch(job.id):
+        if not await to_thread.run_sync(service.is_valid, access.caller):
+            return
         yield ServerSentEvent(data=job_out(view))
 
 
 @router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
-def cancel_job(job_id: JobId, service: ServiceDep) -> JobOut:
+def cancel_job(job: JobDep, service: ServiceDep) -> JobOut:
     """Cancel a queued or running job. Libraries stay as they were."""
-    return job_out(service.jobs.cancel(job_id))
+    return job_out(service.jobs.cancel(job.id))

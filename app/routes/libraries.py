@@ -9,14 +9,18 @@ from fastapi import APIRouter, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from app.access.ownership import Access
+from app.default_library import is_default
 from app.deps import (
     MAX_PAGE,
     MULTIPART,
+    AccessDep,
     DeletedLibraryId,
     IdempotencyKey,
     InstrumentPageDep,
-    LibraryId,
+    LibraryDep,
     LibraryPageDep,
+    OwnLibraryDep,
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
@@ -30,6 +34,7 @@ from app.library_schemas import (
     LibraryIn,
     LibraryOut,
     LibraryPage,
+    LibraryPatch,
     MapOut,
     MapPoint,
 )
@@ -53,9 +58,8 @@ class EnrollForm(BaseModel):
     files: list[UploadFile] = Field(min_length=1, description=f"One or more of: {ACCEPTED}.")
 
 
-def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
-    """Convert a library."""
-    default = service.default is not None and library.name == service.default.name
+def library_out(library: LibraryInfo, service: Service, access: Access) -> LibraryOut:
+    """Convert a library, for a caller who sees it."""
     job = service.updates.job_of(library)
     return LibraryOut(
         id=library.id,
@@ -63,24 +67,30 @@ def library_out(library: LibraryInfo, service: Service) -> LibraryOut:
         num_instruments=library.num_instruments,
         created_at=library.created_at,
         encoder=library.encoder_hash,
-        default=default,
+        default=is_default(library, service.default),
         state="partly_stale" if library.state == "partly stale" else library.state,
         state_reason=library.state_reason,
         num_stale=library.num_stale,
         num_from_previews=library.num_from_previews,
-        update_job=job.id if job else None,
+        update_job=job.id if job and access.sees_job(job) else None,
+        shared=access.is_shared(library),
+        writable=access.may_change(library) and access.caller.may("write"),
     )
 
 
 @router.get("")
-def list_libraries(page: LibraryPageDep, service: ServiceDep) -> LibraryPage:
-    """List the libraries, by name, each with its state: whether it can be searched, or must be updated first."""
-    libraries = sorted(service.index.libraries.all(), key=lambda library: (library.name, library.id))
-    following = [library for library in libraries if page.next is None or library.name > page.next]
+def list_libraries(page: LibraryPageDep, service: ServiceDep, access: AccessDep) -> LibraryPage:
+    """List the caller's libraries and the shared ones, by name, each with its state: whether it can be searched, or must be
+    updated first.
+    """
+    after = page.next.rpartition("/")[::2] if page.next else ("", "")  # several keys may use one name
+    libraries = sorted(access.libraries(), key=lambda library: (library.name, library.id))
+    following = [library for library in libraries if (library.name, library.id) > after]
     shown = following[: page.limit]
     more = len(following) > len(shown)
     return LibraryPage(
-        items=[library_out(library, service) for library in shown], next=shown[-1].name if more else None
+        items=[library_out(library, service, access) for library in shown],
+        next=f"{shown[-1].name}/{shown[-1].id}" if more else None,
     )
 
 
@@ -89,51 +99,56 @@ def list_libraries(page: LibraryPageDep, service: ServiceDep) -> LibraryPage:
     status_code=201,
     responses=documented(errors.LibraryExists, errors.InvalidRequest, http=BODY_STATUSES),
 )
-def create_library(body: LibraryIn, response: Response, service: ServiceDep) -> LibraryOut:
-    """Create an empty library."""
-    library = service.index.libraries.create(body.name)
+def create_library(body: LibraryIn, response: Response, service: ServiceDep, access: AccessDep) -> LibraryOut:
+    """Create an empty library. It belongs to the key that creates it, and other keys do not see it."""
+    library = service.index.libraries.create(body.name, access.caller.key_id)
     response.headers["Location"] = f"/v1/libraries/{library.id}"
-    return library_out(library, service)
+    return library_out(library, service, access)
 
 
 @router.get("/{library_id}", responses=documented(errors.LibraryNotFound))
-def get_library(library_id: LibraryId, service: ServiceDep) -> LibraryOut:
+def get_library(library: LibraryDep, service: ServiceDep, access: AccessDep) -> LibraryOut:
     """Get a library by its id or name."""
-    return library_out(service.index.libraries.get(library_id), service)
+    return library_out(library, service, access)
 
 
 @router.delete(
     "/{library_id}",
     status_code=204,
-    responses=documented(errors.LibraryNotFound, errors.LibraryKept, errors.JobConflict),
+    responses=documented(
+        errors.LibraryNotFound, errors.LibraryNotOwned, errors.LibraryKept, errors.JobConflict
+    ),
 )
-def delete_library(library_id: LibraryId, service: ServiceDep) -> None:
+def delete_library(library: OwnLibraryDep, service: ServiceDep) -> None:
     """Delete a library with its instruments and previews. Stored queries keep their answers.
 
     It can be restored by its id for a while (SHOWME_UNDO_SECONDS, an hour). Its name is free at once. The default library
     cannot be deleted.
     """
-    service.delete_library(library_id)
+    service.delete_library(library)
 
 
 @router.patch(
     "/{library_id}",
     responses=documented(
-        errors.LibraryNotFound, errors.LibraryExists, errors.InvalidRequest, http=BODY_STATUSES
+        *(errors.LibraryNotFound, errors.LibraryNotOwned, errors.LibraryExists, errors.InvalidRequest),
+        http=BODY_STATUSES,
     ),
 )
-def rename_library(library_id: LibraryId, body: LibraryIn, service: ServiceDep) -> LibraryOut:
-    """Rename a library. The default library keeps its name."""
-    return library_out(service.rename_library(library_id, body.name), service)
+def change_library(
+    library: OwnLibraryDep, body: LibraryPatch, service: ServiceDep, access: AccessDep
+) -> LibraryOut:
+    """Rename a library, share it with other keys for reading, or end that. The default library keeps its name and is shared."""
+    return library_out(service.change_library(library, body.name, body.shared), service, access)
 
 
 @router.post(
     "/{library_id}/restore",
     responses=documented(errors.LibraryNotFound, errors.LibraryExists),
 )
-def restore_library(library_id: DeletedLibraryId, service: ServiceDep) -> LibraryOut:
+def restore_library(library_id: DeletedLibraryId, service: ServiceDep, access: AccessDep) -> LibraryOut:
     """Restore a recently deleted library whole. One that is not deleted is returned unchanged."""
-    return library_out(service.index.libraries.restore(library_id), service)
+    return library_out(service.index.libraries.restore(library_id, access.may_change), service, access)
 
 
 @router.get(
@@ -141,8 +156,9 @@ def restore_library(library_id: DeletedLibraryId, service: ServiceDep) -> Librar
     responses=documented(errors.LibraryNotFound, errors.QueryNotFound, errors.IndexDamaged),
 )
 def get_library_map(
-    library_id: LibraryId,
+    library: LibraryDep,
     service: ServiceDep,
+    access: AccessDep,
     query: Annotated[
         str | None,
         Query(max_length=100, description="Id of a stored query whose slots are placed on the map."),
@@ -152,8 +168,7 @@ def get_library_map(
 
     Enrollment draws the map; a library without one gets it on the first request, which may take some seconds.
     """
-    library = service.index.libraries.get(library_id)
-    answer = None if query is None else service.queries.answer(query)
+    answer = None if query is None else service.queries.answer(access.query(query))
     instruments, layout = service.index.maps.get(library.id)
     points = [
         MapPoint(instrument_id=item.id, name=item.name, family=item.family, x=x, y=y)
@@ -173,7 +188,7 @@ def get_library_map(
     responses=documented(errors.LibraryNotFound, errors.EncoderMismatch, errors.InvalidRequest),
 )
 def list_duplicates(
-    library_id: LibraryId,
+    library: LibraryDep,
     service: ServiceDep,
     min_similarity: Annotated[
         float, Query(ge=0.5, le=1, description="Cosine from which two instruments are duplicates.")
@@ -181,7 +196,7 @@ def list_duplicates(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Largest number of groups to return.")] = 100,
 ) -> DuplicatesOut:
     """Group the instruments that sound nearly the same; each group is connected by pairs of duplicates."""
-    found = service.index.duplicates(library_id, min_similarity, limit)
+    found = service.index.duplicates(library.id, min_similarity, limit)
     return DuplicatesOut(
         groups=[
             DuplicateGroup(
@@ -194,7 +209,7 @@ def list_duplicates(
 
 @router.get("/{library_id}/instruments", responses=documented(errors.LibraryNotFound, errors.InvalidRequest))
 def list_instruments(
-    library_id: LibraryId,
+    library: LibraryDep,
     page: InstrumentPageDep,
     service: ServiceDep,
     family: Annotated[FamilyName | None, Query(description="Only instruments of this family.")] = None,
@@ -203,7 +218,6 @@ def list_instruments(
     ] = None,
 ) -> InstrumentPage:
     """List the instruments of a library, a page at a time."""
-    library = service.index.libraries.get(library_id)
     rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)
     return InstrumentPage(items=[instrument_out(row, service) for row in rows], next=following)
 
@@ -214,6 +228,7 @@ def list_instruments(
     responses=documented(
         *(
             errors.LibraryNotFound,
+            errors.LibraryNotOwned,
             errors.NotAudio,
             errors.UnsupportedAudio,
             errors.EmptyAudio,
@@ -225,9 +240,10 @@ def list_instruments(
     ),
 )
 def add_instruments(
-    library_id: LibraryId,
+    library: OwnLibraryDep,
     response: Response,
     service: ServiceDep,
+    access: AccessDep,
     form: Annotated[EnrollForm, MULTIPART],
     request: Request,
     idempotency_key: IdempotencyKey = None,
@@ -239,8 +255,8 @@ def add_instruments(
     files also holds their samples, in the folders that the .sfz files name. The instruments appear in the library
     together, once all of them are stored.
     """
-    library = service.index.libraries.get(library_id)
-    keyed = KeyedRequest.of(idempotency_key, request.url.path, form) if idempotency_key else None
+    key_id = access.caller.key_id
+    keyed = KeyedRequest.of(idempotency_key, request.url.path, form, key_id) if idempotency_key else None
 
     def storing(session: Session, view: JobView) -> None:
         service.keys.store(session, keyed, job_out(view).model_dump_json())
@@ -250,15 +266,19 @@ def add_instruments(
             job = JobOut.model_validate_json(first)
         else:
             uploads = [Upload(upload_name(item.filename), item.file) for item in form.files]
-            job = job_out(service.enroll_uploads(library, uploads, storing))
+            job = job_out(service.enroll_uploads(library, uploads, storing, key_id))
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
 
 @router.post(
-    "/{library_id}/reembed", status_code=202, responses=documented(errors.LibraryNotFound, errors.Busy)
+    "/{library_id}/reembed",
+    status_code=202,
+    responses=documented(errors.LibraryNotFound, errors.LibraryNotOwned, errors.Busy),
 )
-def reembed_library(library_id: LibraryId, response: Response, service: ServiceDep) -> JobOut:
+def reembed_library(
+    library: OwnLibraryDep, response: Response, service: ServiceDep, access: AccessDep
+) -> JobOut:
     """Update a library of another encoder, in the background: embed its instruments with the encoder in use.
 
     Ids, names, families and queries stay. Instruments are embedded from their sources; those whose sources were not kept,
@@ -266,6 +286,6 @@ def reembed_library(library_id: LibraryId, response: Response, service: ServiceD
     made, the library stays as it is; a cancelled or interrupted update goes on where it was. A library that is being
     updated already answers with its job.
     """
-    view = service.updates.update(service.index.libraries.get(library_id))
+    view = service.updates.update(library, key_id=access.caller.key_id)
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return job_out(view)

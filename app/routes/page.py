@@ -1,7 +1,7 @@
 """The page at `/`: serves the bundle that Vite builds into app/web/dist, with a policy that allows nothing else.
 
-Content-Security-Policy level 3: no inline scripts, no other origins, and style elements only with the response's own nonce,
-so that a file name cannot become code. Files with a hash in their names never change (RFC 8246).
+No inline scripts, no other origins, and style elements only with the response's own nonce (`app/access/headers.py`), so that a
+file name cannot become code. Files with a hash in their names never change (RFC 8246).
 """
 
 import re
@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
+
+from app.access.headers import page_headers
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,16 +33,6 @@ _HASHED = re.compile(r"-[\w-]{8}\.\w+$")
 _GZIP = re.compile(
     r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)", re.IGNORECASE
 )
-
-
-def policy(nonce: str) -> dict[str, str]:
-    """Return the security headers of one response with the page."""
-    return {
-        "Content-Security-Policy": f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; "
-        "connect-src 'self'; media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-    }
 
 
 def _dist() -> Traversable:
@@ -71,7 +63,7 @@ def _assets() -> dict[str, bytes]:
 def get_page() -> HTMLResponse:
     """Return the page with a new nonce for the style elements of its waveform."""
     nonce = secrets.token_urlsafe(16)
-    return HTMLResponse(_page().replace(NONCE, nonce), headers=policy(nonce) | REVALIDATED)
+    return HTMLResponse(_page().replace(NONCE, nonce), headers=page_headers(nonce) | REVALIDATED)
 
 
 @router.get("/web/{name:path}")

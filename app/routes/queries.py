@@ -10,8 +10,9 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFi
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ConfigDict, Field, JsonValue
 
+from app.access.ownership import Access
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import MULTIPART, IdempotencyKey, QueryId, QueryPageDep, ServiceDep
+from app.deps import MULTIPART, AccessDep, IdempotencyKey, OwnQueryId, QueryPageDep, ServiceDep
 from app.errors import BODY_STATUSES, documented, problem_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
@@ -90,6 +91,7 @@ class BatchForm(Question):
 async def create_query(
     form: Annotated[QueryForm, MULTIPART],
     service: ServiceDep,
+    access: AccessDep,
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
@@ -104,19 +106,21 @@ async def create_query(
         )
     keyed = None
     if idempotency_key is not None:
-        keyed = await to_thread.run_sync(KeyedRequest.of, idempotency_key, request.url.path, form)
+        path, key_id = request.url.path, access.caller.key_id
+        keyed = await to_thread.run_sync(KeyedRequest.of, idempotency_key, path, form, key_id)
     with service.keys.using(keyed):
         first = await to_thread.run_sync(service.keys.first_answer, keyed)
-        answer = QueryAnswer.model_validate_json(first) if first else await _ask(form, service, keyed)
+        answer = QueryAnswer.model_validate_json(first) if first else await _ask(form, service, access, keyed)
     response.headers["Location"] = f"/v1/queries/{answer.id}"
     return answer
 
 
-async def _ask(form: QueryForm, service: Service, keyed: KeyedRequest | None) -> QueryAnswer:
+async def _ask(form: QueryForm, service: Service, access: Access, keyed: KeyedRequest | None) -> QueryAnswer:
     async with service.queue.admit():
         if form.file is not None:
-            return await service.ask(Upload(upload_name(form.file.filename), form.file.file), form, keyed)
-        return await service.ask_again(str(form.query), form, keyed)
+            upload = Upload(upload_name(form.file.filename), form.file.file)
+            return await service.ask(upload, form, access, keyed)
+        return await service.ask_again(str(form.query), form, access, keyed)
 
 
 @router.post(
@@ -124,7 +128,7 @@ async def _ask(form: QueryForm, service: Service, keyed: KeyedRequest | None) ->
     responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy, http=BODY_STATUSES),
 )
 async def create_query_batch(
-    form: Annotated[BatchForm, MULTIPART], service: ServiceDep, request: Request
+    form: Annotated[BatchForm, MULTIPART], service: ServiceDep, access: AccessDep, request: Request
 ) -> BatchOut:
     """Query several mixtures at once: for each file, in the order sent, its answer or the problem with it.
 
@@ -138,15 +142,18 @@ async def create_query_batch(
         )
     async with service.queue.admit():
         uploads = [Upload(upload_name(file.filename), file.file) for file in form.files]
-        return BatchOut(results=[await _batch_item(upload, form, service, request) for upload in uploads])
+        path = request.url.path
+        results = [await _batch_item(upload, form, service, access, path) for upload in uploads]
+        return BatchOut(results=results)
 
 
-async def _batch_item(upload: Upload, question: Question, service: Service, request: Request) -> BatchItem:
+async def _batch_item(
+    upload: Upload, question: Question, service: Service, access: Access, path: str
+) -> BatchItem:
     try:
-        return BatchItem(name=upload.name, query=await service.ask(upload, question))
+        return BatchItem(name=upload.name, query=await service.ask(upload, question, access))
     except (errors.AudioError, QueueFull) as error:
-        problem = problem_of(error, instance=request.url.path)
-        return BatchItem(name=upload.name, problem=problem)
+        return BatchItem(name=upload.name, problem=problem_of(error, instance=path))
 
 
 @router.api_route("/batch", methods=["GET", "DELETE"], include_in_schema=False)
@@ -156,20 +163,20 @@ def refuse_batch_methods() -> None:
 
 
 @router.get("", responses=documented(errors.InvalidRequest))
-def list_queries(page: QueryPageDep, service: ServiceDep) -> QueryPage:
-    """List the stored queries, newest first."""
-    items, following = service.queries.page(page.limit, page.next)
+def list_queries(page: QueryPageDep, access: AccessDep) -> QueryPage:
+    """List the stored queries that the caller has asked, newest first."""
+    items, following = access.query_page(page.limit, page.next)
     return QueryPage(items=items, next=following)
 
 
 @router.get("/{query_id}", responses=documented(errors.QueryNotFound))
-def get_query(query_id: QueryId, service: ServiceDep) -> QueryAnswer:
+def get_query(query_id: OwnQueryId, service: ServiceDep) -> QueryAnswer:
     """Get a stored answer as it was given."""
     return service.queries.answer(query_id)
 
 
 @router.delete("/{query_id}", status_code=204, responses=documented(errors.QueryNotFound))
-def delete_query(query_id: QueryId, service: ServiceDep) -> None:
+def delete_query(query_id: OwnQueryId, service: ServiceDep) -> None:
     """Delete a stored answer and its audio."""
     service.queries.remove(query_id)
 
@@ -187,8 +194,9 @@ def delete_query(query_id: QueryId, service: ServiceDep) -> None:
     },
 )
 def export_query(
-    query_id: QueryId,
+    query_id: OwnQueryId,
     service: ServiceDep,
+    access: AccessDep,
     format: Annotated[
         Literal["json", "csv", "zip"],
         Query(description="Format of the download; `zip` holds both lists and the previews."),
@@ -202,7 +210,7 @@ def export_query(
     ] = None,
 ) -> Response:
     """Download the chosen instruments. Deleted ones are listed as `gone`, without a preview."""
-    chosen = chosen_set(service.queries.answer(query_id), instruments or [], service.index)
+    chosen = chosen_set(service.queries.answer(query_id), instruments or [], service.index, access.instrument)
     headers = {"Content-Disposition": disposition(file_name(chosen, format))}
     kind = EXPORT_TYPES[format]
     if format != "zip":
@@ -222,6 +230,6 @@ def export_query(
         **documented(errors.QueryNotFound),
     },
 )
-def get_query_audio(query_id: QueryId, request: Request, service: ServiceDep) -> FileResponse:
+def get_query_audio(query_id: OwnQueryId, request: Request, service: ServiceDep) -> FileResponse:
     """Get the audio of a stored query; supports byte ranges."""
     return audio_response(request, service.queries.audio(query_id))

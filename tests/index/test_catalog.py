@@ -17,19 +17,8 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from index.catalog import (
-    JOB_STATES,
-    Base,
-    Catalog,
-    Clip,
-    Instrument,
-    Job,
-    Library,
-    Query,
-    from_bytes,
-    new_id,
-    to_bytes,
-)
+from index.catalog import JOB_STATES, Catalog, Clip, Instrument, Job, Library, Query, from_bytes, to_bytes
+from index.declarative import Base, new_id
 from index.migrations import CONNECTION, alembic_config, migrating, migrations_folder
 from models.errors import IndexDamaged
 

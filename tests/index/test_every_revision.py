@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from index.catalog import JOB_STATES, Base, Catalog
+from index.catalog import JOB_STATES, Catalog
+from index.declarative import Base
 from index.migrations import CONNECTION, alembic_config, migrating, revisions
 
 NUM_ROWS = 4  # of each table: a full one, one with nulls, one of a deleted library, and a deleted one of a kept library

@@ -1,0 +1,358 @@
+"""Whose libraries, queries and jobs are whose: other keys find nothing, in all the ways in which they may look."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from app.access.ownership import MACHINE_OWNER, Caller
+from app.default_library import DefaultLibrary, is_default
+from index.deletions import recorded_deletions
+from index.instrument_index import InstrumentIndex
+from models.encoder_pair import EncoderPair
+from tests.app.keyed import KeyedService, keyed
+from tests.app.serving import enrolled, problem
+from tests.app.sounds import audio, mixture, tone
+
+TONE = ("Mine.wav", audio(tone(220.0)))
+FILE = {"file": ("secret song.wav", mixture(1.0))}
+
+
+class Owned(NamedTuple):
+    """All that one key has."""
+
+    library: str
+    instrument: str
+    query: str
+    job: str
+
+    def at(self, template: str) -> str:
+        names = {
+            "library_id": self.library,
+            "instrument_id": self.instrument,
+            "query_id": self.query,
+            "job_id": self.job,
+        }
+        return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], template)
+
+
+MISSING = Owned("l_000000000000", "i_000000000000", "q_000000000000", "j_000000000000")
+
+
+def made(client: httpx.Client, name: str = "Mine") -> Owned:
+    """A library of one instrument, and a query of it."""
+    library = client.post("/v1/libraries", json={"name": name}).json()["id"]
+    job = enrolled(client, library, TONE)
+    (instrument,) = client.get(f"/v1/libraries/{library}/instruments").json()["items"]
+    query = client.post("/v1/queries", files=FILE, data={"library": library}).json()
+    return Owned(library, instrument["id"], query["id"], job["id"])
+
+
+def state(client: httpx.Client, mine: Owned) -> list[Any]:
+    """All that another key could have changed."""
+    paths = (
+        f"/v1/libraries/{mine.library}",
+        f"/v1/instruments/{mine.instrument}",
+        f"/v1/queries/{mine.query}",
+    )
+    return [
+        client.get(path).json()
+        for path in (
+            *paths,
+            f"/v1/jobs/{mine.job}",
+            "/v1/queries",
+            f"/v1/libraries/{mine.library}/instruments",
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def service(
+    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
+) -> Iterator[KeyedService]:
+    folder = tmp_path_factory.mktemp("owned") / "data"
+    shutil.copytree(tones_dir, folder)
+    with keyed(folder, pair) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def alice(service: KeyedService) -> httpx.Client:
+    return service.client("alice")
+
+
+@pytest.fixture(scope="module")
+def bob(service: KeyedService) -> httpx.Client:
+    return service.client("bob")
+
+
+@pytest.fixture(scope="module")
+def admin(service: KeyedService) -> httpx.Client:
+    return service.client("admin", "admin")
+
+
+@pytest.fixture(scope="module")
+def mine(alice: httpx.Client) -> Owned:
+    return made(alice)
+
+
+def request(client: httpx.Client, method: str, path: str) -> httpx.Response:
+    bodies: dict[tuple[str, str], dict[str, Any]] = {
+        ("POST", "instruments"): {"files": {"files": TONE}},
+        ("PATCH", "libraries"): {"json": {"name": "Stolen", "shared": True}},
+        ("PATCH", "instruments"): {"json": {"name": "Stolen"}},
+    }
+    ends = path.rpartition("/")[2]
+    noun = ends if ends == "instruments" else path.split("/")[2]
+    return client.request(method, path, **bodies.get((method, noun), {}))
+
+
+def test_another_key_cannot_tell_a_library_from_none(
+    service: KeyedService, alice: httpx.Client, bob: httpx.Client, mine: Owned
+) -> None:
+    """Every operation on what is alice's gives bob the very answer that it gives for what does not exist."""
+    before, tried = state(alice, mine), 0
+    for template, methods in service.stranger.get("/openapi.json").json()["paths"].items():
+        if "{" not in template:
+            continue
+        for method in methods:
+            there = request(bob, method.upper(), mine.at(template))
+            missing = request(bob, method.upper(), MISSING.at(template))
+            assert there.status_code == missing.status_code == 404, (method, template, there.text)
+            bodies = []
+            for answer, ids in ((there, mine), (missing, MISSING)):
+                text = re.sub("|".join(ids), "ID", answer.text)
+                bodies.append(re.sub(r'"request_id":"\w+"', "", text))
+            assert bodies[0] == bodies[1], template
+            tried += 1
+    assert tried > 20
+    assert state(alice, mine) == before
+
+
+def test_lists_and_questions_hold_nothing_of_other_keys(
+    service: KeyedService, alice: httpx.Client, bob: httpx.Client, mine: Owned
+) -> None:
+    assert bob.get("/v1/libraries").json()["items"] == []
+    assert [one["name"] for one in alice.get("/v1/libraries").json()["items"]] == ["Mine"]
+    assert bob.get("/v1/queries").json()["items"] == []
+    for library in (mine.library, "Mine", "One"):  # One is that of the owner of the machine
+        problem(bob.post("/v1/queries", files=FILE, data={"library": library}), 404, "library-not-found")
+    problem(bob.post("/v1/queries", files=FILE), 404, "library-not-found")
+    assert service.stranger.get("/readyz").json()["libraries"] == 0
+    metrics = bob.get("/metrics").text
+    assert mine.library not in metrics
+    assert 'library="others"' in metrics
+
+
+def test_one_name_may_be_used_by_several_keys(
+    alice: httpx.Client, admin: httpx.Client, mine: Owned, service: KeyedService
+) -> None:
+    """A name that is taken would tell that there is a library."""
+    carol = service.client("carol")
+    for name in ("Mine", "One"):
+        own = carol.post("/v1/libraries", json={"name": name})
+        assert own.status_code == 201
+        assert carol.get(f"/v1/libraries/{name}").json()["id"] == own.json()["id"]
+        problem(carol.post("/v1/libraries", json={"name": name}), 409, "library-exists")
+    assert alice.get("/v1/libraries/Mine").json()["id"] == mine.library
+    spare = carol.post("/v1/libraries", json={"name": "Spare"}).json()["id"]
+    problem(carol.patch(f"/v1/libraries/{spare}", json={"name": "Mine"}), 409, "library-exists")
+    listed, after = [], None
+    while True:  # no page ends between two of one name and loses one
+        page = admin.get("/v1/libraries", params={"limit": 1} | ({"next": after} if after else {})).json()
+        listed += [one["id"] for one in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert len(listed) == len(set(listed)) >= 5
+    for one in carol.get("/v1/libraries").json()["items"]:
+        assert carol.delete(f"/v1/libraries/{one['id']}").status_code == 204
+
+
+def test_another_query_or_instrument_cannot_be_smuggled_in(
+    bob: httpx.Client, service: KeyedService, mine: Owned
+) -> None:
+    """Ids of alice's in the parameters of what is bob's own."""
+    own = made(bob, "Bob's")
+    try:
+        problem(
+            bob.post("/v1/queries", data={"query": mine.query, "library": own.library}),
+            404,
+            "query-not-found",
+        )
+        path = f"/v1/libraries/{own.library}/map"
+        problem(bob.get(path, params={"query": mine.query}), 404, "query-not-found")
+        for form in ("json", "zip"):
+            params = {"format": form, "instruments": [mine.instrument]}
+            answer = bob.get(f"/v1/queries/{own.query}/export", params=params)
+            assert b"Mine.wav" not in answer.content
+        item = bob.get(f"/v1/queries/{own.query}/export", params={"instruments": mine.instrument}).json()
+        (exported,) = item["instruments"]
+        assert (exported["gone"], exported["name"], exported["source"]) == (True, None, None)
+        cursor = f"99999999999999999_{mine.query}"
+        items = bob.get("/v1/queries", params={"next": cursor}).json()["items"]
+        assert [one["id"] for one in items] == [own.query]
+    finally:
+        bob.delete(f"/v1/libraries/{own.library}")
+        bob.delete(f"/v1/queries/{own.query}")
+
+
+def test_an_idempotency_key_belongs_to_its_access_key(
+    service: KeyedService, mine: Owned, alice: httpx.Client
+) -> None:
+    headers = {"Idempotency-Key": "once"}
+    data = {"library": "Mine"}
+    first = alice.post("/v1/queries", files=FILE, data=data, headers=headers).json()
+    assert alice.post("/v1/queries", files=FILE, data=data, headers=headers).json()["id"] == first["id"]
+    dave = service.client("dave")
+    problem(dave.post("/v1/queries", files=FILE, data=data, headers=headers), 404, "library-not-found")
+    made(dave)
+    assert dave.post("/v1/queries", files=FILE, data=data, headers=headers).json()["id"] != first["id"]
+
+
+def test_a_shared_library_is_read_by_all_and_changed_by_its_owner(
+    service: KeyedService, alice: httpx.Client, admin: httpx.Client
+) -> None:
+    shared, erin = made(alice, "Shared"), service.client("erin")
+    answer = alice.patch(f"/v1/libraries/{shared.library}", json={"shared": True})
+    assert (answer.json()["shared"], answer.json()["writable"]) == (True, True)
+    (seen,) = erin.get("/v1/libraries").json()["items"]
+    assert (seen["name"], seen["writable"]) == ("Shared", False)
+    assert erin.get(f"/v1/instruments/{shared.instrument}/preview").status_code == 200
+    asked = erin.post("/v1/queries", files=FILE, data={"library": "Shared"}).json()
+    assert asked["slots"]
+    for method, path in (
+        ("DELETE", f"/v1/libraries/{shared.library}"),
+        ("PATCH", f"/v1/libraries/{shared.library}"),
+        ("POST", f"/v1/libraries/{shared.library}/instruments"),
+        ("POST", f"/v1/libraries/{shared.library}/reembed"),
+        ("PATCH", f"/v1/instruments/{shared.instrument}"),
+        ("DELETE", f"/v1/instruments/{shared.instrument}"),
+    ):
+        problem(request(erin, method, path), 403, "library-not-owned")
+    problem(erin.get(f"/v1/jobs/{shared.job}"), 404, "job-not-found")
+    problem(erin.get(f"/v1/queries/{shared.query}"), 404, "query-not-found")
+    alice.delete(f"/v1/instruments/{shared.instrument}")
+    problem(erin.post(f"/v1/instruments/{shared.instrument}/restore"), 404, "instrument-not-found")
+    assert alice.post(f"/v1/instruments/{shared.instrument}/restore").status_code == 200
+    assert alice.patch(f"/v1/libraries/{shared.library}", json={"shared": False}).status_code == 200
+    problem(erin.get(f"/v1/libraries/{shared.library}"), 404, "library-not-found")
+    (exported,) = erin.get(
+        f"/v1/queries/{asked['id']}/export", params={"instruments": shared.instrument}
+    ).json()["instruments"]
+    assert exported["gone"]
+    alice.delete(f"/v1/libraries/{shared.library}")
+    problem(erin.post(f"/v1/libraries/{shared.library}/restore"), 404, "library-not-found")
+    assert admin.post(f"/v1/libraries/{shared.library}/restore").json()["name"] == "Shared"
+
+
+def test_admin_sees_and_changes_all(admin: httpx.Client, alice: httpx.Client, mine: Owned) -> None:
+    assert {"One", "Mine"} <= {one["name"] for one in admin.get("/v1/libraries").json()["items"]}
+    assert mine.query in {one["id"] for one in admin.get("/v1/queries").json()["items"]}
+    assert admin.get(f"/v1/jobs/{mine.job}").status_code == 200
+    answer = admin.patch(f"/v1/instruments/{mine.instrument}", json={"family": "bass"})
+    assert answer.json()["family"] == "bass"
+    assert admin.get(f"/v1/queries/{mine.query}/audio").status_code == 200
+
+
+def test_a_change_needs_a_field(alice: httpx.Client, mine: Owned) -> None:
+    for body in ({}, {"name": None}, {"shared": None}, {"shared": "maybe"}, {"key_id": "k_1"}):
+        problem(alice.patch(f"/v1/libraries/{mine.library}", json=body), 422, "invalid-request")
+
+
+def test_one_key_does_not_push_out_the_queries_of_another(
+    tones_dir: Path, tmp_path: Path, pair: EncoderPair
+) -> None:
+    shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
+    with keyed(tmp_path, pair, max_stored_queries=2) as service:
+        admin, other = service.client("admin", "admin"), service.client("other")
+        admin.patch("/v1/libraries/One", json={"shared": True})
+        kept = admin.post("/v1/queries", files=FILE).json()["id"]
+        asked = [other.post("/v1/queries", files=FILE).json()["id"] for _ in range(3)]
+        assert admin.get(f"/v1/queries/{kept}/audio").status_code == 200
+        assert [one["id"] for one in other.get("/v1/queries").json()["items"]] == asked[:0:-1]
+
+
+def test_the_default_library_is_shared_and_stays_so(
+    tones_dir: Path, tmp_path: Path, pair: EncoderPair
+) -> None:
+    shutil.copytree(tones_dir, tmp_path / "data")
+    (tmp_path / "One").mkdir()
+    (tmp_path / "One" / "a.wav").write_bytes(TONE[1])
+    with keyed(tmp_path / "data", pair, default_library=str(tmp_path / "One")) as service:
+        writer, admin = service.client("writer"), service.client("admin", "admin")
+        (default,) = writer.get("/v1/libraries").json()["items"]
+        assert (default["default"], default["shared"], default["writable"]) == (True, True, False)
+        assert service.stranger.get("/readyz").json()["libraries"] == 1
+        assert writer.post("/v1/queries", files=FILE).status_code == 200
+        problem(writer.delete("/v1/libraries/One"), 403, "library-not-owned")
+        problem(admin.patch("/v1/libraries/One", json={"shared": False}), 422, "invalid-request")
+        own = writer.post(
+            "/v1/libraries", json={"name": "One"}
+        ).json()  # its name makes no library the default one
+        assert (own["default"], own["shared"]) == (False, False)
+        assert admin.get("/v1/libraries/One").json()["id"] == default["id"]
+        assert writer.post("/v1/queries", files=FILE).json()["library"]["id"] == default["id"]
+        assert writer.delete(f"/v1/libraries/{own['id']}").status_code == 204
+
+
+def test_a_job_stream_ends_with_its_key(service: KeyedService, alice: httpx.Client, mine: Owned) -> None:
+    key, secret = service.keys.create("watcher", "admin")
+    client = service.client_of(secret)
+    assert "data:" in client.get(f"/v1/jobs/{mine.job}/events").text
+    service.keys.revoke(key.id)
+    problem(client.get(f"/v1/jobs/{mine.job}/events"), 401, "key-refused")
+
+
+def test_deletions_are_recorded_with_ids_alone(tmp_path: Path, pair: EncoderPair) -> None:
+    with keyed(tmp_path, pair) as service:
+        frank, key = service.client("frank"), service.key_of("frank")
+        own = made(frank, "Private name")
+        for path in (f"instruments/{own.instrument}", f"queries/{own.query}", f"libraries/{own.library}"):
+            answer = frank.delete(f"/v1/{path}", headers={"X-Request-ID": path.partition("/")[0]})
+            assert answer.status_code == 204
+            assert frank.delete(f"/v1/{path}").status_code == 404  # not recorded twice
+        service.keys.revoke(key.id)
+        service.keys.revoke(key.id)
+    index = InstrumentIndex(tmp_path, pair.encoder_hash, pair.embedding_dim)
+    index.open()
+    index.libraries.delete(index.libraries.create("By the terminal").id)
+    found = recorded_deletions(index.catalog, 9)
+    index.close()
+    assert [(one.kind, one.key_id, one.request_id) for one in found] == [
+        ("library", None, None),
+        ("key", None, None),
+        ("library", key.id, "libraries"),
+        ("query", key.id, "queries"),
+        ("instrument", key.id, "instruments"),
+    ]
+    assert {one.item_id for one in found} >= {own.library, own.query, own.instrument, key.id}
+    assert "name" not in str(found)
+
+
+@pytest.mark.parametrize("scope", ["read", "write"])
+def test_nobody_owns_what_is_the_machine_owners(scope: Any) -> None:
+    assert not Caller("k_1", scope).owns(None)
+    assert not Caller(None, scope).owns(None)
+    assert not Caller(None, None).owns(None)
+    assert MACHINE_OWNER.owns(None)
+    assert MACHINE_OWNER.owns("k_1")
+
+
+def test_a_library_of_a_key_is_never_the_default_one(tmp_path: Path, pair: EncoderPair) -> None:
+    index = InstrumentIndex(tmp_path, pair.encoder_hash, pair.embedding_dim)
+    index.open()
+    default = DefaultLibrary.of_setting(None)
+    assert default is not None
+    claimed = index.libraries.create(default.name, "k_1")
+    assert not is_default(claimed, default)
+    assert default.find(index) is None
+    real = index.libraries.create(default.name)
+    assert is_default(real, default)
+    assert default.find(index) == real
+    assert index.libraries.get(default.name) == real
+    index.close()
