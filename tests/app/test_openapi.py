@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from app import export, health_schemas, library_schemas, problems, recognition, schemas
-from app.routes import libraries, queries
+from app.routes import libraries, queries, session
 from tests.app.serving import problem
 from tests.app.sounds import mixture
 
@@ -35,6 +35,7 @@ CONTRACT = {
     "/v1/instruments/{instrument_id}/similar": {"get"},
     "/v1/jobs/{job_id}": {"get", "delete"},
     "/v1/jobs/{job_id}/events": {"get"},
+    "/v1/session": {"get", "post", "delete"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
@@ -124,7 +125,7 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 
 def test_examples_are_whole_and_valid() -> None:
-    modules = (export, health_schemas, libraries, library_schemas, problems, queries, recognition, schemas)
+    modules = (export, health_schemas, libraries, library_schemas, problems, queries, recognition, schemas, session)
     models = {
         model
         for module in modules

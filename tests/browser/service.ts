@@ -1,6 +1,6 @@
 /** Runs a real `showme serve` on a free port, with its own data folder; tests can kill and restart it.
  * Python and the command come from SHOWME_BIN (the Makefile's virtual environment). */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { openSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -30,6 +30,16 @@ export function python(module: string, args: string[], settings: Settings): Prom
     child.on("error", failed);
     child.on("exit", (code) => (code === 0 ? done() : failed(new Error(`${module} ended with ${code}`))));
   });
+}
+
+/** Run the command `showme` and return what it prints. */
+export function showme(args: string[], settings: Settings): string {
+  return execFileSync(join(BIN, "showme"), args, {
+    cwd: ROOT,
+    env: environment(settings),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  }).trim();
 }
 
 function freePort(): Promise<number> {

@@ -35,12 +35,12 @@ export interface Visit {
   close: () => Promise<void>; // fails if the page threw an error or logged one to its console
 }
 
-/** Open the page; `hash` is its view, `before` sees the empty tab first. */
+/** Open the page and wait until it `shows` a part; `hash` is its view, `before` sees the empty tab first. */
 export async function visit(
   hash = "#/",
-  options: BrowserContextOptions & { url?: string; before?: (page: Page) => void } = {},
+  options: BrowserContextOptions & { url?: string; shows?: string; before?: (page: Page) => void } = {},
 ): Promise<Visit> {
-  const { url = inject("url"), before, ...rest } = options;
+  const { url = inject("url"), shows = "tab-query", before, ...rest } = options;
   browser ??= chromium.connect(inject("browser"));
   const context = await (await browser).newContext({
     viewport: { width: 1280, height: 860 },
@@ -62,7 +62,7 @@ export async function visit(
   });
   before?.(page);
   await page.goto(`${url}/${hash}`);
-  await part(page, "tab-query").waitFor();
+  await part(page, shows).waitFor();
   const close = async () => {
     await context.close();
     expect(faults).toEqual([]);

@@ -6,12 +6,14 @@ import { lazy } from "./lazy";
 import { QueryView } from "./query/QueryView";
 import { ServerBanner } from "./ServerBanner";
 import { route } from "./state/route";
+import { mustSignIn } from "./state/session";
 import { undoLast } from "./state/toasts";
 import { ShortcutHelp } from "./ui/ShortcutHelp";
 import { useShortcuts } from "./ui/shortcuts";
 import { Toasts } from "./ui/Toasts";
 
 const LibraryView = lazy(() => import("./library/LibraryView").then((module) => module.LibraryView));
+const SignIn = lazy(() => import("./SignIn").then((module) => module.SignIn));
 const MapView = lazy(() => import("./map/MapView").then((module) => module.MapView));
 
 export function App() {
@@ -25,6 +27,7 @@ export function App() {
   );
   useShortcuts(keys);
   const { view, id } = route.value;
+  if (mustSignIn.value) return <SignIn />;
   return (
     <>
       <a class="skip" href="#main">

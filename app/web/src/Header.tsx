@@ -1,6 +1,8 @@
 /** The header of every view: title, tabs, volume, help and theme. */
 import { type Theme, theme, volume } from "./state/preferences";
 import { hashOf, route, type View } from "./state/route";
+import { leave, session } from "./state/session";
+import { showProblem } from "./state/toasts";
 import { Button } from "./ui/Button";
 import { Icon, type IconName } from "./ui/icons";
 
@@ -62,6 +64,15 @@ export function Header({ onHelp }: { onHelp: () => void }) {
             }}
           />
         </label>
+        {session.value?.key_id && (
+          <Button
+            kind="quiet"
+            icon="leave"
+            label={`Sign out (${session.value.name})`}
+            data-test="sign-out"
+            onClick={() => void leave().catch(showProblem)}
+          />
+        )}
         <Button
           kind="quiet"
           icon="help"

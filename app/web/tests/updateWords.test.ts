@@ -16,6 +16,8 @@ const library = (values: Partial<Library>): Library => ({
   num_stale: 0,
   num_from_previews: 0,
   update_job: null,
+  shared: false,
+  writable: true,
   ...values,
 });
 

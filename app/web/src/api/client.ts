@@ -16,6 +16,7 @@ import type {
   QuerySummary,
   Question,
   Readiness,
+  Session,
 } from "./types";
 
 const PAGE_SIZE = 500; // the service's maximum
@@ -43,6 +44,12 @@ export async function getReadiness(signal?: AbortSignal): Promise<Readiness> {
   if (typeof document.ready !== "boolean") throw new Error("this is not the service");
   return document as Readiness;
 }
+
+/** Who the page is to the service. */
+export const getSession = () => request<Session>("GET", "/v1/session");
+export const signIn = (key: string, options?: Options) =>
+  request<Session>("POST", "/v1/session", { key }, options);
+export const signOut = () => request<void>("DELETE", "/v1/session");
 
 // Queries
 
@@ -95,6 +102,8 @@ export const listLibraries = (options?: Options) =>
   fetchAllPages<Library>((next) => urlWith("/v1/libraries", { limit: PAGE_SIZE, next }), options);
 export const createLibrary = (name: string) => request<Library>("POST", "/v1/libraries", { name });
 export const renameLibrary = (id: string, name: string) => request<Library>("PATCH", library(id), { name });
+export const shareLibrary = (id: string, shared: boolean) =>
+  request<Library>("PATCH", library(id), { shared });
 export const deleteLibrary = (id: string) => request<void>("DELETE", library(id));
 /** Embed a library of another encoder again. Returns the job to follow. */
 export const reembedLibrary = (id: string) => request<Job>("POST", library(id, "/reembed"));

@@ -14,8 +14,12 @@ export interface UploadOptions extends Options {
   onProgress?: (share: number) => void; // 0 to 1 while the body is sent; 1: the service has all of it
 }
 
-/** Called after every request: true if the service responded, false if the connection failed. */
-export const connection = { onContact: (_there: boolean): void => undefined };
+/** `onContact` is called after every request: true if the service responded, false if the connection failed.
+ * `onRefused` is called when the service no longer knows who the page is (401). */
+export const connection = {
+  onContact: (_there: boolean): void => undefined,
+  onRefused: (): void => undefined,
+};
 
 /** Send a request with fetch; `body` becomes JSON. */
 export function request<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
@@ -45,6 +49,7 @@ async function fetchOnce<T>(
     throw new ServerAway();
   });
   connection.onContact(true);
+  if (answer.status === 401) connection.onRefused();
   const document = answer.status === 204 ? undefined : await bodyOf(answer, signal);
   if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
   return document as T;
@@ -76,6 +81,7 @@ function sendForm<T>(path: string, form: FormData, { signal, onProgress }: Uploa
     };
     xhr.onload = () => {
       connection.onContact(true);
+      if (xhr.status === 401) connection.onRefused();
       if (xhr.status < 400) resolve(xhr.response as T);
       else reject(problemOf(xhr.status, xhr.response, xhr.getResponseHeader("Retry-After")));
     };

@@ -18,6 +18,7 @@ export type LibraryMap = Schemas["MapOut"];
 export type MapPoint = Schemas["MapPoint"];
 export type Job = Schemas["JobOut"];
 export type Limits = Schemas["LimitsOut"];
+export type Session = Schemas["SessionOut"];
 export type Readiness = Schemas["Readiness"];
 
 export type Mode = QueryAnswer["mode"];

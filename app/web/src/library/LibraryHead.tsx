@@ -2,8 +2,9 @@
 import { useSignal } from "@preact/signals";
 import type { Library } from "../api/types";
 import { hashOf } from "../state/route";
+import { session } from "../state/session";
 import { Button } from "../ui/Button";
-import { removeLibrary, renameLibraryTo } from "./libraryActions";
+import { removeLibrary, renameLibraryTo, setShared } from "./libraryActions";
 import { NameEdit } from "./NameEdit";
 
 interface LibraryHeadProps {
@@ -44,7 +45,17 @@ export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadPr
         <a class="button button-plain" href={hashOf("map", library.id)} data-test="map-open">
           Map
         </a>
-        {!library.default && (
+        {session.value?.keys_required && library.writable && !library.default && (
+          <Button
+            kind="quiet"
+            icon="share"
+            label={library.shared ? "Shared with all keys for reading" : "Share with all keys for reading"}
+            pressed={library.shared}
+            data-test="share-library"
+            onClick={() => void setShared(library, !library.shared)}
+          />
+        )}
+        {!library.default && library.writable && (
           <>
             <Button
               kind="quiet"

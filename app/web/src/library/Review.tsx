@@ -30,7 +30,7 @@ export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
   const grouping = useSignal<Grouping | null>(null);
   const plan = planUpload(dropped, limits.value, grouping.value);
   const newName = freeName(plan.library, libraries.value);
-  const target = useSignal(library && !library.default ? library.id : NEW);
+  const target = useSignal(library?.writable && !library.default ? library.id : NEW);
   const busy = useSignal(false);
   const first = useRef<HTMLElement>(null);
   useEffect(() => first.current?.querySelector<HTMLElement>("[data-test=add]")?.focus(), []);
@@ -78,11 +78,13 @@ export function Review({ dropped, library, onCancel, onAdd }: ReviewProps) {
               target.value = event.currentTarget.value;
             }}
           >
-            {libraries.value.map(({ id, name }) => (
-              <option key={id} value={id}>
-                {name}
-              </option>
-            ))}
+            {libraries.value
+              .filter(({ writable }) => writable)
+              .map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
             <option value={NEW}>New library “{newName}”</option>
           </select>
         </label>

@@ -1,5 +1,5 @@
 /** Actions on a library, with undo: create, rename, delete. */
-import { createLibrary, deleteLibrary, renameLibrary, restoreLibrary } from "../api/client";
+import { createLibrary, deleteLibrary, renameLibrary, restoreLibrary, shareLibrary } from "../api/client";
 import type { Library } from "../api/types";
 import { chooseLibrary, libraries, refreshLibraries } from "../state/libraries";
 import { navigate } from "../state/route";
@@ -25,6 +25,16 @@ export async function renameLibraryTo(library: Library, name: string): Promise<v
     await renameLibrary(library.id, library.name);
     await refreshLibraries();
   });
+}
+
+/** Let all keys read a library, or its own key alone. */
+export async function setShared(library: Library, shared: boolean): Promise<void> {
+  try {
+    await shareLibrary(library.id, shared);
+  } catch (error) {
+    return showProblem(error);
+  }
+  await refreshLibraries();
 }
 
 export async function removeLibrary(library: Library): Promise<void> {

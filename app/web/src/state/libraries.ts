@@ -5,6 +5,7 @@ import { listLibraries } from "../api/client";
 import type { Library } from "../api/types";
 import { lastLibrary } from "./preferences";
 import { serverState } from "./server";
+import { mustSignIn } from "./session";
 
 export const libraries = signal<Library[]>([]);
 export const librariesKnown = signal(false);
@@ -41,5 +42,6 @@ effect(() => {
 });
 
 effect(() => {
+  if (mustSignIn.value) return;
   if (serverState.value === "ready" || serverState.value === "preparing") void refreshLibraries();
 });

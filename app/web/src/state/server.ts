@@ -4,6 +4,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { getLimits, getReadiness } from "../api/client";
 import { connection } from "../api/transport";
 import type { Limits, Readiness } from "../api/types";
+import { fetchSession, mustSignIn, session } from "./session";
 
 export type ServerState = "unknown" | "preparing" | "ready" | "away";
 
@@ -33,9 +34,10 @@ async function checkReadiness(): Promise<void> {
   clearTimeout(timer);
   try {
     const seen = await getReadiness(AbortSignal.timeout(20_000));
+    if (!session.value) await fetchSession();
     readiness.value = seen;
     serverState.value = seen.ready || !seen.progress ? "ready" : "preparing"; // a full disk is not waited for
-    if (!limitsKnown) await fetchLimits();
+    if (!limitsKnown && !mustSignIn.value) await fetchLimits();
   } catch {
     serverState.value = "away";
   }

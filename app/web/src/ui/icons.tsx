@@ -47,6 +47,10 @@ const PATHS = {
   volume: (
     <path d="M2.5 6.2v3.6h2.3L8 12.6V3.4L4.8 6.2zM10.4 5.8a3.2 3.2 0 0 1 0 4.4M12.2 4a5.7 5.7 0 0 1 0 8" />
   ),
+  leave: <path d="M6.5 2.8H3v10.4h3.5M7 8h6.4M10.6 5.2 13.4 8l-2.8 2.8" />,
+  share: (
+    <path d="M8 6.2a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM4 13.4a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM12 13.4a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM7 6l-2.1 3.6M9 6l2.1 3.6" />
+  ),
   back: <path d="M9.8 3.5 5.2 8l4.6 4.5" />,
   folder: <path d="M2.2 12.8v-9h4.2l1.4 1.7h6v7.3z" />,
 } satisfies Record<string, JSX.Element>;
