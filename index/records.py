@@ -116,7 +116,8 @@ def library_infos(session: Session, encoder_hash: str, id_or_name: str | None = 
 
     Deleted ones are left out.
     """
-    chosen, order = Library.deleted_at.is_(None), (Library.created_at, Library.id)
+    chosen: ColumnElement[bool] = Library.deleted_at.is_(None)
+    order: tuple[ColumnElement[Any], ...] = (Library.created_at.asc(), Library.id.asc())
     if id_or_name is not None:
         chosen &= _is_called(id_or_name)
         order = _best_called(id_or_name)
@@ -142,7 +143,9 @@ def _infos(session: Session, counted: Select[Library, int, int, int]) -> Iterato
         )
 
 
-def library_sizes(session: Session, wanted: Callable[[OwnedLibrary], bool]) -> dict[str, int]:
+def library_sizes(
+    session: Session, wanted: Callable[[OwnedLibrary], bool] = lambda library: True
+) -> dict[str, int]:
     """Count the instruments of each library that is wanted, by its id; deleted ones are left out.
 
     Instruments are counted in an index alone, without their rows, so that this is quick for large libraries.

@@ -53,7 +53,7 @@ def _excluding_ids(engine: Engine, question: Question) -> Question:
     """Return the question with ids for the names in its `exclude`. Raises InstrumentNotFound."""
     if not question.exclude:
         return question
-    library = engine.answerer.library(question)
+    library = engine.answerer.library(question, engine.access)
     found = [engine.index.instruments.find(library.id, one).id for one in question.exclude]
     return question.model_copy(update={"exclude": tuple(found)})
 
