@@ -18,11 +18,12 @@ from app.recognition import families_out
 from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
 from index.declarative import new_id
+from index.decoding.workers import DecodeWorkers
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
 from index.query import RankedInstrument, SlotResult, run_query
 from index.records import Hit, LibraryInfo
-from models.audio import Admit, Decoded, decode, expected_seconds
+from models.audio import Admit, Decoded
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
@@ -49,11 +50,13 @@ class Answerer:
         index: InstrumentIndex,
         pair: EncoderPair,
         store: QueryStore,
+        decoding: DecodeWorkers,
     ) -> None:
         self._settings = settings
         self._index = index
         self._pair = pair
         self._store = store
+        self._decoding = decoding
 
     def library(self, question: Question, access: Access) -> LibraryInfo:
         """Return the library to search, which the caller must see. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
@@ -73,7 +76,7 @@ class Answerer:
 
     def expected_seconds(self, path: Path, name: str, asked: AskedRange) -> float:
         """Return the length of the range that is asked about, as far as the file's header tells it. Raises AudioError."""
-        return expected_seconds(
+        return self._decoding.expected_seconds(
             path,
             start_seconds=asked.start_seconds,
             end_seconds=asked.end_seconds,
@@ -94,7 +97,7 @@ class Answerer:
         `admit` is called with the seconds decoded so far and may refuse more.
         """
         started = time.perf_counter()
-        decoded = decode(
+        decoded = self._decoding.decode(
             path,
             sample_rate=self._pair.sample_rate,
             start_seconds=asked.start_seconds,

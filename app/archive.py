@@ -5,15 +5,14 @@ path. Names, sizes and counts are checked before and while unpacking: a zip may 
 thousand times its size.
 """
 
-import lzma
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
+from index.decoding.archives import BROKEN, RemoteEntry, RemoteZip
+from index.decoding.workers import DecodeWorkers
 from index.disk import is_full
 from index.sources.sfz.paths import portable_name
 from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
@@ -22,16 +21,13 @@ from models.errors import AudioTooLarge, SourceError
 CHUNK_BYTES = 1 << 20
 ENTRY_SIGNATURE = b"PK\x01\x02"  # of a record in the zip's central directory
 MAX_NAME = 100  # characters of an instrument's name
-BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError),
-    *(ValueError, OverflowError, LookupError),
-)
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:(?:/|$)")  # a path of this system, or of Windows
 
 
 def unpack(
     archive: Path,
     target: Path,
+    workers: DecodeWorkers,
     *,
     suffixes: Collection[str],
     max_entries: int,
@@ -42,11 +38,12 @@ def unpack(
 
     Other files are skipped. A zip with .sfz files keeps its folders and all files, since an .sfz may include files of any
     name. `take` is called with their size before anything is written. Raises SourceError for a zip that is broken,
-    encrypted, holds no audio or points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked.
+    encrypted, holds no audio or points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked,
+    DecodingStopped if it makes the worker fail that decompresses it.
     """
     _check_entry_count(archive, max_entries)
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with workers.zip(archive) as zipped:
             entries = list(_entries(zipped))
             is_sfz = any(_suffix(parts) in SFZ_SUFFIXES for _, parts in entries)
             if is_sfz:
@@ -61,7 +58,7 @@ def unpack(
                 place.parent.mkdir(parents=True, exist_ok=True)
                 path = place if is_sfz else free_path(place)
                 with zipped.open(entry) as source:
-                    left -= _copy(source, path, left, declared)  # type: ignore[arg-type]
+                    left -= _copy(source, path, left, declared)
     except BROKEN as error:
         raise _broken(archive, str(error)) from error
     except OSError as error:
@@ -104,7 +101,7 @@ def _check_entry_count(archive: Path, max_entries: int) -> None:
             tail = window[-(len(ENTRY_SIGNATURE) - 1) :]
 
 
-def _entries(zipped: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
+def _entries(zipped: RemoteZip) -> Iterator[tuple[zipfile.ZipInfo, tuple[str, ...]]]:
     """Yield (entry, path in parts) of every file, sorted by name; hidden files are left out."""
     for entry in sorted(zipped.infolist(), key=lambda item: item.filename):
         parts = _safe_parts(entry)
@@ -172,11 +169,11 @@ def free_path(path: Path) -> Path:
     return candidate
 
 
-def _copy(source: BinaryIO, path: Path, left: int, declared: int) -> int:
+def _copy(source: RemoteEntry, path: Path, left: int, declared: int) -> int:
     """Copy at most `left` bytes and return their number. Raises AudioTooLarge for more."""
     written = 0
     with path.open("wb") as target:
-        while chunk := source.read(CHUNK_BYTES):
+        while chunk := source.read():
             written += len(chunk)
             if written > left:
                 raise AudioTooLarge(

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.decoding.remote_source import DecodingOpener
 from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
 from index.records import LibraryInfo, OwnedLibrary
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
-from index.sources.default import default_presets, default_soundfont
-from index.sources.opening import open_source
+from index.sources.default import BANKS, default_soundfont
 from models.errors import InvalidRequest, LibraryExists, LibraryKept, SourceError, kind_of
 
 log = logging.getLogger("showme")
@@ -32,15 +32,15 @@ class DefaultLibrary:
     open_source: Callable[[], InstrumentSource]
 
     @classmethod
-    def of_setting(cls, setting: str | None) -> "DefaultLibrary | None":
+    def of_setting(cls, setting: str | None, opener: DecodingOpener) -> "DefaultLibrary | None":
         """Return the library of SHOWME_DEFAULT_LIBRARY: a path, "none", or None for the shipped SoundFont."""
         if setting is None:
             path = default_soundfont()
-            return cls(_name_of(path), path, default_presets)
+            return cls(_name_of(path), path, lambda: opener.open_source(path, BANKS))
         if setting.strip().lower() == DISABLED:
             return None
         path = Path(setting)
-        return cls(_name_of(path), path, lambda: open_source(path))
+        return cls(_name_of(path), path, lambda: opener.open_source(path))
 
     def find(self, index: InstrumentIndex) -> LibraryInfo | None:
         """Return the library, None if it is not there yet."""

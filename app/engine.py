@@ -25,13 +25,14 @@ from app.question import DEFAULT_TOP_K, Mode, Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
 from app.uploads import upload_name
+from index.decoding.remote_source import DecodingOpener
+from index.decoding.workers import DecodeWorkers
 from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
 from index.reembed import ReembedReport, reembed
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
-from index.sources.opening import open_source
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, LibraryNotFound
 
@@ -57,14 +58,16 @@ class Engine:
         self.settings = settings
         self.pair = pair or EncoderPair.load(settings.weights_dir, settings.device)
         self.pair.calibrated_match()  # refuse encoders that cannot answer before anything is enrolled by them
-        self.default = DefaultLibrary.of_setting(settings.default_library)
+        self.decoding = DecodeWorkers(settings.decode_limits, settings.decode_workers)
+        self.opener = DecodingOpener(self.decoding)
+        self.default = DefaultLibrary.of_setting(settings.default_library, self.opener)
         self.index = _open_index(settings, self.pair, reconcile)
         self.jobs = JobStore(self.index.catalog, settings.job_lease_seconds)
         self.queries = QueryStore(
             self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
         )
         self.access = Access(MACHINE_OWNER, self.index, self.queries, self.default)
-        self.answerer = Answerer(settings, self.index, self.pair, self.queries)
+        self.answerer = Answerer(settings, self.index, self.pair, self.queries, self.decoding)
 
     @classmethod
     def open(
@@ -122,6 +125,7 @@ class Engine:
         """Answer a question about the audio file at `path`, as `query` does."""
         with path.open("rb"):
             pass  # report an unreadable file before enrolling anything
+        self.decoding.warm()
         if question.library is None:
             self.fill_default()
         with tempfile.TemporaryDirectory(prefix="query_", dir=self.index.folder.tmp_dir) as folder:
@@ -134,7 +138,7 @@ class Engine:
         A failed enrollment leaves nothing behind, not even an empty library. Meanwhile other processes see it as a job.
         Raises SourceError, EncoderMismatch.
         """
-        source = open_source(Path(path))
+        source = self.opener.open_source(Path(path))
         try:
             chosen, is_new = self.index.libraries.get(library), False
         except LibraryNotFound:
@@ -164,9 +168,15 @@ class Engine:
         chosen = self.index.libraries.get(library)
         given = self.default.given_for(chosen) if self.default else []
         if source is not None:
-            given.insert(0, GivenSource(Path(source), open_source(Path(source))))
+            given.insert(0, GivenSource(Path(source), self.opener.open_source(Path(source))))
         return reembed(
-            self.index, self.pair, chosen.id, given=given, use_previews=use_previews, progress=progress
+            self.index,
+            self.pair,
+            chosen.id,
+            self.opener,
+            given=given,
+            use_previews=use_previews,
+            progress=progress,
         )
 
     def fill_default(self, progress: Progress | None = None) -> None:
@@ -214,7 +224,8 @@ class Engine:
         return self.index.libraries.all()
 
     def close(self) -> None:
-        """Close the data folder."""
+        """Close the data folder, and end the processes that decode."""
+        self.decoding.close()
         self.index.close()
 
     def __enter__(self) -> Self:

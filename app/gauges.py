@@ -6,11 +6,18 @@ named by its id, and only the largest ones are.
 
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 
 from app.jobs import JobRunner
 from app.query_queue import QueryQueue
 from app.staging import StagedUploads
+from index.decoding.limits import REASONS, Reason
 from index.disk import free_bytes
 from index.instrument_index import InstrumentIndex
 from index.vector_store import search_engine
@@ -32,6 +39,7 @@ class ServiceGauges:
         queue: QueryQueue,
         jobs: JobRunner,
         staged: StagedUploads,
+        stopped: Mapping[Reason, int],
         *,
         names_libraries: bool,
     ) -> None:
@@ -43,6 +51,7 @@ class ServiceGauges:
         self._queue = queue
         self._jobs = jobs
         self._staged = staged
+        self._stopped = stopped
 
     def collect(self) -> Iterator[Metric]:
         """Read all gauges (the interface of a collector)."""
@@ -51,6 +60,7 @@ class ServiceGauges:
         yield InfoMetricFamily("showme_encoder", "The encoder in use.", encoder)
         yield _batches(pair.batch_sizes)
         yield from self._work()
+        yield self._decoding()
         yield from self._libraries()
         try:
             free = free_bytes(self._index.folder.root)
@@ -78,6 +88,13 @@ class ServiceGauges:
         yield _gauge(
             "showme_staged_bytes", "Bytes of uploads that wait for their enrollment.", self._staged.num_bytes
         )
+
+    def _decoding(self) -> Metric:
+        text = "Processes that decode, ended by a file: it crashed them, or exceeded a limit."
+        family = CounterMetricFamily("showme_decode_workers_killed", text, labels=["reason"])
+        for reason in REASONS:
+            family.add_metric([reason], self._stopped.get(reason, 0))
+        return family
 
     def _libraries(self) -> Iterator[Metric]:
         try:

@@ -64,7 +64,9 @@ class Service:
         self.default = self.engine.default
         self.index = self.engine.index
         self.queries = self.engine.queries
-        self.queue = QueryQueue(settings.max_waiting_queries, settings.max_audio_seconds)
+        self.queue = QueryQueue(
+            settings.max_waiting_queries, settings.max_audio_seconds, settings.decode_workers
+        )
         self.keys = AnsweredKeys(self.index.catalog)
         self.access_keys = AccessKeys(self.index.catalog, settings.session_seconds)
         self.authenticator = Authenticator(self.access_keys)
@@ -73,7 +75,8 @@ class Service:
         listeners = [metrics.job, *([listener] if listener else [])]
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listeners)
         roots = settings.source_roots or (() if self.keys_required else None)
-        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, roots)
+        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, self.engine.opener, roots)
+        self.engine.decoding.warm()
         self.queries.sweep()
         self.index.catalog.reserve.hold()
         self.jobs.start(self._resume)
@@ -81,7 +84,13 @@ class Service:
         if settings.update_libraries:
             self.updates.start_all()
         gauges = ServiceGauges(
-            self.index, pair, self.queue, self.jobs, self.staged, names_libraries=not self.keys_required
+            self.index,
+            pair,
+            self.queue,
+            self.jobs,
+            self.staged,
+            self.engine.decoding.stopped,
+            names_libraries=not self.keys_required,
         )
         metrics.registry.register(gauges)
 
@@ -213,7 +222,9 @@ class Service:
             try:
                 self.staged.take(folder, sum(map(size_of, uploads)))
                 folder.mkdir()
-                source = stage(uploads, folder, self.settings, partial(self.staged.take, folder))
+                source = stage(
+                    uploads, folder, self.settings, self.engine.opener, partial(self.staged.take, folder)
+                )
                 opened_at = folder if keep else None
                 task = EnrollTask(self.index, self.pair, library.id, source, opened_at, when_ended=discard)
                 return self.jobs.submit(library.id, task, storing=storing, key_id=key_id)

@@ -10,9 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.access.keys import SESSION_SECONDS
 from app.job_store import LEASE_SECONDS
 from app.logs import LogFormat
+from index.decoding.limits import CPU_SECONDS, MEBIBYTE, MEMORY_BYTES, WALL_SECONDS, DecodeLimits
 from index.libraries import UNDO_SECONDS
-
-MEBIBYTE = 1024 * 1024
 
 
 class Settings(BaseSettings):
@@ -102,6 +101,16 @@ class Settings(BaseSettings):
         ge=0,
         description="free space on the data folder's disk below which uploads are refused",
     )
+    decode_workers: int = Field(default=2, ge=1, description="processes that decode single files at once")
+    decode_memory_bytes: int = Field(
+        default=MEMORY_BYTES, ge=512 * MEBIBYTE, description="address space of a process that decodes"
+    )
+    decode_cpu_seconds: float = Field(
+        default=CPU_SECONDS, ge=1, allow_inf_nan=False, description="processor time to decode one file"
+    )
+    decode_seconds: float = Field(
+        default=WALL_SECONDS, gt=0, allow_inf_nan=False, description="time to decode one file or instrument"
+    )
     max_presets: int = Field(default=2_000, ge=1, description="most presets of an uploaded SoundFont")
     job_lease_seconds: float = Field(
         default=LEASE_SECONDS,
@@ -118,6 +127,11 @@ class Settings(BaseSettings):
     max_stored_queries: int = Field(
         default=500, ge=1, description="most stored queries of a key; older ones are deleted with their audio"
     )
+
+    @property
+    def decode_limits(self) -> DecodeLimits:
+        """The limits of the processes that decode."""
+        return DecodeLimits(self.decode_memory_bytes, self.decode_cpu_seconds, self.decode_seconds)
 
     @field_validator("allowed_hosts", "source_roots", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
 from index.reembed import ReembedReport, reembed
 from index.sources.base import InstrumentSource
+from index.sources.opening import SourceOpener
 from models.encoder_pair import EncoderPair
 
 MAX_SKIPPED_NAMED = 5
@@ -104,6 +105,7 @@ class ReembedTask:
     pair: EncoderPair
     library_id: str
     default: DefaultLibrary | None
+    opener: SourceOpener
     total: int
     roots: Sequence[Path] | None = None
     kind: JobKind = "reembed"
@@ -114,6 +116,7 @@ class ReembedTask:
             self.index,
             self.pair,
             self.library_id,
+            self.opener,
             given=given,
             roots=self.roots,
             progress=progress,

@@ -14,6 +14,7 @@ from app.jobs import JobRunner
 from app.tasks import ReembedTask
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
+from index.sources.opening import SourceOpener
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, LibraryNotFound
 
@@ -29,6 +30,7 @@ class LibraryUpdates:
         pair: EncoderPair,
         jobs: JobRunner,
         default: DefaultLibrary | None,
+        opener: SourceOpener,
         roots: Sequence[Path] | None,
     ) -> None:
         """`roots` are the folders below which sources outside the data folder are read; None: anywhere."""
@@ -36,6 +38,7 @@ class LibraryUpdates:
         self._pair = pair
         self._jobs = jobs
         self._default = default
+        self._opener = opener
         self._roots = roots
 
     def start_all(self) -> None:
@@ -81,4 +84,6 @@ class LibraryUpdates:
         self._index.check_encoder(library)
 
     def _task(self, library: LibraryInfo) -> ReembedTask:
-        return ReembedTask(self._index, self._pair, library.id, self._default, library.num_stale, self._roots)
+        return ReembedTask(
+            self._index, self._pair, library.id, self._default, self._opener, library.num_stale, self._roots
+        )

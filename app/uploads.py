@@ -11,14 +11,13 @@ from typing import BinaryIO, NamedTuple
 
 from app.archive import clean_name, free_path, unpack
 from app.settings import Settings
+from index.decoding.remote_source import DecodingOpener
+from index.decoding.workers import DecodeWorkers
 from index.sources.base import InstrumentSource
 from index.sources.folder import AUDIO_SUFFIXES
-from index.sources.opening import LOOSE_FILES, open_upload
+from index.sources.opening import LOOSE_FILES, CombinedSource
 from index.sources.sfz.source import SUFFIXES as SFZ_SUFFIXES
-from index.sources.sfz.source import SfzSource
 from index.sources.soundfont import SUFFIXES as SOUNDFONT_SUFFIXES
-from index.sources.soundfont_file import read_soundfont
-from models.audio_tracks import open_track
 from models.errors import AudioTooLarge, InvalidRequest, SourceError, UnsupportedAudio
 
 ZIP = ".zip"
@@ -64,42 +63,46 @@ def stage(
     uploads: Sequence[Upload],
     folder: Path,
     settings: Settings,
+    opener: DecodingOpener,
     take: Callable[[int], None] = lambda num_bytes: None,
 ) -> InstrumentSource:
-    """Write `uploads` into the empty `folder` and open them as one source; `open_upload` opens the folder again.
+    """Write `uploads` into the empty `folder` and open them as one source; `opener.open_upload` opens the folder again.
 
     `take` is called with the size of each zip, unpacked, before it is, and may refuse it.
 
-    Raises UnsupportedAudio for formats that cannot be enrolled, NotAudio and SourceError for broken files, AudioTooLarge
-    for zips and SoundFonts above the limits, and InvalidRequest without files.
+    Raises UnsupportedAudio for formats that cannot be enrolled, NotAudio and SourceError for broken files, DecodingStopped
+    for those that make their decoder fail, AudioTooLarge for zips and SoundFonts above the limits, and InvalidRequest
+    without files.
     """
     if not uploads:
         raise InvalidRequest("no files were sent", value=0, limit="at least 1 file in the field `files`")
     loose = folder / LOOSE_FILES
     stems = {LOOSE_FILES}
+    sources: list[InstrumentSource] = []
     for number, upload in enumerate(uploads):
         suffix = Path(upload.name).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
-            open_track(upload.file, upload.name)
             loose.mkdir(exist_ok=True)
-            save(upload, free_path(loose / upload.name))
+            opener.workers.check(save(upload, free_path(loose / upload.name)), upload.name)
         elif suffix in COLLECTIONS:
             place = folder / str(number)
             place.mkdir()
             path = save(upload, place / _distinct(upload.name, stems))
             if suffix == ZIP:
-                _unpack(path, settings, take)
+                sources.append(opener.open_place(_unpacked(path, settings, opener.workers, take)))
             elif suffix in SFZ_SUFFIXES:
-                _check_lone_sfz(path)
+                sources.append(_lone_sfz(path, opener))
             else:
-                _check_presets(path, settings.max_presets)
+                sources.append(_soundfont(path, opener, settings.max_presets))
         else:
             raise UnsupportedAudio(
                 f"{upload.name} cannot be enrolled; send {ACCEPTED}",
                 value=suffix or upload.name,
                 limit=ACCEPTED,
             )
-    return open_upload(folder, uploads[0].name)
+    if loose.is_dir():
+        sources.insert(0, opener.open_place(loose))
+    return CombinedSource(uploads[0].name, sources)
 
 
 def _distinct(name: str, stems: set[str]) -> str:
@@ -113,36 +116,40 @@ def _distinct(name: str, stems: set[str]) -> str:
     return f"{stem}{path.suffix}"
 
 
-def _check_lone_sfz(path: Path) -> None:
-    """Refuse an .sfz without a zip, unless it plays generated waveforms only: it is alone in its folder."""
+def _lone_sfz(path: Path, opener: DecodingOpener) -> InstrumentSource:
+    """Open an .sfz without a zip, which must play generated waveforms only: it is alone in its folder."""
     try:
-        SfzSource(path)
+        return opener.open_place(path)
     except SourceError as error:
         message = f"{error.message}; send a zip that holds the .sfz and its samples"
         raise SourceError(message, value=error.value, limit=ACCEPTED) from error
 
 
-def _check_presets(path: Path, limit: int) -> None:
-    """Refuse a SoundFont of more presets than `limit`: a small file can hold 16,000, each of which takes as long as any."""
-    number = len(read_soundfont(path).presets)
+def _soundfont(path: Path, opener: DecodingOpener, limit: int) -> InstrumentSource:
+    """Open a SoundFont of at most `limit` presets: a small file can hold 16,000, each of which takes as long as any."""
+    source = opener.open_place(path)
+    number = len(source) + len(source.faults)  # a preset that no key plays is a fault
     if number > limit:
         raise AudioTooLarge(
             f"{path.name} has {number} presets; a SoundFont may have {limit} (SHOWME_MAX_PRESETS)",
             value=number,
             limit=limit,
         )
+    return source
 
 
-def _unpack(path: Path, settings: Settings, take: Callable[[int], None]) -> None:
-    """Replace a zip by the folder of its files."""
+def _unpacked(path: Path, settings: Settings, workers: DecodeWorkers, take: Callable[[int], None]) -> Path:
+    """Replace a zip by the folder of its files, and return it."""
     folder = path.with_suffix("")
     folder.mkdir()
     unpack(
         path,
         folder,
+        workers,
         suffixes=AUDIO_SUFFIXES,
         max_entries=settings.max_zip_entries,
         max_bytes=settings.max_unpacked_bytes,
         take=take,
     )
     path.unlink()
+    return folder

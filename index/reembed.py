@@ -20,6 +20,7 @@ from index.enroll import DRAWING, Progress, hear_instrument
 from index.instrument_index import InstrumentIndex
 from index.records import instruments_of
 from index.source_finder import EnrolledInstrument, FoundInstrument, GivenSource, SourceFinder
+from index.sources.opening import IN_PROCESS, SourceOpener
 from models.encoder_pair import EncoderPair
 from models.errors import AudioError, IndexDamaged, LibraryNotFound, SourceError, kind_of
 
@@ -47,6 +48,7 @@ def reembed(
     index: InstrumentIndex,
     pair: EncoderPair,
     library_id: str,
+    opener: SourceOpener = IN_PROCESS,
     *,
     given: Sequence[GivenSource] = (),
     roots: Sequence[Path] | None = None,
@@ -56,15 +58,15 @@ def reembed(
 ) -> ReembedReport:
     """Embed the stale instruments of a library (id or name) again, and those that only have their previews' embeddings.
 
-    Each is looked for in the `given` sources, then where it was enrolled from, if that lies below one of `roots` (None:
-    anywhere) or in the data folder. The preview serves where that was not
-    recorded; with `use_previews`, also where the source is gone. `progress(done, total, name)` is called as by `enroll`.
+    Each is looked for in the `given` sources, then where it was enrolled from, which `opener` opens if it lies below one of
+    `roots` (None: anywhere) or in the data folder. The preview serves where that was not recorded; with `use_previews`, also
+    where the source is gone. `progress(done, total, name)` is called as by `enroll`.
     A cancelled re-embedding changes nothing and is continued by the next one. Raises LibraryNotFound and EncoderMismatch.
     """
     index.check_pair(pair.encoder_hash)
     library = index.libraries.get(library_id)
     report, is_cancelled = progress or (lambda done, total, name: None), cancelled or (lambda: False)
-    finder = SourceFinder(index.folder, given, roots)
+    finder = SourceFinder(index.folder, given, opener, roots)
     rows = list(_to_embed(index, library.id, finder))
     num_there = _count_waiting(index, library.id)
     total = num_there + len(rows)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from index.libraries import DataFolder
 from index.sources.base import InstrumentSource, SourceInstrument
-from index.sources.folder import FolderSource
-from index.sources.opening import open_source, open_upload
+from index.sources.opening import SourceOpener
 from models.errors import SourceError, kind_of
 
 log = logging.getLogger(__name__)
@@ -51,11 +50,16 @@ class SourceFinder:
     """
 
     def __init__(
-        self, folder: DataFolder, given: Sequence[GivenSource], roots: Sequence[Path] | None = None
+        self,
+        folder: DataFolder,
+        given: Sequence[GivenSource],
+        opener: SourceOpener,
+        roots: Sequence[Path] | None = None,
     ) -> None:
         """`roots` are the folders below which sources are read; None: anywhere. Kept uploads always are."""
         self.lost: set[Path] = set()  # of sources that could not be opened
         self._folder = folder
+        self._opener = opener
         self._given = [(folder.stored_path(path), _Instruments(source)) for path, source in given]
         self._roots = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
         self._opened: tuple[str, _Instruments | SourceError] | None = None
@@ -77,7 +81,7 @@ class SourceFinder:
         path = self._folder.preview_file(row.id)
         if not path.is_file():
             raise SourceError("neither its source nor a preview was kept", value=row.source)
-        (instrument,) = FolderSource(path)
+        (instrument,) = self._opener.open_source(path)
         return FoundInstrument(instrument, None)
 
     def _open(self, stored: str) -> "_Instruments":
@@ -98,7 +102,10 @@ class SourceFinder:
             if not path.exists():
                 raise SourceError("its source is not there any more", value=path.name)
             is_upload = path.is_relative_to(self._folder.uploads_dir)
-            return _Instruments(open_upload(path, path.name) if is_upload else open_source(path))
+            opener = self._opener
+            return _Instruments(
+                opener.open_upload(path, path.name) if is_upload else opener.open_source(path)
+            )
         except (SourceError, OSError) as error:
             log.warning("a source cannot be opened: %s", kind_of(error))
             self.lost.add(path)

@@ -6,9 +6,10 @@ the length in a header.
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile as sf
@@ -44,6 +45,55 @@ class Decoded:
     range_seconds: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class DecodedRange:
+    """The place of a decoded range among the samples that were collected, and the figures of `Decoded`."""
+
+    first_sample: int
+    num_samples: int
+    sample_rate: int
+    duration_seconds: float
+    range_seconds: tuple[float, float]
+
+
+class SampleSink(Protocol):
+    """Takes the samples of a file as they are decoded."""
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next `block [samples]`, float32 mono."""
+        ...
+
+
+class SampleBuffer:
+    """Collects blocks of mono samples in one array, which grows in place, so that they are in memory once.
+
+    Beyond the collected samples the array holds zeros.
+    """
+
+    def __init__(self) -> None:
+        self._array = np.zeros(FIRST_SAMPLES, np.float32)
+        self._size = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Append `block [samples]`."""
+        self.grow(len(block))[:] = block
+
+    def grow(self, num_samples: int) -> np.ndarray:
+        """Append zeros `[num_samples]` and return them, to be written to before the next call."""
+        start, self._size = self._size, self._size + num_samples
+        if self._size > len(self._array):
+            self._array.resize(max(self._size, len(self._array) * 5 // 4), refcheck=False)
+        return self._array[start : self._size]
+
+    def take(self, decoded: DecodedRange) -> Decoded:
+        """Return the range, and let go of what follows; zeros where the resampler rounds a sample short."""
+        start, end = decoded.first_sample, decoded.first_sample + decoded.num_samples
+        self._array.resize(end, refcheck=False)
+        return Decoded(
+            self._array[start:], decoded.sample_rate, decoded.duration_seconds, decoded.range_seconds
+        )
+
+
 def decode(
     source: Path | BinaryIO,
     *,
@@ -63,20 +113,71 @@ def decode(
     Raises NotAudio, UnsupportedAudio, EmptyAudio (nothing decodes), NonFiniteAudio, RangeOutsideAudio, and
     AudioTooLarge when the range holds more than `max_seconds` of decoded frames: decoding stops there.
     """
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return _decode_file(file, sample_rate, start_seconds, end_seconds, max_seconds, name, admit)
-    return _decode_file(source, sample_rate, start_seconds, end_seconds, max_seconds, name, admit)
+    collected = SampleBuffer()
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        decoded = decode_into(
+            collected,
+            file,
+            sample_rate=sample_rate,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            max_seconds=max_seconds,
+            name=name,
+            admit=admit,
+        )
+    return collected.take(decoded)
+
+
+def decode_into(
+    sink: SampleSink,
+    file: BinaryIO,
+    *,
+    sample_rate: int,
+    start_seconds: float,
+    end_seconds: float | None,
+    max_seconds: float,
+    name: str,
+    admit: Admit | None = None,
+) -> DecodedRange:
+    """Decode a file as `decode` does, but give its samples to `sink`, and return which of them are the range."""
+    start, end = start_seconds, end_seconds
+    _check_range(start, end)
+    track = open_track(file, name)
+    frames = _frame_range(track.sample_rate, sample_rate, start, end, max_seconds)
+    position = frames.begin_frame
+    resampler = soxr.ResampleStream(frames.rate_in, sample_rate, 1) if frames.rate_in != sample_rate else None
+    for block in track.blocks(frames.begin_frame, frames.stop_frame):
+        mono = _mono(block, position / frames.rate_in, name)
+        position += len(mono)
+        if frames.too_many_frames is not None and position >= frames.too_many_frames:
+            raise _too_large(track, max_seconds, name)
+        if admit:
+            admit((position - frames.begin_frame) / frames.rate_in)
+        sink.add(resampler.resample_chunk(mono) if resampler else mono)
+    if position <= frames.start_frame:
+        raise _nothing_decoded(track, frames, position, start, name)
+    if resampler:
+        sink.add(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+
+    duration = position / frames.rate_in
+    if position == frames.stop_frame and track.declared_frames:
+        duration = max(duration, track.declared_frames / frames.rate_in)
+    stop = duration if end is None else min(end, duration)
+    first = round(start * sample_rate)
+    num_samples = max(1, round(stop * sample_rate) - first)
+    return DecodedRange(
+        first - frames.output_offset, num_samples, sample_rate, duration, (float(start), float(stop))
+    )
 
 
 def expected_seconds(
-    path: Path, *, start_seconds: float, end_seconds: float | None, max_seconds: float, name: str
+    source: Path | BinaryIO, *, start_seconds: float, end_seconds: float | None, max_seconds: float, name: str
 ) -> float:
     """Return the length that `decode` will hold in memory if the file's header is true; `max_seconds` if it tells none.
 
     Raises NotAudio, UnsupportedAudio and EmptyAudio.
     """
-    with path.open("rb") as file:
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
         track = open_track(file, name)
         declared = track.declared_frames
         rate = track.sample_rate
@@ -160,68 +261,6 @@ def _frame_range(
     begin_frame = max(0, start_frame - margin) // step * step
     limit = too_many if end_frame == too_many else None
     return _FrameRange(rate_in, rate_out, start_frame, begin_frame, end_frame + margin, limit)
-
-
-class _GrowingSamples:
-    """Collects blocks of mono samples in one array, which grows in place, so that they are in memory once.
-
-    Beyond the collected samples the array holds zeros.
-    """
-
-    def __init__(self) -> None:
-        self._array = np.zeros(FIRST_SAMPLES, np.float32)
-        self._size = 0
-
-    def add(self, block: np.ndarray) -> None:
-        """Append `block [samples]`."""
-        end = self._size + len(block)
-        if end > len(self._array):
-            self._array.resize(max(end, len(self._array) * 5 // 4), refcheck=False)
-        self._array[self._size : end] = block
-        self._size = end
-
-    def cut(self, start: int, size: int) -> np.ndarray:
-        """Return `size` samples from `start`, and let go of what follows; zeros where the resampler rounds a sample short."""
-        self._array.resize(start + size, refcheck=False)
-        return self._array[start:]
-
-
-def _decode_file(
-    file: BinaryIO,
-    sample_rate: int,
-    start: float,
-    end: float | None,
-    max_seconds: float,
-    name: str,
-    admit: Admit | None,
-) -> Decoded:
-    _check_range(start, end)
-    track = open_track(file, name)
-    frames = _frame_range(track.sample_rate, sample_rate, start, end, max_seconds)
-    collected = _GrowingSamples()
-    position = frames.begin_frame
-    resampler = soxr.ResampleStream(frames.rate_in, sample_rate, 1) if frames.rate_in != sample_rate else None
-    for block in track.blocks(frames.begin_frame, frames.stop_frame):
-        mono = _mono(block, position / frames.rate_in, name)
-        position += len(mono)
-        if frames.too_many_frames is not None and position >= frames.too_many_frames:
-            raise _too_large(track, max_seconds, name)
-        if admit:
-            admit((position - frames.begin_frame) / frames.rate_in)
-        collected.add(resampler.resample_chunk(mono) if resampler else mono)
-    if position <= frames.start_frame:
-        raise _nothing_decoded(track, frames, position, start, name)
-    if resampler:
-        collected.add(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-
-    duration = position / frames.rate_in
-    if position == frames.stop_frame and track.declared_frames:
-        duration = max(duration, track.declared_frames / frames.rate_in)
-    stop = duration if end is None else min(end, duration)
-    first = round(start * sample_rate)
-    num_samples = max(1, round(stop * sample_rate) - first)
-    samples = collected.cut(first - frames.output_offset, num_samples)
-    return Decoded(samples, sample_rate, duration, (float(start), float(stop)))
 
 
 def _check_range(start: float, end: float | None) -> None:

@@ -91,6 +91,11 @@ class RangeOutsideAudio(AudioError):
     title = "The time range lies outside the audio"
 
 
+class DecodingStopped(AudioError):
+    slug = "decoding-stopped"
+    title = "The file made its decoder fail"
+
+
 class LibraryError(ShowMeError):
     slug = "library"
     title = "The library cannot be used"

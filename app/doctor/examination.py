@@ -6,6 +6,7 @@ from app.doctor.data import check_database, check_folder, check_room
 from app.doctor.findings import Finding
 from app.doctor.machine import (
     check_codecs,
+    check_decoding,
     check_default_library,
     check_device,
     check_files,
@@ -20,6 +21,7 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "device": check_device,
     "search": check_search,
     "codecs": check_codecs,
+    "decoding": check_decoding,
     "weights": check_weights,
     "data folder": check_folder,
     "disk": check_room,

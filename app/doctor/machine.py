@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from app.default_library import DISABLED, DefaultLibrary
 from app.doctor.findings import Finding
 from app.origins import ANY_ADDRESS
 from app.settings import Settings
+from index.decoding.remote_source import DecodingOpener
+from index.decoding.workers import DecodeWorkers
 from index.vector_store import FAISS_BUILDS, VectorStore, search_engine
 from models.audio import decode
 from models.audio_tracks import missing_decoders
@@ -41,6 +44,12 @@ ENCODINGS = {  # by libsndfile: format and subtype
 TONE_HZ = 1_000
 TONE_SECONDS = 0.5
 RATE = 48_000  # hz
+REFUSED = {  # part of a decode worker's sandbox → what it forbids
+    "no_new_privs": "new privileges",
+    "seccomp": "network and other processes",
+    "landlock": "files of the service",
+    "AS": "more memory",
+}
 ANSWER_SECONDS = 5.0  # for a program on the port
 
 
@@ -118,19 +127,33 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
         yield Finding("weights", "note", message, "`python -m training.family` fits it")
 
 
+def check_decoding(settings: Settings) -> Iterator[Finding]:
+    """Check that files are decoded in processes of their own, and tell what these may not do."""
+    with closing(DecodeWorkers(settings.decode_limits)) as workers:
+        held = workers.held()
+    limits = f"{settings.decode_memory_bytes} bytes, {settings.decode_cpu_seconds:g} s (SHOWME_DECODE_…)"
+    refused = [words for part, words in REFUSED.items() if part not in held]
+    if refused:
+        message = f"in processes of at most {limits}; the system cannot forbid them {', '.join(refused)}"
+        yield Finding("decoding", "note", message, "on Linux 5.13 or newer with seccomp it can")
+        return
+    yield Finding("decoding", "right", f"in processes without network and rights, of at most {limits}")
+
+
 def check_default_library(settings: Settings) -> Iterator[Finding]:
     """Check that the source of the default library opens, without which the service does not start."""
-    default = DefaultLibrary.of_setting(settings.default_library)
-    if default is None:
-        yield Finding("default library", "right", f"none (SHOWME_DEFAULT_LIBRARY={DISABLED})")
-        return
-    try:
-        source = default.open_source()
-    except ShowMeError as error:
-        advice = f"set SHOWME_DEFAULT_LIBRARY to a SoundFont or a folder, or to {DISABLED}"
-        yield Finding("default library", "wrong", error.message, advice)
-        return
-    yield Finding("default library", "right", f"{default.name}: {len(source)} instruments")
+    with closing(DecodeWorkers(settings.decode_limits)) as workers:
+        default = DefaultLibrary.of_setting(settings.default_library, DecodingOpener(workers))
+        if default is None:
+            yield Finding("default library", "right", f"none (SHOWME_DEFAULT_LIBRARY={DISABLED})")
+            return
+        try:
+            source = default.open_source()
+        except ShowMeError as error:
+            advice = f"set SHOWME_DEFAULT_LIBRARY to a SoundFont or a folder, or to {DISABLED}"
+            yield Finding("default library", "wrong", error.message, advice)
+            return
+        yield Finding("default library", "right", f"{default.name}: {len(source)} instruments")
 
 
 def check_port(settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ samples of an instrument.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,8 @@ AUDIO_SUFFIXES = (".wav", ".aif", ".aiff", ".flac", ".ogg", ".oga", ".opus", ".m
 MAX_CLIPS = 16  # per instrument
 PREVIEW_SAMPLE_RATE = 44_100
 
+DecodeStart = Callable[[Path, int, float], Floats]  # (path, sample_rate, seconds) → [samples]
+
 _SPARE_WINDOWS = 2  # windows decoded for each one needed, since some are silent
 _PREVIEW_FILES = 4
 _PREVIEW_GAP_SECONDS = 0.05
@@ -33,13 +35,22 @@ class FolderInstrument:
 
     playable_range: tuple[int, int] | None = None
 
-    def __init__(self, key: str, name: str, files: Sequence[Path], source: str, licence: str | None) -> None:
+    def __init__(
+        self,
+        key: str,
+        name: str,
+        files: Sequence[Path],
+        source: str,
+        licence: str | None,
+        decode_start: DecodeStart,
+    ) -> None:
         self.id = key
         self.name = name
         self.licence = licence
         self.family = family_of_name(name)
         self.source = source
         self._files = list(files)
+        self._decode_start = decode_start
         self._faults: dict[str, str] = {}
 
     @property
@@ -95,10 +106,15 @@ class FolderInstrument:
 
     def _decode(self, path: Path, sample_rate: int, seconds: float) -> Floats | None:
         try:
-            return decode(path, sample_rate=sample_rate, end_seconds=seconds, name=path.name).samples
+            return self._decode_start(path, sample_rate, seconds)
         except (AudioError, OSError) as error:
             self._faults[path.name] = str(error)
             return None
+
+
+def decode_here(path: Path, sample_rate: int, seconds: float) -> Floats:
+    """Decode the beginning of a file in this process."""
+    return decode(path, sample_rate=sample_rate, end_seconds=seconds, name=path.name).samples
 
 
 class _FolderEntry(NamedTuple):
@@ -112,8 +128,9 @@ class _FolderEntry(NamedTuple):
 class FolderSource:
     """The instruments of a folder, or the one instrument of a single audio file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, decode_start: DecodeStart = decode_here) -> None:
         """Raises SourceError if `path` holds no audio file or cannot be read."""
+        self._decode_start = decode_start
         self.name = path.stem if path.is_file() else path.resolve().name
         self._path = path
         faults: list[tuple[str, str]] = []
@@ -143,7 +160,8 @@ class FolderSource:
             raise SourceError(f"no instrument {key} in {self.name}", value=key)
         path, name, files = self._entries[key]
         source = path.name if path == self._path else f"{self.name}/{path.name}"
-        return FolderInstrument(key, name, files, source, licence_beside(path, self._path))
+        licence = licence_beside(path, self._path)
+        return FolderInstrument(key, name, files, source, licence, self._decode_start)
 
 
 def is_audio_file(path: Path) -> bool:

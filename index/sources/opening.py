@@ -6,6 +6,7 @@ A library may be enrolled from any mixture of sources (docs/ARCHITECTURE.md, dec
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from index.sources.base import InstrumentSource, SourceInstrument
 from index.sources.folder import AUDIO_SUFFIXES, FolderSource, is_audio_file
@@ -56,6 +57,18 @@ class CombinedSource:
         raise SourceError(f"no instrument {key} in {self.name}", value=key)
 
 
+class SourceOpener(Protocol):
+    """Opens sources: in this process as this module does, or so that others decode them (`index/decoding/`)."""
+
+    def open_source(self, path: Path) -> InstrumentSource:
+        """Open a file or folder. Raises SourceError."""
+        ...
+
+    def open_upload(self, folder: Path, name: str) -> InstrumentSource:
+        """Open the stored files of an upload. Raises SourceError."""
+        ...
+
+
 LOOSE_FILES = "files"  # the folder of an upload's audio files
 
 
@@ -64,11 +77,16 @@ def open_upload(folder: Path, name: str) -> CombinedSource:
 
     Raises SourceError if one of them cannot be used. The folders hold a SoundFont, an .sfz, or an unpacked zip.
     """
+    return CombinedSource(name, [_open_uploaded(place) for place in places_of_upload(folder)])
+
+
+def places_of_upload(folder: Path) -> list[Path]:
+    """Return the places in the folder of an upload that are opened one by one, in the order in which they were sent."""
     numbered = [place for place in folder.iterdir() if place.name.isdigit()]
     places = [place for one in sorted(numbered, key=lambda place: int(place.name)) for place in one.iterdir()]
     if (loose := folder / LOOSE_FILES).is_dir():
         places.insert(0, loose)
-    return CombinedSource(name, [_open_uploaded(place) for place in places])
+    return places
 
 
 def _open_uploaded(path: Path) -> InstrumentSource:
@@ -96,6 +114,14 @@ def open_source(path: Path, *, missing: Missing = "nearest") -> InstrumentSource
     if is_audio_file(path):
         return FolderSource(path)
     raise SourceError(f"{path.name} is not one of: {ACCEPTED}", value=path.name, limit=ACCEPTED)
+
+
+def is_folder_of_audio(path: Path) -> bool:
+    """Return whether `open_source` would open the path as a `FolderSource`."""
+    if not path.is_dir():
+        return is_audio_file(path)
+    is_data_set = bool(nsynth_folders(path)) or (path / INDEX).is_file()
+    return not (is_data_set or _soundfonts(path) or sfz_files(path))
 
 
 def _open_folder(folder: Path, missing: Missing) -> InstrumentSource:
@@ -146,3 +172,16 @@ def _open_soundfonts(folder: Path, fonts: list[Path], has_sfz: bool) -> Combined
             f"nothing in {folder.name} can be opened: {reasons}", value=folder.name, limit=ACCEPTED
         )
     return CombinedSource(folder.resolve().name, sources, faults)
+
+
+class _InProcess:
+    """Opens sources with the functions of this module."""
+
+    def open_source(self, path: Path) -> InstrumentSource:
+        return open_source(path)
+
+    def open_upload(self, folder: Path, name: str) -> InstrumentSource:
+        return open_upload(folder, name)
+
+
+IN_PROCESS: SourceOpener = _InProcess()

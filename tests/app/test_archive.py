@@ -26,7 +26,7 @@ def unpacked(
     archive.write_bytes(content)
     target.mkdir()
     try:
-        unpack(archive, target, suffixes=SUFFIXES, max_entries=max_entries, max_bytes=max_bytes)
+        unpack(archive, target, workers, suffixes=SUFFIXES, max_entries=max_entries, max_bytes=max_bytes)
     finally:
         assert {path.name for path in tmp_path.iterdir()} == {"upload.zip", "target"}
     return {
