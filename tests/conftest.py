@@ -4,12 +4,15 @@ Hypothesis sets no deadline here: on a busy machine the time of one example says
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
+from index.decoding.workers import DecodeWorkers
 from models.encoder_pair import EncoderPair
 from tests.encoders import random_pair
 
@@ -25,6 +28,13 @@ settings.load_profile("busy-machine")
 def _one_thread() -> None:
     """Small networks run faster on one thread, and the same everywhere."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[DecodeWorkers]:
+    """Processes that decode, for tests that stop none of them."""
+    with closing(DecodeWorkers()) as workers:
+        yield workers
 
 
 @pytest.fixture

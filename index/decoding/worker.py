@@ -82,6 +82,9 @@ class _Worker:
         while True:
             request, descriptor = self._channel.receive_with_file()
             file = None if descriptor is None else os.fdopen(descriptor, "rb")
+            if request["do"] != "entry" and self._archive:
+                self._archive.close()
+                self._archive = None
             if math.isfinite(self._cpu_seconds):
                 sandbox.limit_processor(self._cpu_seconds)
             try:
@@ -95,7 +98,7 @@ class _Worker:
             except Exception as error:  # the service tells it, and goes on
                 answer = {"unexpected": kind_of(error)}
             finally:
-                if file and request["do"] != "entries":
+                if file and self._archive is None:
                     file.close()
             array = answer.pop("array", None)
             self._channel.send(answer)
@@ -152,12 +155,11 @@ class _Worker:
 
     def _entries(self, _: Message, file: BinaryIO | None) -> Message:
         assert file is not None
+        fields = ("filename", "external_attr", "flag_bits", "file_size")
         try:
             self._archive = zipfile.ZipFile(file)
-            fields = ("filename", "external_attr", "flag_bits", "file_size")
-            return {
-                "entries": [[getattr(entry, name) for name in fields] for entry in self._archive.infolist()]
-            }
+            listed = self._archive.infolist()
+            return {"entries": [[getattr(entry, name) for name in fields] for entry in listed]}
         except (*BROKEN, OSError) as error:
             return {"broken": _reason(error)}
 

@@ -119,10 +119,7 @@ class DecodeWorkers:
     def zip(self, path: Path) -> Iterator[RemoteZip]:
         """Open a zip. Raises BadZipFile, and DecodingStopped, also while its entries are read."""
         with self._file_worker() as worker, path.open("rb") as file:
-            try:
-                yield RemoteZip(worker, path.name, read_entries(worker, path.name, file.fileno()))
-            finally:
-                worker.close()  # it holds the file
+            yield RemoteZip(worker, path.name, read_entries(worker, path.name, file.fileno()))
 
     # Sources
 

@@ -8,8 +8,9 @@ import pytest
 
 from app.default_library import DefaultLibrary
 from app.main import create_app
+from index.decoding.remote_source import DecodingOpener
+from index.decoding.workers import DecodeWorkers
 from index.instrument_index import InstrumentIndex
-from index.sources.base import is_drum_kit
 from models.encoder_pair import EncoderPair, Floats
 from models.errors import SourceError
 from tests.app.serving import enrolled, finished_job, problem, running, serving, settings_for, until
@@ -126,18 +127,18 @@ def test_none_disables_it(tmp_path: Path, pair: EncoderPair) -> None:
         assert client.get("/v1/libraries").json()["items"] == []
 
 
-def test_the_shipped_soundfont_has_128_presets_and_its_drum_kits() -> None:
-    default = DefaultLibrary.of_setting(None)
+def test_the_shipped_soundfont_has_128_presets_and_its_drum_kits(workers: DecodeWorkers) -> None:
+    default = DefaultLibrary.of_setting(None, DecodingOpener(workers))
     assert default
     assert default.name == "TimGM6mb"
-    kits = [one for one in default.open_source() if is_drum_kit(one)]
+    kits = [one for one in default.open_source() if one.family == "drum"]
     assert len(default.open_source()) == 128 + len(kits) == 136
 
 
-def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair) -> None:
+def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair, workers: DecodeWorkers) -> None:
     broken = tmp_path / "Broken.sf2"
     broken.write_bytes(b"RIFF")
-    default = DefaultLibrary.of_setting(str(broken))
+    default = DefaultLibrary.of_setting(str(broken), DecodingOpener(workers))
     assert default
     index = InstrumentIndex(tmp_path / "data", pair.encoder_hash, pair.embedding_dim)
     index.open()
