@@ -4,7 +4,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
 
     ShowMeError
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
-    │                 RangeOutsideAudio
+    │                 RangeOutsideAudio · DecodingStopped
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
     │                   InstrumentExists · QueryNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
