@@ -159,7 +159,8 @@ class WorkerConnection:
 
     def _stop(self, name: str, reason: Reason | None) -> DecodingStopped:
         """Close the worker, count why, and return the error; None means that it has ended by itself."""
-        if reason is None and not self.closed:
+        was_ended = self.closed  # by the service, which stops
+        if reason is None and not was_ended:
             try:
                 self._process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:  # alive without its channel
@@ -167,7 +168,8 @@ class WorkerConnection:
         code = self._process.returncode
         self.close()
         reason = reason or reason_of_exit(code)
-        self._when_stopped(reason)
+        if not was_ended:
+            self._when_stopped(reason)
         return stopped(name, reason, code, self.limits)
 
 
