@@ -43,7 +43,7 @@ CONSTRAINTS := constraints.txt
 TORCH = "$$(grep '^torch==' $(CONSTRAINTS))"
 
 .DEFAULT_GOAL := help
-.PHONY: help install constraints serve test check coverage format web types web-check test-browser bench data evaluate compose-check docker-steps clean
+.PHONY: help install constraints serve test check coverage format web types web-check test-browser bench torture data evaluate compose-check docker-steps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ bench: $(BENCH_INSTALLED) ## measure speed and memory of this machine (ARGS="--o
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --constraint $(CONSTRAINTS) --editable ".[$(VARIANT),bench]"
 	@touch $@
+
+torture: install ## attack the promises of docs/RELIABILITY.md for up to an hour (ARGS="--only index-kills --tries 100")
+	$(BIN)/python -m tests.torture $(ARGS)
 
 data: install ## render the training set (NOTES=… MIDI=… OUT=banks REAL=recordings)
 	@test -n "$(NOTES)" -a -n "$(MIDI)" || { echo "give NOTES= and MIDI=, and OUT= if not banks/"; exit 2; }

@@ -120,6 +120,8 @@ def _fault(error: BaseException, path: Path) -> ShowMeError | None:
         return StorageFull.of(error)
     if kind == sqlite3.SQLITE_CANTOPEN:
         return IndexDamaged(f"the database {path.name} cannot be opened ({error})", value=path.name)
+    if kind == sqlite3.SQLITE_IOERR:
+        return IndexDamaged(f"the disk fails under the database {path.name} ({error})", value=path.name)
     if kind == sqlite3.SQLITE_NOTADB:
         return IndexDamaged(f"{path.name} is not a catalogue: {error}", value=path.name)
     unreadable = isinstance(error, UnicodeDecodeError) or str(error).startswith(_UNDECODABLE)

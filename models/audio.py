@@ -4,6 +4,7 @@ Kim et al. 2022 use mono clips of five seconds at 16 kHz. Decoding reads only th
 the length in a header.
 """
 
+import io
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,7 +16,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from models.atomic import atomic_path
+from models.atomic import write_atomically
 from models.audio_tracks import AudioTrack, open_track
 from models.errors import AudioError, AudioTooLarge, EmptyAudio, NonFiniteAudio, RangeOutsideAudio
 
@@ -225,12 +226,11 @@ def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         samples, sample_rate = soxr.resample(samples, sample_rate, 44_100), 44_100
     samples = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with (
-        atomic_path(path) as partial,
-        sf.SoundFile(partial, "w", sample_rate, channels, format="MP3") as file,
-    ):
+    encoded = io.BytesIO()  # libsndfile does not tell why a file cannot be written, nor always that
+    with sf.SoundFile(encoded, "w", sample_rate, channels, format="MP3") as file:
         for start in range(0, len(samples), WRITE_FRAMES):
             file.write(samples[start : start + WRITE_FRAMES])
+    write_atomically(path, encoded.getvalue())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ uvicorn does the HTTP. Logs and the bar share one console, so that neither break
 
 import logging
 
-import uvicorn
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -19,6 +18,7 @@ from app.job_store import JobKind, JobView
 from app.logs import JsonLines, LogFormat, TextLines
 from app.main import create_app
 from app.settings import Settings, keys_required
+from app.stopping import StoppableServer
 from index.catalog import Catalog
 from index.libraries import DataFolder
 from models.encoder_pair import EncoderPair
@@ -37,7 +37,7 @@ def serve(host: str | None, port: int | None) -> None:
     bar = _JobBar(err if settings.log_format == "text" else Console(stderr=True, force_terminal=False))
     config = ServerConfig(create_app(settings, pair=pair, listener=bar), settings, log_config=None)
     try:
-        uvicorn.Server(config).run()
+        StoppableServer(config).run()
     except KeyboardInterrupt:
         pass  # the usual way to stop it; uvicorn has already closed everything
     finally:
