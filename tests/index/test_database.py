@@ -12,6 +12,7 @@ from sqlalchemy import event, func, select
 from index.catalog import Catalog, Library
 from index.disk import RESERVE_BYTES, DiskReserve, free_bytes
 from models.errors import Busy, IndexDamaged, StorageFull
+from tests.file_limit import files_of_at_most
 
 
 @contextmanager
@@ -159,3 +160,11 @@ def test_a_schema_of_damaged_text_is_told_in_words(catalog: Catalog, tmp_path: P
     with pytest.raises(IndexDamaged, match="put a backup of the data folder back"):
         count(again)
     again.close()
+
+
+def test_a_failing_disk_is_told_and_nothing_half_is_stored(catalog: Catalog) -> None:
+    add(catalog, "before")
+    with files_of_at_most(1), pytest.raises(IndexDamaged, match="the disk fails under the database"):
+        add(catalog, "meanwhile")
+    add(catalog, "after")
+    assert count(catalog) == 2

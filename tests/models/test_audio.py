@@ -3,6 +3,7 @@
 Range decodes are compared with slices of the whole decode.
 """
 
+import errno
 import io
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from models import audio_tracks
 from models.audio import Decoded, decode, split_windows, write_mp3
+from tests.file_limit import files_of_at_most
 from tests.models.audio_files import ALL_FORMATS, RATE, aac_file, file_of, sine
 
 
@@ -184,3 +186,12 @@ def test_a_failed_preview_leaves_the_old_one(tmp_path: Path) -> None:
         write_mp3(path, np.zeros((100, 7), np.float32), 44_100)  # mp3 holds two channels at most
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_that_takes_no_mp3_says_why(tmp_path: Path) -> None:
+    """As any file does: libsndfile itself only says that there was a system error."""
+    path = tmp_path / "preview.mp3"
+    with files_of_at_most(200), pytest.raises(OSError, match="large") as caught:
+        write_mp3(path, sine(1.0, 44_100), 44_100)
+    assert caught.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []

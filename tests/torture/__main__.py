@@ -17,7 +17,16 @@ import torch
 from rich.console import Console
 from sklearn.manifold import TSNE  # noqa: F401  # the map's, imported before children are forked
 
-from tests.torture import damaged_vectors, full_disk, index_kills, io_errors, service_kills, stopping
+from tests.torture import (
+    contract,
+    damaged_vectors,
+    full_disk,
+    index_kills,
+    io_errors,
+    load,
+    service_kills,
+    stopping,
+)
 from tests.torture.outcome import Attack, Options, Outcome, as_json, show_table
 
 ATTACKS: dict[str, Attack] = {
@@ -26,7 +35,9 @@ ATTACKS: dict[str, Attack] = {
     "damaged-vectors": damaged_vectors.attack,
     "full-disk": full_disk.attack,
     "io-errors": io_errors.attack,
+    "contract": contract.attack,
     "sigterm": stopping.attack,
+    "load": load.attack,
 }
 MAX_SHOWN = 20  # faults of one attack
 WIDTH = 150  # columns of the table, when it goes to a file or a pipe
@@ -58,9 +69,12 @@ def _arguments() -> tuple[Options, list[str], bool]:
     parser.add_argument("--tries", type=int, help="tries of each attack instead of its own number")
     parser.add_argument("--seed", type=int, default=0, help="what all that is random is drawn from")
     parser.add_argument("--minutes", type=float, default=15.0, help="the longest that one attack may take")
+    parser.add_argument(
+        "--short", action="store_true", help="few tries of each attack, as the tests make them"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args()
-    options = Options(Path(), given.tries, given.seed, given.minutes)
+    options = Options(Path(), given.tries, given.seed, given.minutes, given.short)
     return options, given.only or list(ATTACKS), given.json
 
 

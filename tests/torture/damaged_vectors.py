@@ -19,7 +19,7 @@ from tests.torture.ledger import Operation, State, as_state, as_values
 from tests.torture.operations import opened, perform
 from tests.torture.outcome import Options, Outcome
 
-TRIES = 500
+TRIES, SHORT_TRIES = 500, 6
 NUM_LIBRARIES, NUM_INSTRUMENTS = 2, 6
 Damage = Callable[
     [Path, Path, np.random.Generator], bytes | None
@@ -32,7 +32,7 @@ def attack(options: Options) -> Outcome:
     folder, kinds = options.folder / "data", Counter[str]()
     state = as_state(fresh(lambda: as_values(_filled(folder, pairs))))
     vectors = folder / "vectors"
-    for number in options.numbers(TRIES):
+    for number in options.numbers(TRIES, SHORT_TRIES):
         kind = str(rng.choice(list(DAMAGES)))
         kinds[kind] += 1
         chosen, other = rng.permutation(sorted(vectors.glob("*.faiss"))).tolist()

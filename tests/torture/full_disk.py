@@ -23,7 +23,7 @@ from tests.torture.operations import Indexes, OperationFailed, attempt, keep_goi
 from tests.torture.outcome import Options, Outcome, skipped
 
 NAME = "full disk"
-TRIES = 60
+TRIES, SHORT_TRIES = 60, 1
 SMALLEST, LARGEST = (
     1_200_000,
     2_400_000,
@@ -43,7 +43,7 @@ def attack(options: Options) -> Outcome:
         return skipped(NAME, "no file system may be mounted here")
     outcome, rng, pairs = Outcome(NAME), options.generator(), (random_pair(0), random_pair(1))
     told, num_done = Counter[str](), 0
-    for number in options.numbers(TRIES):
+    for number in options.numbers(TRIES, SHORT_TRIES):
         size, seed = int(rng.integers(SMALLEST, LARGEST)) + 2 * RESERVE_BYTES, int(rng.integers(1 << 32))
         with _mounted(place, size):
             folder = place / "data"

@@ -23,7 +23,7 @@ from tests.torture.ledger import Operation, State
 from tests.torture.operations import Indexes, keep_going
 from tests.torture.outcome import Options, Outcome
 
-TRIES, TRIES_PER_FOLDER = 1000, 25
+TRIES, SHORT_TRIES, TRIES_PER_FOLDER = 1000, 4, 25
 OPERATIONS = 6  # of a child, at most
 MIGRATED_SHARE = 0.15  # of the tries, which begin with an older schema
 OLDER = ("0003", "0004", "0005", "0006", "0007", "0008")  # revisions that hold all that the operations make
@@ -54,7 +54,7 @@ def attack(options: Options) -> Outcome:
     pairs, moments, killed = (random_pair(0), random_pair(1)), KillMoments(rng), Counter[str]()
     num_acknowledged, folder = 0, options.folder
     state: State = {}
-    for number in options.numbers(TRIES):
+    for number in options.numbers(TRIES, SHORT_TRIES):
         if number % TRIES_PER_FOLDER == 0:
             folder, state = options.folder / f"index-{number}", {}
             folder.mkdir()

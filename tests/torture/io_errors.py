@@ -29,7 +29,7 @@ from tests.torture.outcome import Options, Outcome, from_json, skipped
 
 NAME = "I/O errors"
 LIBRARY = "SHOWME_TORTURE_FAULTS"  # where the process has the compiled library from
-TRIES, TRIES_PER_FOLDER = 400, 20
+TRIES, SHORT_TRIES, TRIES_PER_FOLDER = 400, 4, 20
 OPERATIONS = 5
 KINDS = {"write": 1, "flush": 2, "truncation": 4, "rename": 8, "reading": 16, "opening": 32}
 LATEST = {
@@ -50,7 +50,7 @@ def attack(options: Options) -> Outcome:
     told, num_failed, num_done = Counter[str](), 0, 0
     state: State = {}
     folder = options.folder
-    for number in options.numbers(TRIES):
+    for number in options.numbers(TRIES, SHORT_TRIES):
         if number % TRIES_PER_FOLDER == 0:
             folder, state = options.folder / f"index-{number}", {}
         kind = str(rng.choice(list(KINDS)))
@@ -109,7 +109,8 @@ def _in_a_process_with_faults(options: Options) -> Outcome:
     command += [
         "--minutes",
         str(options.minutes),
-        *(["--tries", str(options.tries)] if options.tries else []),
+        "--tries",
+        str(options.number(TRIES, SHORT_TRIES)),
     ]
     environment = os.environ | {"LD_PRELOAD": str(library), LIBRARY: str(library)}
     ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)

@@ -15,20 +15,26 @@ from rich.table import Table
 class Options:
     """How hard to attack: at most `tries` (None: the attack's own number), at most `minutes`, from `seed`.
 
-    `folder` is for the attack's data; what it leaves there is kept only if something was lost.
+    `is_short` is the form of an attack that runs among the tests. `folder` is for the attack's data; what it leaves there is
+    kept only if something was lost.
     """
 
     folder: Path
     tries: int | None = None
     seed: int = 0
     minutes: float = 15.0
+    is_short: bool = False
 
     def generator(self) -> np.random.Generator:
         return np.random.default_rng(self.seed)
 
-    def numbers(self, usual: int) -> "Tries":
-        """Return the tries of an attack that usually has `usual` of them."""
-        return Tries(self.tries or usual, monotonic() + 60 * self.minutes)
+    def number(self, usual: int, short: int) -> int:
+        """Return how many tries an attack makes that usually makes `usual` of them, and `short` among the tests."""
+        return self.tries or (short if self.is_short else usual)
+
+    def numbers(self, usual: int, short: int) -> "Tries":
+        """Count the tries of an attack, as `number` does, but no longer than `minutes`."""
+        return Tries(self.number(usual, short), monotonic() + 60 * self.minutes)
 
 
 class Tries:

@@ -23,7 +23,7 @@ from tests.torture.outcome import Options, Outcome
 from tests.torture.over_http import Client, asked, content_of
 from tests.torture.service_process import ServiceProcess
 
-TRIES, TRIES_PER_FOLDER, CLIENTS = 200, 10, 3
+TRIES, SHORT_TRIES, TRIES_PER_FOLDER, CLIENTS = 200, 2, 10, 3
 LONGEST_SECONDS = {"working": 0.15, "starting": 1.0, "updating": 1.5}  # until the kill, once it is due
 MOST_DONE = 15  # acknowledged operations before the kill is due, while the service works
 PATIENCE_SECONDS = 20.0  # for so many
@@ -47,7 +47,7 @@ def attack(options: Options) -> Outcome:
     outcome, rng = Outcome("service kills"), options.generator()
     pairs, phases, num_done = (random_pair(0), random_pair(1)), Counter[str](), 0
     data = _Folder(options.folder / "service-0")
-    for number in options.numbers(TRIES):
+    for number in options.numbers(TRIES, SHORT_TRIES):
         if number % TRIES_PER_FOLDER == 0:
             data = _Folder(options.folder / f"service-{number}")
         phase = str(rng.choice(list(CHANCES), p=list(CHANCES.values()))) if data.state else "working"

@@ -12,7 +12,7 @@ import httpx
 
 from app.connections import ServerConfig
 from app.main import create_app
-from app.stopping import StoppableServer
+from app.stopping import STOP_SECONDS, StoppableServer
 from models.encoder_pair import EncoderPair
 from tests.app.serving import settings_for
 from tests.torture.forked import Forked, Say
@@ -23,13 +23,20 @@ START_SECONDS = 60.0
 class ServiceProcess:
     """A service over `folder`, in a process that can be killed; `changes` are of its settings."""
 
-    def __init__(self, folder: Path, pair: Callable[[], EncoderPair], **changes: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        pair: Callable[[], EncoderPair],
+        *,
+        stop_seconds: float = STOP_SECONDS,
+        **changes: Any,
+    ) -> None:
         def work(say: Say) -> None:
             settings = settings_for(folder, **changes)
             listener = socket.create_server(("127.0.0.1", 0), backlog=256)
             say({"port": listener.getsockname()[1]})
             config = ServerConfig(create_app(settings, pair=pair()), settings, log_level="critical")
-            StoppableServer(config).run(sockets=[listener])
+            StoppableServer(config, stop_seconds).run(sockets=[listener])
 
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self.process = Forked(work)

@@ -23,9 +23,10 @@ from tests.torture.inspection import compared, inspect
 from tests.torture.outcome import Options, Outcome
 from tests.torture.service_process import ServiceProcess
 
-TRIES = 30
+TRIES, SHORT_TRIES = 30, 3
 AT_ONCE_SECONDS, SLACK_SECONDS = 1.0, 3.0  # the slack is for a machine that has much else to do
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
+SHORT_LIMIT_SECONDS = 5.0  # in place of STOP_SECONDS, among the tests
 
 
 class SlowPair(EncoderPair):
@@ -47,22 +48,22 @@ class SlowPair(EncoderPair):
 def attack(options: Options) -> Outcome:
     outcome, rng = Outcome("SIGTERM"), options.generator()
     took: dict[str, list[float]] = defaultdict(list)
-    pair = random_pair()
-    for number in options.numbers(TRIES):
+    pair, limit = random_pair(), SHORT_LIMIT_SECONDS if options.is_short else STOP_SECONDS
+    for number in options.numbers(TRIES, SHORT_TRIES):
         kind = list(KINDS)[number % len(KINDS)]
         folder = options.folder / f"stop-{number}"
-        _fill(folder, pair)
+        fill(folder, pair)
         state, _ = inspect(folder, (pair,))
-        seconds, lost, faults = KINDS[kind](folder, rng)
+        seconds, lost, faults = KINDS[kind](folder, rng, limit)
         took[kind].append(seconds)
         _, gone, strange = compared(state, [], folder, (pair,))
         outcome.count(f"{folder.name}, {kind}", lost + gone, faults + strange)
     slowest = ", ".join(f"{kind} {max(each):.1f} s" for kind, each in took.items())
-    outcome.detail = f"slowest exits: {slowest}; the limit is {STOP_SECONDS:g} s"
+    outcome.detail = f"slowest exits: {slowest}; the limit is {limit:g} s"
     return outcome
 
 
-def _fill(folder: Path, pair: EncoderPair) -> None:
+def fill(folder: Path, pair: EncoderPair) -> None:
     """Enroll the tones over HTTP."""
     service = ServiceProcess(folder, lambda: pair)
     try:
@@ -86,12 +87,17 @@ def _query(http: httpx.Client) -> httpx.Response:
 
 
 def _signalled(
-    folder: Path, seconds: float, request: Callable[[httpx.Client], httpx.Response], signals: int, wait: float
+    folder: Path,
+    seconds: float,
+    request: Callable[[httpx.Client], httpx.Response],
+    signals: int,
+    wait: float,
+    limit: float,
 ) -> tuple[float, int | None]:
     """Stop a service that takes `seconds` for a request; return how long it took to exit, and the request's status."""
     pair = random_pair_of(SlowPair)
     pair.seconds = seconds
-    service = ServiceProcess(folder, lambda: pair)
+    service = ServiceProcess(folder, lambda: pair, stop_seconds=limit)
     answers: list[int] = []
 
     def ask() -> None:
@@ -110,7 +116,7 @@ def _signalled(
             time.sleep(0.3 * bool(number))
             begun = time.monotonic()
             kill(service.process.pid, signal.SIGTERM)
-        has_ended = service.process.wait(STOP_SECONDS + SLACK_SECONDS)
+        has_ended = service.process.wait(limit + SLACK_SECONDS)
         took = time.monotonic() - begun if has_ended else np.inf
     finally:
         service.end()
@@ -118,23 +124,23 @@ def _signalled(
     return took, answers[0] if answers else None
 
 
-def _drains(folder: Path, rng: np.random.Generator) -> tuple[float, list[str], list[str]]:
-    took, status = _signalled(folder, SHORT_SECONDS, _query, 1, float(rng.uniform(0.3, 0.8)))
-    late = [f"it exits after {took:.1f} s"] if took > STOP_SECONDS + SLACK_SECONDS else []
+def _drains(folder: Path, rng: np.random.Generator, limit: float) -> tuple[float, list[str], list[str]]:
+    took, status = _signalled(folder, SHORT_SECONDS, _query, 1, float(rng.uniform(0.3, 0.8)), limit)
+    late = [f"it exits after {took:.1f} s"] if took > limit + SLACK_SECONDS else []
     return took, [] if status == 200 else [f"the query is answered with {status}"], late
 
 
-def _gives_up(folder: Path, rng: np.random.Generator) -> tuple[float, list[str], list[str]]:
+def _gives_up(folder: Path, rng: np.random.Generator, limit: float) -> tuple[float, list[str], list[str]]:
     SlowPair.is_slow.set()
     request = (_query, _enroll)[rng.integers(2)]
-    took, _ = _signalled(folder, LONG_SECONDS, request, 1, float(rng.uniform(0.2, 1.0)))
-    return took, [], [f"it exits after {took:.1f} s"] if took > STOP_SECONDS + SLACK_SECONDS else []
+    took, _ = _signalled(folder, LONG_SECONDS, request, 1, float(rng.uniform(0.2, 1.0)), limit)
+    return took, [], [f"it exits after {took:.1f} s"] if took > limit + SLACK_SECONDS else []
 
 
-def _ends_at_once(folder: Path, rng: np.random.Generator) -> tuple[float, list[str], list[str]]:
+def _ends_at_once(folder: Path, rng: np.random.Generator, limit: float) -> tuple[float, list[str], list[str]]:
     SlowPair.is_slow.set()
     request = (_query, _enroll)[rng.integers(2)]
-    took, _ = _signalled(folder, LONG_SECONDS, request, 2, float(rng.uniform(0.2, 1.0)))
+    took, _ = _signalled(folder, LONG_SECONDS, request, 2, float(rng.uniform(0.2, 1.0)), limit)
     return took, [], [f"it exits {took:.1f} s after the second signal"] if took > AT_ONCE_SECONDS else []
 
 
