@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 STOP_SECONDS = 8.0  # container engines kill after ten
+LAST_WORDS_SECONDS = 0.5
 
 log = logging.getLogger("showme")
 
@@ -41,6 +42,8 @@ class StoppableServer(uvicorn.Server):
     def _end_in_time(self) -> None:
         self._asked_to_stop.wait()
         threading.Event().wait(self._stop_seconds)  # the process ends meanwhile, as a rule
-        log.warning("ended %g s after it was asked to stop, in the middle of its work", self._stop_seconds)
-        logging.shutdown()
+        words = ("ended %g s after it was asked to stop, in the middle of its work", self._stop_seconds)
+        saying = threading.Thread(target=log.warning, args=words, daemon=True)
+        saying.start()
+        saying.join(LAST_WORDS_SECONDS)  # the log may be what everybody waits for
         os._exit(128 + self._signal)

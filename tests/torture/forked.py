@@ -34,7 +34,7 @@ class Forked:
             os._exit(_run(work, writer))
         os.close(writer)
         self._rest = b""
-        self._is_open = True
+        self._status: int | None = None  # once it has been waited for
 
     def hear(self, seconds: float = DEADLINE_SECONDS) -> dict[str, Any] | None:
         """Return the next message; None when the child has ended. Raises TimeoutError after `seconds` of silence."""
@@ -53,24 +53,30 @@ class Forked:
 
     def kill(self) -> None:
         """End the child at once, whatever it does."""
-        if self._is_open:
+        if self._status is None:
             os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> int:
         """Wait for the end of the child; return its status, negative for a signal."""
-        self._is_open = False
-        os.close(self._reader)
-        _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
+        if self._status is None:
+            _, self._status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(self._status)
 
     def wait(self, seconds: float) -> bool:
-        """Whether the child has ended within `seconds`; it is not reaped."""
+        """Whether the child has ended within `seconds`."""
         deadline = monotonic() + seconds
-        while monotonic() < deadline:
-            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                return True
-            sleep(0.005)
-        return False
+        while self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = status
+            elif monotonic() >= deadline:
+                return False
+            else:
+                sleep(0.005)
+        return True
 
 
 def fresh(work: Callable[[], Any]) -> Any:

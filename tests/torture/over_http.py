@@ -23,11 +23,11 @@ REFUSALS = ("busy", "job-conflict", "library-empty", "encoder-mismatch", "not-re
 SOUND_SECONDS = 1.0
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """The service has refused an operation for a reason that it may have."""
 
 
-class Unexpected(Exception):
+class Unexpected(RuntimeError):
     """The service has answered as it must not."""
 
 

@@ -84,7 +84,7 @@ def _until_killed(
         clients = _start_clients(service, data, seeds)
         _wait_for(clients, int(rng.integers(MOST_DONE + 1)))
         sleep(seconds)
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, httpx.TransportError) as error:
         return [], [str(error)], 0
     finally:
         service.end()
