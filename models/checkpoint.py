@@ -18,17 +18,21 @@ from safetensors.torch import save_file
 from models.atomic import atomic_path
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError
+from models.recognition.frame_level import FrameLevelConfig, FrameLevelNetwork
+from models.recognition.pitch_network import PitchNetwork
 from models.recognition.solo import SoloConfig, SoloNetwork
 
 FORMAT = "showme-encoder/1"
 EncoderKind = Literal["single", "multi"]
-Kind = Literal["single", "multi", "solo"]
+Kind = Literal["single", "multi", "solo", "frame-level", "pitch"]
 Encoder = SingleInstrumentEncoder | MultiInstrumentEncoder
-Network = Encoder | SoloNetwork
+Network = Encoder | SoloNetwork | FrameLevelNetwork | PitchNetwork
 BUILD: dict[Kind, Callable[[dict[str, Any]], Network]] = {
     "single": lambda config: SingleInstrumentEncoder(EncoderConfig.from_dict(config)),
     "multi": lambda config: MultiInstrumentEncoder(EncoderConfig.from_dict(config)),
     "solo": lambda config: SoloNetwork(SoloConfig.from_dict(config)),
+    "frame-level": lambda config: FrameLevelNetwork(FrameLevelConfig.from_dict(config)),
+    "pitch": lambda config: PitchNetwork(),
 }
 
 
@@ -107,8 +111,30 @@ def load_solo(path: Path) -> tuple[SoloNetwork, CheckpointHeader]:
     return network, header
 
 
+def load_frame_level(path: Path) -> tuple[FrameLevelNetwork, CheckpointHeader]:
+    """`load_checkpoint` of a frame-level network; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, FrameLevelNetwork):
+        raise _other_kind(path, header.kind, "frame-level")
+    return network, header
+
+
+def load_pitch(path: Path) -> PitchNetwork:
+    """`load_checkpoint` of the pitch network; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, PitchNetwork):
+        raise _other_kind(path, header.kind, "pitch")
+    return network
+
+
 def _other_kind(path: Path, kind: Kind, wanted: Kind) -> CheckpointError:
-    names = {"single": "a single encoder", "multi": "a multi encoder", "solo": "a solo network"}
+    names: dict[Kind, str] = {
+        "single": "a single encoder",
+        "multi": "a multi encoder",
+        "solo": "a solo network",
+        "frame-level": "a frame-level network",
+        "pitch": "a pitch network",
+    }
     return CheckpointError(f"{path} holds {names[kind]}, not {names[wanted]}", value=kind, limit=wanted)
 
 
