@@ -24,7 +24,7 @@ from models.recognition.solo_recogniser import SoloRecogniser
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 FAMILY_FILE, MATCH_FILE = "family.safetensors", "match.safetensors"
-SOLO_FILE = "solo.safetensors"
+SOLO_FILE, FRAME_LEVEL_FILE = "solo.safetensors", "frame_level.safetensors"
 Floats = NDArray[np.float32]
 
 

@@ -20,10 +20,10 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    name: Literal["adam", "adamw", "muon"] = "adamw"
+    name: Literal["adam", "adamw", "muon", "sgd"] = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    schedule: Literal["one_cycle", "constant", "decay"] = "one_cycle"
     warmup_fraction: float = 0.1
     clip_norm: float = 5.0
 

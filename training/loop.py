@@ -21,13 +21,19 @@ from training.config import LoopRecipe, OptimizerConfig, recipe_identity, same_r
 from training.muon import Muon
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
+DECAYED, MOMENTUM = 1e-4, 0.9
 Losses = dict[str, Tensor]
 
 
 def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Return the factor on the peak rate: linear warm-up, then half a cosine to zero (one cycle); 1 when constant."""
+    """Return the factor on the peak rate: linear warm-up, then half a cosine to zero (one cycle); 1 when constant.
+
+    "decay" is that of Hung & Yang 2018: it falls evenly in its logarithm, over the run to a ten-thousandth.
+    """
     if config.schedule == "constant":
         return 1.0
+    if config.schedule == "decay":
+        return float(DECAYED ** (step / steps))
     warmup = max(1, round(config.warmup_fraction * steps))
     if step < warmup:
         return (step + 1) / warmup
@@ -35,9 +41,13 @@ def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> floa
 
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return Adam as in the paper, Muon, or AdamW without weight decay on biases, norms and other vectors."""
+    """Return Adam as in the paper, SGD, Muon, or AdamW without weight decay on biases, norms and other vectors."""
     if config.name == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate)
+    if config.name == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=config.learning_rate, momentum=MOMENTUM, weight_decay=config.weight_decay
+        )
     if config.name == "muon":
         return Muon(parameters, config.learning_rate, config.weight_decay)
     matrices: list[nn.Parameter] = []

@@ -3,7 +3,8 @@
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
 protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too;
-`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo` measures solo recognition instead.
+`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo` and
+`showme evaluate frame-level` measure recognisers instead.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import answers, failures, plots, production, real, solo_recognition
+from training.evaluation import answers, failures, frame_level, plots, production, real, solo_recognition
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -220,6 +221,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == [solo_recognition.NAME]:
         return solo_recognition.main(argv[1:])
+    if argv[:1] == [frame_level.NAME]:
+        return frame_level.main(argv[1:])
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     splits = bank_splits(options)

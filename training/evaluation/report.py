@@ -77,6 +77,7 @@ COLUMNS = {
     "f1": "F1",
     "f1_family_model": "F1, family model",
     "instruments": "instruments",
+    "published": "published",
     "top1": "top-1",
     "top5": "top-5",
 }

@@ -1,4 +1,4 @@
-"""The commands `showme data …`: render, verify and describe Nlakh data sets, split instruments, count MIDI files, play synths.
+"""The commands `showme data …`: render, verify and describe data sets, split instruments, count MIDI files, play synths.
 
 Section 4 of Kim et al. 2022. Exit status: 0 done, 1 faults were found, 2 a mistake of the caller, 130 interrupted.
 """
@@ -24,6 +24,7 @@ from training.nlakh.make import make
 from training.nlakh.render_options import add_render, inputs_of, spec_of
 from training.nlakh.spec import LIMITS, InputPaths, RenderSpec, check_limits
 from training.nlakh.stats import describe_midi, print_report
+from training.recognition.score_rendering import add_scores
 from training.synth.patch_bank import make_patch_bank
 from training.synth.patches import SYNTHESISERS, find_patches
 
@@ -184,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
     commands = out.add_subparsers(required=True, metavar="COMMAND")
     add_render(commands, _render, WORKERS)
     _add_synth(commands)
+    add_scores(commands, WORKERS)
     build = commands.add_parser(
         "build", help="make the project's training set: split the instruments, render every split"
     )

@@ -24,7 +24,9 @@ DEFAULT_NOTES = "default"  # stands for the SoundFont of the default library
 MAX_DIGITS = len(str(MAX_COUNT))
 
 
-def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -> tuple[tuple[str, int], ...]:
+def counts_of(
+    given: Sequence[str], defaults: dict[str, int], one_for_all: bool
+) -> tuple[tuple[str, int], ...]:
     """Read `["1000"]` or `["train=100000", "valid=10000"]` as counts of each split; `defaults` where nothing is given."""
     counts = {} if any("=" in item for item in given) else dict(defaults)
     for item in given:
@@ -45,10 +47,12 @@ def _counts(given: Sequence[str], defaults: dict[str, int], one_for_all: bool) -
 def spec_of(options: argparse.Namespace) -> RenderSpec:
     """The specification that the options ask for. Raises TrainingError for a value outside its limits."""
     if options.kind == "single":
-        counts = _counts(options.clips, {TRAIN: CLIPS, VALID: CLIPS}, one_for_all=True)
+        counts = counts_of(options.clips, {TRAIN: CLIPS, VALID: CLIPS}, one_for_all=True)
         own = {"phrases": options.phrases}
     else:
-        counts = _counts(options.mixtures, PRODUCTIONS if options.production else MIXTURES, one_for_all=False)
+        counts = counts_of(
+            options.mixtures, PRODUCTIONS if options.production else MIXTURES, one_for_all=False
+        )
         own = _mixture_settings(options)
     return RenderSpec(
         kind=options.kind,

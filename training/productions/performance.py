@@ -5,6 +5,7 @@ MIDI files are mostly typed; Kim et al. 2022 play them as they are.
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,18 +39,27 @@ VOICE_SECONDS = (5.0, 15.0)
 FADE_SECONDS = 0.01
 
 
+class Performance(NamedTuple):
+    """A played part: mono `samples [n]`, and the notes that were played, none by a voice."""
+
+    samples: Floats
+    notes: Phrase
+
+
 def perform(
     part: Part | VoicePart, generator: np.random.Generator, seconds: float, sample_rate: int
-) -> Floats | None:
-    """Play a part: mono samples `[seconds · sample_rate]`; None where no excerpt of a voice can be used."""
+) -> Performance | None:
+    """Play a part for `seconds`; None where no excerpt of a voice can be used."""
     if isinstance(part, VoicePart):
-        return _excerpt(part.instrument, generator, seconds, sample_rate)
+        excerpt = _excerpt(part.instrument, generator, seconds, sample_rate)
+        return None if excerpt is None else Performance(excerpt, ())
     family = part.track.family
     notes = humanised(part.track.notes, generator, family, seconds)
     if not part.track.is_drum:
         notes = fit_range(notes, *musical_range(part.instrument))
     samples = part.instrument.play(notes, seconds, sample_rate)
-    return bent(samples, notes, generator, sample_rate) if family in BENT_FAMILIES else samples
+    is_bent = family in BENT_FAMILIES
+    return Performance(bent(samples, notes, generator, sample_rate) if is_bent else samples, notes)
 
 
 def humanised(notes: Phrase, generator: np.random.Generator, family: str, seconds: float) -> Phrase:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from training.midi import DRUM
@@ -55,11 +56,10 @@ class ProductionRenderer:
             if len(parts) < MIN_PARTS:
                 continue
             played = [
-                (part, samples)
+                (part, performance.samples)
                 for part in sorted(parts, key=lambda part: part.number)
-                if (samples := perform(part, generator, spec.clip_seconds, spec.sample_rate)) is not None
-                and is_audible(samples)
-                and total_seconds(sounding_spans(samples, spec.sample_rate)) >= LEAST_SECONDS
+                if (performance := perform(part, generator, spec.clip_seconds, spec.sample_rate)) is not None
+                and is_heard(performance.samples, spec.sample_rate)
             ]
             kinds = [VOICE if isinstance(part, VoicePart) else part.instrument.family for part, _ in played]
             if len(played) >= MIN_PARTS and DRUM in kinds:
@@ -73,6 +73,11 @@ class ProductionRenderer:
             value=number,
             limit=MIN_PARTS,
         )
+
+
+def is_heard(samples: NDArray[np.float32], sample_rate: int) -> bool:
+    """Whether a part `[samples]` sounds long enough to belong to a production."""
+    return is_audible(samples) and total_seconds(sounding_spans(samples, sample_rate)) >= LEAST_SECONDS
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Validation of solo recognition while it trains: the weights with the best macro F1 on validation instruments are kept.
+"""Validation of solo recognition while it trains: the macro F1 on validation instruments.
 
 Segal 2016 chooses by validation recordings. Clips are heard as the service hears them: windows of three seconds, averaged.
 """
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.atomic import atomic_file
 from models.errors import TrainingError
 from models.recognition.solo import SoloNetwork
 from models.recognition.solo_recogniser import SoloRecogniser, sounding_windows
@@ -19,7 +17,6 @@ from training.nlakh.dataset import VALID
 from training.recognition.solo_pieces import FamilyClips
 from training.recognition.solo_scores import confusion_of, macro_scores
 
-BEST_FILE = "best.pt"
 FULL_SCALE = 32_768.0
 
 
@@ -60,38 +57,3 @@ class ValidationSet:
         told = (total / windows_of_clip[:, None]).argmax(axis=1)
         confusion = confusion_of(self.family_of_clip, told, len(network.config.families))
         return {name: float(value) for name, value in macro_scores(confusion).items()}
-
-
-class BestWeights:
-    """The weights of the best validation so far, kept in the run's folder, so that a resumed run remembers them."""
-
-    def __init__(self, out: Path) -> None:
-        self._path = out / BEST_FILE
-        self.step, self.metrics = 0, dict[str, float]()
-        if self._path.exists():
-            saved = torch.load(self._path, map_location="cpu", weights_only=True)
-            self.step, self.metrics = saved["step"], saved["metrics"]
-
-    @property
-    def score(self) -> float:
-        """The mean macro F1 over the banks; below 0 before the first validation."""
-        found = [value for name, value in self.metrics.items() if name.endswith(".f1_macro")]
-        return float(np.mean(found)) if found else -1.0
-
-    def offer(self, step: int, network: SoloNetwork, scores: dict[str, dict[str, float]]) -> bool:
-        """Keep the weights of `step` if they are better, by the mean macro F1 over the banks; return whether they are."""
-        if float(np.mean([one["f1_macro"] for one in scores.values()])) <= self.score:
-            return False
-        self.step = step
-        self.metrics = {
-            f"{bank}.{name}": one[name] for bank, one in scores.items() for name in ("f1_macro", "top1")
-        }
-        state = {"step": step, "metrics": self.metrics, "network": network.state_dict()}
-        with atomic_file(self._path) as file:
-            torch.save(state, file)
-        return True
-
-    def load_into(self, network: SoloNetwork) -> None:
-        """Copy the kept weights into the network."""
-        saved = torch.load(self._path, map_location="cpu", weights_only=True)
-        network.load_state_dict(saved["network"])

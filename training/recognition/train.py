@@ -8,9 +8,9 @@ import sys
 
 from models.errors import TrainingError
 from training.commands import Command, cli_errors
-from training.recognition import train_solo
+from training.recognition import train_frame_level, train_solo
 
-RECOGNISERS: dict[str, Command] = {"solo": train_solo.main}
+RECOGNISERS: dict[str, Command] = {"solo": train_solo.main, "frame-level": train_frame_level.main}
 
 
 @cli_errors

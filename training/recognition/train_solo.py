@@ -21,9 +21,10 @@ from training.commands import cli_errors
 from training.config import read_recipe
 from training.loop import STATE_FILE, Losses, Trainer
 from training.nlakh.dataset import TRAIN
+from training.recognition.best_weights import BestWeights
 from training.recognition.solo_pieces import FamilyClips, PieceSampler
 from training.recognition.solo_recipe import SOLO_RECIPE, SoloRecipe
-from training.recognition.solo_validation import BestWeights, ValidationSet
+from training.recognition.solo_validation import ValidationSet
 from training.run import git_commit, run_arguments
 
 
