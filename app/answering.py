@@ -17,6 +17,7 @@ from app.question import AskedRange, Question
 from app.recognition import families_out
 from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
+from app.timelines import FamilyTimelines, rounded
 from index.declarative import new_id
 from index.decoding.workers import DecodeWorkers
 from index.instrument_index import InstrumentIndex
@@ -27,6 +28,7 @@ from models.audio import Admit, Decoded
 from models.audio_tracks import detect_format
 from models.encoder_pair import EncoderPair
 from models.errors import InvalidRequest, LibraryEmpty
+from models.recognition.frame_level_recogniser import FamilyTimeline
 
 LEAST_SHARE = 0.01  # of a lane's families in an answer
 
@@ -57,6 +59,7 @@ class Answerer:
         self._pair = pair
         self._store = store
         self._decoding = decoding
+        self.timelines = FamilyTimelines(pair)
 
     def library(self, question: Question, access: Access) -> LibraryInfo:
         """Return the library to search, which the caller must see. Raises InvalidRequest, LibraryNotFound, LibraryEmpty."""
@@ -115,6 +118,7 @@ class Answerer:
 
         Raises SilentAudio, EncoderMismatch, LibraryNotFound, LibraryEmpty.
         """
+        query_id = new_id("q")
         result, timing_ms = run_query(
             self._index,
             self._pair,
@@ -127,7 +131,13 @@ class Answerer:
             exclude=question.exclude,
             effects=question.effects,
         )
-        query_id = new_id("q")
+        slots = [slot_out(slot) for slot in result.slots]
+        if self._pair.frame_level:
+            began = time.perf_counter()
+            timeline = self.timelines.compute(query_id, upload.decoded)
+            if question.mode != "paper":
+                slots = [refined(slot, timeline) for slot in slots]
+            timing_ms["timeline"] = 1000 * (time.perf_counter() - began)
         start, end = upload.decoded.range_seconds
         return QueryAnswer(
             id=query_id,
@@ -138,7 +148,7 @@ class Answerer:
             duration_seconds=round(upload.decoded.duration_seconds, 6),
             range_seconds=(round(start, 6), round(end, 6)),
             num_instruments=result.num_instruments,
-            slots=[slot_out(slot) for slot in result.slots],
+            slots=slots,
             instruments=[ranked_out(ranked) for ranked in result.instruments],
             families=families_out(result.families),
             retrieved=sorted(result.retrieved),
@@ -182,6 +192,12 @@ def slot_out(slot: SlotResult) -> SlotOut:
         match=MatchOut(probability=round(probability, 4), word=word),
         close=word != "none",
     )
+
+
+def refined(slot: SlotOut, timeline: FamilyTimeline) -> SlotOut:
+    """The slot, active only where its family sounds by the timeline."""
+    active = rounded(timeline.refined(slot.family, slot.active))
+    return slot if active == rounded(slot.active) else slot.model_copy(update={"active": active})
 
 
 def ranked_out(ranked: RankedInstrument) -> RankedInstrumentOut:

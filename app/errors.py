@@ -39,6 +39,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.KeyNotFound: 404,
     errors.AccessError: 403,
     errors.EncoderMismatch: 409,
+    errors.RecogniserMissing: 409,
     errors.SourceError: 422,
     errors.InvalidRequest: 422,
     errors.Busy: 503,

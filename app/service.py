@@ -38,6 +38,7 @@ from app.schemas import QueryAnswer
 from app.settings import Settings, keys_required
 from app.staging import StagedUploads
 from app.tasks import EnrollTask, Task
+from app.timelines import TimelineOut, timeline_out
 from app.updates import LibraryUpdates
 from app.uploads import Upload, save, size_of, stage
 from index.declarative import new_id
@@ -184,6 +185,21 @@ class Service:
             if held.seconds >= LONG_QUERY_SECONDS:
                 await to_thread.run_sync(release_free_memory)
         return found
+
+    async def timeline(self, query_id: str) -> TimelineOut:
+        """Which families sound when in a stored query. Raises QueryNotFound, and RecogniserMissing without a network for it."""
+        self.pair.frame_level_recogniser()
+        answer = await to_thread.run_sync(self.queries.answer, query_id)
+        timelines = self.engine.answerer.timelines
+        timeline = timelines.kept(query_id)
+        if timeline is None:
+            path = await to_thread.run_sync(self.queries.audio, query_id)
+            asked = AskedRange(start_seconds=answer.range_seconds[0], end_seconds=answer.range_seconds[1])
+            async with self.queue.admit():
+                with self.queue.hold_audio() as held:
+                    decoded = (await self._decoded(path, answer.name, asked, held)).decoded
+                    timeline = await self.queue.infer(lambda: timelines.compute(query_id, decoded))
+        return await to_thread.run_sync(timeline_out, query_id, timeline)
 
     async def _decoded(
         self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None

@@ -1,7 +1,8 @@
 """The two encoders as serving and the index use them: numpy in, numpy out, in batches, thread-safe.
 
 A multi encoder names the single encoder whose embeddings it learnt to give, a match model the pair that it was fitted to;
-loading refuses files that do not belong together. The solo network beside them hears audio, so it belongs to any pair.
+loading refuses files that do not belong together. The solo network and the frame-level network beside them hear audio, so they
+belong to any pair.
 """
 
 import threading
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from models.checkpoint import file_hash, load_multi, load_single
 from models.device import autocast, choose_device
 from models.encoders import MultiInstrumentEncoder, SingleInstrumentEncoder
-from models.errors import CheckpointError, EncoderMismatch
+from models.errors import CheckpointError, EncoderMismatch, RecogniserMissing
 from models.family import FamilyModel
 from models.match import MatchModel
+from models.recognition.frame_level_recogniser import FrameLevelRecogniser
 from models.recognition.solo_recogniser import SoloRecogniser
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -32,12 +34,14 @@ class EncoderPair:
     """A single and a multi encoder that belong together, on one device.
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
-    `match` and `family` are None for encoders that have not been released, `solo` where no solo network lies beside them.
+    `match` and `family` are None for encoders that have not been released, `solo` and `frame_level` where no such network lies
+    beside them.
     `batch_sizes` counts, for each encoder, the batches of each size that it was given.
     """
 
     batch_size = 32
     solo: SoloRecogniser | None = None
+    frame_level: FrameLevelRecogniser | None = None
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class EncoderPair:
         with_family: bool = True,
         with_match: bool = True,
     ) -> "EncoderPair":
-        """Load the encoders and, where there are, family and match model and solo network; None means the shipped weights.
+        """Load the encoders and, where there are, the models and networks beside them; None means the shipped weights.
 
         Raises CheckpointError if an encoder is missing or a file is damaged, EncoderMismatch if they do not belong together.
         """
@@ -101,9 +105,12 @@ class EncoderPair:
         family = FamilyModel.load(family_path, *hashes) if with_family and family_path.exists() else None
         match = MatchModel.load(match_path, *hashes) if with_match and match_path.exists() else None
         solo = SoloRecogniser.load(solo_path, device) if solo_path.exists() else None
-        return cls(
+        pair = cls(
             single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family, solo
         )
+        if (folder / FRAME_LEVEL_FILE).exists():
+            pair.frame_level = FrameLevelRecogniser.load(folder / FRAME_LEVEL_FILE, device)
+        return pair
 
     def calibrated_match(self) -> MatchModel:
         """The match model. Raises CheckpointError if there is none: only released encoders answer queries."""
@@ -126,6 +133,16 @@ class EncoderPair:
                 limit=FAMILY_FILE,
             )
         return self.family
+
+    def frame_level_recogniser(self) -> FrameLevelRecogniser:
+        """The frame-level network. Raises RecogniserMissing if there is none."""
+        if self.frame_level is None:
+            raise RecogniserMissing(
+                f"the encoders come without {FRAME_LEVEL_FILE}, so nobody hears which families sound when; train it with "
+                "`showme train frame-level`",
+                limit=FRAME_LEVEL_FILE,
+            )
+        return self.frame_level
 
     def embed(self, clips: Floats) -> Floats:
         """`clips [n, clip_samples]` → unit-norm embeddings `[n, dim]`."""

@@ -236,6 +236,11 @@ class CheckpointError(ShowMeError):
     title = "The checkpoint cannot be used"
 
 
+class RecogniserMissing(ShowMeError):
+    slug = "recogniser-missing"
+    title = "This service does not recognise that"
+
+
 class EncoderMismatch(CheckpointError):
     slug = "encoder-mismatch"
     title = "Embeddings and encoder do not belong together"

@@ -21,6 +21,7 @@ from app.query_queue import QueueFull
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
 from app.service import Service
+from app.timelines import TimelineOut
 from app.uploads import Upload, upload_name
 from models import errors
 
@@ -179,6 +180,15 @@ def get_query(query_id: OwnQueryId, service: ServiceDep) -> QueryAnswer:
 def delete_query(query_id: OwnQueryId, service: ServiceDep) -> None:
     """Delete a stored answer and its audio."""
     service.queries.remove(query_id)
+
+
+@router.get(
+    "/{query_id}/timeline",
+    responses=documented(errors.QueryNotFound, errors.RecogniserMissing, errors.AudioError, errors.Busy),
+)
+async def get_query_timeline(query_id: QueryId, service: ServiceDep) -> TimelineOut:
+    """Get which families sound when in a stored query, nearly ten times a second, over its whole range."""
+    return await service.timeline(query_id)
 
 
 @router.get(

@@ -4,6 +4,7 @@ Hung & Yang 2018, with estimated pitches where the network wants them. Every ten
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from models.errors import CheckpointError
 from models.recognition.constant_q import NUM_BINS, SAMPLE_RATE, ConstantQ
 from models.recognition.frame_level import OUTPUT_SECONDS, POOLED_FRAMES, FrameLevelNetwork, scaled_levels
 from models.recognition.pitch_estimator import PITCH_WEIGHTS, PitchEstimator
+from models.tracks import Span
 
 Floats = NDArray[np.float32]
 
@@ -48,7 +50,7 @@ class FamilyTimeline:
         """Where a frame begins, in seconds of the file."""
         return self.start_seconds + frame * self.frame_seconds
 
-    def spans(self, family: str) -> tuple[tuple[float, float], ...]:
+    def spans(self, family: str) -> tuple[Span, ...]:
         """When a family sounds: seconds from … to, short gaps closed and short spans dropped. Raises ValueError if unknown."""
         place = self.families.index(family)
         sounds = self.probability[:, place] >= self.thresholds[place]
@@ -63,6 +65,21 @@ class FamilyTimeline:
             (first, last) for first, last in merged if (last - first) * self.frame_seconds >= SHORTEST_SECONDS
         ]
         return tuple((self.time(first), self.time(last)) for first, last in long)
+
+    def refined(self, family: str | None, active: Sequence[Span]) -> tuple[Span, ...]:
+        """The parts of the spans `active` in which the family sounds.
+
+        They stay as they are if the network does not know the family, or hears it nowhere in them.
+        """
+        if family not in self.families:
+            return tuple(active)
+        both = [
+            (max(start, first), min(end, last))
+            for start, end in active
+            for first, last in self.spans(family)
+            if max(start, first) < min(end, last)
+        ]
+        return tuple(both) or tuple(active)
 
 
 class FrameLevelRecogniser:

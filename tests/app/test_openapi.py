@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from app import export, health_schemas, library_schemas, problems, recognition, schemas
+from app import export, health_schemas, library_schemas, problems, recognition, schemas, timelines
 from app.routes import libraries, queries, session
 from tests.app.serving import problem
 from tests.app.sounds import mixture
@@ -21,6 +21,7 @@ CONTRACT = {
     "/v1/queries/{query_id}": {"get", "delete"},
     "/v1/queries/{query_id}/audio": {"get"},
     "/v1/queries/{query_id}/export": {"get"},
+    "/v1/queries/{query_id}/timeline": {"get"},
     "/v1/recognise": {"post"},
     "/v1/libraries": {"get", "post"},
     "/v1/libraries/{library_id}": {"get", "patch", "delete"},
@@ -125,7 +126,18 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 
 def test_examples_are_whole_and_valid() -> None:
-    modules = (export, health_schemas, libraries, library_schemas, problems, queries, recognition, schemas, session)
+    modules = (
+        export,
+        health_schemas,
+        libraries,
+        library_schemas,
+        problems,
+        queries,
+        recognition,
+        schemas,
+        session,
+        timelines,
+    )
     models = {
         model
         for module in modules

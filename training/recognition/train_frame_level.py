@@ -134,7 +134,7 @@ def _finish(run: FrameRun, network: FrameLevelNetwork, best: BestWeights) -> Pat
 def classes_that_sound(data: Path, cache: Path, names: Sequence[str], device: str) -> tuple[str, ...]:
     """Those of the classes that sound in the training recordings, in their order."""
     sounds = FrameSet.open(data, TRAIN, cache, names, device).target.max(axis=0)
-    return tuple(names[place] for place in np.flatnonzero(sounds))
+    return tuple(names[place] for place in np.flatnonzero(sounds).tolist())
 
 
 def run_network(name: str, options: argparse.Namespace, classes: Sequence[str], device: torch.device) -> None:
