@@ -53,6 +53,8 @@ class PitchNetwork(nn.Module):
         """`wave [batch, WINDOW_SAMPLES]` → probabilities of notes and, if wanted, onsets, `[batch, WINDOW_FRAMES, 88]` each."""
         with torch.autocast(wave.device.type, enabled=False):  # decibels of quiet bins want all digits
             level = _scaled_decibels(self.transform(wave)) * self.gain + self.offset  # [batch, frames, bins]
+        if torch.is_autocast_enabled(wave.device.type):
+            level = level.to(torch.get_autocast_dtype(wave.device.type))  # before it is copied eight times
         # [batch, harmonics, frames, NUM_CONTOURS]; so few channels are convolved three times as fast when they lie last
         stack = _harmonics(level).contiguous(memory_format=torch.channels_last)
         contour = torch.sigmoid(self.contour_out(functional.relu(self.contour(stack))))
