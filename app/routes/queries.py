@@ -186,7 +186,7 @@ def delete_query(query_id: OwnQueryId, service: ServiceDep) -> None:
     "/{query_id}/timeline",
     responses=documented(errors.QueryNotFound, errors.RecogniserMissing, errors.AudioError, errors.Busy),
 )
-async def get_query_timeline(query_id: QueryId, service: ServiceDep) -> TimelineOut:
+async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep) -> TimelineOut:
     """Get which families sound when in a stored query, nearly ten times a second, over its whole range."""
     return await service.timeline(query_id)
 

@@ -137,7 +137,7 @@ def test_an_upload_without_a_key_is_refused_before_it_is_received(service: Keyed
 def test_a_wrong_key_is_refused(tmp_path: Path, pair: EncoderPair, sent: str) -> None:
     with keyed(tmp_path, pair) as service:
         service.keys.create("one", "admin")
-        headers = {"Authorization": f"Bearer {sent}".encode("latin-1")}
+        headers = {b"Authorization": f"Bearer {sent}".encode("latin-1")}
         answer = service.stranger.get("/v1/libraries", headers=headers)
         assert answer.status_code == 401
         assert sent in ("x", "showme_") or sent not in answer.text
@@ -279,7 +279,8 @@ def test_a_session_ends_in_time(tmp_path: Path) -> None:
 def test_signing_in_takes_small_bodies_only(service: KeyedService) -> None:
     answer = service.stranger.post("/v1/session", json={"key": "x" * MAX_SIGN_IN_BYTES})
     problem(answer, 413, "body-too-large")
-    for body in ({}, {"key": None}, {"key": 5}, []):
+    bodies: tuple[Any, ...] = ({}, {"key": None}, {"key": 5}, [])
+    for body in bodies:
         problem(service.stranger.post("/v1/session", json=body), 422, "invalid-request")
 
 

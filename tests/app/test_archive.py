@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.archive import clean_name, unpack
+from index.decoding.workers import DecodeWorkers
 from models.errors import AudioTooLarge, ShowMeError, SourceError
 from tests.app.sounds import zipped
 

@@ -13,6 +13,7 @@ from index.database import plain_connection
 from index.libraries import DataFolder
 from index.snapshot import copy_database
 from index.source_finder import EnrolledInstrument, SourceFinder
+from index.sources.opening import IN_PROCESS
 from models.errors import SourceError
 from tests.app.commands import assert_one_line, run
 
@@ -102,8 +103,8 @@ def test_sources_are_read_below_named_roots_only(folder: Path, tmp_path: Path) -
     for roots in ((), (tmp_path / "allowed",), (folder / "Low Bass",)):
         for path in (str(folder), str(link), climbing, "/etc"):
             with pytest.raises(SourceError, match="SHOWME_SOURCE_ROOTS"):
-                SourceFinder(data, (), roots).find(row(path))
+                SourceFinder(data, (), IN_PROCESS, roots).find(row(path))
     for allowed in (None, (folder,), (tmp_path,)):
         with pytest.raises(SourceError) as refused:  # opened, and looked into
-            SourceFinder(data, (), allowed).find(row(str(folder))._replace(source="other"))
+            SourceFinder(data, (), IN_PROCESS, allowed).find(row(str(folder))._replace(source="other"))
         assert "SHOWME_SOURCE_ROOTS" not in refused.value.message

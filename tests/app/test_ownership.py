@@ -11,6 +11,8 @@ import pytest
 
 from app.access.ownership import MACHINE_OWNER, Caller
 from app.default_library import DefaultLibrary, is_default
+from index.decoding.remote_source import DecodingOpener
+from index.decoding.workers import DecodeWorkers
 from index.deletions import recorded_deletions
 from index.instrument_index import InstrumentIndex
 from models.encoder_pair import EncoderPair
@@ -346,7 +348,7 @@ def test_nobody_owns_what_is_the_machine_owners(scope: Any) -> None:
 def test_a_library_of_a_key_is_never_the_default_one(tmp_path: Path, pair: EncoderPair) -> None:
     index = InstrumentIndex(tmp_path, pair.encoder_hash, pair.embedding_dim)
     index.open()
-    default = DefaultLibrary.of_setting(None)
+    default = DefaultLibrary.of_setting(None, DecodingOpener(DecodeWorkers()))
     assert default is not None
     claimed = index.libraries.create(default.name, "k_1")
     assert not is_default(claimed, default)

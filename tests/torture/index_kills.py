@@ -6,6 +6,7 @@ a random part of the time that such operations take. The next child goes on with
 """
 
 from collections import Counter, defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def attack(options: Options) -> Outcome:
             folder.mkdir()
         if state and rng.random() < MIGRATED_SHARE:
             revision = str(rng.choice(OLDER))
-            fresh(lambda folder=folder, revision=revision: downgrade(folder, revision))
+            fresh(partial(downgrade, folder, revision))
         hearing = until_killed(folder, state, pairs, moments, rng)
         killed[hearing.pending[0].kind if hearing.pending else "between"] += 1
         num_acknowledged += hearing.num_done

@@ -141,7 +141,7 @@ def perform(indexes: Indexes, operation: Operation) -> dict[str, Any]:
         ),
         "delete": lambda: index.instruments.delete(instrument),
         "restore": lambda: index.instruments.restore(instrument),
-        "rename": lambda: index.libraries.rename(library, operation.name),
+        "rename": lambda: index.libraries.change(library, operation.name),
         "delete library": lambda: index.libraries.delete(library),
         "restore library": lambda: index.libraries.restore(library),
         "rebuild": lambda: index.rebuild(library),
