@@ -12,9 +12,9 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.access.ownership import Access
+from app.heard_families import families_out
 from app.query_store import QueryStore
 from app.question import AskedRange, Question
-from app.recognition import families_out
 from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
 from app.settings import Settings
 from app.timelines import FamilyTimelines, rounded

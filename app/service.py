@@ -26,6 +26,7 @@ from app.default_library import (
 )
 from app.engine import Engine
 from app.gauges import ServiceGauges
+from app.heard_families import RecognitionOut, recognition_of
 from app.idempotency import AnsweredKeys, KeyedRequest
 from app.job_store import JobView, Storing
 from app.jobs import JobRunner, Listener
@@ -33,7 +34,6 @@ from app.memory import release_free_memory
 from app.metrics import Metrics
 from app.query_queue import HeldAudio, QueryQueue
 from app.question import AskedRange, Question
-from app.recognition import RecognitionOut, recognition_of
 from app.schemas import QueryAnswer
 from app.settings import Settings, keys_required
 from app.staging import StagedUploads

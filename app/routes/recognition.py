@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 
 from app.deps import MULTIPART, ServiceDep
 from app.errors import BODY_STATUSES, documented
+from app.heard_families import RecognitionOut
 from app.question import AskedRange
-from app.recognition import RecognitionOut
 from app.routes.queries import AUDIO_PROBLEMS
 from app.uploads import Upload, upload_name
 from models import errors

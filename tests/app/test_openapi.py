@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from app import export, health_schemas, library_schemas, problems, recognition, schemas, timelines
+from app import export, health_schemas, heard_families, library_schemas, problems, schemas, timelines
 from app.routes import libraries, queries, session
 from tests.app.serving import problem
 from tests.app.sounds import mixture
@@ -133,7 +133,7 @@ def test_examples_are_whole_and_valid() -> None:
         library_schemas,
         problems,
         queries,
-        recognition,
+        heard_families,
         schemas,
         session,
         timelines,
