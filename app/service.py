@@ -5,20 +5,13 @@ It lives on `app.state.service`; routes get it through `app/deps.py`.
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from time import perf_counter
-
-from anyio import to_thread
-from sqlalchemy.orm import Session
 
 from app.access.authenticator import Authenticator
 from app.access.keys import AccessKeys
 from app.access.ownership import Access, Caller
-from app.answering import DecodedUpload
 from app.default_library import (
     check_default_is_kept,
     check_default_keeps_its_name,
@@ -26,29 +19,25 @@ from app.default_library import (
 )
 from app.engine import Engine
 from app.gauges import ServiceGauges
-from app.heard_families import RecognitionOut, recognition_of
-from app.idempotency import AnsweredKeys, KeyedRequest
+from app.idempotency import AnsweredKeys
 from app.job_store import JobView, Storing
 from app.jobs import JobRunner, Listener
+from app.listening import Listening
 from app.memory import release_free_memory
 from app.metrics import Metrics
-from app.query_queue import HeldAudio, QueryQueue
-from app.question import AskedRange, Question
-from app.schemas import QueryAnswer
+from app.query_queue import QueryQueue
+from app.question import Question
 from app.settings import Settings, keys_required
 from app.staging import StagedUploads
 from app.tasks import EnrollTask, Task
-from app.timelines import TimelineOut, timeline_out
 from app.updates import LibraryUpdates
-from app.uploads import Upload, save, size_of, stage
+from app.uploads import Upload, size_of, stage
 from index.declarative import new_id
 from index.disk import free_bytes
 from index.records import LibraryInfo
 from index.sources.base import InstrumentSource
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, IndexDamaged, JobConflict, ShowMeError, StorageFull
-
-LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
 
 
 class Service:
@@ -72,6 +61,7 @@ class Service:
         self.access_keys = AccessKeys(self.index.catalog, settings.session_seconds)
         self.authenticator = Authenticator(self.access_keys)
         self.keys_required = keys_required(settings)
+        self.listening = Listening(self.engine, self.queue, self.keys, metrics, self._queried_library)
         self.staged = StagedUploads(settings.max_staged_bytes)
         listeners = [metrics.job, *([listener] if listener else [])]
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listeners)
@@ -108,111 +98,6 @@ class Service:
             self.queue.check_place()
         elif path.startswith("/v1/libraries"):
             self.jobs.check_place()
-
-    async def ask(
-        self, upload: Upload, question: Question, access: Access, request: KeyedRequest | None = None
-    ) -> QueryAnswer:
-        """Answer a caller's question about an uploaded file, off the event loop; a failed query leaves nothing behind.
-
-        The answer is stored with the key of its `request`, if it has one.
-        """
-
-        def fetch(path: Path) -> str:
-            save(upload, path)
-            return upload.name
-
-        return await self._ask(fetch, question, access, None, request)
-
-    async def ask_again(
-        self, query_id: str, question: Question, access: Access, request: KeyedRequest | None = None
-    ) -> QueryAnswer:
-        """Answer a question about the audio of a query that the caller has asked before. Raises QueryNotFound."""
-
-        def fetch(path: Path) -> str:
-            return self.queries.link_audio(access.query(query_id), path)
-
-        return await self._ask(fetch, question, access, query_id, request)
-
-    async def _ask(
-        self,
-        fetch: Callable[[Path], str],
-        question: Question,
-        access: Access,
-        asked_again: str | None,
-        request: KeyedRequest | None,
-    ) -> QueryAnswer:
-        """`fetch` writes the audio to the given path and returns its file name."""
-        started = perf_counter()
-        library = await to_thread.run_sync(self._queried_library, question, access)
-        with self._temporary_folder() as folder, self.queue.hold_audio() as held:
-            path = folder / "query"
-            name = await to_thread.run_sync(fetch, path)
-            answer, suffix = await self._answer(path, name, library, question, asked_again, held)
-
-            def keep() -> None:
-                def storing(session: Session) -> None:
-                    self.keys.store(session, request, answer.model_dump_json())
-
-                self.engine.answerer.keep(answer, path, suffix, storing, access.caller.key_id)
-
-            await to_thread.run_sync(keep)
-            if held.seconds >= LONG_QUERY_SECONDS:
-                await to_thread.run_sync(release_free_memory)
-        self.metrics.query(answer.timing_ms, 1000 * (perf_counter() - started))
-        return answer
-
-    async def _answer(
-        self,
-        path: Path,
-        name: str,
-        library: LibraryInfo,
-        question: Question,
-        asked_again: str | None,
-        held: HeldAudio,
-    ) -> tuple[QueryAnswer, str]:
-        """Decode and answer within the limit of audio in memory; the suffix of the file comes second."""
-        upload = await self._decoded(path, name, question, held, asked_again)
-        answer = await self.queue.infer(lambda: self.engine.answerer.answer(upload, library, question))
-        return answer, upload.suffix
-
-    async def recognise(self, upload: Upload, asked: AskedRange) -> RecognitionOut:
-        """Recognise the families of instruments in an uploaded file, of which nothing is stored."""
-        with self._temporary_folder() as folder, self.queue.hold_audio() as held:
-            path = folder / "recording"
-            await to_thread.run_sync(save, upload, path)
-            decoded = (await self._decoded(path, upload.name, asked, held)).decoded
-            found = await self.queue.infer(lambda: recognition_of(self.pair, decoded, upload.name))
-            if held.seconds >= LONG_QUERY_SECONDS:
-                await to_thread.run_sync(release_free_memory)
-        return found
-
-    async def timeline(self, query_id: str) -> TimelineOut:
-        """Which families sound when in a stored query. Raises QueryNotFound, and RecogniserMissing without a network for it."""
-        self.pair.frame_level_recogniser()
-        answer = await to_thread.run_sync(self.queries.answer, query_id)
-        timelines = self.engine.answerer.timelines
-        timeline = timelines.kept(query_id)
-        if timeline is None:
-            path = await to_thread.run_sync(self.queries.audio, query_id)
-            asked = AskedRange(start_seconds=answer.range_seconds[0], end_seconds=answer.range_seconds[1])
-            async with self.queue.admit():
-                with self.queue.hold_audio() as held:
-                    decoded = (await self._decoded(path, answer.name, asked, held)).decoded
-                    timeline = await self.queue.infer(lambda: timelines.compute(query_id, decoded))
-        return await to_thread.run_sync(timeline_out, query_id, timeline)
-
-    async def _decoded(
-        self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None
-    ) -> DecodedUpload:
-        """Decode the range that is asked about; `held` holds as many seconds as there are."""
-        answerer = self.engine.answerer
-        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
-        upload = await self.queue.decode(
-            lambda: answerer.decode(path, name, asked, asked_again, held.grow_to)
-        )
-        start, end = upload.decoded.range_seconds
-        held.set_to(min(held.seconds, end - start))
-        return upload
 
     def enroll_uploads(
         self,
@@ -346,11 +231,3 @@ class Service:
     def _default_task(self, library: LibraryInfo, source: InstrumentSource) -> EnrollTask:
         assert self.default is not None
         return EnrollTask(self.index, self.pair, library.id, source, self.default.path, only_if_empty=True)
-
-    @contextmanager
-    def _temporary_folder(self) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix="query_", dir=self.index.folder.tmp_dir))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)

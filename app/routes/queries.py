@@ -120,8 +120,8 @@ async def _ask(form: QueryForm, service: Service, access: Access, keyed: KeyedRe
     async with service.queue.admit():
         if form.file is not None:
             upload = Upload(upload_name(form.file.filename), form.file.file)
-            return await service.ask(upload, form, access, keyed)
-        return await service.ask_again(str(form.query), form, access, keyed)
+            return await service.listening.ask(upload, form, access, keyed)
+        return await service.listening.ask_again(str(form.query), form, access, keyed)
 
 
 @router.post(
@@ -152,7 +152,7 @@ async def _batch_item(
     upload: Upload, question: Question, service: Service, access: Access, path: str
 ) -> BatchItem:
     try:
-        return BatchItem(name=upload.name, query=await service.ask(upload, question, access))
+        return BatchItem(name=upload.name, query=await service.listening.ask(upload, question, access))
     except (errors.AudioError, QueueFull) as error:
         return BatchItem(name=upload.name, problem=problem_of(error, instance=path))
 
@@ -188,7 +188,7 @@ def delete_query(query_id: OwnQueryId, service: ServiceDep) -> None:
 )
 async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep) -> TimelineOut:
     """Get which families sound when in a stored query, nearly ten times a second, over its whole range."""
-    return await service.timeline(query_id)
+    return await service.listening.timeline(query_id)
 
 
 @router.get(

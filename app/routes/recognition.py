@@ -33,4 +33,6 @@ class RecognitionForm(AskedRange):
 async def recognise(form: Annotated[RecognitionForm, MULTIPART], service: ServiceDep) -> RecognitionOut:
     """Tell which families of instruments a recording holds and when each of them plays, without any library."""
     async with service.queue.admit():
-        return await service.recognise(Upload(upload_name(form.file.filename), form.file.file), form)
+        return await service.listening.recognise(
+            Upload(upload_name(form.file.filename), form.file.file), form
+        )

@@ -1,0 +1,162 @@
+"""What the service does with a recording: decode it within the limits of memory, hear it in its turn, and store the answer.
+
+Everything blocks in threads, off the event loop, and what fails leaves nothing behind.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+from anyio import to_thread
+from sqlalchemy.orm import Session
+
+from app.access.ownership import Access
+from app.answering import DecodedUpload
+from app.engine import Engine
+from app.heard_families import RecognitionOut, recognition_of
+from app.idempotency import AnsweredKeys, KeyedRequest
+from app.memory import release_free_memory
+from app.metrics import Metrics
+from app.query_queue import HeldAudio, QueryQueue
+from app.question import AskedRange, Question
+from app.schemas import QueryAnswer
+from app.timelines import TimelineOut, timeline_out
+from app.uploads import Upload, save
+from index.records import LibraryInfo
+
+LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
+
+
+class Listening:
+    """Queries, recognitions and timelines of one data folder, each of which holds a place in `queue`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: QueryQueue,
+        keys: AnsweredKeys,
+        metrics: Metrics,
+        queried_library: Callable[[Question, Access], LibraryInfo],
+    ) -> None:
+        """`queried_library` returns the library that a caller asks about, or raises why it cannot be asked now."""
+        self._engine = engine
+        self._queue = queue
+        self._keys = keys
+        self._metrics = metrics
+        self._queried_library = queried_library
+
+    async def ask(
+        self, upload: Upload, question: Question, access: Access, request: KeyedRequest | None = None
+    ) -> QueryAnswer:
+        """Answer a caller's question about an uploaded file, off the event loop; a failed query leaves nothing behind.
+
+        The answer is stored with the key of its `request`, if it has one.
+        """
+
+        def fetch(path: Path) -> str:
+            save(upload, path)
+            return upload.name
+
+        return await self._ask(fetch, question, access, None, request)
+
+    async def ask_again(
+        self, query_id: str, question: Question, access: Access, request: KeyedRequest | None = None
+    ) -> QueryAnswer:
+        """Answer a question about the audio of a query that the caller has asked before. Raises QueryNotFound."""
+
+        def fetch(path: Path) -> str:
+            return self._engine.queries.link_audio(access.query(query_id), path)
+
+        return await self._ask(fetch, question, access, query_id, request)
+
+    async def _ask(
+        self,
+        fetch: Callable[[Path], str],
+        question: Question,
+        access: Access,
+        asked_again: str | None,
+        request: KeyedRequest | None,
+    ) -> QueryAnswer:
+        """`fetch` writes the audio to the given path and returns its file name."""
+        started = perf_counter()
+        library = await to_thread.run_sync(self._queried_library, question, access)
+        with self._temporary_folder() as folder, self._queue.hold_audio() as held:
+            path = folder / "query"
+            name = await to_thread.run_sync(fetch, path)
+            answer, suffix = await self._answer(path, name, library, question, asked_again, held)
+
+            def keep() -> None:
+                def storing(session: Session) -> None:
+                    self._keys.store(session, request, answer.model_dump_json())
+
+                self._engine.answerer.keep(answer, path, suffix, storing, access.caller.key_id)
+
+            await to_thread.run_sync(keep)
+            if held.seconds >= LONG_QUERY_SECONDS:
+                await to_thread.run_sync(release_free_memory)
+        self._metrics.query(answer.timing_ms, 1000 * (perf_counter() - started))
+        return answer
+
+    async def _answer(
+        self,
+        path: Path,
+        name: str,
+        library: LibraryInfo,
+        question: Question,
+        asked_again: str | None,
+        held: HeldAudio,
+    ) -> tuple[QueryAnswer, str]:
+        """Decode and answer within the limit of audio in memory; the suffix of the file comes second."""
+        upload = await self._decoded(path, name, question, held, asked_again)
+        answer = await self._queue.infer(lambda: self._engine.answerer.answer(upload, library, question))
+        return answer, upload.suffix
+
+    async def recognise(self, upload: Upload, asked: AskedRange) -> RecognitionOut:
+        """Recognise the families of instruments in an uploaded file, of which nothing is stored."""
+        with self._temporary_folder() as folder, self._queue.hold_audio() as held:
+            path = folder / "recording"
+            await to_thread.run_sync(save, upload, path)
+            decoded = (await self._decoded(path, upload.name, asked, held)).decoded
+            found = await self._queue.infer(lambda: recognition_of(self._engine.pair, decoded, upload.name))
+            if held.seconds >= LONG_QUERY_SECONDS:
+                await to_thread.run_sync(release_free_memory)
+        return found
+
+    async def timeline(self, query_id: str) -> TimelineOut:
+        """Which families sound when in a stored query. Raises QueryNotFound, and RecogniserMissing without a network for it."""
+        self._engine.pair.frame_level_recogniser()
+        answer = await to_thread.run_sync(self._engine.queries.answer, query_id)
+        timelines = self._engine.answerer.timelines
+        timeline = timelines.kept(query_id)
+        if timeline is None:
+            path = await to_thread.run_sync(self._engine.queries.audio, query_id)
+            asked = AskedRange(start_seconds=answer.range_seconds[0], end_seconds=answer.range_seconds[1])
+            async with self._queue.admit():
+                with self._queue.hold_audio() as held:
+                    decoded = (await self._decoded(path, answer.name, asked, held)).decoded
+                    timeline = await self._queue.infer(lambda: timelines.compute(query_id, decoded))
+        return await to_thread.run_sync(timeline_out, query_id, timeline)
+
+    async def _decoded(
+        self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None
+    ) -> DecodedUpload:
+        """Decode the range that is asked about; `held` holds as many seconds as there are."""
+        answerer = self._engine.answerer
+        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
+        upload = await self._queue.decode(
+            lambda: answerer.decode(path, name, asked, asked_again, held.grow_to)
+        )
+        start, end = upload.decoded.range_seconds
+        held.set_to(min(held.seconds, end - start))
+        return upload
+
+    @contextmanager
+    def _temporary_folder(self) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(prefix="query_", dir=self._engine.index.folder.tmp_dir))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
