@@ -85,7 +85,7 @@ class _Asking:
         """Make sequences of requests, in which later ones name what earlier ones have made."""
         judge = self._judge
 
-        class Sequence(machine):  # type: ignore[misc]
+        class Sequence(machine):
             def get_call_kwargs(self, case: Any) -> dict[str, Any]:
                 return {"timeout": REQUEST_SECONDS}
 
