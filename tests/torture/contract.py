@@ -38,6 +38,7 @@ def attack(options: Options) -> Outcome:
         service.wait_until_ready()
         schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
         asking = _Asking(options)
+        found: Any
         for found in schema.get_all_operations():
             asking.about(found.ok())
         num_alone = asking.outcome.tries
