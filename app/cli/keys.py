@@ -3,7 +3,7 @@
 They act on the database, beside a service that runs: it knows a new key, and refuses a revoked one, at the next request.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -73,7 +73,7 @@ def _catalog() -> Iterator[Catalog]:
         catalog.close()
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[Sequence[str | None]]) -> Table:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

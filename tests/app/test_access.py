@@ -279,7 +279,7 @@ def test_a_session_ends_in_time(tmp_path: Path) -> None:
 def test_signing_in_takes_small_bodies_only(service: KeyedService) -> None:
     answer = service.stranger.post("/v1/session", json={"key": "x" * MAX_SIGN_IN_BYTES})
     problem(answer, 413, "body-too-large")
-    bodies: tuple[Any, ...] = ({}, {"key": None}, {"key": 5}, [])
+    bodies: list[Any] = [{}, {"key": None}, {"key": 5}, []]
     for body in bodies:
         problem(service.stranger.post("/v1/session", json=body), 422, "invalid-request")
 
