@@ -110,7 +110,11 @@ class QueryStore:
 
     def key_of(self, query_id: str) -> str | None:
         """Return the access key that asked a query, None for the owner of the machine. Raises QueryNotFound."""
-        return self._row(query_id).key_id
+        with self._catalog.session() as session:  # without its answer, which may be damaged
+            found = session.execute(select(Query.key_id).where(Query.id == query_id)).first()
+        if found is None:
+            raise no_query(query_id)
+        return found.key_id
 
     def page(
         self, limit: int, after: str | None, key_id: str | None = None

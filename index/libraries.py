@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
 from index.deletions import record_deletion
 from index.leases import check_not_filled
+from index.purging import PurgedRows, delete_for_good
 from index.records import LibraryInfo, OwnedLibrary, find_library, library_info, library_infos, library_sizes
 from index.vector_cache import VectorCache
 from models.errors import (
@@ -267,7 +267,7 @@ class LibraryStore:
                 return
         with self._catalog.deleting() as session:
             within = Instrument.library_id.in_(select(Library.id).where(old_libraries))
-            deleted = _delete_rows(session, old_libraries, within | old)
+            deleted = delete_for_good(session, old_libraries, within | old)
         self._remove_files(deleted)
 
     def discard_upload(self, upload: Path) -> None:
@@ -284,21 +284,13 @@ class LibraryStore:
     def _undo_horizon(self) -> datetime:
         return utc_now() - timedelta(seconds=self.undo_seconds)
 
-    def _remove_files(self, deleted: "_Deleted") -> None:
+    def _remove_files(self, deleted: PurgedRows) -> None:
         for instrument_id in deleted.instrument_ids:
             self._folder.preview_file(instrument_id).unlink(missing_ok=True)
         for library_id in deleted.library_ids:
             self._vectors.forget(library_id)
         for upload in deleted.uploads:
             shutil.rmtree(self._folder.source_path(upload), ignore_errors=True)
-
-
-class _Deleted(NamedTuple):
-    """The ids of rows that were deleted for good, and the uploads that no instrument comes from any more."""
-
-    library_ids: list[str]
-    instrument_ids: list[str]
-    uploads: set[str]
 
 
 def clean_name(kind: str, name: str, max_length: int) -> str:
@@ -320,16 +312,3 @@ def _check_name_is_free(session: Session, name: str, key_id: str | None) -> None
     taken = select(Library.id).where(Library.name == name, *present)
     if session.scalars(taken).first() is not None:
         raise LibraryExists(f"there is a library {name!r} already", value=name)
-
-
-def _delete_rows(
-    session: Session, libraries: ColumnElement[bool], instruments: ColumnElement[bool]
-) -> _Deleted:
-    """Delete these rows and all that belongs to them."""
-    rows = delete(Instrument).where(instruments).returning(Instrument.id, Instrument.source_path)
-    deleted = session.execute(rows).all()
-    library_ids = session.scalars(delete(Library).where(libraries).returning(Library.id)).all()
-    uploads = {path for _, path in deleted if path and not Path(path).is_absolute()}
-    if uploads:
-        uploads -= {path for path in session.scalars(select(Instrument.source_path).distinct()) if path}
-    return _Deleted(list(library_ids), [one for one, _ in deleted], uploads)

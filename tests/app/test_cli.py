@@ -172,6 +172,8 @@ def test_every_command_has_help() -> None:
         "query",
         "backup",
         "restore",
+        "keys",
+        "audit",
         "index",
         "evaluate",
         "train",

@@ -7,18 +7,21 @@ import { part, visit } from "./visit";
 
 let service: Service;
 let settings: Settings;
+let key: string;
+let id: string;
 
 beforeAll(async () => {
   const folder = join(inject("files"), "keyed");
   mkdirSync(folder);
   settings = { DATA_DIR: join(folder, "data"), DEVICE: "cpu", DEFAULT_LIBRARY: "none", REQUIRE_KEYS: "true" };
+  key = showme(["keys", "create", "studio", "--scope", "write"], settings);
+  id = /k_\w+/.exec(showme(["keys", "list"], settings))?.[0] ?? "";
   service = await Service.started(settings);
 });
 
 afterAll(() => service?.kill());
 
 test("a key opens the page, and signing out or a revoked key closes it", async () => {
-  const key = showme(["keys", "create", "studio", "--scope", "write"], settings);
   expect(key).toMatch(/^showme_[\w-]{43}$/);
   const here = await visit("#/library", { url: service.url, shows: "sign-in" });
   const { page } = here;
@@ -43,7 +46,6 @@ test("a key opens the page, and signing out or a revoked key closes it", async (
   await part(page, "key").fill(key);
   await page.keyboard.press("Enter");
   await part(page, "sign-out").waitFor();
-  const id = /k_\w+/.exec(showme(["keys", "list"], settings))?.[0] ?? "";
   showme(["keys", "revoke", id], settings);
   await part(page, "tab-query").click();
   await page.reload();
