@@ -205,13 +205,13 @@ def evaluate(context: typer.Context) -> None:
 
 @app.command(add_help_option=False, context_settings=_FORWARDED)
 def train(context: typer.Context) -> None:
-    """Train a recogniser: train solo (try train solo --help)."""
+    """Train a recogniser: train solo | frame-level (try train solo --help)."""
     _run_training("training.recognition.train", context)
 
 
 @app.command(add_help_option=False, context_settings=_FORWARDED)
 def data(context: typer.Context) -> None:
-    """Render, check and describe training data: data render | build | verify | stats | midi | splits (try --help)."""
+    """Render, check and describe training data: data render | scores | build | verify | stats | midi | splits (try --help)."""
     _run_training("training.nlakh.command", context)
 
 

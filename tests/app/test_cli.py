@@ -196,6 +196,7 @@ def test_data_forwards_its_arguments() -> None:
 def test_train_forwards_its_arguments() -> None:
     assert "solo" in run("train", "--help")
     assert "--bank" in run("train", "solo", "--help")
+    assert "hsf-5-estimated" in run("train", "frame-level", "--help")
     run("train", "no-such-recogniser", code=2)
 
 
