@@ -170,6 +170,7 @@ def test_every_command_has_help() -> None:
         "serve",
         "doctor",
         "query",
+        "recognise",
         "backup",
         "restore",
         "keys",

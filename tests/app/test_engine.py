@@ -183,7 +183,7 @@ def test_a_question_lists_every_wrong_value() -> None:
     with pytest.raises(InvalidRequest) as refused:
         Question(top_k=-3, start_seconds=-1.0)
     assert refused.value.message == (
-        "top_k must be greater than or equal to 1; start_seconds must be greater than or equal to 0"
+        "start_seconds must be greater than or equal to 0; top_k must be greater than or equal to 1"
     )
 
 
