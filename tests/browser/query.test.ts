@@ -81,7 +81,9 @@ test("families heard are shown on the time axis; a click plays from there, and f
   const rows = part(page, "heard-family");
   await expect.poll(() => rows.allInnerTexts()).toContainEqual(expect.stringMatching(/^bass\s+\d+%/i));
   const bass = rows.filter({ hasText: /^bass/i }).getByRole("button");
-  await expect.poll(() => bass.evaluate((node) => getComputedStyle(node).backgroundImage)).toMatch(/gradient/);
+  await expect
+    .poll(() => bass.evaluate((node) => getComputedStyle(node).backgroundImage))
+    .toMatch(/gradient/);
   const box = await bass.boundingBox();
   await bass.click({ position: { x: (box?.width ?? 0) / 2, y: 5 } });
   const track = await heard(page, "reference");
