@@ -17,6 +17,7 @@ import pytest
 from app.logs import JsonLines
 from models.encoder_pair import EncoderPair
 from tests.app.commands import write_weights
+from tests.app.keyed import KeyedService, Owned, keyed, made
 from tests.app.serving import LogLines, SteppedPair, enrolled, running
 from tests.app.sounds import TONES, audio, mixture, tone
 from tests.encoders import random_pair_of
@@ -60,6 +61,28 @@ def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Cl
     shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
     with running(tmp_path, pair) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def service(
+    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
+) -> Iterator[KeyedService]:
+    """A service that needs keys, over a copy of `tones_dir`."""
+    folder = tmp_path_factory.mktemp("keyed") / "data"
+    shutil.copytree(tones_dir, folder)
+    with keyed(folder, pair) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def alice(service: KeyedService) -> httpx.Client:
+    return service.client("alice")
+
+
+@pytest.fixture(scope="module")
+def mine(alice: httpx.Client) -> Owned:
+    """All that alice has."""
+    return made(alice)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Who gets in: without a key nobody beyond loopback, and with one as far as its scope goes and as long as it is valid."""
 
 import re
-import shutil
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,16 +22,6 @@ from tests.app.sounds import mixture
 
 OPEN = {"/healthz", "/readyz", "/v1/session"}
 COOKIE = "showme_session"
-
-
-@pytest.fixture(scope="module")
-def service(
-    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
-) -> Iterator[KeyedService]:
-    folder = tmp_path_factory.mktemp("keyed") / "data"
-    shutil.copytree(tones_dir, folder)
-    with keyed(folder, pair) as service:
-        yield service
 
 
 def operations(client: httpx.Client) -> list[tuple[str, str]]:

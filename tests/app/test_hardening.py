@@ -1,8 +1,6 @@
 """No answer runs or is framed in a browser, no key is in the log, no route takes a path, and nobody guesses at full speed."""
 
-import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -20,16 +18,6 @@ from tests.app.sounds import mixture
 
 OPEN = {"/healthz", "/readyz", "/v1/session"}
 COOKIE = "showme_session"
-
-
-@pytest.fixture(scope="module")
-def service(
-    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
-) -> Iterator[KeyedService]:
-    folder = tmp_path_factory.mktemp("keyed") / "data"
-    shutil.copytree(tones_dir, folder)
-    with keyed(folder, pair) as service:
-        yield service
 
 
 def test_every_answer_carries_the_security_headers(service: KeyedService, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What each key has of its own beside the others: limits, the default library, streams, and a record of what it deleted."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,6 @@ from index.instrument_index import InstrumentIndex
 from models.encoder_pair import EncoderPair
 from tests.app.keyed import FILE, TONE, KeyedService, Owned, keyed, made
 from tests.app.serving import problem
-
-
-@pytest.fixture(scope="module")
-def service(
-    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
-) -> Iterator[KeyedService]:
-    folder = tmp_path_factory.mktemp("owned") / "data"
-    shutil.copytree(tones_dir, folder)
-    with keyed(folder, pair) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def alice(service: KeyedService) -> httpx.Client:
-    return service.client("alice")
-
-
-@pytest.fixture(scope="module")
-def mine(alice: httpx.Client) -> Owned:
-    return made(alice)
 
 
 def test_one_key_does_not_push_out_the_queries_of_another(

@@ -1,16 +1,12 @@
 """Whose libraries, queries and jobs are whose: other keys find nothing, in all the ways in which they may look."""
 
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from models.encoder_pair import EncoderPair
-from tests.app.keyed import FILE, MISSING, TONE, KeyedService, Owned, keyed, made
+from tests.app.keyed import FILE, MISSING, TONE, KeyedService, Owned, made
 from tests.app.serving import problem
 
 
@@ -33,21 +29,6 @@ def state(client: httpx.Client, mine: Owned) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def service(
-    tones_dir: Path, tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair
-) -> Iterator[KeyedService]:
-    folder = tmp_path_factory.mktemp("owned") / "data"
-    shutil.copytree(tones_dir, folder)
-    with keyed(folder, pair) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def alice(service: KeyedService) -> httpx.Client:
-    return service.client("alice")
-
-
-@pytest.fixture(scope="module")
 def bob(service: KeyedService) -> httpx.Client:
     return service.client("bob")
 
@@ -55,11 +36,6 @@ def bob(service: KeyedService) -> httpx.Client:
 @pytest.fixture(scope="module")
 def admin(service: KeyedService) -> httpx.Client:
     return service.client("admin", "admin")
-
-
-@pytest.fixture(scope="module")
-def mine(alice: httpx.Client) -> Owned:
-    return made(alice)
 
 
 def request(client: httpx.Client, method: str, path: str) -> httpx.Response:

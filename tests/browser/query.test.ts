@@ -79,20 +79,20 @@ test("families heard are shown on the time axis; a click plays from there, and f
   const { page } = here;
   await part(page, "heard").waitFor();
   const rows = part(page, "heard-family");
-  await expect.poll(() => rows.allInnerTexts()).toContainEqual(expect.stringMatching(/^bass\s+\d+%/i));
-  const bass = rows.filter({ hasText: /^bass/i }).getByRole("button");
+  await expect.poll(() => rows.allInnerTexts()).toContainEqual(expect.stringMatching(/^guitar\s+\d+%/i));
+  const guitar = rows.filter({ hasText: /^guitar/i }).getByRole("button");
   await expect
-    .poll(() => bass.evaluate((node) => getComputedStyle(node).backgroundImage))
+    .poll(() => guitar.evaluate((node) => getComputedStyle(node).backgroundImage))
     .toMatch(/gradient/);
-  const box = await bass.boundingBox();
-  await bass.click({ position: { x: (box?.width ?? 0) / 2, y: 5 } });
+  const box = await guitar.boundingBox();
+  await guitar.click({ position: { x: (box?.width ?? 0) / 2, y: 5 } });
   const track = await heard(page, "reference");
   expect(track.time).toBeGreaterThan(9);
   await part(page, "heard").locator("summary").click();
   await page.reload();
   await lanes().first().waitFor();
   await expect.poll(() => rows.first().isVisible()).toBe(false);
-  await expect.poll(() => part(page, "heard").innerText()).toMatch(/bass/);
+  await expect.poll(() => part(page, "heard").innerText()).toMatch(/guitar/);
 });
 
 test("the family filter gives hits of that family only, and undo restores the others", async () => {

@@ -2,7 +2,7 @@
 import type { HeardFamily, QueryAnswer } from "../api/types";
 import { heardShown } from "../state/preferences";
 import { familyName } from "../ui/Family";
-import { playFrom } from "./abCompare";
+import { playFromClick } from "./abCompare";
 import { shownFamilies, strip } from "./heard";
 import { visibleSpan } from "./state";
 import { formatSpans } from "./timeFormat";
@@ -33,17 +33,8 @@ export function Heard({ answer }: { answer: QueryAnswer }) {
 }
 
 function Row({ heard, answer }: { heard: HeardFamily; answer: QueryAnswer }) {
-  const [from, to] = visibleSpan.value;
+  const view = visibleSpan.value;
   const percent = `${Math.round(100 * heard.probability)}%`;
-  const play = (event: MouseEvent) => {
-    const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const byMouse = event.detail > 0; // a key press has no position
-    playFrom(
-      byMouse
-        ? from + ((to - from) * (event.clientX - frame.left)) / frame.width
-        : (heard.active[0]?.[0] ?? from),
-    );
-  };
   return (
     <li class="heard-row" data-test="heard-family" style={{ "--tint": `var(--family-${heard.family})` }}>
       <span class="heard-name">{familyName(heard.family)}</span>
@@ -51,10 +42,10 @@ function Row({ heard, answer }: { heard: HeardFamily; answer: QueryAnswer }) {
       <span class="heard-time">
         <button
           type="button"
-          style={{ backgroundImage: strip(heard.curve, answer.range_seconds, visibleSpan.value) }}
+          style={{ backgroundImage: strip(heard.curve, answer.range_seconds, view) }}
           title={`${familyName(heard.family)} plays ${formatSpans(heard.active) || "nowhere for sure"}`}
           aria-label={`${familyName(heard.family)}, ${percent} sure, plays ${formatSpans(heard.active) || "nowhere for sure"}. Play the track from there.`}
-          onClick={play}
+          onClick={(event) => playFromClick(event, view, heard.active[0]?.[0] ?? view[0])}
         />
         <span class="playhead" />
       </span>

@@ -1,7 +1,7 @@
 /** A lane's time axis: active spans and presence curve; a click plays the track from there. */
 import { useEffect, useRef } from "preact/hooks";
 import type { Span } from "../api/types";
-import { playFrom } from "./abCompare";
+import { playFromClick } from "./abCompare";
 import type { Lane } from "./lanes";
 import { visibleSpan } from "./state";
 import { formatSpans } from "./timeFormat";
@@ -14,21 +14,12 @@ function place([start, end]: Span, [from, to]: Span) {
 }
 
 export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
-  const [from, to] = visibleSpan.value;
+  const view = visibleSpan.value;
   const { slot } = lane;
-  const play = (event: MouseEvent) => {
-    const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const byMouse = event.detail > 0; // a key press has no position
-    playFrom(
-      byMouse
-        ? from + ((to - from) * (event.clientX - frame.left)) / frame.width
-        : (slot.active[0]?.[0] ?? from),
-    );
-  };
   return (
     <div class="lane-time" data-test="lane-time">
       {slot.active.map((span) => {
-        const style = place(span, visibleSpan.value);
+        const style = place(span, view);
         return style && <span key={span[0]} class="lane-span" style={style} />;
       })}
       <Curve lane={lane} />
@@ -37,7 +28,7 @@ export function LaneTime({ lane, name }: { lane: Lane; name: string }) {
         class="lane-play"
         tabIndex={-1}
         aria-label={`${name}, heard ${formatSpans(slot.active) || "nowhere"}. Play the track from there.`}
-        onClick={play}
+        onClick={(event) => playFromClick(event, view, slot.active[0]?.[0] ?? view[0])}
       />
       <span class="playhead" />
     </div>

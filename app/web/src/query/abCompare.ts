@@ -78,6 +78,13 @@ export function playFrom(seconds: number): void {
   playReference(queryState.value.source?.name ?? "the track", seconds < end ? end : Number.POSITIVE_INFINITY);
 }
 
+/** Play the reference from where a time axis that shows `view` was clicked, or from `start` if a key pressed it. */
+export function playFromClick(event: MouseEvent, [from, to]: Span, start: number): void {
+  const frame = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  const byMouse = event.detail > 0; // a key press has no position
+  playFrom(byMouse ? from + ((to - from) * (event.clientX - frame.left)) / frame.width : start);
+}
+
 async function matchLevels({ lane, hit }: Compared): Promise<void> {
   const reference = decodedTrack.value;
   if (!reference) return;
