@@ -130,15 +130,16 @@ export async function asking(
   page: Page,
   action: () => Promise<unknown>,
 ): Promise<{ sent: string; got: QueryAnswer }> {
-  const [response] = await Promise.all([
-    page.waitForResponse((one) => one.url().endsWith("/v1/queries") && one.request().method() === "POST"),
+  const [request] = await Promise.all([
+    page.waitForRequest((one) => one.url().endsWith("/v1/queries") && one.method() === "POST"),
     action(),
   ]);
-  expect(response.status(), await response.text()).toBe(200);
-  const got = (await response.json()) as QueryAnswer;
+  const response = await request.response(); // of this request, not of one that was on its way before
+  expect(response?.status(), await response?.text()).toBe(200);
+  const got = (await response?.json()) as QueryAnswer;
   await page.waitForFunction((id) => location.hash.endsWith(id), got.id);
   await answered(page);
-  return { sent: response.request().postData() ?? "", got };
+  return { sent: request.postData() ?? "", got };
 }
 
 export interface Playing {
