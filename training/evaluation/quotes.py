@@ -51,6 +51,8 @@ SERVED_COLUMNS = (
     "lanes right",
     "count error",
 )
+HEARD_COLUMNS = ("families found", "told right", "count error")
+HEARD_ALONE = ("first hit's family", *HEARD_COLUMNS)
 PAPER = "paper: random mixtures, library of 53, 5 clips"
 WORDS = ("strong", "fair", "weak", "none")
 
@@ -61,6 +63,15 @@ def real(anchor: str, title: str, what: str, column: str, libraries: Sequence[st
         ("test-real", title, f"{what} · {library} · {row}", column)
         for library in libraries
         for row in ("served", "chance")
+    ]
+    return Quote(README, anchor, tuple(cells))
+
+
+def heard(anchor: str, what: str, columns: Sequence[str]) -> Quote:
+    """Quote a row of the table of families that are heard without a library: heard and chance, column by column."""
+    title = "real: families heard without"
+    cells = [
+        ("test-real", title, f"{what} · {row}", column) for column in columns for row in ("heard", "chance")
     ]
     return Quote(README, anchor, tuple(cells))
 
@@ -116,6 +127,11 @@ def quotes() -> list[Quote]:
                 for row in ("served", "chance")
             ),
         ),
+        heard("| solos | ", "solos", HEARD_ALONE),
+        heard("| duets | ", "duets", HEARD_COLUMNS),
+        heard("| trios | ", "trios", HEARD_COLUMNS),
+        heard("| voices | ", "voices", HEARD_ALONE),
+        heard("| drum loops | ", "drum loops", HEARD_ALONE),
         Quote(
             README,
             "master, 15 s, library of 200.",
