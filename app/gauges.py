@@ -43,9 +43,7 @@ class ServiceGauges:
         *,
         names_libraries: bool,
     ) -> None:
-        self._max_libraries = (
-            MAX_LIBRARIES if names_libraries else 0
-        )  # keys must not learn of others' libraries
+        self._max_libraries = MAX_LIBRARIES if names_libraries else 0  # no key learns of others' libraries
         self._index = index
         self._pair = pair
         self._queue = queue

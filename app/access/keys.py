@@ -62,9 +62,7 @@ class AccessKeys:
         self._catalog = catalog
         self._session_seconds = session_seconds
         self._clock = clock
-        self._used: dict[
-            str, datetime
-        ] = {}  # written now and then: a request must not wait for the write lock
+        self._used: dict[str, datetime] = {}  # written now and then: requests wait for no lock
         self._lock = threading.Lock()
 
     def create(self, name: str, scope: KeyScope, days: float | None = None) -> tuple[KeyInfo, str]:

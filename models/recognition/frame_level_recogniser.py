@@ -23,14 +23,8 @@ from models.tracks import Span
 
 Floats = NDArray[np.float32]
 
-CHUNK_FRAMES, MARGIN_FRAMES = (
-    576,
-    8,
-)  # of the output that are computed at once, and the context on either side
-CLOSED_SECONDS, SHORTEST_SECONDS = (
-    0.5,
-    0.2,
-)  # gaps of a family's spans that are closed, spans that are dropped
+CHUNK_FRAMES, MARGIN_FRAMES = 576, 8  # of the output: computed at once, and the context on either side
+CLOSED_SECONDS, SHORTEST_SECONDS = 0.5, 0.2  # gaps between spans that are closed, spans that are dropped
 
 
 @dataclass(frozen=True)
