@@ -104,6 +104,11 @@ def _leftovers(indexes: Indexes) -> list[str]:
     state = indexes.state()
     instruments = {key for library in state.values() for key in library.instruments}
     left = [path.name for path in index.folder.tmp_dir.iterdir()]
-    left += [path.name for path in index.folder.previews_dir.iterdir() if path.stem not in instruments]
-    left += [path.name for path in index.folder.vectors_dir.iterdir() if path.stem not in state]
+    previews = list(index.folder.previews_dir.iterdir())
+    strange = [path.name for path in previews if path.stem not in instruments]
+    if 2 * len(strange) <= len(
+        previews
+    ):  # where most are strange, they are kept: the database may be put back
+        left += strange
+        left += [path.name for path in index.folder.vectors_dir.iterdir() if path.stem not in state]
     return [f"{name} is left over" for name in left]
