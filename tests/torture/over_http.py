@@ -34,7 +34,8 @@ class Unexpected(RuntimeError):
 class Client(threading.Thread):
     """Sends operations about its own libraries until the service is gone; `queries` are the answers that it heard."""
 
-    def __init__(self, url: str, state: State, seed: int, journal: Path) -> None:
+    def __init__(self, url: str, state: State, encoder: int, seed: int, journal: Path) -> None:
+        """`encoder` is the number of the service's, which embeds what is enrolled."""
         super().__init__(daemon=True)
         self.state = state
         self.pending: list[Operation] = []
@@ -42,6 +43,7 @@ class Client(threading.Thread):
         self.queries: dict[str, str] = {}
         self.num_done = 0
         self._url = url
+        self._encoder = encoder
         self._rng = np.random.default_rng(seed)
         self._journal = Journal(journal)
 
@@ -60,6 +62,7 @@ class Client(threading.Thread):
     def _attempt(self, http: httpx.Client, operation: Operation) -> None:
         if operation.kind == "enroll":
             operation = replace(operation, family=None)  # an upload names none
+        operation = replace(operation, encoder=self._encoder)
         self._journal.write({"begin": vars(operation)})
         self.pending, before = [operation], self.state
         try:

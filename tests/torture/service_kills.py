@@ -113,7 +113,9 @@ def _start_clients(service: ServiceProcess, data: _Folder, seeds: np.ndarray) ->
     clients = []
     for number, seed in enumerate(seeds.tolist()):
         own = {key: library for key, library in data.state.items() if data.owner_of.get(key, 0) == number}
-        clients.append(Client(service.url, own, seed, data.path.with_suffix(f".journal-{number}")))
+        clients.append(
+            Client(service.url, own, data.encoder, seed, data.path.with_suffix(f".journal-{number}"))
+        )
     for client in clients:
         client.start()
     return clients
