@@ -1,4 +1,4 @@
-"""What the service does with a recording: decode it within the limits of memory, hear it in its turn, and store the answer.
+"""Decodes a recording within the limits of memory, hears it in its turn, and stores the answer.
 
 Everything blocks in threads, off the event loop, and what fails leaves nothing behind.
 """

@@ -78,7 +78,7 @@ class AccessGate:
 
 
 class _Credentials(NamedTuple):
-    """What a request brings: a bearer token, which may be for a proxy in front, and the token of a session."""
+    """The tokens of a request: a bearer token, which may be for a proxy in front, and that of a session."""
 
     bearer: str
     session: str

@@ -46,7 +46,7 @@ NOBODY = Caller(None, None)
 
 @dataclass(frozen=True)
 class Access:
-    """What a caller sees and changes in a data folder."""
+    """A data folder as a caller sees and changes it."""
 
     caller: Caller
     index: InstrumentIndex

@@ -132,7 +132,7 @@ class RemoteSource:
 
 
 class _Fields(NamedTuple):
-    """What a worker tells of an instrument."""
+    """An instrument as a worker describes it."""
 
     id: str
     name: str
@@ -143,7 +143,7 @@ class _Fields(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """What a worker tells of a source."""
+    """A source as a worker describes it: its name, its instruments, and the faults in it."""
 
     name: str
     instruments: list[_Fields]

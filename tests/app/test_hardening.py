@@ -50,7 +50,7 @@ def test_every_answer_carries_the_security_headers(service: KeyedService, tmp_pa
 
 
 def test_uploads_are_saved_and_not_shown(own: httpx.Client) -> None:
-    """What a browser would run is no audio; what is audio has its type, whatever its name said, and is an attachment."""
+    """A file that a browser would run is refused as no audio; audio has its own type, whatever its name, as an attachment."""
     script = b"<script>alert(1)</script>"
     problem(own.post("/v1/queries", files={"file": ("a.html", script)}), 415, "not-audio")
     named = own.post("/v1/queries", files={"file": ("a.html", mixture(1.0) + script, "text/html")}).json()
