@@ -51,12 +51,16 @@ class SingleLossConfig:
 class MultiLossConfig:
     """Weights of the multi encoder's losses (`training/losses.py`). `pit` alone is the paper's recipe (section 3.2).
 
-    `prototype`, `cell` and `posterior` classify among the training instruments' mean embeddings, at `scale` times the cosine.
+    `prototype`, `family`, `cell` and `posterior` classify among the training instruments' mean embeddings, at `scale` times the
+    cosine.
     """
 
     pit: float = 1.0
     presence: float = 0.0
     prototype: float = 0.0  # the instrument of each matched slot
+    family: float = (
+        0.0  # the family of each matched slot, by what all of its instruments have of the prototypes' softmax
+    )
     cell: float = 0.0  # present against absent instruments, by a soft maximum over cells; no permutation
     posterior: float = 0.0  # the set of instruments in the mixture, by their posterior; no permutation
     layers: float = 0.0  # the same losses, but that of cells, after each earlier layer of an attention head
@@ -70,7 +74,8 @@ class MixingConfig:
     """Random mixtures (section 5.2). A curriculum raises the largest size from `first_max_instruments`.
 
     `domain` says where stems are summed: as samples (`wave`), or as mel power (`mel`), which is much faster. `rendered_share`
-    is the share of batches that are drawn from rendered mixtures, where both kinds of data are given.
+    is the share of batches that are drawn from rendered mixtures, where both kinds of data are given. `recorded_share` is the
+    share of stems that real recordings play in random mixtures; at 0 every instrument is drawn as often as any other.
     """
 
     min_instruments: int = 2
@@ -80,14 +85,16 @@ class MixingConfig:
     curriculum_steps: int = 0
     domain: Literal["wave", "mel"] = "wave"
     rendered_share: float = 0.0
+    recorded_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_instruments <= self.max_instruments:
             raise ValueError(
                 f"mixtures of {self.min_instruments} to {self.max_instruments} instruments are impossible"
             )
-        if not 0 <= self.rendered_share < 1:
-            raise ValueError(f"rendered_share {self.rendered_share} must be at least 0 and less than 1")
+        for name in ("rendered_share", "recorded_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 0 and less than 1")
         if (
             self.curriculum_steps
             and not self.min_instruments <= self.first_max_instruments <= self.max_instruments

@@ -1,7 +1,7 @@
-"""The losses of the multi encoder: the paper's permutation-invariant cosine loss, and four that we add.
+"""The losses of the multi encoder: the paper's permutation-invariant cosine loss, and five that we add.
 
-`pit` alone is Kim et al. 2022, section 3.2. `presence` teaches which slots are used. `prototype`, `cell` and `posterior`
-compare slots and local embeddings with the training instruments' mean embeddings, as a query's slots with a library's.
+`pit` alone is Kim et al. 2022, section 3.2. `presence` teaches which slots are used. `prototype`, `family`, `cell` and
+`posterior` compare slots and local embeddings with the training instruments' mean embeddings, as a query is with a library.
 """
 
 from typing import Literal
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.slots import SlotLogits
+from training.clip_store import UNKNOWN
 from training.config import MultiLossConfig
 from training.loop import Losses
 from training.mixing import MixtureSpec
@@ -21,6 +22,19 @@ from training.targets import Targets
 def prototype_loss(slot: Tensor, instrument: Tensor, prototype: Tensor, scale: float) -> Tensor:
     """Cross-entropy of matched slots `[pairs, dim]` over all training instruments' prototypes `[instruments, dim]`."""
     return functional.cross_entropy(scale * functional.normalize(slot, dim=-1) @ prototype.T, instrument)
+
+
+def family_loss(slot: Tensor, instrument: Tensor, targets: Targets, scale: float) -> Tensor:
+    """Negative log likelihood of the family of matched slots `[pairs, dim]`: its instruments' mass in the prototypes' softmax.
+
+    Which instrument of the family it is does not count. Slots of instruments without a family are left out.
+    """
+    family = targets.family[instrument]
+    slot, family = slot[family != UNKNOWN], family[family != UNKNOWN]
+    log_share = (scale * functional.normalize(slot, dim=-1) @ targets.prototype.T).log_softmax(dim=-1)
+    strange = targets.family != family[:, None]  # [pairs, instruments]
+    mass = torch.logsumexp(log_share.masked_fill(strange, -torch.inf), dim=-1)
+    return -mass.sum() / max(len(family), 1)
 
 
 def cell_loss(
@@ -88,11 +102,11 @@ def _final_losses(out: SlotLogits, batch: MixtureSpec, targets: Targets, config:
         "pit": pit,
         "presence": functional.binary_cross_entropy_with_logits(out.presence_logit.float(), used),
     }
+    matched, instrument = take_matched(embedding, slot_of_target), batch.instrument[batch.mask]
     if config.prototype:
-        matched = take_matched(embedding, slot_of_target)
-        losses["prototype"] = prototype_loss(
-            matched, batch.instrument[batch.mask], targets.prototype, config.scale
-        )
+        losses["prototype"] = prototype_loss(matched, instrument, targets.prototype, config.scale)
+    if config.family:
+        losses["family"] = family_loss(matched, instrument, targets, config.scale)
     if config.cell and out.cells is not None:
         losses["cell"] = cell_loss(
             out.cells.float(), batch, targets.prototype, config.scale, config.cell_rivals

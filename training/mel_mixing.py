@@ -62,8 +62,8 @@ class MelClipStore:
         front_end = FrontEnd(config).to(store.device)
         magnitude = torch.empty(store.num_clips, config.num_frames, config.n_mels, dtype=torch.float16)
         level = torch.empty(store.num_clips)
-        for clip in torch.arange(store.num_clips).split(CLIPS_AT_ONCE):
-            wave = front_end.fit_length(chain(store.take(clip), generator))
+        for clip, samples in store.in_order(CLIPS_AT_ONCE):
+            wave = front_end.fit_length(chain(samples, generator))
             active = active_rms(wave).clamp(min=1e-5)  # [clips, 1]
             power = front_end.log_mel.power(wave / active)
             level[clip] = active[:, 0].cpu()

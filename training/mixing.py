@@ -4,6 +4,7 @@ Kim et al. 2022, section 5.2: two to nine instruments, one random clip of each, 
 given a random gain. A recipe's effects apply to each stem before it is levelled, and to the sum.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from models.errors import TrainingError
 from training.clip_store import ClipStore
 from training.effects.chain import DrawnEffects, Effects
+from training.nlakh.dataset import DatasetInstrument
+from training.real.rows import ID_PREFIX
 
 ABSENT = -1
 CPU_STEMS = 64  # stems processed at a time on a CPU: few enough to reuse the same memory
@@ -55,12 +58,20 @@ class MixtureSampler(Protocol):
 
 
 class RandomMixtureSampler:
-    """Draws `min_instruments`…`max_instruments` distinct instruments, one clip of each, and gains within ±`gain_db`."""
+    """Draws `min_instruments`…`max_instruments` distinct instruments, one clip of each, and gains within ±`gain_db`.
+
+    Instruments are drawn in proportion to `weight [instruments]`, or all alike without it.
+    """
 
     rendered = False
 
     def __init__(
-        self, store: ClipStore, min_instruments: int = 2, max_instruments: int = 9, gain_db: float = 6.0
+        self,
+        store: ClipStore,
+        min_instruments: int = 2,
+        max_instruments: int = 9,
+        gain_db: float = 6.0,
+        weight: Tensor | None = None,
     ) -> None:
         if not 1 <= min_instruments <= max_instruments <= store.num_instruments:
             limit = store.num_instruments
@@ -73,7 +84,7 @@ class RandomMixtureSampler:
             raise ValueError(
                 "random mixtures need the same number of clips for every instrument, side by side"
             )
-        self._num_instruments = store.num_instruments
+        self._num_instruments, self._weight = store.num_instruments, weight
         self.min_instruments, self.max_instruments, self.gain_db = min_instruments, max_instruments, gain_db
 
     def draw(
@@ -85,6 +96,10 @@ class RandomMixtureSampler:
         count = torch.randint(self.min_instruments, most + 1, (batch_size, 1), generator=generator)
         present = torch.arange(stems) < count  # [batch, stem]
         order = torch.rand(batch_size, self._num_instruments, generator=generator)
+        if self._weight is not None:
+            order = (
+                order.log() / self._weight
+            )  # the largest are a weighted sample (Efraimidis and Spirakis 2006)
         instrument = order.topk(stems, dim=1).indices
         take = torch.randint(self._clips_each, instrument.shape, generator=generator)
         gain_db = (torch.rand(instrument.shape, generator=generator) * 2 - 1) * self.gain_db
@@ -94,6 +109,21 @@ class RandomMixtureSampler:
             instrument.masked_fill(~present, ABSENT),
             gain_db.masked_fill(~present, 0.0),
         )
+
+
+def recorded_weight(instruments: Sequence[DatasetInstrument], share: float) -> Tensor | None:
+    """Weights `[instruments]` by which real recordings are drawn for `share` (below 1) of all stems; None for a share of 0.
+
+    Raises TrainingError where all instruments are recordings, or none is.
+    """
+    if not share:
+        return None
+    recorded = torch.tensor([one.id.startswith(ID_PREFIX) for one in instruments])
+    number = int(recorded.sum())
+    if not 0 < number < len(instruments):
+        message = f"recorded_share {share} needs recorded and other instruments; {number} of {len(instruments)} are recorded"
+        raise TrainingError(message, value=number, limit=len(instruments))
+    return torch.where(recorded, share / number, (1 - share) / (len(instruments) - number))
 
 
 class Mixer:
@@ -106,8 +136,9 @@ class Mixer:
         max_instruments: int = 9,
         gain_db: float = 6.0,
         effects: Effects | None = None,
+        weight: Tensor | None = None,
     ) -> None:
-        self.sampler = RandomMixtureSampler(store, min_instruments, max_instruments, gain_db)
+        self.sampler = RandomMixtureSampler(store, min_instruments, max_instruments, gain_db, weight)
         self.store, self.effects = store, effects
 
     def draw(

@@ -16,13 +16,17 @@ from models.encoders import SingleInstrumentEncoder
 from training.clip_store import ClipStore
 
 TARGETS_FILE = "targets.pt"  # a cache in the run's folder
+CLIPS_AT_ONCE = 128  # embedded together
 
 
 class Targets:
-    """Target embeddings: `embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`."""
+    """Target embeddings: `embedding [clips, dim]` of unit norm, and each instrument's mean, `prototype [instruments, dim]`.
+
+    `family [instruments]` numbers the instruments' families, `UNKNOWN` (training/clip_store.py) where there is none.
+    """
 
     def __init__(self, embedding: Tensor, store: ClipStore) -> None:
-        self.embedding = embedding
+        self.embedding, self.family = embedding, store.family.to(embedding.device)
         total = torch.zeros(store.num_instruments, embedding.shape[1], device=embedding.device)
         total.index_add_(0, store.instrument_of_clip.to(embedding.device), embedding.float())
         self.prototype = functional.normalize(total, dim=-1)
@@ -43,10 +47,9 @@ class Targets:
                 return cls(saved["embedding"].to(store.device), store)
         single = single.to(store.device).eval()
         parts = []
-        for start in range(0, store.num_clips, 128):
-            clip = torch.arange(start, min(start + 128, store.num_clips))
+        for _, wave in store.in_order(CLIPS_AT_ONCE):
             with autocast(store.device, native_bfloat16(store.device)):
-                parts.append(single(store.take(clip)).half())
+                parts.append(single(wave).half())
         embedding = torch.cat(parts)
         with atomic_file(cache) as file:
             torch.save({"encoder": encoder_hash, "embedding": embedding.cpu()}, file)

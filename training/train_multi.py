@@ -26,7 +26,7 @@ from training.effects.config import EffectsConfig
 from training.loop import Losses, Trainer
 from training.losses import slot_losses
 from training.mel_mixing import MEL_FILE, MelBatch, MelMixer, open_mel_mixer
-from training.mixing import Mixer, MixtureBatch, MixtureSampler, RandomMixtureSampler
+from training.mixing import Mixer, MixtureBatch, MixtureSampler, RandomMixtureSampler, recorded_weight
 from training.run import TrainingRun, ancestors, finish_run, open_run, report_outcome, training_arguments
 from training.stored_mixtures import StoredMixer, StoredMixtureSampler
 from training.targets import TARGETS_FILE, Targets
@@ -94,16 +94,18 @@ def open_mixer(
     Raises TrainingError for `[effects]` on rendered mixtures, and for `[effects.mixture]` in the mel domain.
     """
     mixing, effects, front_end = recipe.mixing, recipe.effects, recipe.encoder.front_end
+    rendered = isinstance(bank, Bank) and bank.kind == "multi"
     limits = mixing.min_instruments, mixing.max_instruments, mixing.gain_db
+    weight = None if rendered else recorded_weight(bank.instruments, mixing.recorded_share)
     if mixing.domain == "mel":
         sampler: MixtureSampler = (
             StoredMixtureSampler(store, bank, mixing.max_instruments)
-            if isinstance(bank, Bank) and bank.kind == "multi"
-            else RandomMixtureSampler(store, *limits)
+            if isinstance(bank, Bank) and rendered
+            else RandomMixtureSampler(store, *limits, weight)
         )
         return open_mel_mixer(recipe, sampler, store, cache)
-    if not isinstance(bank, Bank) or bank.kind == "single":
-        return Mixer(store, *limits, Effects(effects, front_end.sample_rate))
+    if not isinstance(bank, Bank) or not rendered:
+        return Mixer(store, *limits, Effects(effects, front_end.sample_rate), weight)
     if effects.any():
         raise TrainingError(
             "effects apply to random mixtures only: train on --bank, or remove [effects] from the recipe"

@@ -4,7 +4,7 @@ Kim et al. 2022, section 3.1. `python -m training.train_single --config ours-sin
 `torchrun --nproc-per-node 2 -m training.train_single …`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,18 +15,15 @@ from models.checkpoint import file_hash, load_single
 from models.encoders import SingleInstrumentEncoder
 from models.errors import TrainingError
 from training import parallel
-from training.clip_store import ClipStore
+from training.clip_store import UNKNOWN, ClipStore
 from training.commands import cli_errors
 from training.config import SingleLossConfig
 from training.effects.chain import Effects
 from training.loop import Losses, Trainer
 from training.mel_mixing import MEL_FILE, open_mel_mixer
 from training.mixing import RandomMixtureSampler
-from training.nlakh.dataset import DatasetInstrument
 from training.run import TrainingRun, finish_run, open_run, report_outcome, training_arguments
 from training.targets import TARGETS_FILE, Targets
-
-UNKNOWN = -1  # family
 
 # Draws a batch of clips: front-end images [n, 1, n_mels, frames] and instruments [n].
 DrawClips = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
@@ -89,13 +86,6 @@ def classification_losses(logits: Tensor, instrument: Tensor, config: SingleLoss
     return {"loss": value, "top1": (logits.argmax(dim=1) == instrument).float().mean()}
 
 
-def family_numbers(instruments: Sequence[DatasetInstrument]) -> tuple[Tensor, int]:
-    """The number of each instrument's family, `[instruments]`, `UNKNOWN` where it has none, and how many families there are."""
-    names = sorted({row.family for row in instruments if row.family is not None})
-    numbers = [names.index(row.family) if row.family is not None else UNKNOWN for row in instruments]
-    return torch.tensor(numbers), len(names)
-
-
 def add_family_loss(losses: Losses, logits: Tensor, family: Tensor, weight: float) -> Losses:
     """Add the weighted cross-entropy of `logits [batch, num_families]` over the clips whose `family [batch]` is known."""
     known = family != UNKNOWN
@@ -142,10 +132,9 @@ def train(run: TrainingRun) -> Path | None:
     # Model and data
     store = ClipStore(run.bank, run.device)
     encoder = SingleInstrumentEncoder(recipe.encoder)
-    family_of_instrument, num_families = family_numbers(run.bank.instruments)
-    family_of_instrument = family_of_instrument.to(run.device)
+    family_of_instrument = store.family.to(run.device)
     classifier = InstrumentClassifier(
-        encoder, store.num_instruments, recipe.single, num_families if recipe.single.family else 0
+        encoder, store.num_instruments, recipe.single, store.num_families if recipe.single.family else 0
     )
     with parallel.main_process_first():
         draw = open_clips(run, store, encoder)

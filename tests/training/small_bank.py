@@ -20,13 +20,17 @@ class SmallBank:
     clips_per_instrument: int = 4
     clip_samples: int = 4_000
     split: str = "train"
+    families: tuple[str | None, ...] = ("organ",)  # in turn
+    prefixes: tuple[str, ...] = ("",)  # of the ids, in turn
 
     @property
     def instruments(self) -> tuple[DatasetInstrument, ...]:
-        return tuple(
-            DatasetInstrument(index + 1, f"tone_{index}", f"Tone {index}", "organ", "test", self.split)
-            for index in range(self.num_instruments)
-        )
+        return tuple(self._instrument(index) for index in range(self.num_instruments))
+
+    def _instrument(self, index: int) -> DatasetInstrument:
+        family = self.families[index % len(self.families)]
+        name = f"{self.prefixes[index % len(self.prefixes)]}tone_{index}"
+        return DatasetInstrument(index + 1, name, f"Tone {index}", family, "test", self.split)
 
     @property
     def instrument_of_clip(self) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from tests.training.small_bank import SmallBank
 from tests.training.tiny_runs import BANK, CPU
 from training.clip_store import ClipStore
 from training.config import MultiLossConfig
-from training.losses import cell_loss, posterior_loss, slot_losses
+from training.losses import cell_loss, family_loss, posterior_loss, prototype_loss, slot_losses
 from training.mixing import Mixer
 from training.targets import Targets
 
@@ -53,6 +53,22 @@ def test_the_posterior_loss_is_the_likelihood_of_the_true_set() -> None:
     likelihood = np.where(truth, posterior, 1 - posterior)
     got = posterior_loss(slot, presence_logit, batch, prototype, 8.0)
     assert got.item() == pytest.approx(-np.log(likelihood).sum() / truth.sum().item(), rel=1e-4)
+
+
+def test_the_family_loss_is_the_mass_of_all_instruments_of_the_family() -> None:
+    generator = torch.Generator().manual_seed(0)
+    bank = SmallBank(6, 2, families=("organ", "reed", None))
+    embedding = torch.nn.functional.normalize(torch.randn(bank.num_clips, 16, generator=generator), dim=-1)
+    targets = Targets(embedding, ClipStore(bank, CPU))
+    instrument = torch.tensor([0, 1, 2, 4, 5])  # of organ, reed, none, reed, none
+    slot = torch.randn(5, 16, generator=generator)
+    share = (10 * torch.nn.functional.normalize(slot, dim=-1) @ targets.prototype.T).softmax(dim=-1)
+    mass = torch.stack([share[0, [0, 3]].sum(), share[1, [1, 4]].sum(), share[3, [1, 4]].sum()])
+    assert torch.allclose(family_loss(slot, instrument, targets, 10.0), -mass.log().mean(), atol=1e-5)
+    assert family_loss(slot[[2, 4]], instrument[[2, 4]], targets, 10.0) == 0.0
+    own = Targets(embedding, ClipStore(SmallBank(6, 2, families=tuple("abcdef")), CPU))
+    alone = prototype_loss(slot, instrument, own.prototype, 10.0)
+    assert torch.allclose(family_loss(slot, instrument, own, 10.0), alone, atol=1e-5)
 
 
 def test_the_losses_of_earlier_layers_are_those_of_a_last_one_without_cells() -> None:

@@ -8,7 +8,7 @@ from tests.training.small_bank import SmallBank
 from training.clip_store import ClipStore
 from training.effects.chain import Effects
 from training.effects.config import ChainConfig, EffectsConfig, Equaliser, Noise, Pitch, Reverb, Saturation
-from training.mixing import ABSENT, CPU_STEMS, Mixer, MixtureBatch, active_rms
+from training.mixing import ABSENT, CPU_STEMS, Mixer, MixtureBatch, active_rms, recorded_weight
 
 CPU = torch.device("cpu")
 
@@ -54,6 +54,27 @@ def test_counts_instruments_and_gains_stay_in_range(store: ClipStore) -> None:
     for row in batch.instrument:
         used = row[row != ABSENT].tolist()
         assert len(used) == len(set(used))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_recordings_play_the_asked_share_of_stems(share: float) -> None:
+    bank = SmallBank(80, 1, prefixes=("real_", "", "", ""))
+    weight = recorded_weight(bank.instruments, share)
+    batch = Mixer(ClipStore(bank, CPU), 2, 4, weight=weight).draw(2_000, generator())
+    drawn = batch.instrument[batch.mask]
+    assert (drawn % 4 == 0).float().mean().item() == pytest.approx(share, abs=0.05)
+    number = torch.bincount(drawn, minlength=80)
+    assert number.min() > 0
+    for row in batch.instrument[:50]:
+        used = row[row != ABSENT].tolist()
+        assert len(used) == len(set(used))
+
+
+def test_a_share_of_recordings_needs_both_kinds() -> None:
+    assert recorded_weight(SmallBank(4).instruments, 0.0) is None
+    for prefix, number in (("", 0), ("real_", 4)):
+        with pytest.raises(TrainingError, match=f"{number} of 4 are recorded"):
+            recorded_weight(SmallBank(4, prefixes=(prefix,)).instruments, 0.5)
 
 
 def test_the_generator_decides(store: ClipStore) -> None:

@@ -22,7 +22,7 @@ from tests.training.tiny_runs import (
     train_tiny_single,
 )
 from training import train_single
-from training.clip_store import ClipStore
+from training.clip_store import ClipStore, family_numbers
 from training.config import CONFIGS, MixingConfig, OptimizerConfig, SingleLossConfig, load_recipe
 from training.loop import STATE_FILE, Trainer, learning_rate_factor
 from training.nlakh.dataset import DatasetInstrument
@@ -161,7 +161,7 @@ def test_families_are_a_second_task_for_clips_whose_family_is_known() -> None:
         replace(row, family=family)
         for row, family in zip(BANK.instruments, ("reed", None, "bass"), strict=False)
     ]
-    number, count = train_single.family_numbers(rows)
+    number, count = family_numbers(rows)
     assert (number.tolist(), count) == ([1, train_single.UNKNOWN, 0], 2)
     logits = torch.tensor([[0.0, 2.0], [9.0, -9.0], [1.0, 0.0]])
     start = {"loss": torch.tensor(1.0)}

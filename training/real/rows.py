@@ -12,6 +12,7 @@ from typing import Any, Literal, cast, get_args
 from index.families import FAMILIES
 from models.errors import SourceError
 
+ID_PREFIX = "real_"  # of the instruments that real recordings make
 INDEX = "index.jsonl"
 SURE_PITCH = 0.6  # a measured pitch of less confidence is not believed
 

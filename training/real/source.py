@@ -19,7 +19,7 @@ from index.sources.sampled import InstrumentIdentity, SampledInstrument, Sampled
 from models.errors import SourceError
 from training.real.drum_kit import DrumKit, is_kit
 from training.real.recordings import RecordedSound
-from training.real.rows import INDEX, RecordingRow, read_rows
+from training.real.rows import ID_PREFIX, INDEX, RecordingRow, read_rows
 from training.real.variants import VariantSpec, variant
 
 Part = Literal["train", "validation", "test-real"]
@@ -140,7 +140,7 @@ def _entry(key: tuple[str, ...], name: str, rows: Sequence[RecordingRow], *, is_
     family = NOISE_FAMILY if first.kind == "rooms" else first.family
     part: Part = "test-real" if first.side == "test" else "validation" if first.kind == "solos" else "train"
     return _Entry(
-        InstrumentIdentity("real_" + slug(" ".join(key)), name, family, first.group, first.licence, part),
+        InstrumentIdentity(ID_PREFIX + slug(" ".join(key)), name, family, first.group, first.licence, part),
         tuple(rows),
         cast(InstrumentKind, kind),
     )
