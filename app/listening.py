@@ -24,6 +24,7 @@ from app.query_queue import HeldAudio, QueryQueue
 from app.question import AskedRange, Question
 from app.schemas import QueryAnswer
 from app.timelines import TimelineOut, timeline_out
+from app.tracing import span
 from app.uploads import Upload, save
 from index.records import LibraryInfo
 
@@ -92,7 +93,8 @@ class Listening:
                 def storing(session: Session) -> None:
                     self._keys.store(session, request, answer.model_dump_json())
 
-                self._engine.answerer.keep(answer, path, suffix, storing, access.caller.key_id)
+                with span("store"):
+                    self._engine.answerer.keep(answer, path, suffix, storing, access.caller.key_id)
 
             await to_thread.run_sync(keep)
             if held.seconds >= LONG_QUERY_SECONDS:
@@ -111,8 +113,14 @@ class Listening:
     ) -> tuple[QueryAnswer, str]:
         """Decode and answer within the limit of audio in memory; the suffix of the file comes second."""
         upload = await self._decoded(path, name, question, held, asked_again)
-        answer = await self._queue.infer(lambda: self._engine.answerer.answer(upload, library, question))
-        return answer, upload.suffix
+
+        def hear() -> QueryAnswer:
+            with span("answer", library=library.id) as heard:
+                answer = self._engine.answerer.answer(upload, library, question)
+                heard.set_attributes({f"showme.{stage}_ms": ms for stage, ms in answer.timing_ms.items()})
+            return answer
+
+        return await self._queue.infer(hear), upload.suffix
 
     async def recognise(self, upload: Upload, asked: AskedRange) -> RecognitionOut:
         """Recognise the families of instruments in an uploaded file, of which nothing is stored."""
@@ -120,7 +128,12 @@ class Listening:
             path = folder / "recording"
             await to_thread.run_sync(save, upload, path)
             decoded = (await self._decoded(path, upload.name, asked, held)).decoded
-            found = await self._queue.infer(lambda: recognition_of(self._engine.pair, decoded, upload.name))
+
+            def hear() -> RecognitionOut:
+                with span("recognise"):
+                    return recognition_of(self._engine.pair, decoded, upload.name)
+
+            found = await self._queue.infer(hear)
             if held.seconds >= LONG_QUERY_SECONDS:
                 await to_thread.run_sync(release_free_memory)
         return found
@@ -146,9 +159,14 @@ class Listening:
         """Decode the range that is asked about; `held` holds as many seconds as there are."""
         answerer = self._engine.answerer
         held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
-        upload = await self._queue.decode(
-            lambda: answerer.decode(path, name, asked, asked_again, held.grow_to)
-        )
+
+        def decode() -> DecodedUpload:
+            with span("decode") as decoding:
+                upload = answerer.decode(path, name, asked, asked_again, held.grow_to)
+                decoding.set_attribute("showme.audio_seconds", upload.decoded.duration_seconds)
+            return upload
+
+        upload = await self._queue.decode(decode)
         start, end = upload.decoded.range_seconds
         held.set_to(min(held.seconds, end - start))
         return upload

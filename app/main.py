@@ -4,7 +4,7 @@ Importing does nothing. Serve it with `showme serve`: another server would lack 
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -25,6 +25,7 @@ from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
 from app.routes import health, instruments, jobs, libraries, page, queries, recognition, session
 from app.service import Service
 from app.settings import Settings, keys_required
+from app.tracing import Traces
 from models.encoder_pair import EncoderPair
 
 log = logging.getLogger("showme")
@@ -51,11 +52,12 @@ def create_app(
     of a job.
     """
     chosen = settings or Settings()
-    metrics = Metrics()
+    metrics, traces = Metrics(), Traces(chosen.traces_url, _version())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = await to_thread.run_sync(_open, chosen, pair, metrics, listener)
+        listeners = [traces.job, *([listener] if listener else [])]
+        service = await to_thread.run_sync(_open, chosen, pair, metrics, listeners)
         app.state.service = service
         try:
             async with create_task_group() as tasks:
@@ -64,6 +66,7 @@ def create_app(
                 tasks.cancel_scope.cancel()
         finally:
             await to_thread.run_sync(service.close)
+            await to_thread.run_sync(traces.close)
 
     app = FastAPI(
         title="Show Me the Instruments",
@@ -86,11 +89,11 @@ def create_app(
     for module in (session, health, page):
         app.include_router(module.router)
     install_handlers(app)
-    _add_middleware(app, chosen, metrics)
+    _add_middleware(app, chosen, metrics, traces)
     return app
 
 
-def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics) -> None:
+def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics, traces: Traces) -> None:
     """Add what every request passes through, the innermost first."""
     app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
     app.add_middleware(
@@ -114,7 +117,7 @@ def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics) -> None:
     app.add_middleware(AccessGate, keys_required=keys_required(chosen), max_bytes=chosen.max_upload_bytes)
     app.add_middleware(OwnOrigin)
     app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
-    app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(RequestContext, metrics=metrics, traces=traces)
 
 
 def _check_queue(scope: Scope) -> None:
@@ -123,10 +126,10 @@ def _check_queue(scope: Scope) -> None:
 
 
 def _open(
-    settings: Settings, pair: EncoderPair | None, metrics: Metrics, listener: Listener | None
+    settings: Settings, pair: EncoderPair | None, metrics: Metrics, listeners: Sequence[Listener]
 ) -> Service:
     loaded = pair or EncoderPair.load(settings.weights_dir, settings.device)
-    return Service(settings, loaded, metrics, listener)
+    return Service(settings, loaded, metrics, listeners)
 
 
 async def _sweep_regularly(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Middleware of every request: its id, its line in the log, its share in the metrics, and the answer to bugs. Plain ASGI."""
+"""Middleware of every request: its id, its line in the log, metrics and traces, and the answer to bugs. Plain ASGI."""
 
 import logging
 import re
@@ -12,6 +12,7 @@ from app.access.headers import API_CACHING, SECURITY_HEADERS
 from app.errors import internal_error
 from app.logs import REQUEST_ID
 from app.metrics import Metrics, method_of, route_of
+from app.tracing import Traces, answered
 
 log = logging.getLogger("showme.requests")
 
@@ -22,9 +23,10 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestContext:
     """Gives each request an id (the client's own if it is valid), logs and measures it, and answers bugs with a problem."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces) -> None:
         self.app = app
         self.metrics = metrics
+        self.traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,15 +50,17 @@ class RequestContext:
                     headers.setdefault("Cache-Control", API_CACHING)
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_id)
-        except Exception:
-            log.exception("%s %s failed", method_of(scope), route_of(scope))
-            if status:
-                raise  # the answer has begun: only a broken connection can tell the client
-            await internal_error(scope["path"])(scope, receive, send_with_id)
-        finally:
-            self._record(scope, status, time.perf_counter() - started)
+        with self.traces.request(scope, request_id) as span:
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception:
+                log.exception("%s %s failed", method_of(scope), route_of(scope))
+                if status:
+                    raise  # the answer has begun: only a broken connection can tell the client
+                await internal_error(scope["path"])(scope, receive, send_with_id)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+                answered(span, scope, status)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         """Log and count a request that has ended; its status is 0 if its client went away before the answer."""

@@ -44,7 +44,7 @@ class Service:
     """One data folder being served with one pair of encoders."""
 
     def __init__(
-        self, settings: Settings, pair: EncoderPair, metrics: Metrics, listener: Listener | None = None
+        self, settings: Settings, pair: EncoderPair, metrics: Metrics, listeners: Sequence[Listener] = ()
     ) -> None:
         """Open the data folder. In the background, fill the default library and update those of another encoder."""
         self.settings = settings
@@ -63,8 +63,7 @@ class Service:
         self.keys_required = keys_required(settings)
         self.listening = Listening(self.engine, self.queue, self.keys, metrics, self._queried_library)
         self.staged = StagedUploads(settings.max_staged_bytes)
-        listeners = [metrics.job, *([listener] if listener else [])]
-        self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, listeners)
+        self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, [metrics.job, *listeners])
         roots = settings.source_roots or (() if self.keys_required else None)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, self.engine.opener, roots)
         self.engine.decoding.warm()

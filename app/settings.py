@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(
         default="text", description="lines of the log: text, or json, an object a line"
     )
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="collector of OpenTelemetry that traces are sent to: http://localhost:4318/v1/traces; empty: none",
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="more host names to be reached by, with commas between: studio.lan, *.example.org, * (any)",

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 
 from app.logs import REQUEST_ID, JsonLines, TextLines
 from app.metrics import Metrics
+from app.tracing import Traces
 from app.middleware import RequestContext
 from tests.app.serving import LogLines, serving
 from tests.app.sounds import mixture
@@ -61,7 +62,7 @@ def test_concurrent_requests_keep_their_ids_in_their_threads(log_lines: LogLines
         logging.getLogger("showme.work").warning("%s works", request.headers["x-request-id"])
         return REQUEST_ID.get()
 
-    app.add_middleware(RequestContext, metrics=Metrics())
+    app.add_middleware(RequestContext, metrics=Metrics(), traces=Traces(None, "0"))
     ids = [f"id-{number}" for number in range(24)]
     with serving(app) as client, ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda one: client.get("/", headers={"X-Request-ID": one}).json(), ids)
