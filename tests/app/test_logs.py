@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 
 from app.logs import REQUEST_ID, JsonLines, TextLines
 from app.metrics import Metrics
-from app.tracing import Traces
 from app.middleware import RequestContext
-from tests.app.serving import LogLines, serving
+from app.tracing import Traces
+from tests.app.serving import LogLines, serving, until
 from tests.app.sounds import mixture
 
 NAME = "Unreleased Demo"
@@ -21,6 +21,7 @@ NAME = "Unreleased Demo"
 
 def test_a_request_is_a_line_with_its_route(client: httpx.Client, log_lines: LogLines) -> None:
     client.get(f"/v1/queries/{NAME}?token={NAME}", headers={"X-Request-ID": "mine-1"})
+    until(lambda: any(line["request_id"] == "mine-1" for line in log_lines()))  # after the answer
     (line,) = (line for line in log_lines() if line["request_id"] == "mine-1")
     assert line.pop("milliseconds") >= 0
     assert line.pop("time").endswith("+00:00")
@@ -49,6 +50,7 @@ def test_nothing_that_people_named_is_logged(
         client.request("BREW", "/healthz"),
     ):
         assert asked.status_code >= 400
+    until(lambda: sum(line["logger"] == "showme.requests" for line in log_lines()) >= 5)
     assert next(line["status"] for line in log_lines()) == 200
     assert {line["method"] for line in log_lines()} == {"GET", "POST", "other"}
     assert not any(word in json.dumps(log_lines()) for word in (NAME, NAME.split()[0], "BREW"))
