@@ -1,9 +1,10 @@
-/** A service that needs keys: the page asks for one, keeps it nowhere, and forgets all when the session ends. */
-import { mkdirSync } from "node:fs";
+/** A service that needs keys: the page asks for one, keeps it nowhere, forgets all when the session ends, and offers no more
+ * than the key allows. */
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { Service, type Settings, showme } from "./service";
-import { part, visit } from "./visit";
+import { Service, type Settings, showme, until } from "./service";
+import { file, part, visit } from "./visit";
 
 let service: Service;
 let settings: Settings;
@@ -50,5 +51,55 @@ test("a key opens the page, and signing out or a revoked key closes it", async (
   await part(page, "tab-query").click();
   await page.reload();
   await part(page, "sign-in").waitFor();
+  await here.close();
+});
+
+/** Share a library of one instrument that belongs to a new key. */
+async function sharedLibrary(): Promise<void> {
+  const owner = showme(["keys", "create", "owner", "--scope", "write"], settings);
+  const call = async (
+    path: string,
+    how: RequestInit,
+    headers = {},
+  ): Promise<{ id: string; state: string }> => {
+    const answer = await fetch(`${service.url}/v1/${path}`, {
+      ...how,
+      headers: { Authorization: `Bearer ${owner}`, ...headers },
+    });
+    expect(answer.ok).toBe(true);
+    return answer.json();
+  };
+  const json = { "Content-Type": "application/json" };
+  const library = await call("libraries", { method: "POST", body: '{"name": "Shared"}' }, json);
+  await call(`libraries/${library.id}`, { method: "PATCH", body: '{"shared": true}' }, json);
+  const body = new FormData();
+  body.append("files", new Blob([readFileSync(file("other.wav"))]), "Other.wav");
+  const job = await call(`libraries/${library.id}/instruments`, { method: "POST", body });
+  await until(async () => (await call(`jobs/${job.id}`, {})).state === "done", 60);
+}
+
+test("what a key may only read has no tools to change it", async () => {
+  await sharedLibrary();
+  const reader = showme(["keys", "create", "reader", "--scope", "read"], settings);
+  const here = await visit("#/library", { url: service.url, shows: "sign-in" });
+  const { page } = here;
+  await part(page, "key").fill(reader);
+  await page.keyboard.press("Enter");
+  await part(page, "instrument-row").waitFor();
+  await part(page, "instrument-row").locator(".play").focus();
+  for (const name of [
+    "rename",
+    "delete",
+    "family",
+    "rename-library",
+    "delete-library",
+    "new-library",
+    "folder-input",
+  ])
+    expect([name, await part(page, name).count()]).toEqual([name, 0]);
+  await page.keyboard.press("Delete");
+  await page.keyboard.press("F2");
+  await part(page, "instrument-row").locator(".instrument-name").dblclick();
+  expect(await part(page, "instrument-row").locator(".instrument-name").count()).toBe(1);
   await here.close();
 });

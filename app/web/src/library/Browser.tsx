@@ -1,5 +1,5 @@
-/** A library's instruments in a virtual list: search, filter by family, play, rename, correct, delete.
- * Keys: arrows move, Space plays, F2 renames, Delete deletes. */
+/** A library's instruments in a virtual list: search, filter by family, play, and where the caller may change it, rename,
+ * correct, delete. Keys: arrows move, Space plays, F2 renames, Delete deletes. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { listInstruments } from "../api/client";
@@ -10,7 +10,7 @@ import { familyName } from "../ui/Family";
 import { formatCount } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { Problem } from "../ui/Problem";
-import { useShortcuts } from "../ui/shortcuts";
+import { type Shortcut, useShortcuts } from "../ui/shortcuts";
 import { VirtualList } from "../ui/VirtualList";
 import { enrollments, enrollmentsEnded, isOver } from "./enrollments";
 import { InstrumentRow, PendingRow } from "./InstrumentRow";
@@ -73,6 +73,27 @@ export function Browser({ library }: { library: Library }) {
     );
   };
   const at = () => list.items.value[current.value];
+  const changes: Shortcut[] = [
+    {
+      keys: ["F2"],
+      shown: "F2",
+      does: "rename",
+      run: () => {
+        editing.value = at()?.id ?? null;
+      },
+    },
+    {
+      keys: ["Delete"],
+      shown: "Del",
+      does: "delete",
+      run: () => {
+        const item = at();
+        if (!item) return;
+        void removeInstrument(list, item);
+        move(current.value);
+      },
+    },
+  ];
   const keys = useMemo(
     () => [
       { keys: ["ArrowDown"], shown: "↓", does: "next instrument", run: () => move(current.value + 1) },
@@ -87,28 +108,10 @@ export function Browser({ library }: { library: Library }) {
         does: "play or stop",
         run: () => box.current?.querySelector<HTMLElement>("[data-current] .play")?.click(),
       },
-      {
-        keys: ["F2"],
-        shown: "F2",
-        does: "rename",
-        run: () => {
-          editing.value = at()?.id ?? null;
-        },
-      },
-      {
-        keys: ["Delete"],
-        shown: "Del",
-        does: "delete",
-        run: () => {
-          const item = at();
-          if (!item) return;
-          void removeInstrument(list, item);
-          move(current.value);
-        },
-      },
       { keys: ["/"], shown: "/", does: "search", run: () => searchField.current?.focus() },
+      ...(library.writable ? changes : []),
     ],
-    [list, rows.length],
+    [list, rows.length, library.writable],
   );
   useShortcuts(keys);
 
@@ -120,7 +123,7 @@ export function Browser({ library }: { library: Library }) {
         index={index}
         current={index === current.value}
         editing={item.id === editing.value}
-        list={list}
+        list={library.writable ? list : null}
         onCurrent={(to) => {
           current.value = to;
         }}

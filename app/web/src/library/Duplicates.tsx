@@ -88,7 +88,7 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
             <p class="group-head">{(100 * group.similarity).toFixed(1)}% similar</p>
             <ul>
               {group.instruments.map((item) => (
-                <Twin key={item.id} item={item} list={list} />
+                <Twin key={item.id} item={item} list={library.writable ? list : null} />
               ))}
             </ul>
           </li>
@@ -98,7 +98,7 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
   );
 }
 
-function Twin({ item, list }: { item: Instrument; list: EditableList }) {
+function Twin({ item, list }: { item: Instrument; list: EditableList | null }) {
   return (
     <li class="twin" data-test="duplicate">
       <PlayButton url={item.preview_url} label={item.name} />
@@ -107,13 +107,15 @@ function Twin({ item, list }: { item: Instrument; list: EditableList }) {
         <span class="instrument-source">{sourceWords(item)}</span>
       </span>
       <FamilyChip family={item.family} />
-      <Button
-        kind="quiet"
-        icon="trash"
-        label={`Delete ${item.name}`}
-        data-test="delete"
-        onClick={() => void removeInstrument(list, item)}
-      />
+      {list && (
+        <Button
+          kind="quiet"
+          icon="trash"
+          label={`Delete ${item.name}`}
+          data-test="delete"
+          onClick={() => void removeInstrument(list, item)}
+        />
+      )}
     </li>
   );
 }

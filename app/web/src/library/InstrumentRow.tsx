@@ -1,7 +1,8 @@
-/** One instrument in the list: play, name (double-click or F2 renames), source, family, delete. */
+/** One instrument in the list: play, name (double-click or F2 renames), source, family, delete; without a list to edit, to read. */
 import { Component } from "preact";
 import type { Instrument } from "../api/types";
 import { Button } from "../ui/Button";
+import { FamilyChip } from "../ui/Family";
 import { formatCount } from "../ui/format";
 import { PlayButton } from "../ui/PlayButton";
 import { FamilySelect } from "./FamilySelect";
@@ -13,7 +14,7 @@ interface InstrumentRowProps {
   index: number;
   current: boolean;
   editing: boolean;
-  list: EditableList;
+  list: EditableList | null; // null where the caller may only read
   onCurrent: (index: number) => void;
   onEdit: (id: string | null) => void;
 }
@@ -50,7 +51,7 @@ function Row(props: InstrumentRowProps) {
       onPointerDown={() => onCurrent(index)}
     >
       <PlayButton url={item.preview_url} label={item.name} tabIndex={tabIndex} />
-      {editing ? (
+      {editing && list ? (
         <NameEdit
           value={item.name}
           label={`New name for ${item.name}`}
@@ -59,7 +60,12 @@ function Row(props: InstrumentRowProps) {
         />
       ) : (
         // biome-ignore lint/a11y/noStaticElementInteractions: a mouse shortcut; the pencil button and F2 do the same
-        <span class="instrument-name" data-test="name" title={item.name} onDblClick={() => onEdit(item.id)}>
+        <span
+          class="instrument-name"
+          data-test="name"
+          title={item.name}
+          onDblClick={list ? () => onEdit(item.id) : undefined}
+        >
           {item.name}
         </span>
       )}
@@ -71,6 +77,26 @@ function Row(props: InstrumentRowProps) {
         )}
         {sourceWords(item)}
       </span>
+      {list ? (
+        <Tools item={item} list={list} tabIndex={tabIndex} onEdit={onEdit} />
+      ) : (
+        <FamilyChip family={item.family} />
+      )}
+    </div>
+  );
+}
+
+interface ToolsProps {
+  item: Instrument;
+  list: EditableList;
+  tabIndex: number;
+  onEdit: (id: string) => void;
+}
+
+/** What changes an instrument: its family, its name, and whether it is there. */
+function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
+  return (
+    <>
       <FamilySelect
         family={item.family}
         name={item.name}
@@ -95,7 +121,7 @@ function Row(props: InstrumentRowProps) {
           onClick={() => void removeInstrument(list, item)}
         />
       </span>
-    </div>
+    </>
   );
 }
 

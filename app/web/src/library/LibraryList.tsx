@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { libraries } from "../state/libraries";
 import { hashOf } from "../state/route";
+import { mayWrite } from "../state/session";
 import { Button } from "../ui/Button";
 import { enrollments, isOver } from "./enrollments";
 import { addLibrary, openLibrary } from "./libraryActions";
@@ -44,29 +45,30 @@ export function LibraryList({ open }: { open: string | null }) {
           </li>
         ))}
       </ul>
-      {naming.value ? (
-        <NameEdit
-          value=""
-          label="Name of the new library"
-          placeholder="Name, then Enter"
-          test="new-library-name"
-          onSave={async (name) => openLibrary(await addLibrary(name))}
-          onClose={() => {
-            naming.value = false;
-          }}
-        />
-      ) : (
-        <Button
-          kind="quiet"
-          icon="plus"
-          data-test="new-library"
-          onClick={() => {
-            naming.value = true;
-          }}
-        >
-          New library
-        </Button>
-      )}
+      {mayWrite.value &&
+        (naming.value ? (
+          <NameEdit
+            value=""
+            label="Name of the new library"
+            placeholder="Name, then Enter"
+            test="new-library-name"
+            onSave={async (name) => openLibrary(await addLibrary(name))}
+            onClose={() => {
+              naming.value = false;
+            }}
+          />
+        ) : (
+          <Button
+            kind="quiet"
+            icon="plus"
+            data-test="new-library"
+            onClick={() => {
+              naming.value = true;
+            }}
+          >
+            New library
+          </Button>
+        ))}
     </nav>
   );
 }

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { chooseLibrary, currentLibrary, libraries, librariesKnown } from "../state/libraries";
+import { mayWrite } from "../state/session";
 import { AddPanel } from "./AddPanel";
 import { Browser } from "./Browser";
 import { Duplicates } from "./Duplicates";
@@ -42,7 +43,7 @@ export function LibraryView({ id }: { id: string | null }) {
           />
         )}
         {library && <UpdateNotice library={library} />}
-        <AddPanel library={library ?? null} onAdded={openLibrary} />
+        {mayWrite.value && <AddPanel library={library ?? null} onAdded={openLibrary} />}
         <EnrollmentList open={library?.id ?? null} />
         {library && !compares && <Browser key={library.id} library={library} />}
         {library && compares && (

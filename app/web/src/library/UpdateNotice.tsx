@@ -19,9 +19,11 @@ export function UpdateNotice({ library }: { library: Library }) {
           <p>
             <strong>{words.title}</strong> {words.advice}
           </p>
-          <Button kind="primary" data-test="update" onClick={() => void updateLibrary(library)}>
-            Update
-          </Button>
+          {library.writable && (
+            <Button kind="primary" data-test="update" onClick={() => void updateLibrary(library)}>
+              Update
+            </Button>
+          )}
         </section>
       )}
       {previews && (

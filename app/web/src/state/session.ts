@@ -6,6 +6,7 @@ import type { Session } from "../api/types";
 
 export const session = signal<Session | null>(null); // null: not known yet
 export const mustSignIn = computed(() => session.value !== null && session.value.scope === null);
+export const mayWrite = computed(() => session.value === null || session.value.scope !== "read");
 
 /** Ask the service who the page is. */
 export async function fetchSession(): Promise<void> {
