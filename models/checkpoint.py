@@ -18,21 +18,27 @@ from safetensors.torch import save_file
 from models.atomic import atomic_path
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import CheckpointError
+from models.recognition.attention import AttentionConfig, AttentionHead
 from models.recognition.frame_level import FrameLevelConfig, FrameLevelNetwork
+from models.recognition.musicnn import Musicnn
 from models.recognition.pitch_network import PitchNetwork
 from models.recognition.solo import SoloConfig, SoloNetwork
+from models.recognition.vggish import Vggish, VggishConfig
 
 FORMAT = "showme-encoder/1"
 EncoderKind = Literal["single", "multi"]
-Kind = Literal["single", "multi", "solo", "frame-level", "pitch"]
+Kind = Literal["single", "multi", "solo", "frame-level", "pitch", "vggish", "musicnn", "attention"]
 Encoder = SingleInstrumentEncoder | MultiInstrumentEncoder
-Network = Encoder | SoloNetwork | FrameLevelNetwork | PitchNetwork
+Network = Encoder | SoloNetwork | FrameLevelNetwork | PitchNetwork | Vggish | Musicnn | AttentionHead
 BUILD: dict[Kind, Callable[[dict[str, Any]], Network]] = {
     "single": lambda config: SingleInstrumentEncoder(EncoderConfig.from_dict(config)),
     "multi": lambda config: MultiInstrumentEncoder(EncoderConfig.from_dict(config)),
     "solo": lambda config: SoloNetwork(SoloConfig.from_dict(config)),
     "frame-level": lambda config: FrameLevelNetwork(FrameLevelConfig.from_dict(config)),
     "pitch": lambda config: PitchNetwork(),
+    "vggish": lambda config: Vggish(VggishConfig(**config)),
+    "musicnn": lambda config: Musicnn(),
+    "attention": lambda config: AttentionHead(AttentionConfig.from_dict(config)),
 }
 
 
@@ -127,6 +133,30 @@ def load_pitch(path: Path) -> PitchNetwork:
     return network
 
 
+def load_vggish(path: Path) -> tuple[Vggish, CheckpointHeader]:
+    """`load_checkpoint` of an extractor of features; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, Vggish):
+        raise _other_kind(path, header.kind, "vggish")
+    return network, header
+
+
+def load_musicnn(path: Path) -> Musicnn:
+    """`load_checkpoint` of the network of musicnn; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, Musicnn):
+        raise _other_kind(path, header.kind, "musicnn")
+    return network
+
+
+def load_attention(path: Path) -> tuple[AttentionHead, CheckpointHeader]:
+    """`load_checkpoint` of an attention head; raises CheckpointError for another kind."""
+    network, header = load_checkpoint(path)
+    if not isinstance(network, AttentionHead):
+        raise _other_kind(path, header.kind, "attention")
+    return network, header
+
+
 def _other_kind(path: Path, kind: Kind, wanted: Kind) -> CheckpointError:
     names: dict[Kind, str] = {
         "single": "a single encoder",
@@ -134,6 +164,9 @@ def _other_kind(path: Path, kind: Kind, wanted: Kind) -> CheckpointError:
         "solo": "a solo network",
         "frame-level": "a frame-level network",
         "pitch": "a pitch network",
+        "vggish": "an extractor of features",
+        "musicnn": "a network of musicnn",
+        "attention": "an attention head",
     }
     return CheckpointError(f"{path} holds {names[kind]}, not {names[wanted]}", value=kind, limit=wanted)
 
