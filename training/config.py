@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    name: Literal["adam", "adamw", "muon", "sgd"] = "adamw"
+    name: Literal["adam", "adam_l2", "adamw", "muon", "sgd"] = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     schedule: Literal["one_cycle", "constant", "decay"] = "one_cycle"

@@ -41,9 +41,14 @@ def learning_rate_factor(config: OptimizerConfig, step: int, steps: int) -> floa
 
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return Adam as in the paper, SGD, Muon, or AdamW without weight decay on biases, norms and other vectors."""
+    """Return Adam as in the paper, SGD, Muon, or AdamW without weight decay on biases, norms and other vectors.
+
+    "adam_l2" is Adam whose weight decay is a part of the loss, as Gururani et al. 2019 train; "adam" has none.
+    """
     if config.name == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate)
+    if config.name == "adam_l2":
+        return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     if config.name == "sgd":
         return torch.optim.SGD(
             parameters, lr=config.learning_rate, momentum=MOMENTUM, weight_decay=config.weight_decay
@@ -131,16 +136,19 @@ class Trainer:
         loss: Callable[[torch.Generator], Losses],
         max_seconds: float | None = None,
         after_step: Callable[[int], None] = lambda step: None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Train and save the state; return True when the recipe's steps are done, False when `max_seconds` have passed.
 
-        `after_step` is called with the number of steps that are done, after each of them.
+        `after_step` is called with the number of steps that are done, after each of them; where `is_over` then says so on the
+        main process, the run ends as if its steps were done.
         """
         started = saved = logged_at = time.monotonic()
         logged_step, sums = self.step, Losses()
         self.network.train()
         self._announce()
-        while self.step < self.recipe.steps:
+        (over,) = parallel.broadcast(is_over())
+        while self.step < self.recipe.steps and not over:
             for name, value in self.update(loss).items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
             after_step(self.step)
@@ -150,14 +158,14 @@ class Trainer:
                 logged_step, logged_at, sums = self.step, now, {}
             time_is_up = max_seconds is not None and now - started >= max_seconds
             save_is_due = now - saved >= self.recipe.save_every_seconds
-            time_is_up, save_is_due = parallel.broadcast(time_is_up, save_is_due)
-            if time_is_up:
+            time_is_up, save_is_due, over = parallel.broadcast(time_is_up, save_is_due, is_over())
+            if time_is_up and not over:
                 break
             if save_is_due:
                 self.save()
                 saved = time.monotonic()
         self.save()
-        return self.step >= self.recipe.steps
+        return over or self.step >= self.recipe.steps
 
     def update(self, loss: Callable[[torch.Generator], Losses]) -> Losses:
         """Take one optimiser step and return its losses."""
