@@ -205,7 +205,7 @@ def evaluate(context: typer.Context) -> None:
 
 @app.command(add_help_option=False, context_settings=_FORWARDED)
 def train(context: typer.Context) -> None:
-    """Train a recogniser: train solo | frame-level (try train solo --help)."""
+    """Train a recogniser: train solo | attention | frame-level (try train solo --help)."""
     _run_training("training.recognition.train", context)
 
 

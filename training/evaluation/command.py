@@ -3,7 +3,7 @@
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
 protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too;
-`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo` and
+`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo`, `showme evaluate attention` and
 `showme evaluate frame-level` measure recognisers instead.
 """
 
@@ -22,7 +22,16 @@ from models.encoder_pair import MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import TrainingError
 from training.bank import Bank
 from training.commands import cli_errors
-from training.evaluation import answers, failures, frame_level, plots, production, real, solo_recognition
+from training.evaluation import (
+    answers,
+    attention,
+    failures,
+    frame_level,
+    plots,
+    production,
+    real,
+    solo_recognition,
+)
 from training.evaluation.context import EvaluationContext
 from training.evaluation.cost import multiply_adds
 from training.evaluation.embeddings import ClipEmbeddings
@@ -219,10 +228,9 @@ def parser() -> argparse.ArgumentParser:
 @cli_errors
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == [solo_recognition.NAME]:
-        return solo_recognition.main(argv[1:])
-    if argv[:1] == [frame_level.NAME]:
-        return frame_level.main(argv[1:])
+    recognisers = {one.NAME: one.main for one in (solo_recognition, attention, frame_level)}
+    if argv and argv[0] in recognisers:
+        return recognisers[argv[0]](argv[1:])
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     splits = bank_splits(options)

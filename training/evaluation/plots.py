@@ -128,6 +128,21 @@ def draw_confusion(table: Table, path: Path, columns: str) -> None:
     save_figure(figure, path)
 
 
+def draw_spread(table: Table, path: Path, label: str) -> None:
+    """Draw a box for each row of a table, over the figures of the row, and the figures as points."""
+    figure = new_figure(7, 4)
+    panel = figure.subplots()
+    values = [[one.value for one in row.figures.values()] for row in table.rows]
+    names = [row.name for row in table.rows]
+    panel.boxplot(values, tick_labels=names, showfliers=False, medianprops={"color": "black"})
+    for place, row in enumerate(values, 1):
+        panel.scatter([place] * len(row), row, s=12, alpha=0.6, zorder=3)
+    panel.set_ylabel(label)
+    panel.tick_params(axis="x", rotation=30)
+    panel.grid(axis="y", alpha=0.3)
+    save_figure(figure, path)
+
+
 def recall_by_size(table: Table, folder: Path) -> None:
     """Draw `recall-size-SPLIT.png`: recall of the dry mixtures by library size, and chance."""
     dry = [row for row in table.rows if "·" in row.name and row.name.endswith("±6 dB")]

@@ -30,13 +30,15 @@ mixtures (over instruments for error rates).
   a second lane of a family as wrong. Intervals are over instruments, or over mixtures where several play.
 - *solo*: the family of one instrument, by the network of Segal 2016 and by the linear family model. Macro averages are over the
   families that occur in the truth; intervals are over instruments.
+- *attention*: which families play in a clip of ten seconds, by the head of Gururani et al. 2019 over several kinds of features,
+  as Taenzer et al. 2021 compare them. Brackets are the lowest and the highest of several seeds of the head.
 - *lanes right in five*: the share of lanes with an instrument that plays among their first five hits.
 - *not in library*: a random half of each mixture's instruments is removed from its library. The AUROC states how well the
   highest similarity of a stem's own slot separates stems whose instrument is in the library from stems whose instrument was
   removed. The protocol `match` asks the same of the lanes that the service returns, by the probability of their match;
   *within reach*: an instrument of the library is as near to the clean stem as 90 % of stems are to their own instrument.
 """
-LEFT_TO_PLOTS = ("confusion",)
+LEFT_TO_PLOTS = ("confusion", "seeds")
 
 NamedTable = tuple[str, Table]  # name of the report, one of its tables
 

@@ -8,9 +8,13 @@ import sys
 
 from models.errors import TrainingError
 from training.commands import Command, cli_errors
-from training.recognition import train_frame_level, train_solo
+from training.recognition import train_attention, train_frame_level, train_solo
 
-RECOGNISERS: dict[str, Command] = {"solo": train_solo.main, "frame-level": train_frame_level.main}
+RECOGNISERS: dict[str, Command] = {
+    "solo": train_solo.main,
+    "attention": train_attention.main,
+    "frame-level": train_frame_level.main,
+}
 
 
 @cli_errors
