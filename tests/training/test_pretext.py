@@ -94,7 +94,7 @@ def test_instruments_that_share_words_have_near_targets() -> None:
 
 def test_the_decoder_gives_96_frames_of_64_bands() -> None:
     for noise in ("additive", "multiplicative"):
-        objective = Denoising(noise)  # type: ignore[arg-type]
+        objective = Denoising(noise)
         assert objective.decoder(torch.zeros(2, 128, 1)).shape == (2, 64, 96)
         patch = torch.full((4, 96, 64), 2.0)
         torch.manual_seed(0)

@@ -175,7 +175,7 @@ def test_unlabelled_entries_teach_nothing() -> None:
     truth, known = torch.tensor([[True, True], [False, True]]), torch.tensor([[True, False], [True, False]])
     loss = masked_cross_entropy(share, truth, known)
     assert float(loss.detach()) == pytest.approx(-(np.log(0.9) + np.log(0.6)) / 2, rel=1e-5)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert share.grad is not None
     assert (share.grad[:, 1] == 0).all()
     assert (share.grad[:, 0] != 0).all()

@@ -24,7 +24,7 @@ VARINT, BYTES_8, LENGTH_DELIMITED, BYTES_4 = 0, 1, 2, 5  # protobuf's wire types
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _BundleEntry:
     dtype: int
     shape: tuple[int, ...]
     offset: int
@@ -42,14 +42,14 @@ def read_bundle(index: Path, values: Path) -> dict[str, Floats]:
         raise TrainingError(message, value=str(index)) from error
 
 
-def _tensor(name: str, entry: _Entry, data: bytes) -> Floats:
+def _tensor(name: str, entry: _BundleEntry, data: bytes) -> Floats:
     if entry.size != 4 * int(np.prod(entry.shape)) or entry.offset + entry.size > len(data):
         raise ValueError(f"{name} of shape {entry.shape} does not fit {entry.size} bytes at {entry.offset}")
     flat = np.frombuffer(data, "<f4", entry.size // 4, entry.offset)
     return flat.reshape(entry.shape).astype(np.float32)
 
 
-def _entries(table: bytes) -> Iterator[tuple[str, _Entry]]:
+def _entries(table: bytes) -> Iterator[tuple[str, _BundleEntry]]:
     """The tensors that an index names; its first key, the empty one, holds the header."""
     if table[-len(MAGIC) :] != MAGIC:
         raise ValueError("the index ends with another number than a table does")
@@ -86,7 +86,7 @@ def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]
         place += own + length
 
 
-def _entry(message: bytes) -> _Entry:
+def _entry(message: bytes) -> _BundleEntry:
     """A `BundleEntryProto`: 1 type, 2 shape, 4 offset, 5 size."""
     numbers, shape = dict[int, int](), tuple[int, ...]()
     for field, value in _fields(message):
@@ -97,7 +97,7 @@ def _entry(message: bytes) -> _Entry:
                 dict(_fields(dim)) for number, dim in _fields(value) if number == 2 and isinstance(dim, bytes)
             ]
             shape = tuple(size for one in sizes if isinstance(size := one.get(1, 0), int))
-    return _Entry(numbers.get(1, 0), shape, numbers.get(4, 0), numbers.get(5, 0))
+    return _BundleEntry(numbers.get(1, 0), shape, numbers.get(4, 0), numbers.get(5, 0))
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
