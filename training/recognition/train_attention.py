@@ -6,12 +6,10 @@ repeated, or `all`. Each kind of features has a folder below `--out`, each seed 
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-
-import torch
 
 from models.checkpoint import load_vggish
 from models.device import DEVICES
@@ -27,7 +25,7 @@ from training.recognition.attention_recipe import (
     ExtractorRecipe,
 )
 from training.recognition.feature_kinds import AUDIOSET, FEATURES, OBJECTIVES, RANDOM
-from training.recognition.train_extractor import ExtractorRun, write_random
+from training.recognition.train_extractor import EXTRACTOR_FILE, ExtractorRun, write_random
 from training.recognition.train_extractor import train as train_extractor
 from training.recognition.train_head import ATTENTION_FILE, HeadRun
 from training.recognition.train_head import train as train_head
@@ -65,26 +63,20 @@ def data_of(options: argparse.Namespace) -> Callable[[str], WeakClips]:
     return partial(scored_clips, options.data)
 
 
-def run_features(kind: str, options: argparse.Namespace, device: torch.device, deadline: Deadline) -> bool:
+def run_features(store: FeatureStore, options: argparse.Namespace, deadline: Deadline) -> bool:
     """Train all that is missing of a kind of features; return False when the time is up before."""
-    folder: Path = options.out / kind
-    store = FeatureStore(kind, folder, data_of(options), device, options.musicnn)
-    weights = store.weights
-    if (
-        kind in (RANDOM, *OBJECTIVES)
-        and weights is not None
-        and not learned(kind, weights, options, device, deadline)
-    ):
+    kind, device = store.kind, store.device
+    if kind in (RANDOM, *OBJECTIVES) and not learned(store, options, deadline):
         return False
     with parallel.main_process_first():
         heard, held = (store.open(split) for split in (TRAIN, VALID))
     recipe = read_recipe(AttentionRecipe, options.config, options.set)
     network = replace(recipe.network, classes=heard.classes, inputs=heard.values.shape[2], features=kind)
     for seed in range(options.seeds):
-        out = folder / f"seed-{seed}"
+        out = store.folder / f"seed-{seed}"
         if (out / ATTENTION_FILE).exists():
             continue
-        if deadline.has_passed:
+        if parallel.broadcast(deadline.has_passed)[0]:
             return False
         say(f"{kind}, seed {seed}: {len(heard.values)} clips, {len(heard.classes)} classes")
         run = HeadRun(
@@ -97,32 +89,27 @@ def run_features(kind: str, options: argparse.Namespace, device: torch.device, d
     return True
 
 
-def learned(
-    kind: str, weights: Path, options: argparse.Namespace, device: torch.device, deadline: Deadline
-) -> bool:
+def learned(store: FeatureStore, options: argparse.Namespace, deadline: Deadline) -> bool:
     """Train the extractor of a kind of features if it is missing; return whether it is there.
 
-    Raises TrainingError where one of another width is there, or no bank to learn from is given.
+    Raises TrainingError where one of another width is there.
     """
+    kind, weights = store.kind, store.folder / EXTRACTOR_FILE
     recipe = read_recipe(ExtractorRecipe, options.extractor_config, options.set_extractor)
     recipe = replace(recipe, network=replace(recipe.network, objective=kind))
+    if kind == RANDOM:
+        with parallel.main_process_first():
+            if not weights.exists():
+                write_random(recipe, weights)
     if weights.exists():
         if load_vggish(weights)[0].config != recipe.network:
             message = f"{weights} has another width than {recipe.network.width:g}; choose another folder or remove it"
             raise TrainingError(message, value=recipe.network.width)
         return True
-    if kind == RANDOM:
-        if parallel.is_main_process():
-            write_random(recipe, weights)
-        parallel.broadcast(True)
-        return True
-    if not options.bank:
-        raise TrainingError(
-            f"the features {kind} are learned from single instruments: give --bank", value=kind
-        )
     say(f"{kind}: the extractor, at width {recipe.network.width:g}")
-    out = options.out / kind / "extractor"
-    path = train_extractor(ExtractorRun(recipe, options.bank, weights, out, device, deadline.seconds_left))
+    out = store.folder / "extractor"
+    run = ExtractorRun(recipe, options.bank, weights, out, store.device, deadline.seconds_left)
+    path = train_extractor(run)
     if path:
         say(f"wrote {path}")
     return path is not None
@@ -195,6 +182,19 @@ def kinds_of(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(kind for kind in FEATURES if kind != AUDIOSET or options.openmic)
 
 
+def check(stores: Sequence[FeatureStore], options: argparse.Namespace) -> None:
+    """Raise TrainingError where a kind of features lacks what it needs, before any is trained."""
+    for store in stores:
+        weights = store.weights  # raises an error for musicnn without weights
+        if store.kind in OBJECTIVES and not options.bank and weights and not weights.exists():
+            message = f"the features {store.kind} are learned from single instruments: give --bank"
+            raise TrainingError(message, value=store.kind)
+        if store.kind == AUDIOSET and not options.openmic:
+            raise TrainingError(
+                "features of AudioSet come with OpenMIC-2018 alone: give --openmic", value=AUDIOSET
+            )
+
+
 @cli_errors
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
@@ -202,11 +202,15 @@ def main(argv: list[str] | None = None) -> int:
         raise TrainingError(
             f"--seeds is {options.seeds}; it must be at least 1", value=options.seeds, limit=1
         )
-    data_of(options)
-    deadline = Deadline.after(options.minutes)
+    clips, deadline = cache(data_of(options)), Deadline.after(options.minutes)
     with parallel.process_group(options.device) as device:
-        for kind in kinds_of(options):
-            if not run_features(kind, options, device, deadline):
+        stores = [
+            FeatureStore(kind, options.out / kind, clips, device, options.musicnn)
+            for kind in kinds_of(options)
+        ]
+        check(stores, options)
+        for store in stores:
+            if not run_features(store, options, deadline):
                 say(f"time is up; the same command continues the runs in {options.out}")
                 break
     return 0
