@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.job_store import JobStore
 from index.decoding.remote_source import DecodingOpener
 from index.instrument_index import InstrumentIndex
 from index.libraries import MAX_NAME_LENGTH
@@ -48,19 +49,23 @@ class DefaultLibrary:
             (library for library in index.libraries.called(self.name) if is_default(library, self)), None
         )
 
-    def to_fill(self, index: InstrumentIndex) -> tuple[LibraryInfo, InstrumentSource] | None:
-        """Return the library, created if need be, and the source to fill it with; None if it has instruments.
+    def to_fill(self, index: InstrumentIndex, jobs: JobStore) -> tuple[LibraryInfo, InstrumentSource] | None:
+        """Return the library, created if need be, and the source to fill it with; None once that has come to its end.
 
         Raises SourceError, before changing anything, when the source does not open.
         """
         there = self.find(index)
-        if there and there.num_instruments:
+        if there and there.num_instruments and not jobs.ended_early(there.id, self.stored_path(index)):
             return None
         source = self.open_source()
         try:
             return there or index.libraries.create(self.name), source
         except LibraryExists:  # another process has created it meanwhile
             return index.libraries.get(self.name), source
+
+    def stored_path(self, index: InstrumentIndex) -> str:
+        """Return the path of its source as jobs and instruments record it."""
+        return index.folder.stored_path(self.path)
 
     def given_for(self, library: LibraryInfo) -> list[GivenSource]:
         """Return the source with which to embed `library` again, if it is this one and its source opens."""

@@ -135,8 +135,8 @@ class Engine:
     def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
         """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.
 
-        A failed enrollment leaves nothing behind, not even an empty library. Meanwhile other processes see it as a job.
-        Raises SourceError, EncoderMismatch.
+        A failed enrollment keeps what it has stored, and no empty library. Enrolling the same path again goes on from there, as
+        after a kill. Meanwhile other processes see it as a job. Raises SourceError, EncoderMismatch.
         """
         source = self.opener.open_source(Path(path))
         try:
@@ -186,7 +186,7 @@ class Engine:
         """
         if self.default is None:
             return
-        to_fill = self.default.to_fill(self.index)
+        to_fill = self.default.to_fill(self.index, self.jobs)
         if to_fill:
             library, source = to_fill
             try:
@@ -208,16 +208,20 @@ class Engine:
         *,
         alone: bool = False,
     ) -> EnrollReport:
-        with foreground_job(self.jobs, library_id, len(source), progress, alone=alone) as job:
-            return enroll(
+        stored_path = self.index.folder.stored_path(opened_at)
+        with foreground_job(self.jobs, library_id, len(source), progress, stored_path, alone=alone) as job:
+            report = enroll(
                 self.index,
                 self.pair,
                 library_id,
                 source,
+                job_id=job.view.id,
                 opened_at=opened_at,
                 progress=job.progress,
-                storing=job.settle,
+                storing=job.storing,
             )
+            job.end(report)
+            return report
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries, the oldest first."""

@@ -5,9 +5,10 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from time import monotonic
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +22,7 @@ log = logging.getLogger("showme")
 
 
 class ForegroundJob:
-    """The record of an enrollment: give `progress` and `settle` to it."""
+    """The record of an enrollment: give `progress` and `storing` to it, and its report to `end`."""
 
     def __init__(self, store: JobStore, view: JobView, progress: Progress | None) -> None:
         self.view = view
@@ -37,22 +38,35 @@ class ForegroundJob:
         if monotonic() - self._saved_at >= SAVE_SECONDS:
             self.record("running", name)
 
-    def settle(self, session: Session, report: EnrollReport) -> None:
-        """Record the result in the transaction that stores it. Raises JobConflict if the job was taken over."""
+    def storing(self, session: Session, number: int) -> None:
+        """Record how many instruments the job keeps, in the transaction that stores them. Raises JobConflict."""
+        self.view = replace(self.view, state="running", kept=number)
+        self._store.save_batch(session, self.view)
+
+    def end(self, report: EnrollReport) -> None:
+        """Record the result."""
         outcome = Outcome.of_enrollment(report)
-        ended = replace(
-            self.view,
-            state=outcome.state,
-            done=self.view.total,
-            message=outcome.message,
-            skipped=outcome.skipped,
-        )
-        self._store.save_with(session, ended)
+        self.view = replace(self.view, done=self.view.total, skipped=outcome.skipped)
+        self.record(outcome.state, outcome.message)
+
+    def stop(self, state: Literal["failed", "cancelled"], message: str) -> None:
+        """Record that the enrollment has ended early, and what it keeps: the last batch may be what has failed."""
+        with suppress(ShowMeError):
+            self.view = replace(self.view, kept=self._store.get(self.view.id).kept)
+        ended = self.view.ended_early(state, message)
+        self.record(ended.state, ended.message)
+
+    def hint(self) -> str | None:
+        """Say what can be done with the instruments that an enrollment keeps which has ended early; None without any."""
+        if not self.view.kept:
+            return None
+        return f"{self.view.message}; the same command goes on; to take them out: showme index take-out {self.view.id}"
 
     def record(self, state: JobState, message: str) -> None:
         """Write the state; that it cannot be written does not disturb the enrollment."""
+        self.view = replace(self.view, state=state, message=message)
         try:
-            self._store.save(replace(self.view, state=state, message=message))
+            self._store.save(self.view)
             self._saved_at = monotonic()
         except ShowMeError as error:
             log.warning("job %s: its state could not be recorded: %s", self.view.id, kind_of(error))
@@ -60,18 +74,28 @@ class ForegroundJob:
 
 @contextmanager
 def foreground_job(
-    store: JobStore, library_id: str, total: int, progress: Progress | None, *, alone: bool = False
+    store: JobStore,
+    library_id: str,
+    total: int,
+    progress: Progress | None,
+    source_path: str,
+    *,
+    alone: bool = False,
 ) -> Iterator[ForegroundJob]:
     """Record the enrollment in the block as a job, and renew its lease meanwhile.
 
-    Raises LibraryNotFound, and JobConflict if it is to be `alone` and another process enrolls into the library.
+    It goes on under the last job of this source and library, if that has ended early. An error gets a note with what is
+    kept. Raises LibraryNotFound, and JobConflict if it is to be `alone` and another process enrolls into the library.
     """
-    job = ForegroundJob(store, store.create(library_id, "enroll", total, alone=alone), progress)
+    view = store.create(library_id, "enroll", total, alone=alone, source_path=source_path, going_on=True)
+    job = ForegroundJob(store, view, progress)
     with Heartbeat(lambda: store.renew([job.view.id]), store.lease_seconds / BEATS_PER_LEASE):
         try:
             job.record("running", "starting")
             yield job
         except BaseException as error:
-            message = error.message if isinstance(error, ShowMeError) else "stopped; nothing was stored"
-            job.record("cancelled" if isinstance(error, KeyboardInterrupt) else "failed", message)
+            message = error.message if isinstance(error, ShowMeError) else "stopped"
+            job.stop("cancelled" if isinstance(error, KeyboardInterrupt) else "failed", message)
+            if hint := job.hint():
+                error.add_note(hint)
             raise

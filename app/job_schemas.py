@@ -16,6 +16,7 @@ EXAMPLE_JOB: dict[str, JsonValue] = {
     "total": 12,
     "message": "Fretless Bass",
     "library_id": "l_0b1e6f3c9a2d",
+    "kept": 0,
     "skipped": [],
 }
 
@@ -44,6 +45,11 @@ class JobOut(Document):
     )
     library_id: str | None = Field(
         description="Id of the library that is added to; null once it has been deleted."
+    )
+    kept: int = Field(
+        default=0,
+        description="Number of instruments that an enrollment has stored so far; 0 after they were taken out again "
+        "(DELETE …/instruments).",
     )
     skipped: list[SkippedOut] = Field(
         default=[], description="All that was left out, when the job is done; `message` names the first."

@@ -5,9 +5,9 @@ names of docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Self, cast
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from models.errors import JobConflict, JobNotFound, LibraryNotFound
 
 LEASE_SECONDS = 60.0  # longer than any write of another process holds the database
 BEATS_PER_LEASE = 6
+INTERRUPTED = "interrupted, since its process ended, and cannot go on"
 SAVE_SECONDS = 0.5  # between two writes of a job's progress to the database, at least
 
 JobKind = Literal["enroll", "reembed"]
@@ -35,7 +36,10 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class JobView:
-    """The state of a job: `done` of `total` instruments."""
+    """The state of a job: `done` of `total` instruments, of which `kept` are stored and were not taken out again.
+
+    An enrollment goes on from `source_path`; one without it cannot.
+    """
 
     id: str
     library_id: str | None
@@ -46,10 +50,26 @@ class JobView:
     message: str = ""
     skipped: tuple[Skipped, ...] = ()
     key_id: str | None = None  # the access key that asked for it
+    kept: int = 0
+    source_path: str | None = None
 
     @property
     def finished(self) -> bool:
         return self.state not in UNFINISHED_STATES
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether another run of it goes on where this one ends."""
+        return self.kind == "reembed" or self.source_path is not None
+
+    def ended_early(self, state: Literal["failed", "cancelled"], message: str) -> Self:
+        """Return the job as ended so; that of an enrollment says what it keeps."""
+        if self.kept:
+            kept = f"{self.kept} of {self.total} instruments {'is' if self.kept == 1 else 'are'} kept"
+            message = f"{message}; {kept}"
+        elif self.kind == "enroll":
+            message = f"{message}; nothing was stored"
+        return replace(self, state=state, message=message)
 
 
 Storing = Callable[[Session, JobView], None]
@@ -75,10 +95,13 @@ class JobStore:
         alone: bool = False,
         storing: Storing | None = None,
         key_id: str | None = None,
+        source_path: str | None = None,
+        going_on: bool = False,
     ) -> JobView:
         """Create a queued job of `key_id`. Raises LibraryNotFound if the library was deleted meanwhile.
 
         `alone`: raises JobConflict with the id as its value if a living process has such a job for the library.
+        `going_on`: the last job of the same source and library is made this process's instead, unless it was done.
         `storing(session, view)` is called in the transaction, for what is to be stored with the job.
         """
         with self._catalog.write() as session:
@@ -88,7 +111,11 @@ class JobStore:
             same = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
             if alone and (other := session.scalars(select(Job.id).where(*same).limit(1)).first()):
                 raise JobConflict(f"job {other} is at it already", value=other, limit="one at a time")
-            row = Job(library_id=library_id, kind=kind, total=total, message="waiting", key_id=key_id)
+            earlier = _last_unless_done(session, library_id, source_path) if going_on else None
+            if earlier and session.scalars(select(Job.id).where(Job.id == earlier.id, same[-1])).first():
+                earlier = None  # a living process is at it
+            row = earlier or Job(library_id=library_id, kind=kind, key_id=key_id, source_path=source_path)
+            row.state, row.total, row.message = "queued", total, "waiting"
             row.owner, row.leased_until = self.owner, self._lease_end()
             session.add(row)
             session.flush()
@@ -96,16 +123,27 @@ class JobStore:
                 storing(session, _view(row))
             return _view(row)
 
-    def save(self, view: JobView) -> None:
-        """Write the state, progress, message and result of a job. Raises JobConflict if it was taken over."""
-        with self._catalog.write(patient=view.finished) as session:
-            self.save_with(session, view)
+    def ended_early(self, library_id: str, source_path: str) -> bool:
+        """Whether the library's last enrollment from this source has not come to its end, or not yet."""
+        with self._catalog.session() as session:
+            return _last_unless_done(session, library_id, source_path) is not None
 
-    def save_with(self, session: Session, view: JobView) -> None:
-        """Write a job in the transaction of its work, so that both are stored or neither is; its result stays as it is.
+    def save(self, view: JobView) -> None:
+        """Write the state, progress, message and result of a job, but not what it keeps.
+
+        A result stays as it is. Raises JobConflict if the job was taken over.
+        """
+        with self._catalog.write(patient=view.finished) as session:
+            self._write(session, view)
+
+    def save_batch(self, session: Session, view: JobView) -> None:
+        """Write a job and what it keeps in the transaction that stores this, so that both are stored or neither is.
 
         Raises JobConflict if another process has taken the job over: what this one did must not be stored.
         """
+        self._write(session, view).kept = view.kept
+
+    def _write(self, session: Session, view: JobView) -> Job:
         row = session.get(Job, view.id)
         if row is None or row.owner != self.owner:
             raise JobConflict(
@@ -116,6 +154,7 @@ class JobStore:
         if row.state in UNFINISHED_STATES:
             row.state, row.done, row.total, row.message = view.state, view.done, view.total, view.message
             row.skipped = [(one.name, one.reason) for one in view.skipped] or None
+        return row
 
     def get(self, job_id: str) -> JobView:
         """Return a stored job. Raises JobNotFound."""
@@ -130,6 +169,12 @@ class JobStore:
         chosen = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
         with self._catalog.session() as session:
             return [_view(row) for row in session.scalars(_oldest_first().where(*chosen))]
+
+    def being_filled(self) -> set[str]:
+        """Return the ids of the libraries that living processes enroll into."""
+        filling = select(Job.library_id).where(is_alive(self._clock()), Job.kind == "enroll")
+        with self._catalog.session() as session:
+            return {library_id for library_id in session.scalars(filling) if library_id}
 
     def renew(self, job_ids: Collection[str]) -> set[str]:
         """Renew the leases of these jobs; return the ids of those that are unfinished and still this process's."""
@@ -160,6 +205,13 @@ class JobStore:
         return self._clock() + timedelta(seconds=self.lease_seconds)
 
 
+def _last_unless_done(session: Session, library_id: str, source_path: str | None) -> Job | None:
+    """Find the library's last enrollment from a source, unless it is done, or what it has stored was taken out."""
+    same = (Job.library_id == library_id, Job.kind == "enroll", Job.source_path == source_path)
+    found = session.scalars(select(Job).where(*same).order_by(Job.created_at.desc(), Job.id.desc())).first()
+    return found if found and found.state != "done" and found.taken_out_at is None else None
+
+
 def no_job(job_id: str) -> JobNotFound:
     """Return the error of a job that is not there, or must not be known to be."""
     return JobNotFound(f"there is no job {job_id[:100]!r}", value=job_id[:100])
@@ -172,4 +224,16 @@ def _oldest_first() -> Select[Job]:
 def _view(row: Job) -> JobView:
     kind, state = cast(JobKind, row.kind), cast(JobState, row.state)
     skipped = tuple(Skipped(name, reason) for name, reason in row.skipped or ())
-    return JobView(row.id, row.library_id, kind, state, row.done, row.total, row.message, skipped, row.key_id)
+    return JobView(
+        id=row.id,
+        library_id=row.library_id,
+        kind=kind,
+        state=state,
+        done=row.done,
+        total=row.total,
+        message=row.message,
+        skipped=skipped,
+        key_id=row.key_id,
+        kept=row.kept,
+        source_path=row.source_path,
+    )

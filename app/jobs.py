@@ -1,33 +1,31 @@
 """Runs enrollments and re-embeddings one after another in a worker thread, with progress and cancellation.
 
-What the service does by itself gives way to work that a person asked for. A job that fails, is cancelled or is killed leaves
-the libraries as they were. Heartbeats tell other processes that its jobs are alive; those of a process that has ended are
-taken over: re-embeddings go on, enrollments have failed.
+What the service does by itself gives way to work that a person asked for. A job that fails or is cancelled says how many
+instruments it keeps. Heartbeats tell other processes that its jobs are alive; those of a process that has ended are taken over
+and go on where they stopped, and so do those of a service that is stopped.
 """
 
 import itertools
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-import anyio
+from sqlalchemy.orm import Session
 
 from app.heartbeat import Heartbeat
-from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobKind, JobStore, JobView, Storing
-from app.tasks import Outcome, Task
+from app.job_store import BEATS_PER_LEASE, INTERRUPTED, SAVE_SECONDS, JobKind, JobStore, JobView, Storing
+from app.tasks import Task
 from index.disk import is_full
 from models.errors import Busy, JobConflict, ShowMeError, StorageFull, kind_of
 
 log = logging.getLogger("showme")
 
-POLL_SECONDS = 0.2  # between two looks of a watcher
-INTERRUPTED = "interrupted, since its process ended; nothing was stored"
 CONTINUES = "waiting to go on"
-ASKED, BY_ITSELF, LAST = range(3)  # the order in which waiting jobs are run
+ASKED, BY_ITSELF, AFTER_UPDATES, LAST = range(4)  # the order in which waiting jobs are run
 Listener = Callable[[JobView], None]
 Resume = Callable[[JobView], Task | None]
 
@@ -42,6 +40,7 @@ class _Work:
     number: int  # the order among those of one priority, which a job that gave way keeps
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_unwanted: bool = False  # cancelled by a person, and not by the end of the service
+    is_lost: bool = False  # another process has taken the job over
     saved_at: float = 0.0
 
 
@@ -63,7 +62,7 @@ class JobRunner:
         self._resume: Resume = lambda view: None
 
     def start(self, resume: Resume = lambda view: None) -> None:
-        """Start the threads. Interrupted jobs for which `resume` returns a task go on, the others are marked as failed."""
+        """Start the threads. Interrupted jobs for which `resume` returns a task go on, the others have failed."""
         self._resume = resume
         self._take_over()
         self._thread.start()
@@ -76,6 +75,7 @@ class JobRunner:
         if works:
             held = self._store.renew(works)
             for job_id in works.keys() - held:
+                works[job_id].is_lost = True
                 works[job_id].cancelled.set()
         self._take_over()
 
@@ -86,12 +86,13 @@ class JobRunner:
             task = self._resumed(view)
             if task is None:
                 log.warning("job %s was interrupted, since its process ended", view.id)
-                self._store.save(replace(view, state="failed", message=INTERRUPTED))
+                self._store.save(view.ended_early("failed", INTERRUPTED))
             else:
                 log.info("job %s goes on in this process", view.id)
                 waiting = replace(view, state="queued", message=CONTINUES)
-                priority = ASKED if view.kind == "enroll" else BY_ITSELF
                 self._store.save(waiting)
+                asked = AFTER_UPDATES if task.after_updates else ASKED
+                priority = asked if view.kind == "enroll" else BY_ITSELF
                 with self._lock:
                     self._put(_Work(waiting, task, priority, next(self._numbers)))
 
@@ -144,15 +145,22 @@ class JobRunner:
         alone: bool = False,
         storing: Storing | None = None,
         key_id: str | None = None,
+        going_on: bool = False,
     ) -> JobView:
         """Queue a task that `key_id` asked for. `by_itself`: nobody did, so it runs after the others and needs no place.
 
-        `storing` is called in the transaction that creates the job. Raises LibraryNotFound. `alone`: raises JobConflict, whose
-        value is the id, if a living process has such a job.
+        The others are as for `JobStore.create`. Raises LibraryNotFound and JobConflict.
         """
         with self._lock:
             view = self._store.create(
-                library_id, task.kind, task.total, alone=alone, storing=storing, key_id=key_id
+                library_id,
+                task.kind,
+                task.total,
+                alone=alone,
+                storing=storing,
+                key_id=key_id,
+                source_path=task.source_path,
+                going_on=going_on,
             )
             self._put(_Work(view, task, BY_ITSELF if by_itself else ASKED, next(self._numbers)))
         return view
@@ -200,34 +208,28 @@ class JobRunner:
         work.cancelled.set()
         return work.view
 
-    async def watch(self, job_id: str) -> AsyncIterator[JobView]:
-        """Yield the job now and after every change, until it has ended."""
-        seen = None
-        while True:
-            view = await anyio.to_thread.run_sync(self.view, job_id)
-            if view != seen:
-                yield view
-            if view.finished:
-                return
-            seen = view
-            await anyio.sleep(POLL_SECONDS)
-
     def _run(self) -> None:
         while (work := self._queue.get()[-1]) is not None:
-            ended = self._ended(work)
-            if not ended.finished and not self._stopping:
-                self._show(work, ended, save=True)
+            after = self._after_run(work)
+            if after.finished or work.is_lost or self._stopping:
+                self._leave(work, after)
+            else:
+                self._show(work, after, save=True)
                 self._put(work)
-                continue
-            try:
-                work.task.clean_up()
-            except (OSError, ShowMeError):
-                log.exception("job %s: its files could not be removed", work.view.id)
-            self._show(work, ended, save=True)
-            with self._lock:
-                del self._works[work.view.id]
-            if not ended.finished:
-                self._release(work)
+
+    def _leave(self, work: _Work, after: JobView) -> None:
+        """Record and forget a job. What it needs to go on is removed only when its end is on record."""
+        is_recorded = not work.is_lost and self._save(work, after)
+        try:
+            work.task.clean_up(has_ended=is_recorded and after.finished)
+        except (OSError, ShowMeError):
+            log.exception("job %s: its files could not be removed", work.view.id)
+        if not work.is_lost:
+            self._show(work, after, save=False)
+        with self._lock:
+            del self._works[work.view.id]
+        if is_recorded and not after.finished:
+            self._release(work)
 
     def _release(self, work: _Work) -> None:
         """Leave a job that can go on to the next process."""
@@ -243,7 +245,7 @@ class JobRunner:
         with self._lock:
             return work.priority > min(other.priority for other in self._works.values())
 
-    def _ended(self, work: _Work) -> JobView:
+    def _after_run(self, work: _Work) -> JobView:
         """Run the task and return the ended job, or a queued one that is to go on later. Never raises."""
         view = work.view
         if work.cancelled.is_set():
@@ -251,36 +253,42 @@ class JobRunner:
         self._show(work, replace(view, state="running", message="starting"), save=True)
         try:
             outcome = work.task.run(
+                view.id,
                 lambda done, total, name: self._progress(work, done, total, name),
                 lambda: self._gives_way(work),
-                lambda session, outcome: self._store.save_with(session, self._after(work, outcome)),
+                lambda session, number: self._store_batch(work, session, number),
             )
         except ShowMeError as error:
             log.warning("job %s failed: %s", view.id, kind_of(error))
-            return replace(work.view, state="failed", message=error.message)
+            return self._failed(work, error.message)
         except Exception as error:
             log.exception("job %s failed", view.id)
             unexpected = "an unexpected error; see the log of the service"
-            message = StorageFull.of(error).message if is_full(error) else unexpected
-            return replace(work.view, state="failed", message=message)
-        return self._after(work, outcome)
+            return self._failed(work, StorageFull.of(error).message if is_full(error) else unexpected)
+        state, message, skipped = outcome
+        if state == "cancelled":
+            return self._cancelled(work, message)
+        done = work.view.total if state == "done" else work.view.done
+        return replace(work.view, state=state, done=done, message=message, skipped=skipped)
 
-    def _after(self, work: _Work, outcome: Outcome) -> JobView:
-        """Return the job after its task has come to `outcome`."""
-        if outcome.state == "cancelled":
-            return self._cancelled(work, outcome.message)
-        done = work.view.total if outcome.state == "done" else work.view.done
-        return replace(
-            work.view, state=outcome.state, done=done, message=outcome.message, skipped=outcome.skipped
-        )
+    def _failed(self, work: _Work, message: str) -> JobView:
+        kept = work.view.kept
+        with suppress(ShowMeError):  # the last batch may be what has failed
+            kept = self._store.get(work.view.id).kept
+        return replace(work.view, kept=kept).ended_early("failed", message)
 
     def _cancelled(self, work: _Work, message: str) -> JobView:
         """Return the job as cancelled by a person; else as queued if it can go on, and as failed if it cannot."""
         if work.is_unwanted:
-            return replace(work.view, state="cancelled", message=message)
-        if work.view.kind == "reembed":
+            return work.view.ended_early("cancelled", message)
+        if work.view.can_go_on:
             return replace(work.view, state="queued", message=CONTINUES)
-        return replace(work.view, state="failed", message=INTERRUPTED)
+        return work.view.ended_early("failed", INTERRUPTED)
+
+    def _store_batch(self, work: _Work, session: Session, number: int) -> None:
+        """Write what the job keeps in the transaction that stores it. Raises JobConflict."""
+        work.view = replace(work.view, kept=number)
+        self._store.save_batch(session, work.view)
 
     def _progress(self, work: _Work, done: int, total: int, name: str) -> None:
         due = monotonic() - work.saved_at >= SAVE_SECONDS
@@ -288,13 +296,24 @@ class JobRunner:
 
     def _show(self, work: _Work, view: JobView, *, save: bool) -> None:
         work.view = view
+        if save:
+            self._save(work, view)
         try:
-            if save:
-                self._store.save(view)
-                work.saved_at = monotonic()
             for listener in self._listeners:
                 listener(view)
+        except Exception:  # a closed terminal must not end the thread
+            log.exception("job %s: its progress could not be shown", view.id)
+
+    def _save(self, work: _Work, view: JobView) -> bool:
+        """Write the job, and return whether that was possible: a full disk must not end the thread."""
+        try:
+            self._store.save(view)
         except JobConflict as error:
             log.warning("%s", error.message)
-        except Exception:  # a full disk or a closed terminal must not end the thread
+            work.is_lost = True
+        except Exception:
             log.exception("job %s: its progress could not be recorded", view.id)
+        else:
+            work.saved_at = monotonic()
+            return True
+        return False

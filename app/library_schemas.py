@@ -44,6 +44,7 @@ EXAMPLE_LIBRARY: dict[str, JsonValue] = {
     "num_stale": 0,
     "num_from_previews": 0,
     "update_job": None,
+    "filling": False,
     "shared": True,
     "writable": False,
 }
@@ -150,6 +151,10 @@ class LibraryOut(Document):
     update_job: str | None = Field(
         default=None,
         description="Id of the queued or running job that updates it; null without one, or if it is not the caller's.",
+    )
+    filling: bool = Field(
+        default=False,
+        description="Whether a job is adding instruments to it: those that are stored can be searched, more will appear.",
     )
     shared: bool = Field(default=False, description="Whether all keys may read it; the default library is.")
     writable: bool = Field(default=True, description="Whether the caller may change it.")

@@ -4,10 +4,8 @@ It lives on `app.state.service`; routes get it through `app/deps.py`.
 """
 
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from app.access.authenticator import Authenticator
 from app.access.keys import AccessKeys
@@ -18,6 +16,7 @@ from app.default_library import (
     check_default_stays_shared,
 )
 from app.engine import Engine
+from app.enrollments import Enrollments
 from app.gauges import ServiceGauges
 from app.idempotency import AnsweredKeys
 from app.job_store import JobView, Storing
@@ -28,14 +27,11 @@ from app.metrics import Metrics
 from app.query_queue import QueryQueue
 from app.question import Question
 from app.settings import Settings, keys_required
-from app.staging import StagedUploads
-from app.tasks import EnrollTask, Task
+from app.tasks import Task
 from app.updates import LibraryUpdates
-from app.uploads import Upload, size_of, stage
-from index.declarative import new_id
+from app.uploads import Upload
 from index.disk import free_bytes
 from index.records import LibraryInfo
-from index.sources.base import InstrumentSource
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, IndexDamaged, JobConflict, ShowMeError, StorageFull
 
@@ -62,10 +58,13 @@ class Service:
         self.authenticator = Authenticator(self.access_keys)
         self.keys_required = keys_required(settings)
         self.listening = Listening(self.engine, self.queue, self.keys, metrics, self._queried_library)
-        self.staged = StagedUploads(settings.max_staged_bytes)
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, [metrics.job, *listeners])
         roots = settings.source_roots or (() if self.keys_required else None)
-        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, self.engine.opener, roots)
+        opener = self.engine.opener
+        self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, opener, roots)
+        self.enrollments = Enrollments(
+            self.index, pair, self.jobs, self.engine.jobs, self.default, opener, settings, roots
+        )
         self.engine.decoding.warm()
         self.queries.sweep()
         self.index.catalog.reserve.hold()
@@ -78,7 +77,7 @@ class Service:
             pair,
             self.queue,
             self.jobs,
-            self.staged,
+            self.enrollments.staged,
             self.engine.decoding.stopped,
             names_libraries=not self.keys_required,
         )
@@ -105,37 +104,13 @@ class Service:
         storing: Storing | None = None,
         key_id: str | None = None,
     ) -> JobView:
-        """Store the files and queue their enrollment for `key_id`. Unless the settings say not to, they are kept.
-
-        `storing` is called in the transaction that creates the job. Raises Busy before anything is written when too many
-        enrollments wait, or too many bytes of them.
-        """
+        """Queue the enrollment of files, as `Enrollments.add_uploads` does. Raises Busy, EncoderMismatch."""
         self.updates.check_ready(library)
-        keep = self.settings.keep_uploads
-        folder = (self.index.folder.uploads_dir if keep else self.index.folder.tmp_dir) / new_id("u")
-
-        def discard() -> None:
-            self.staged.release(folder)
-            self.index.libraries.discard_upload(folder)
-
-        with self.jobs.admit():
-            try:
-                self.staged.take(folder, sum(map(size_of, uploads)))
-                folder.mkdir()
-                source = stage(
-                    uploads, folder, self.settings, self.engine.opener, partial(self.staged.take, folder)
-                )
-                opened_at = folder if keep else None
-                task = EnrollTask(self.index, self.pair, library.id, source, opened_at, when_ended=discard)
-                return self.jobs.submit(library.id, task, storing=storing, key_id=key_id)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                self.staged.release(folder)
-                raise
+        return self.enrollments.add_uploads(library, uploads, storing, key_id)
 
     def sweep(self) -> None:
         """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
-        self.index.sweep(in_use=self.staged.names)
+        self.index.sweep(in_use=self.enrollments.staged.names)
         self.queries.sweep()
         self.keys.sweep()
         self.access_keys.sweep()
@@ -205,13 +180,8 @@ class Service:
         """Queue what makes the default library ready; return the id of its job."""
         if self.default is None:
             return None
-        to_fill = self.default.to_fill(self.index)
-        if to_fill:
-            library, source = to_fill
-            try:
-                return self.jobs.submit(library.id, self._default_task(library, source), alone=True).id
-            except JobConflict as other:  # it goes on after a restart, or another process is at it
-                return str(other.value)
+        if filling := self.enrollments.fill_default():
+            return filling
         stale = self.default.find(self.index)
         if stale is None or stale.state != "stale":
             return None
@@ -221,12 +191,11 @@ class Service:
         return resumed.id if resumed else None
 
     def _resume(self, view: JobView) -> Task | None:
-        """Return the task that goes on with an interrupted job: an update, or the filling of the default library."""
+        """Return the task that goes on with an interrupted job, None if it cannot go on. Raises LibraryNotFound."""
         if view.kind == "reembed":
             return self.updates.resume(view)
-        to_fill = self.default.to_fill(self.index) if self.default else None
-        return self._default_task(*to_fill) if to_fill and to_fill[0].id == view.library_id else None
-
-    def _default_task(self, library: LibraryInfo, source: InstrumentSource) -> EnrollTask:
-        assert self.default is not None
-        return EnrollTask(self.index, self.pair, library.id, source, self.default.path, only_if_empty=True)
+        library = self.index.libraries.get(view.library_id or "")
+        updates_first = library.state == "stale" and self.settings.update_libraries
+        if updates_first:
+            self.updates.update(library, by_itself=True)
+        return self.enrollments.resume(view, updates_first=updates_first)

@@ -42,6 +42,12 @@ class StagedUploads:
                 )
             self._bytes_of[folder.name] += num_bytes
 
+    def keep(self, folder: Path) -> None:
+        """Count an upload of before a restart, whose enrollment goes on, however many bytes there are."""
+        files = (path for path in folder.rglob("*") if path.is_file())
+        with self._lock:
+            self._bytes_of[folder.name] = sum(path.stat().st_size for path in files)
+
     def release(self, folder: Path) -> None:
         """Forget a folder, whose enrollment has ended."""
         with self._lock:

@@ -1,7 +1,7 @@
 """The two kinds of work that jobs do: an enrollment, and the re-embedding of a library with the encoder in use.
 
-`app/jobs.py` runs them one after another. An enrollment is one transaction (`index/enroll.py`), which stores the job's
-outcome too; a re-embedding keeps each new embedding (`index/reembed.py`) and goes on after a restart.
+`app/jobs.py` runs them one after another. Both go on after a restart: an enrollment has stored its batches, with the job's
+progress in their transactions (`index/enroll.py`), a re-embedding each new embedding (`index/reembed.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from sqlalchemy.orm import Session
-
 from app.default_library import DefaultLibrary
 from app.job_store import JobKind, Skipped
 from index.enroll import EnrollReport, Progress, enroll
+from index.enrollment.batches import Storing
 from index.instrument_index import InstrumentIndex
 from index.reembed import ReembedReport, reembed
 from index.sources.base import InstrumentSource
@@ -33,18 +32,18 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of_enrollment(cls, report: EnrollReport) -> "Outcome":
-        """Return the outcome of an enrollment."""
+        """Return the outcome of an enrollment, whose job says what was kept if it was cancelled."""
         if report.cancelled:
-            return cls("cancelled", "cancelled; nothing was stored")
+            return cls("cancelled", "cancelled")
         skipped = tuple(Skipped(*one) for one in report.skipped)
-        return cls("done", "; ".join([f"{len(report.added)} added", *_named("skipped", skipped)]), skipped)
-
-
-Settle = Callable[[Session, Outcome], None]  # stores the outcome of a job in the transaction of its work
+        return cls("done", "; ".join([f"{report.num_stored} added", *_named("skipped", skipped)]), skipped)
 
 
 class Task(Protocol):
-    """The work of a job. `run` raises ShowMeError for what a user can mend."""
+    """The work of a job. `run` raises ShowMeError for what a user can mend.
+
+    `source_path` is what an enrollment goes on from after a restart. A task `after_updates` waits for those of libraries.
+    """
 
     @property
     def kind(self) -> JobKind: ...
@@ -54,47 +53,62 @@ class Task(Protocol):
         """The number of instruments to process, as far as it is known before the start."""
         ...
 
-    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome: ...
+    @property
+    def source_path(self) -> str | None: ...
 
-    def clean_up(self) -> None:
-        """Called when the job has ended, however it did."""
+    @property
+    def after_updates(self) -> bool: ...
+
+    def run(self, job_id: str, progress: Progress, cancelled: Cancelled, storing: Storing) -> Outcome:
+        """Do the work. `storing(session, number)` stores with it how many instruments the job keeps."""
+        ...
+
+    def clean_up(self, *, has_ended: bool) -> None:
+        """Called when this process does not go on with the job: it `has_ended`, or another run of it will go on."""
         ...
 
 
 @dataclass(frozen=True)
 class EnrollTask:
-    """Adds the instruments of a source, which was opened at `opened_at`, to a library; `only_if_empty`: unless it has some."""
+    """Adds the `total` instruments of a source to a library; `only_if_empty`: unless others are in it.
+
+    The source was opened at `opened_at`, as instruments record it.
+    """
 
     index: InstrumentIndex
     pair: EncoderPair
     library_id: str
-    source: InstrumentSource
-    opened_at: Path | None
-    when_ended: Callable[[], None] = lambda: None
+    open_source: Callable[[], InstrumentSource]
+    total: int
+    opened_at: Path | None = None
+    source_path: str | None = None
+    when_left: Callable[[bool], None] = lambda has_ended: None
     only_if_empty: bool = False
+    after_updates: bool = False
     kind: JobKind = "enroll"
 
-    @property
-    def total(self) -> int:
-        return len(self.source)
-
-    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
-        if self.only_if_empty and self.index.libraries.get(self.library_id).num_instruments:
+    def run(self, job_id: str, progress: Progress, cancelled: Cancelled, storing: Storing) -> Outcome:
+        if self.only_if_empty and self._others_are_in_it(job_id):
             return Outcome("done", "another process was quicker")
         report = enroll(
             self.index,
             self.pair,
             self.library_id,
-            self.source,
+            self.open_source(),
+            job_id=job_id,
             opened_at=self.opened_at,
             progress=progress,
             cancelled=cancelled,
-            storing=lambda session, stored: settle(session, Outcome.of_enrollment(stored)),
+            storing=storing,
         )
         return Outcome.of_enrollment(report)
 
-    def clean_up(self) -> None:
-        self.when_ended()
+    def clean_up(self, *, has_ended: bool) -> None:
+        self.when_left(has_ended)
+
+    def _others_are_in_it(self, job_id: str) -> bool:
+        is_empty = not self.index.libraries.get(self.library_id).num_instruments
+        return not is_empty and not self.index.job_instruments.keys(self.library_id, job_id)
 
 
 @dataclass(frozen=True)
@@ -109,8 +123,10 @@ class ReembedTask:
     total: int
     roots: Sequence[Path] | None = None
     kind: JobKind = "reembed"
+    source_path: None = None
+    after_updates: bool = False
 
-    def run(self, progress: Progress, cancelled: Cancelled, settle: Settle) -> Outcome:
+    def run(self, job_id: str, progress: Progress, cancelled: Cancelled, storing: Storing) -> Outcome:
         given = self.default.given_for(self.index.libraries.get(self.library_id)) if self.default else []
         report = reembed(
             self.index,
@@ -130,7 +146,7 @@ class ReembedTask:
         message = "; ".join([updated_words(report), *_named("not updated and not searched", skipped)])
         return Outcome("failed" if failed else "done", message, skipped)
 
-    def clean_up(self) -> None:
+    def clean_up(self, *, has_ended: bool) -> None:
         """Nothing is left over."""
 
 

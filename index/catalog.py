@@ -85,7 +85,8 @@ class Instrument(Base):
     A row with `deleted_at` can be restored until it is purged, as for a library. `name_corrected` and `family_corrected`
     mark corrections by a person, which enrolling the same source again does not undo. `family` is named by its source or by a
     person; where neither names one, `families` holds the probability of each, recognised from its sound. `source_path` is
-    where its source was opened: absolute, or relative to the data folder for a kept upload; None in older versions.
+    where its source was opened: absolute, or relative to the data folder for a kept upload; None in older versions. `job_id` is
+    the job that enrolled it, in whose next run it is not enrolled again.
     """
 
     __tablename__ = "instrument"
@@ -116,6 +117,7 @@ class Instrument(Base):
     source_path: Mapped[str | None] = mapped_column(Text)
     source_key: Mapped[str | None] = mapped_column(String(200))  # its id in its source
     from_preview: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # not from its source
+    job_id: Mapped[str | None] = mapped_column(String(16))
 
 
 class Clip(Base):
@@ -166,6 +168,8 @@ class Job(Base):
 
     An unfinished job belongs to the process `owner`, which renews `leased_until`; after that moment the process has ended
     (`index/leases.py`). `key_id` is the access key that asked for it.
+    An enrollment goes on from `source_path`, which is as that of an instrument. `kept` is the number of instruments that it has
+    stored, 0 after `taken_out_at`, when they were deleted together (`index/job_instruments.py`).
     """
 
     __tablename__ = "job"
@@ -184,6 +188,9 @@ class Job(Base):
     owner: Mapped[str | None] = mapped_column(String(16))
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     key_id: Mapped[str | None] = mapped_column(String(16))
+    source_path: Mapped[str | None] = mapped_column(Text)
+    kept: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    taken_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 

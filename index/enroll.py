@@ -1,97 +1,41 @@
-"""Enrollment: render a source's instruments, embed their clips, and store all of them in one transaction.
+"""Enrollment: render a source's instruments, embed their clips, and store them batch by batch.
 
-Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the mean of its clips' embeddings, here normalised.
-The family of an instrument whose source names none is recognised from the same clips, where there is a solo network.
-Nothing is stored before the transaction commits: a cancelled, failed or killed enrollment leaves nothing behind.
+The next instruments are rendered (`index/enrollment/readers.py`) while the encoder hears several at once. Each batch is one
+transaction (`index/enrollment/batches.py`): what it has stored stays, whether the enrollment is cancelled, fails or is killed,
+and the next run of its job goes on from there.
 """
 
 import shutil
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
-
-from index.catalog import Clip, Instrument, Library, to_bytes
-from index.declarative import new_id
+from index.enrollment.batches import BatchWriter, Destination, Storing
+from index.enrollment.hearing import hear_together
+from index.enrollment.readers import InstrumentReaders, RenderedInstrument
 from index.instrument_index import InstrumentIndex
-from index.instruments import Corrections
-from index.maps import MapDraft
-from index.records import InstrumentInfo, instrument_info, instruments_of, library_info
+from index.records import InstrumentInfo
 from index.sources.base import Floats, InstrumentSource, SourceInstrument
-from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
-from models.errors import AudioError, LibraryNotFound, SilentAudio, SourceError
+from models.errors import SourceError
 
 Progress = Callable[[int, int, str], None]
-Storing = Callable[[Session, "EnrollReport"], None]
 
 DRAWING = "drawing the map"  # the progress message after the last instrument
-
-_MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean has no direction
 
 
 @dataclass(frozen=True)
 class EnrollReport:
-    """The instruments that were added, and the (name, reason) of each instrument or file that was skipped."""
+    """The instruments that were added, and the (name, reason) of each instrument or file that was skipped.
 
-    added: list[InstrumentInfo]
-    skipped: list[tuple[str, str]]
+    `num_stored` counts those that earlier runs of the job have added too; a cancelled enrollment keeps them.
+    """
+
+    added: list[InstrumentInfo] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
     cancelled: bool = False
-
-
-class HeardInstrument(NamedTuple):
-    """The encoder's and the solo network's view of an instrument: `clips [clips, dim]`, and their normalised `mean [dim]`.
-
-    `families` are the recognised probabilities, None where its source names the family or nothing recognises one.
-    """
-
-    clips: Floats
-    mean: Floats
-    families: dict[str, float] | None
-
-
-@dataclass(frozen=True)
-class _EmbeddedInstrument:
-    """An instrument that is ready to be stored under `id`; its preview, if any, is in a temporary folder."""
-
-    id: str
-    instrument: SourceInstrument
-    heard: HeardInstrument
-    preview: Path | None
-
-
-def hear_instrument(pair: EncoderPair, instrument: SourceInstrument) -> HeardInstrument:
-    """Embed an instrument's clips, and recognise its family if its source names none.
-
-    Raises SourceError if it has no usable clip, or if its embeddings cancel out.
-    """
-    audio = instrument.clips(pair.sample_rate, pair.clip_samples)
-    clips = pair.embed(audio)
-    mean = clips.mean(axis=0)
-    norm = float(np.linalg.norm(mean))
-    if not norm > _MIN_MEAN_NORM:  # also true for NaN
-        raise SourceError(
-            f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
-        )
-    families = _recognised(pair, audio) if instrument.family is None else None
-    return HeardInstrument(clips, mean / norm, families)
-
-
-def _recognised(pair: EncoderPair, audio: Floats) -> dict[str, float] | None:
-    """The probability of each family of `audio [clips, samples]`; None without a solo network, or if it hears silence."""
-    if pair.solo is None:
-        return None
-    try:
-        shares = pair.solo.recognise(list(audio))
-    except SilentAudio:  # the gate of its windows is a little above that of whole clips
-        return None
-    return {family: round(share, 4) for family, share in shares.items()}
+    num_stored: int = 0
 
 
 def enroll(
@@ -100,6 +44,7 @@ def enroll(
     library_id: str,
     source: InstrumentSource,
     *,
+    job_id: str | None = None,
     opened_at: Path | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -107,198 +52,95 @@ def enroll(
 ) -> EnrollReport:
     """Add the instruments of `source` to the library (id or name); unusable instruments are skipped with a reason.
 
+    Those that the job `job_id` has enrolled before are left as they are, deleted or not.
     `opened_at` is the path at which `source` was opened, for embedding it again with another encoder (`index/reembed.py`).
-    `storing(session, report)` is called in the transaction that stores the instruments, for what is to be stored with them.
+    `storing(session, num_stored)` is called in the transaction that stores a batch, for what is to be stored with it.
 
     `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
-    map is drawn. `cancelled()` is asked before each instrument and while drawing; a cancelled enrollment adds nothing.
+    map is drawn. `cancelled()` is asked before each instrument and while drawing; what was stored by then is kept.
     Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
     """
     index.check_pair(pair.encoder_hash)
     library = index.libraries.get(library_id)
     index.check_encoder(library)
+    before = index.job_instruments.keys(library.id, job_id) if job_id else set()
     folder = Path(tempfile.mkdtemp(prefix="enroll-", dir=index.folder.tmp_dir))
+    to = Destination(library.id, index.folder.stored_path(opened_at) if opened_at else None, job_id)
     try:
-        with _PreviewWriter(folder) as previews:
-            embedded, skipped = _embed_all(pair, source, previews, progress, cancelled or (lambda: False))
-        if embedded is None or (cancelled and cancelled()):
-            return EnrollReport([], [], cancelled=True)
-        if not embedded:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        with BatchWriter(index, to, folder, storing, len(before)) as batches:
+            run = _Enrollment(pair, batches, progress or _no_progress, cancelled or (lambda: False))
+            added = run.add_all(source, lambda one: (one.source, one.id) not in before)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    is_cancelled = run.is_cancelled
+    if not is_cancelled:
+        if not batches.num_stored:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in run.skipped[:3])
             raise SourceError(
                 f"no instrument of {source.name} could be enrolled ({reasons})", value=source.name
             )
-        if progress:
-            progress(len(source), len(source), DRAWING)
-        means = np.stack([item.heard.mean for item in embedded])
-        draft = index.maps.draft(library.id, means, cancelled or (lambda: False))
-        if cancelled and cancelled():
-            return EnrollReport([], [], cancelled=True)
-        report = _store(index, library.id, embedded, skipped, draft, opened_at, storing)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    index.vectors.get(library.id, index.libraries.revision(library.id))
-    return report
+        run.progress(len(source), len(source), DRAWING)
+        is_cancelled = not index.maps.draw(library.id, run.cancelled)
+    return EnrollReport(added, run.skipped, is_cancelled, batches.num_stored)
 
 
-class _PreviewWriter:
-    """Encodes previews to mp3 in a thread of its own while the next instrument is rendered."""
+class _Enrollment:
+    """One run over a source. `heard` together are the clips of a few instruments, as many as the encoder takes at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._last: Future[None] | None = None
+    def __init__(
+        self, pair: EncoderPair, batches: BatchWriter, progress: Progress, cancelled: Callable[[], bool]
+    ) -> None:
+        self.skipped: list[tuple[str, str]] = []
+        self.is_cancelled = False
+        self.progress = progress
+        self.cancelled = cancelled
+        self._pair = pair
+        self._batches = batches
+        self._unheard: list[tuple[RenderedInstrument, Floats]] = []
 
-    def __enter__(self) -> "_PreviewWriter":
-        return self
+    def add_all(
+        self, source: InstrumentSource, wanted: Callable[[SourceInstrument], bool]
+    ) -> list[InstrumentInfo]:
+        """Store all instruments of the source that are wanted and usable, unless cancelled; return those that were."""
+        added: list[InstrumentInfo] = []
+        self.skipped += source.faults
+        self.progress(0, len(source), "")
+        with InstrumentReaders(source, wanted, self._pair.sample_rate, self._pair.clip_samples) as readers:
+            for done, item in enumerate(readers, 1):
+                if self.cancelled():
+                    self.is_cancelled = True
+                    return added
+                self._take(item)
+                self.progress(done, len(source), item.instrument.name)
+                if self._batches.is_due(len(self._unheard)):
+                    added += self._store()
+            if self.cancelled():
+                self.is_cancelled = True
+                return added
+            return added + self._store()
 
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._thread.shutdown(wait=True)
-        if self._last and error is None:
-            self._last.result()
+    def _take(self, item: RenderedInstrument) -> None:
+        self.skipped += item.skipped
+        if item.clips is not None:
+            self._unheard.append((item, item.clips))
+            if sum(len(clips) for _, clips in self._unheard) >= self._pair.batch_size:
+                self._hear()
 
-    def write(self, instrument_id: str, samples: Floats, sample_rate: int) -> Path:
-        """Start encoding and return the path of the mp3; first wait for the one before and raise its error, if any."""
-        if self._last:
-            self._last.result()
-        path = self._folder / f"{instrument_id}.mp3"
-        self._last = self._thread.submit(write_mp3, path, samples, sample_rate)
-        return path
+    def _hear(self) -> None:
+        if not self._unheard:
+            return
+        heard = hear_together(self._pair, [(item.instrument, clips) for item, clips in self._unheard])
+        for (item, _), found in zip(self._unheard, heard, strict=True):
+            if isinstance(found, SourceError):
+                self.skipped.append((item.instrument.name, found.message))
+            else:
+                self._batches.add(item.instrument, found, item.preview)
+        self._unheard = []
 
-
-def _embed_all(
-    pair: EncoderPair,
-    source: InstrumentSource,
-    previews: _PreviewWriter,
-    progress: Progress | None,
-    cancelled: Callable[[], bool],
-) -> tuple[list[_EmbeddedInstrument] | None, list[tuple[str, str]]]:
-    """Embed all instruments of the source; return them and the skipped ones, or None and nothing when cancelled."""
-    report = progress or (lambda done, total, name: None)
-    embedded: list[_EmbeddedInstrument] = []
-    skipped: list[tuple[str, str]] = list(source.faults)
-    report(0, len(source), "")
-    for done, instrument in enumerate(source, 1):
-        if cancelled():
-            return None, []
-        try:
-            embedded.append(_embed(pair, instrument, previews, skipped))
-        except (SourceError, AudioError) as error:
-            skipped.append((instrument.name, error.message))  # the message names the files
-        else:
-            skipped += [(f"{instrument.name}/{part}", reason) for part, reason in instrument.faults]
-        report(done, len(source), instrument.name)
-    return embedded, skipped
-
-
-def _embed(
-    pair: EncoderPair, instrument: SourceInstrument, previews: _PreviewWriter, skipped: list[tuple[str, str]]
-) -> _EmbeddedInstrument:
-    """Hear an instrument and start writing its preview; a preview that fails is skipped."""
-    heard = hear_instrument(pair, instrument)
-    instrument_id = new_id("i")
-    preview: Path | None = None
-    try:
-        preview = previews.write(instrument_id, *instrument.preview())
-    except SourceError as error:
-        skipped.append((f"{instrument.name}, its preview", error.message))
-    return _EmbeddedInstrument(instrument_id, instrument, heard, preview)
+    def _store(self) -> list[InstrumentInfo]:
+        self._hear()
+        return self._batches.store()
 
 
-def _store(
-    index: InstrumentIndex,
-    library_id: str,
-    embedded: list[_EmbeddedInstrument],
-    skipped: list[tuple[str, str]],
-    draft: MapDraft | None,
-    opened_at: Path | None,
-    storing: Storing | None,
-) -> EnrollReport:
-    """Store all rows and the map in one transaction; previews are moved into place just before it commits."""
-    moved: list[Path] = []
-    try:
-        with index.catalog.write(patient=True) as session:
-            library = session.get(Library, library_id)
-            if library is None or library.deleted_at is not None:
-                raise LibraryNotFound(f"library {library_id} was deleted meanwhile", value=library_id)
-            # Another process may have enrolled meanwhile.
-            index.check_encoder(library_info(session, library, index.encoder_hash))
-            taken = set(session.scalars(instruments_of(library_id).with_only_columns(Instrument.name)))
-            # An empty library takes the encoder of its first instruments.
-            library.encoder_hash = index.encoder_hash
-            library.revision += 1
-            rows = _insert(session, library, embedded, taken)
-            for row in rows:
-                row.source_path = index.folder.stored_path(opened_at) if opened_at else None
-            if draft:
-                draft.store(session, library, [row.vector_id for row in rows])
-            for item in embedded:
-                if item.preview is not None:
-                    moved.append(item.preview.replace(index.folder.previews_dir / item.preview.name))
-            report = EnrollReport([instrument_info(row) for row in rows], skipped)
-            if storing:
-                storing(session, report)
-    except BaseException:
-        for path in moved:
-            path.unlink(missing_ok=True)
-        raise
-    return report
-
-
-def _insert(
-    session: Session, library: Library, embedded: list[_EmbeddedInstrument], taken: set[str]
-) -> list[Instrument]:
-    """Insert the instruments and their clips; names in `taken` are in use."""
-    corrections = Corrections(session, library.id)
-    rows = [_new_row(item, library, taken, corrections) for item in embedded]
-    session.add_all(rows)
-    session.flush()
-    clips = [
-        {"vector_id": row.vector_id, "position": position, "embedding": to_bytes(clip)}
-        for row, item in zip(rows, embedded, strict=True)
-        for position, clip in enumerate(item.heard.clips)
-    ]
-    session.execute(insert(Clip), clips)
-    return rows
-
-
-def _new_row(
-    item: _EmbeddedInstrument, library: Library, taken: set[str], corrections: Corrections
-) -> Instrument:
-    """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
-    lowest, highest = item.instrument.playable_range or (None, None)
-    name, family = item.instrument.name, item.instrument.family
-    earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.heard.mean)
-    name_corrected, family_corrected = (
-        bool(earlier and earlier.name_corrected),
-        bool(earlier and earlier.family_corrected),
-    )
-    return Instrument(
-        id=item.id,
-        library_id=library.id,
-        name=_free_name(earlier.name if earlier and name_corrected else name, taken),
-        family=earlier.family if earlier and family_corrected else family,
-        families=item.heard.families,
-        source_name=name,
-        name_corrected=name_corrected,
-        family_corrected=family_corrected,
-        source=item.instrument.source,
-        source_key=item.instrument.id,
-        licence=item.instrument.licence,
-        lowest_pitch=lowest,
-        highest_pitch=highest,
-        num_clips=len(item.heard.clips),
-        encoder_hash=library.encoder_hash,
-        embedding=to_bytes(item.heard.mean),
-    )
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """Return `name`, or `name (2)` and so on if it is taken, and add the result to `taken`."""
-    name = " ".join(name.split()) or "unnamed"
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    taken.add(free)
-    return free
+def _no_progress(done: int, total: int, name: str) -> None:
+    """Nobody looks."""

@@ -15,7 +15,8 @@ from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.duplicates import find_similar_groups
 from index.instruments import InstrumentStore
 from index.integrity import find_faults
-from index.leases import oldest_alive
+from index.job_instruments import JobInstruments
+from index.leases import oldest_alive, sources_in_use
 from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore, utc_now
 from index.maps import LibraryMaps
 from index.records import Hit, InstrumentInfo, LibraryInfo, find_instrument, find_library, library_info
@@ -42,6 +43,7 @@ class InstrumentIndex:
         self.maps = LibraryMaps(self.catalog)
         self.libraries = LibraryStore(self.catalog, self.folder, self.vectors, undo_seconds)
         self.instruments = InstrumentStore(self.catalog, self.folder, self.vectors, self.libraries)
+        self.job_instruments = JobInstruments(self.catalog, self.vectors, self.libraries)
 
     def open(self) -> None:
         """Migrate the catalogue, purge old deletions, remove leftovers, and make the vectors follow the catalogue.
@@ -63,7 +65,7 @@ class InstrumentIndex:
         with self.catalog.session() as session:
             known_ids = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
             source_paths = session.scalars(select(Instrument.source_path).distinct())
-            known_ids |= {Path(path).name for path in source_paths if path}
+            known_ids |= {Path(path).name for path in [*source_paths, *sources_in_use(session)] if path}
             oldest_job = oldest_alive(session, utc_now())
         self.folder.remove_leftovers(known_ids.union(in_use), oldest_job)
 

@@ -34,6 +34,12 @@ def check_not_filled(session: Session, library_id: str, now: datetime) -> None:
         raise JobConflict(message, value=job.state, limit="no enrollment into the library")
 
 
+def sources_in_use(session: Session) -> list[str]:
+    """Return the paths of the sources that unfinished enrollments go on from."""
+    unfinished = Job.state.in_(UNFINISHED_STATES) & Job.source_path.is_not(None)
+    return [path for path in session.scalars(select(Job.source_path).where(unfinished)) if path]
+
+
 def oldest_alive(session: Session, now: datetime) -> datetime | None:
     """Return when the oldest living job was made; None without one."""
     return session.scalar(select(func.min(Job.created_at)).where(is_alive(now)))

@@ -271,7 +271,7 @@ class LibraryStore:
         self._remove_files(deleted)
 
     def discard_upload(self, upload: Path) -> None:
-        """Delete the folder of an upload, unless an instrument was enrolled from it."""
+        """Delete the folder of an upload whose enrollment has ended, unless an instrument was enrolled from it."""
         users = select(Instrument.id).where(Instrument.source_path == self._folder.stored_path(upload))
         with self._catalog.session() as session:
             is_used = session.scalars(users.limit(1)).first() is not None

@@ -50,20 +50,6 @@ class Layout:
     num_guessed: int = 0  # instruments that were placed by their neighbours after the map was drawn
 
 
-@dataclass(frozen=True)
-class MapDraft:
-    """A map of the instruments with these vector ids and, after them, of those about to be enrolled."""
-
-    vector_ids: list[int]
-    layout: Layout
-
-    def store(self, session: Session, library: Library, new_ids: list[int]) -> None:
-        """Store the map with the library's present revision, unless other instruments came or went meanwhile."""
-        rows = searchable_of(library.id).with_only_columns(Instrument.vector_id)
-        if session.scalars(rows).all() == [*self.vector_ids, *new_ids]:
-            _store(session, library, [*self.vector_ids, *new_ids], self.layout)
-
-
 class LibraryMaps:
     """The maps of all libraries, drawn when an enrollment or a reader needs one."""
 
@@ -83,23 +69,16 @@ class LibraryMaps:
                 found = self._load_current(library_id) or self._draw(library_id)
         return found
 
-    def draft(self, library_id: str, new: Floats, cancelled: Callable[[], bool]) -> MapDraft | None:
-        """Draw the map of the library with the embeddings `new [n, dim]` added, to be stored together with them.
+    def draw(self, library_id: str, cancelled: Callable[[], bool]) -> bool:
+        """Draw and store the map if it is not there; return False as soon as `cancelled`.
 
-        Returns None when cancelled, and when an embedding in the catalogue is damaged, which must not stop an enrollment.
+        An embedding that is damaged in the catalogue is only logged: it must not stop an enrollment. Raises LibraryNotFound.
         """
-        with self._catalog.session() as session:
-            rows = session.scalars(searchable_of(library_id)).all()
-            earlier = _load(session, library_id)
-        ids = [row.vector_id for row in rows]
         try:
-            embedding = np.concatenate([_embeddings(rows, new.shape[1]), new])
+            return _run_unless_cancelled(cancelled, lambda: self.get(library_id))
         except IndexDamaged as error:
             log.warning("no map is drawn: %s", kind_of(error))
-            return None
-        known = _align(earlier, [*ids, *[-1] * len(new)])
-        layout = _run_unless_cancelled(cancelled, lambda: compute_layout(embedding, known))
-        return None if layout is None else MapDraft(ids, layout)
+            return True
 
     def _load_current(self, library_id: str) -> tuple[list[InstrumentInfo], Layout] | None:
         """The stored map; None if there is none, or if it lacks an instrument or was made by the wrong method."""
@@ -216,10 +195,10 @@ def _scale_to_one(points: Points) -> Points:
     return points / scale if scale > 1e-9 else np.zeros_like(points)
 
 
-def _embeddings(rows: Sequence[Instrument], dim: int | None = None) -> Floats:
-    """The rows' embeddings `[n, dim]`. Raises IndexDamaged if a length differs from `dim`, or from that of most others."""
+def _embeddings(rows: Sequence[Instrument]) -> Floats:
+    """The rows' embeddings `[n, dim]`. Raises IndexDamaged if a length differs from that of most others."""
     found = [from_bytes(row.embedding) for row in rows]
-    dim = dim or Counter(map(len, found)).most_common(1)[0][0]
+    dim = Counter(map(len, found)).most_common(1)[0][0]
     for row, embedding in zip(rows, found, strict=True):
         if len(embedding) != dim:
             message = f"the embedding of {row.name!r} is damaged; remove {row.id} and enrol it again"
@@ -258,14 +237,13 @@ def _store(session: Session, library: Library, ids: list[int], layout: Layout) -
     session.merge(row)
 
 
-def _run_unless_cancelled(cancelled: Callable[[], bool], draw: Callable[[], Layout]) -> Layout | None:
-    """Run `draw` in a thread; return None as soon as `cancelled`, leaving the thread behind: t-SNE cannot be stopped."""
-    drawn: list[Layout] = []
+def _run_unless_cancelled(cancelled: Callable[[], bool], draw: Callable[[], object]) -> bool:
+    """Run `draw` in a thread; return False as soon as `cancelled`, leaving the thread behind: t-SNE cannot be stopped."""
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            drawn.append(draw())
+            draw()
         except BaseException as error:
             failed.append(error)
 
@@ -273,8 +251,8 @@ def _run_unless_cancelled(cancelled: Callable[[], bool], draw: Callable[[], Layo
     thread.start()
     while thread.is_alive():
         if cancelled():
-            return None
+            return False
         thread.join(POLL_SECONDS)
     if failed:
         raise failed[0]
-    return drawn[0]
+    return True

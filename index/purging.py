@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from index.catalog import Instrument, Library
+from index.leases import sources_in_use
 
 
 class PurgedRows(NamedTuple):
@@ -27,4 +28,5 @@ def delete_for_good(
     uploads = {path for _, path in deleted if path and not Path(path).is_absolute()}
     if uploads:
         uploads -= {path for path in session.scalars(select(Instrument.source_path).distinct()) if path}
+        uploads.difference_update(sources_in_use(session))
     return PurgedRows(list(library_ids), [one for one, _ in deleted], uploads)

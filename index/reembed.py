@@ -16,7 +16,8 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from index.catalog import Clip, Instrument, Library, LibraryMap, OtherEmbedding, from_bytes, to_bytes
-from index.enroll import DRAWING, Progress, hear_instrument
+from index.enroll import DRAWING, Progress
+from index.enrollment.hearing import hear_instrument
 from index.instrument_index import InstrumentIndex
 from index.records import instruments_of
 from index.source_finder import EnrolledInstrument, FoundInstrument, GivenSource, SourceFinder

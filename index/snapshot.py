@@ -18,6 +18,7 @@ _REWRITES_ROWS = """
     UNION ALL SELECT t.name FROM sqlite_master t, pragma_foreign_key_list(t.name) k
     WHERE t.type = 'table' AND (k.on_update <> 'NO ACTION' OR k.on_delete NOT IN ('NO ACTION', 'CASCADE', 'SET NULL'))
 """
+_UNFINISHED = ", ".join(f"'{state}'" for state in UNFINISHED_STATES)
 
 
 def copy_database(live: Path, copy: Path) -> None:
@@ -30,8 +31,7 @@ def copy_database(live: Path, copy: Path) -> None:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE").close()  # all in one file
         if "leased_until" in columns_of(target, "job"):
-            unfinished = ", ".join(f"'{state}'" for state in UNFINISHED_STATES)
-            target.execute(f"UPDATE job SET owner = NULL, leased_until = NULL WHERE state IN ({unfinished})")
+            target.execute(f"UPDATE job SET owner = NULL, leased_until = NULL WHERE state IN ({_UNFINISHED})")
         if columns_of(target, "sign_in"):
             target.execute("DELETE FROM sign_in")  # a session that has ended must not come back
         if damage := _damage(target):
@@ -64,16 +64,18 @@ def encoders_of(database: sqlite3.Connection) -> list[str]:
 
 
 def referenced_files(database: sqlite3.Connection) -> set[str]:
-    """Return the files and folders of the data folder that rows refer to: previews, audio of queries, and kept uploads.
+    """Return the files and folders of the data folder that rows refer to: previews, audio of queries, and uploads.
 
-    Each is written before its row is stored, and deleted after its row is.
+    An upload is kept for later encoders, or its enrollment goes on from it. Each file is written before its row is stored, and
+    deleted after its row is, or the job has ended.
     """
     names = {IN_FOLDER.preview_file(one).as_posix() for one in _texts(database, "instrument", "id")}
     names |= {(IN_FOLDER.queries_dir / one).as_posix() for one in _texts(database, "query", "audio")}
-    if "source_path" in columns_of(database, "instrument"):
-        paths = _texts(database, "instrument", "source_path")
-        names |= {one for one in paths if not Path(one).is_absolute()}
-    return names
+    paths: set[str] = set()
+    for table, chosen in (("instrument", "1"), ("job", f"state IN ({_UNFINISHED})")):
+        if "source_path" in columns_of(database, table):
+            paths |= _texts(database, table, "source_path", chosen)
+    return names | {one for one in paths if not Path(one).is_absolute()}
 
 
 def check_foreign(database: sqlite3.Connection, manifest: BackupManifest) -> None:
@@ -94,7 +96,8 @@ def _damage(database: sqlite3.Connection) -> str | None:
     return None if message == "ok" else str(message)
 
 
-def _texts(database: sqlite3.Connection, table: str, column: str) -> set[str]:
-    """Return what a column holds; a hostile database may hold other things than texts."""
-    rows = database.execute(f"SELECT DISTINCT CAST({column} AS TEXT) FROM {table} WHERE {column} IS NOT NULL")
+def _texts(database: sqlite3.Connection, table: str, column: str, chosen: str = "1") -> set[str]:
+    """Return what a column holds in the chosen rows; a hostile database may hold other things than texts."""
+    found = f"SELECT DISTINCT CAST({column} AS TEXT) FROM {table} WHERE {column} IS NOT NULL AND {chosen}"
+    rows = database.execute(found)
     return {text for (text,) in rows}

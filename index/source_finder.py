@@ -60,8 +60,8 @@ class SourceFinder:
         self.lost: set[Path] = set()  # of sources that could not be opened
         self._folder = folder
         self._opener = opener
+        self._roots = roots
         self._given = [(folder.stored_path(path), _Instruments(source)) for path, source in given]
-        self._roots = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
         self._opened: tuple[str, _Instruments | SourceError] | None = None
 
     def find(self, row: EnrolledInstrument) -> FoundInstrument:
@@ -87,31 +87,37 @@ class SourceFinder:
     def _open(self, stored: str) -> "_Instruments":
         """Open the source at a stored path, unless it was the last one opened."""
         if self._opened is None or self._opened[0] != stored:
-            self._opened = stored, self._try_to_open(self._folder.source_path(stored))
+            self._opened = stored, self._try_to_open(stored)
         if isinstance(self._opened[1], SourceError):
             raise self._opened[1]
         return self._opened[1]
 
-    def _try_to_open(self, path: Path) -> "_Instruments | SourceError":
+    def _try_to_open(self, stored: str) -> "_Instruments | SourceError":
         try:
-            if self._roots is not None and not any(map(path.resolve().is_relative_to, self._roots)):
-                message = (
-                    "its source lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS)"
-                )
-                raise SourceError(message, value=path.name)
-            if not path.exists():
-                raise SourceError("its source is not there any more", value=path.name)
-            is_upload = path.is_relative_to(self._folder.uploads_dir)
-            opener = self._opener
-            return _Instruments(
-                opener.open_upload(path, path.name) if is_upload else opener.open_source(path)
-            )
-        except (SourceError, OSError) as error:
+            return _Instruments(open_stored(self._folder, stored, self._opener, self._roots))
+        except SourceError as error:
             log.warning("a source cannot be opened: %s", kind_of(error))
-            self.lost.add(path)
-            if isinstance(error, SourceError):
-                return error
-            return SourceError(f"its source cannot be read: {error.strerror}", value=path.name)
+            self.lost.add(self._folder.source_path(stored))
+            return error
+
+
+def open_stored(
+    folder: DataFolder, stored: str, opener: SourceOpener, roots: Sequence[Path] | None
+) -> InstrumentSource:
+    """Open the source of a stored path: a kept upload, or one below a root (None: anywhere). Raises SourceError."""
+    path = folder.source_path(stored)
+    try:
+        allowed = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
+        if allowed is not None and not any(map(path.resolve().is_relative_to, allowed)):
+            message = "its source lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS)"
+            raise SourceError(message, value=path.name)
+        if not path.exists():
+            raise SourceError("its source is not there any more", value=path.name)
+        if path.is_relative_to(folder.uploads_dir):
+            return opener.open_upload(path, path.name)
+        return opener.open_source(path)
+    except OSError as error:
+        raise SourceError(f"its source cannot be read: {error.strerror}", value=path.name) from error
 
 
 class _Instruments:

@@ -24,7 +24,7 @@ def index_add(
     ],
     library: Annotated[str, typer.Option("--library", "-l", help="Id or name; created if there is none.")],
 ) -> None:
-    """Enroll the instruments of PATH into a library."""
+    """Enroll the instruments of PATH into a library. What is interrupted goes on with the same command."""
     with user_errors():
         from app.cli import indexing
 
@@ -55,6 +55,17 @@ def index_remove(
         indexing.remove(library, instrument, ask=not yes)
 
 
+@index.command("take-out")
+def index_take_out(
+    job: Annotated[str, typer.Argument(help="Id of an enrollment that was cancelled or has failed (j_…).")],
+) -> None:
+    """Remove the instruments that an enrollment has added. `restore` undoes it for a while."""
+    with user_errors():
+        from app.cli import indexing
+
+        indexing.take_out(job)
+
+
 @index.command("rename")
 def index_rename(
     library: Annotated[str, typer.Argument(help="Id or name of the library.")],
@@ -72,9 +83,14 @@ def index_rename(
 
 @index.command("restore")
 def index_restore(
-    deleted: Annotated[str, typer.Argument(help="Id of a removed library or instrument (l_… or i_…).")],
+    deleted: Annotated[
+        str,
+        typer.Argument(
+            help="Id of a removed library or instrument, or of a job that was taken out (l_…, i_… or j_…)."
+        ),
+    ],
 ) -> None:
-    """Restore a library or an instrument that was removed less than an hour ago (SHOWME_UNDO_SECONDS)."""
+    """Restore what was removed less than an hour ago (SHOWME_UNDO_SECONDS)."""
     with user_errors():
         from app.cli import indexing
 

@@ -27,9 +27,17 @@ PAGE = 500
 
 
 def add(path: Path, library: str) -> None:
-    """Enroll the instruments of `path`; a failure leaves no empty library behind."""
-    with opened_engine() as engine, EnrollmentProgress(err, f"enrolling {path.resolve().name}") as progress:
-        chosen, report = engine.enroll(path, library, progress=progress)
+    """Enroll the instruments of `path`; a failure leaves no empty library behind, and says what it keeps."""
+    try:
+        with (
+            opened_engine() as engine,
+            EnrollmentProgress(err, f"enrolling {path.resolve().name}") as progress,
+        ):
+            chosen, report = engine.enroll(path, library, progress=progress)
+    except BaseException as error:
+        for note in getattr(error, "__notes__", ()):
+            err.print(note, markup=False, soft_wrap=True)
+        raise
     for name, reason in report.skipped:
         err.print(f"skipped {name}: {reason}", markup=False)
     out.print(f"{len(report.added)} instruments added to {chosen.name} ({chosen.id})", markup=False)
@@ -77,9 +85,22 @@ def rename(library: str, name: str, instrument: str | None) -> None:
     out.print(f"{instrument or chosen.name} is now called {renamed}", markup=False)
 
 
-def restore(deleted: str) -> None:
-    """Restore a recently removed library or instrument by its id."""
+def take_out(job: str) -> None:
+    """Remove the instruments that a job has added."""
     with opened_engine() as engine:
+        number = engine.index.job_instruments.take_out(job)
+    out.print(f"{number} instruments removed")
+    if number:
+        _print_restore_hint(job)
+
+
+def restore(deleted: str) -> None:
+    """Restore a recently removed library or instrument, or what was taken out of a job, by its id."""
+    with opened_engine() as engine:
+        if deleted.startswith("j_"):
+            number = engine.index.job_instruments.put_back(deleted)
+            out.print(f"{number} instruments are restored")
+            return
         if deleted.startswith("i_"):
             name = engine.index.instruments.restore(deleted).name
         else:

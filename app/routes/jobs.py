@@ -1,11 +1,11 @@
-"""Jobs: their state, their progress as server-sent events, and their cancellation.
+"""Jobs: their state, their progress as server-sent events, their cancellation, and what they leave behind.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract", and the event streams of the WHATWG HTML standard, section 9.2.
 """
 
 from collections.abc import AsyncIterator
 
-from anyio import to_thread
+from anyio import sleep, to_thread
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -13,9 +13,11 @@ from app.deps import AccessDep, JobDep, ServiceDep
 from app.errors import documented
 from app.job_schemas import JobOut
 from app.job_store import JobView
-from models.errors import JobConflict, JobNotFound
+from models.errors import InstrumentExists, InstrumentNotFound, JobConflict, JobNotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+POLL_SECONDS = 0.2  # between two looks at a job that is followed
 
 
 def job_out(view: JobView) -> JobOut:
@@ -38,13 +40,36 @@ async def get_job_events(
     job: JobDep, service: ServiceDep, access: AccessDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: a server-sent event with the job after every change, until it has ended, or the key has."""
-    async for view in service.jobs.watch(job.id):
-        if not await to_thread.run_sync(service.is_valid, access.caller):
+    seen = None
+    while True:
+        view = await to_thread.run_sync(service.jobs.view, job.id)
+        if view != seen:
+            if not await to_thread.run_sync(service.is_valid, access.caller):
+                return
+            yield ServerSentEvent(data=job_out(view))
+        if view.finished:
             return
-        yield ServerSentEvent(data=job_out(view))
+        seen = view
+        await sleep(POLL_SECONDS)
 
 
 @router.delete("/{job_id}", status_code=202, responses=documented(JobNotFound, JobConflict))
 def cancel_job(job: JobDep, service: ServiceDep) -> JobOut:
-    """Cancel a queued or running job. Libraries stay as they were."""
+    """Cancel a queued or running job. An enrollment keeps the instruments that it has stored; the job says how many."""
     return job_out(service.jobs.cancel(job.id))
+
+
+@router.delete("/{job_id}/instruments", responses=documented(JobNotFound, JobConflict))
+def take_instruments_out(job: JobDep, service: ServiceDep) -> JobOut:
+    """Delete all instruments that an ended job has added to its library. For a while they can be put back together."""
+    service.index.job_instruments.take_out(job.id)
+    return job_out(service.jobs.view(job.id))
+
+
+@router.post(
+    "/{job_id}/instruments/restore", responses=documented(JobNotFound, InstrumentNotFound, InstrumentExists)
+)
+def put_instruments_back(job: JobDep, service: ServiceDep) -> JobOut:
+    """Restore the instruments of a job that were recently taken out together. Without any the job is returned unchanged."""
+    service.index.job_instruments.put_back(job.id)
+    return job_out(service.jobs.view(job.id))

@@ -60,6 +60,12 @@ class EnrollForm(BaseModel):
 
 def library_out(library: LibraryInfo, service: Service, access: Access) -> LibraryOut:
     """Convert a library, for a caller who sees it."""
+    return _library_out(library, service, access, service.engine.jobs.being_filled())
+
+
+def _library_out(
+    library: LibraryInfo, service: Service, access: Access, being_filled: set[str]
+) -> LibraryOut:
     job = service.updates.job_of(library)
     return LibraryOut(
         id=library.id,
@@ -73,6 +79,7 @@ def library_out(library: LibraryInfo, service: Service, access: Access) -> Libra
         num_stale=library.num_stale,
         num_from_previews=library.num_from_previews,
         update_job=job.id if job and access.sees_job(job) else None,
+        filling=library.id in being_filled,
         shared=access.is_shared(library),
         writable=access.may_change(library) and access.caller.may("write"),
     )
@@ -88,8 +95,9 @@ def list_libraries(page: LibraryPageDep, service: ServiceDep, access: AccessDep)
     following = [library for library in libraries if (library.name, library.id) > after]
     shown = following[: page.limit]
     more = len(following) > len(shown)
+    being_filled = service.engine.jobs.being_filled()
     return LibraryPage(
-        items=[library_out(library, service, access) for library in shown],
+        items=[_library_out(library, service, access, being_filled) for library in shown],
         next=f"{shown[-1].name}/{shown[-1].id}" if more else None,
     )
 
@@ -252,8 +260,8 @@ def add_instruments(
 
     Each audio file, each top-level folder or .sfz of a zip, and each SoundFont preset is one instrument; a SoundFont may
     have SHOWME_MAX_PRESETS of them (2,000). A zip with .sfz
-    files also holds their samples, in the folders that the .sfz files name. The instruments appear in the library
-    together, once all of them are stored.
+    files also holds their samples, in the folders that the .sfz files name. Instruments are stored in batches and appear in
+    the library meanwhile (`filling`); a job that fails or is cancelled says how many it keeps. After a restart it goes on.
     """
     key_id = access.caller.key_id
     keyed = KeyedRequest.of(idempotency_key, request.url.path, form, key_id) if idempotency_key else None

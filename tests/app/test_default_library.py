@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.default_library import DefaultLibrary
+from app.job_store import JobStore
 from app.main import create_app
 from index.decoding.remote_source import DecodingOpener
 from index.decoding.workers import DecodeWorkers
@@ -143,7 +144,7 @@ def test_a_broken_default_makes_no_library(tmp_path: Path, pair: EncoderPair, wo
     index = InstrumentIndex(tmp_path / "data", pair.encoder_hash, pair.embedding_dim)
     index.open()
     with pytest.raises(SourceError):
-        default.to_fill(index)
+        default.to_fill(index, JobStore(index.catalog))
     assert index.libraries.all() == []
     index.close()
 

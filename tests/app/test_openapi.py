@@ -36,6 +36,8 @@ CONTRACT = {
     "/v1/instruments/{instrument_id}/similar": {"get"},
     "/v1/jobs/{job_id}": {"get", "delete"},
     "/v1/jobs/{job_id}/events": {"get"},
+    "/v1/jobs/{job_id}/instruments": {"delete"},
+    "/v1/jobs/{job_id}/instruments/restore": {"post"},
     "/v1/session": {"get", "post", "delete"},
     "/healthz": {"get"},
     "/readyz": {"get"},

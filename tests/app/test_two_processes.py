@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from app.engine import Engine
-from app.job_store import JobStore
-from app.jobs import INTERRUPTED, JobRunner
+from app.job_store import INTERRUPTED, JobStore
+from app.jobs import JobRunner
 from app.tasks import EnrollTask
 from index.catalog import Catalog
 from index.instrument_index import InstrumentIndex
@@ -101,8 +101,8 @@ def test_a_failed_enrollment_takes_no_library_away_from_another_process(
 ) -> None:
     used, filled, unused = (index.libraries.create(name).id for name in ("used", "filled", "unused"))
     source = FakeSource(FakeInstrument("Pure"))
-    task = EnrollTask(index, pair, used, source, None)
-    task.run(lambda *state: None, lambda: False, lambda session, outcome: None)
+    task = EnrollTask(index, pair, used, lambda: source, 1)
+    task.run("j_0", lambda *state: None, lambda: False, lambda session, number: None)
     JobStore(index.catalog).create(filled, "enroll", 1)
     for library in (used, filled, unused):
         index.libraries.drop_if_unused(library)
@@ -129,7 +129,7 @@ def test_a_job_is_interrupted_when_its_lease_is_over_and_not_before(index: Instr
         assert ended.renew([job.id]) == {job.id}
     clock.advance(1.1 * LEASE_SECONDS)
     runner.beat()
-    assert runner.view(job.id) == replace(job, state="failed", message=INTERRUPTED)
+    assert runner.view(job.id) == replace(job, state="failed", message=f"{INTERRUPTED}; nothing was stored")
     with pytest.raises(JobConflict, match="taken over"):
         ended.save(replace(job, state="done"))
     assert ended.renew([job.id]) == set()
@@ -149,11 +149,14 @@ def test_a_process_that_stood_still_stores_nothing(index: InstrumentIndex, pair:
 
     sleeper = JobRunner(JobStore(index.catalog, LEASE_SECONDS, clock), max_waiting=1)
     sleeper.start()
-    job = sleeper.submit(library, EnrollTask(index, pair, library, FakeSource(Asleep("Pure")), None))
+    job = sleeper.submit(library, EnrollTask(index, pair, library, lambda: FakeSource(Asleep("Pure")), 1))
     until(lambda: not sleeper.in_flight())
     sleeper.stop()
     other.stop()
-    assert (other.view(job.id).state, other.view(job.id).message) == ("failed", INTERRUPTED)
+    assert (other.view(job.id).state, other.view(job.id).message) == (
+        "failed",
+        f"{INTERRUPTED}; nothing was stored",
+    )
     assert index.libraries.get(library).num_instruments == 0
     assert list(index.folder.previews_dir.iterdir()) == []
 
@@ -185,7 +188,7 @@ def test_the_default_library_of_a_killed_service_is_filled_under_the_same_job(
     font = write_soundfont(tmp_path / "Studio.sf2", PATCHES[:2])
     index = open_index(tmp_path / "data", pair)
     killed = JobStore(index.catalog, lease_seconds=0.0)
-    job = killed.create(index.libraries.create("Studio").id, "enroll", 2)
+    job = killed.create(index.libraries.create("Studio").id, "enroll", 2, source_path=str(font))
     index.close()
     with running(tmp_path / "data", pair, default_library=str(font)) as client:
         until(lambda: client.get("/readyz").status_code == 200)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from index.catalog import Clip, Instrument, from_bytes
-from index.enroll import _free_name, enroll
+from index.enroll import enroll
+from index.enrollment.batches import free_name
 from index.instrument_index import InstrumentIndex
 from index.sources.base import Floats
 from index.sources.folder import FolderSource
@@ -86,7 +87,7 @@ def test_names_stay_unique_in_a_library(index: InstrumentIndex, pair: EncoderPai
 @given(st.lists(st.sampled_from(["a", "a ", " a\n", "a (2)", "b", "", "   "]), max_size=12))
 def test_any_names_become_unique(names: list[str]) -> None:
     taken: set[str] = set()
-    free = [_free_name(name, taken) for name in names]
+    free = [free_name(name, taken) for name in names]
     assert len(set(free)) == len(names)
     assert all(name.strip() for name in free)
 

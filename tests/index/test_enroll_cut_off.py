@@ -1,12 +1,16 @@
-"""Enrollment is all or nothing, even if it is cancelled, killed or fails at any point."""
+"""An enrollment that is cancelled, killed or fails keeps the batches that it has stored, whole, and nothing of another one.
+
+The next run of its job goes on from there, and each instrument is there once.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.orm import Session
 
-from index.enroll import enroll
+from index.enroll import EnrollReport, enroll
 from index.instrument_index import InstrumentIndex
 from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
@@ -14,6 +18,15 @@ from models.errors import EncoderMismatch, LibraryNotFound
 from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, delete_for_good, open_index, state_of
 from tests.index.fake_source import FakeSource
+
+JOB = "j_000000000001"
+NAMES = ["Pure (2)", "Low", "High"]  # that the source `few` gets beside a preset `Pure`
+
+
+@pytest.fixture
+def by_twos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches hold two instruments."""
+    monkeypatch.setattr("index.enrollment.batches.BATCH_INSTRUMENTS", 2)
 
 
 class Killed(BaseException):
@@ -28,8 +41,24 @@ def cut_at(step: int, act: Callable[[], object]) -> Callable[[int, int, str], No
     return progress
 
 
+def new_names(index: InstrumentIndex) -> list[str]:
+    """The names of the instruments that were enrolled after the seven of the SoundFont."""
+    return [row.name for row in index.instruments.page(LIBRARY)[0]][7:]
+
+
+def go_on(index: InstrumentIndex, pair: EncoderPair, source: FakeSource) -> EnrollReport:
+    """Run the job again, and check that it adds what is missing, and nothing twice."""
+    before = new_names(index)
+    report = enroll(index, pair, LIBRARY, source, job_id=JOB)
+    assert [one.name for one in report.added] == NAMES[len(before) :]
+    assert report.num_stored == 3
+    assert new_names(index) == NAMES
+    assert index.verify() == []
+    return report
+
+
 @pytest.mark.parametrize("step", [0, 1, 3])
-def test_cancelling_leaves_nothing(
+def test_cancelling_within_the_first_batch_leaves_nothing(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, step: int
 ) -> None:
     before, asked = state_of(enrolled), []
@@ -46,20 +75,83 @@ def test_cancelling_leaves_nothing(
     assert state_of(enrolled) == before
 
 
-@pytest.mark.parametrize("step", [0, 1, 3])
-def test_a_kill_while_rendering_leaves_nothing(
-    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, step: int
+@pytest.mark.usefixtures("by_twos")
+def test_cancelling_keeps_the_batches_that_were_stored(
+    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
+) -> None:
+    asked: list[bool] = []
+    report = enroll(
+        enrolled,
+        pair,
+        LIBRARY,
+        few,
+        job_id=JOB,
+        progress=cut_at(3, lambda: asked.append(True)),
+        cancelled=lambda: bool(asked),
+    )
+    assert report.cancelled
+    assert ([one.name for one in report.added], report.num_stored) == (NAMES[:2], 2)
+    assert new_names(enrolled) == NAMES[:2]
+    assert enrolled.verify() == []
+    assert len(go_on(enrolled, pair, few).added) == 1
+
+
+@pytest.mark.usefixtures("by_twos")
+@pytest.mark.parametrize(("step", "kept"), [(0, 0), (1, 0), (2, 0), (3, 2)])
+def test_a_kill_while_rendering_keeps_whole_batches(
+    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, step: int, kept: int
+) -> None:
+    """The progress of an instrument comes before its batch is stored."""
+
+    def killed() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        enroll(enrolled, pair, LIBRARY, few, job_id=JOB, progress=cut_at(step, killed))
+    assert new_names(enrolled) == NAMES[:kept]
+    assert list(enrolled.folder.tmp_dir.iterdir()) == []
+    assert enrolled.verify() == []
+    go_on(enrolled, pair, few)
+
+
+@pytest.mark.usefixtures("by_twos")
+def test_going_on_brings_nothing_back_that_was_deleted_meanwhile(
+    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
     def killed() -> None:
         raise Killed
 
-    before = state_of(enrolled)
     with pytest.raises(Killed):
-        enroll(enrolled, pair, LIBRARY, few, progress=cut_at(step, killed))
-    assert state_of(enrolled) == before
+        enroll(enrolled, pair, LIBRARY, few, job_id=JOB, progress=cut_at(3, killed))
+    enrolled.instruments.delete(enrolled.instruments.find(LIBRARY, NAMES[0]).id)
+    report = enroll(enrolled, pair, LIBRARY, few, job_id=JOB)
+    assert [one.name for one in report.added] == ["High"]
+    assert new_names(enrolled) == ["Low", "High"]
+    again = enroll(enrolled, pair, LIBRARY, few, job_id=JOB)
+    assert (again.added, again.num_stored) == ([], 3)
 
 
-def test_a_kill_while_committing_leaves_nothing(
+@pytest.mark.usefixtures("by_twos")
+def test_a_batch_that_fails_is_not_stored_and_the_ones_before_are_kept(
+    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
+) -> None:
+    numbers: list[int] = []
+
+    def storing(session: Session, num_stored: int) -> None:
+        numbers.append(num_stored)
+        if num_stored == 3:
+            raise OSError(28, "No space left on device")
+
+    previews = len(list(enrolled.folder.previews_dir.iterdir()))
+    with pytest.raises(OSError, match="No space left"):
+        enroll(enrolled, pair, LIBRARY, few, job_id=JOB, storing=storing)
+    assert numbers == [2, 3]
+    assert new_names(enrolled) == NAMES[:2]
+    assert len(list(enrolled.folder.previews_dir.iterdir())) == previews + 2
+    go_on(enrolled, pair, few)
+
+
+def test_a_kill_while_committing_leaves_nothing_of_the_batch(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Moving the second preview fails: the rows and the first preview are removed again."""
@@ -130,7 +222,8 @@ def test_a_library_filled_by_another_encoder_meanwhile_is_left_alone(
     other.close()
 
 
-def test_readers_see_the_old_library_until_the_commit(
+@pytest.mark.usefixtures("by_twos")
+def test_readers_see_each_batch_when_it_is_stored(
     enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource
 ) -> None:
     sizes: list[int] = []
@@ -140,8 +233,16 @@ def test_readers_see_the_old_library_until_the_commit(
         sizes.append(len(enrolled.searchable(LIBRARY).search(query, 99)[0]))
 
     enroll(enrolled, pair, LIBRARY, few, progress=look)
-    look()
-    assert sizes == [7, 7, 7, 7, 7, 10]  # the start, three instruments, the map, and the end
+    assert sizes == [7, 7, 7, 9, 10]  # the start, three instruments, the map
+
+
+def test_slow_instruments_are_stored_before_a_batch_is_full(
+    enrolled: InstrumentIndex, pair: EncoderPair, few: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.enrollment.batches.BATCH_SECONDS", 0.0)
+    numbers: list[int] = []
+    enroll(enrolled, pair, LIBRARY, few, storing=lambda session, number: numbers.append(number))
+    assert numbers == [1, 2, 3]
 
 
 def test_a_failing_preview_writer_stops_the_enrollment(
@@ -151,7 +252,7 @@ def test_a_failing_preview_writer_stops_the_enrollment(
         raise OSError(28, "No space left on device")
 
     before = state_of(enrolled)
-    monkeypatch.setattr("index.enroll.write_mp3", full)
+    monkeypatch.setattr("index.enrollment.batches.write_mp3", full)
     with pytest.raises(OSError, match="No space left"):
         enroll(enrolled, pair, LIBRARY, few)
     assert state_of(enrolled) == before

@@ -16,6 +16,7 @@ const library = (values: Partial<Library>): Library => ({
   num_stale: 0,
   num_from_previews: 0,
   update_job: null,
+  filling: false,
   shared: false,
   writable: true,
   ...values,

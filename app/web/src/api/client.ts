@@ -158,6 +158,10 @@ export const getSimilar = (id: string, limit = 10, options?: Options) =>
 export const getJob = (id: string, options?: Options) =>
   request<Job>("GET", `/v1/jobs/${encodeURIComponent(id)}`, undefined, options);
 export const cancelJob = (id: string) => request<Job>("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
+export const takeInstrumentsOut = (id: string) =>
+  request<Job>("DELETE", `/v1/jobs/${encodeURIComponent(id)}/instruments`);
+export const putInstrumentsBack = (id: string) =>
+  request<Job>("POST", `/v1/jobs/${encodeURIComponent(id)}/instruments/restore`);
 
 /** Call `onChange` after every change of a job until it ends. Returns a function that stops listening.
  * The browser reconnects when the server returns, and the first event is then the job's current state.

@@ -9,13 +9,14 @@ import {
   enrollments,
   isOver,
   type Phase,
+  takeOut,
   tryAgain,
 } from "./enrollments";
 import { openLibrary } from "./libraryActions";
 
 const ENDINGS: Partial<Record<Phase, { icon: IconName; words: string }>> = {
   done: { icon: "check", words: "Added" },
-  failed: { icon: "not", words: "Nothing was added" },
+  failed: { icon: "not", words: "Not everything was added" },
   cancelled: { icon: "close", words: "Cancelled" },
 };
 
@@ -30,6 +31,11 @@ export function EnrollmentList({ open }: { open: string | null }) {
             {item.library.id !== open && (
               <Button kind="quiet" onClick={() => openLibrary(item.library)}>
                 Open “{item.library.name}”
+              </Button>
+            )}
+            {isOver(item) && item.kept && (
+              <Button icon="trash" data-test="take-out" onClick={() => void takeOut(item.id)}>
+                Take them out
               </Button>
             )}
             {isOver(item) && item.phase !== "done" && item.again.length > 0 && (

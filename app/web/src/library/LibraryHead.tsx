@@ -31,6 +31,11 @@ export function LibraryHead({ library, duplicates, onDuplicates }: LibraryHeadPr
         <h2 id="library-title" data-test="library-name">
           {library.name}
           {library.default && <small class="quiet">default</small>}
+          {library.filling && (
+            <small class="quiet" data-test="filling">
+              being filled
+            </small>
+          )}
         </h2>
       )}
       <div class="library-tools">

@@ -1,12 +1,13 @@
 /** Running enrollments: zip, upload and follow one part after another, in the background of every view.
  * Running jobs are kept in localStorage, so that a reloaded page still shows how they end. */
 import { signal } from "@preact/signals";
-import { addInstruments, cancelJob } from "../api/client";
+import { addInstruments, cancelJob, putInstrumentsBack, takeInstrumentsOut } from "../api/client";
 import { describeProblem, isAbort, ServerAway } from "../api/problem";
 import { sleep } from "../api/transport";
 import type { Job, Library } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
 import { serverThere, until } from "../state/server";
+import { offerUndo, showProblem } from "../state/toasts";
 import { followJob, UNKNOWN_JOB } from "./followJob";
 import { rememberedJobs, rememberJob } from "./rememberedJobs";
 import type { UploadPart, UploadPlan } from "./uploadPlan";
@@ -22,6 +23,7 @@ export interface Enrollment {
   text: string;
   share: number | null; // of the whole enrollment, 0 to 1; null: unknown
   again: UploadPart[]; // the parts that a retry would send
+  kept: { job: string; number: number } | null; // what a job that ended early has stored, and can be taken out
 }
 
 const TRIES = 3; // of one upload whose connection breaks
@@ -42,7 +44,7 @@ export function enroll(
   void runEnrollment(id, plan.parts);
 }
 
-/** Cancel: parts that were not sent stay here, and the running job stores nothing. */
+/** Cancel: parts that were not sent stay here, and the running job stores nothing more. */
 export function cancelEnrollment(id: number): void {
   controls.get(id)?.abort();
 }
@@ -53,6 +55,30 @@ export function tryAgain(id: number): void {
   if (!enrollment) return;
   dismissEnrollment(id);
   enroll(enrollment.library, { name: enrollment.name, parts: enrollment.again });
+}
+
+/** Delete the instruments that a cancelled or failed enrollment has stored; offers undo. */
+export async function takeOut(id: number): Promise<void> {
+  const kept = enrollments.value.find((other) => other.id === id)?.kept;
+  if (!kept) return;
+  const changed = (now: Enrollment["kept"]) => {
+    updateEnrollment(id, { kept: now });
+    void refreshLibraries();
+    enrollmentsEnded.value += 1;
+  };
+  try {
+    await takeInstrumentsOut(kept.job);
+  } catch (error) {
+    return showProblem(error);
+  }
+  changed(null);
+  offerUndo(
+    `${kept.number} ${kept.number === 1 ? "instrument was" : "instruments were"} taken out`,
+    async () => {
+      await putInstrumentsBack(kept.job);
+      changed(kept);
+    },
+  );
 }
 
 export function dismissEnrollment(id: number): void {
@@ -68,7 +94,10 @@ function addEnrollment(library: Pick<Library, "id" | "name">, name: string, agai
   const { id: libraryId, name: libraryName } = library;
   enrollments.value = [
     ...enrollments.value,
-    { id, library: { id: libraryId, name: libraryName }, name, phase: "packing", text: "", share: 0, again },
+    {
+      ...{ id, name, again, library: { id: libraryId, name: libraryName } },
+      ...{ phase: "packing", text: "", share: 0, kept: null },
+    },
   ];
   controls.set(id, new AbortController());
   return id;
@@ -89,7 +118,7 @@ async function runEnrollment(id: number, parts: readonly UploadPart[]): Promise<
         updateEnrollment(id, { phase, text: prefix + text, share: share && (number + share) / parts.length });
       const job = await sendPart(id, part, show, stopped);
       const ended = await followToEnd(id, job, show, stopped);
-      if (ended.state !== "done") return finish(id, ended.state as Phase, [...results, ended.message]);
+      if (ended.state !== "done") return finishAs(id, ended, results);
       results.push(ended.message);
     }
     updateEnrollment(id, { again: [] });
@@ -147,6 +176,10 @@ async function followToEnd(id: number, job: Job, show: Show, stopped: AbortSigna
       (now) => show("running", describeJob(now), SENT + (1 - SENT) * jobShare(now)),
       stopped,
     );
+  } catch (error) {
+    if (!isAbort(error)) throw error;
+    show("running", "Cancelling…", null); // the job ends after its present instrument, and says what it keeps
+    return await followJob(job.id, () => undefined, new AbortController().signal);
   } finally {
     stopped.removeEventListener("abort", cancel);
     rememberJob(null, job.id);
@@ -163,6 +196,12 @@ function jobShare(job: Job): number {
 function describeJob(job: Job): string {
   if (job.state === "queued") return "Waiting in the queue…";
   return `${job.done} of ${job.total}${job.message ? ` · ${job.message}` : ""}`;
+}
+
+/** Show how a job has ended, and what it keeps if it has not come to its end. */
+function finishAs(id: number, job: Job, results: string[] = []): void {
+  finish(id, job.state as Phase, [...results, job.message]);
+  if (job.state !== "done" && job.kept) updateEnrollment(id, { kept: { job: job.id, number: job.kept } });
 }
 
 function finish(id: number, phase: Phase, results: string[]): void {
@@ -183,7 +222,7 @@ function resumeJobs(): void {
     const show: Show = (phase, text, share) => updateEnrollment(id, { phase, text, share });
     const start: Job = { ...UNKNOWN_JOB, id: job, state: "queued", library_id: library.id };
     followToEnd(id, start, show, stopped).then(
-      (ended) => finish(id, ended.state as Phase, [ended.message]),
+      (ended) => finishAs(id, ended),
       () => finish(id, "cancelled", ["cancelled"]),
     );
   }

@@ -16,6 +16,7 @@ export const UNKNOWN_JOB: Job = {
   total: 0,
   message: "",
   library_id: null,
+  kept: 0,
   skipped: [],
 };
 

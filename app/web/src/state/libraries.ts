@@ -34,9 +34,9 @@ export async function refreshLibraries(): Promise<void> {
 
 const UPDATING_SECONDS = 5;
 
-/** While libraries are being updated for another encoder, reload the list now and then. */
+/** While libraries are being updated for another encoder, or filled, reload the list now and then. */
 effect(() => {
-  if (!libraries.value.some((library) => library.update_job)) return;
+  if (!libraries.value.some((library) => library.update_job || library.filling)) return;
   const timer = setTimeout(() => void refreshLibraries(), 1000 * UPDATING_SECONDS);
   return () => clearTimeout(timer);
 });

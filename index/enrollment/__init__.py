@@ -1,0 +1,1 @@
+"""The steps of an enrollment: rendering ahead, hearing many clips at once, and storing batches."""

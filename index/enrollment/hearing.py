@@ -1,0 +1,75 @@
+"""How instruments sound to the encoders: their clips' embeddings, the mean of these, and their recognised families.
+
+Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the mean of its clips' embeddings, here normalised.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from index.sources.base import Floats, SourceInstrument
+from models.encoder_pair import EncoderPair
+from models.errors import SilentAudio, SourceError
+
+_MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean has no direction
+
+
+class HeardInstrument(NamedTuple):
+    """The encoder's and the solo network's view of an instrument: `clips [clips, dim]`, and their normalised `mean [dim]`.
+
+    `families` are the recognised probabilities, None where its source names the family or nothing recognises one.
+    """
+
+    clips: Floats
+    mean: Floats
+    families: dict[str, float] | None
+
+
+def hear_instrument(pair: EncoderPair, instrument: SourceInstrument) -> HeardInstrument:
+    """Embed an instrument's clips, and recognise its family if its source names none.
+
+    Raises SourceError if it has no usable clip, or if its embeddings cancel out.
+    """
+    audio = instrument.clips(pair.sample_rate, pair.clip_samples)
+    return _heard(pair, instrument, audio, pair.embed(audio))
+
+
+def hear_together(
+    pair: EncoderPair, instruments: Sequence[tuple[SourceInstrument, Floats]]
+) -> list[HeardInstrument | SourceError]:
+    """Hear instruments with their clips `[clips, samples]`: the encoder is given those of several at once.
+
+    The error of an instrument stands in its place. Embeddings are those of `hear_instrument` up to rounding (1e-5).
+    """
+    embedded = pair.embed(np.concatenate([clips for _, clips in instruments]))  # [all clips, dim]
+    ends = np.cumsum([len(clips) for _, clips in instruments])[:-1]
+    found: list[HeardInstrument | SourceError] = []
+    for (instrument, audio), clips in zip(instruments, np.split(embedded, ends), strict=True):
+        try:
+            found.append(_heard(pair, instrument, audio, clips))
+        except SourceError as error:
+            found.append(error)
+    return found
+
+
+def _heard(pair: EncoderPair, instrument: SourceInstrument, audio: Floats, clips: Floats) -> HeardInstrument:
+    mean = clips.mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    if not norm > _MIN_MEAN_NORM:  # also true for NaN
+        raise SourceError(
+            f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
+        )
+    families = _recognised(pair, audio) if instrument.family is None else None
+    return HeardInstrument(clips, mean / norm, families)
+
+
+def _recognised(pair: EncoderPair, audio: Floats) -> dict[str, float] | None:
+    """The probability of each family of `audio [clips, samples]`; None without a solo network, or if it hears silence."""
+    if pair.solo is None:
+        return None
+    try:
+        shares = pair.solo.recognise(list(audio))
+    except SilentAudio:  # the gate of its windows is a little above that of whole clips
+        return None
+    return {family: round(share, 4) for family, share in shares.items()}
