@@ -1,12 +1,14 @@
 """Sources of instruments that a decode worker reads and plays: SoundFonts, SFZ, NSynth, note banks, folders of several kinds.
 
 A source is opened once for its list of instruments, and again when the first of them is played: an upload may wait long for its
-enrollment, and a worker that fails at one instrument is replaced for the next.
+enrollment, and a worker that fails at one instrument is replaced for the next. Each iteration over the instruments has its own
+worker, so that several threads can render at once (`index/enrollment/readers.py`).
 """
 
 import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -22,6 +24,7 @@ from models.audio_tracks import MAX_SAMPLE_RATE
 from models.errors import DecodingStopped, SourceError
 
 BYTES_IN_MEMORY = 4  # for each of a file: a player holds 16 bits as 32, beside what it has read
+LARGE_BYTES = 256 << 20  # a larger file is held by one worker only
 Faults = tuple[tuple[str, str], ...]
 
 
@@ -63,7 +66,9 @@ class DecodingOpener:
                     file, sample_rate=sample_rate, end_seconds=seconds, name=file.name
                 ).samples
 
-        return FolderSource(path, decode_start)
+        return FolderSource(
+            path, decode_start, num_readers=max(1, self.workers.size - 1)
+        )  # one is left for queries
 
 
 class RemoteInstrument:
@@ -99,7 +104,8 @@ class RemoteSource:
 
     def __init__(self, workers: DecodeWorkers, request: Message, path: Path, readable: Path) -> None:
         """Raises SourceError, also where the source makes the worker fail."""
-        self._session = _Session(workers, request, path, readable)
+        self._new_session = partial(_Session, workers, request, path, readable)
+        self._session = self._new_session()
         try:
             answer = self._session.open()
         finally:
@@ -107,28 +113,26 @@ class RemoteSource:
         self.name = answer.name
         self.faults = answer.faults
         self.files = (path,)
+        self.num_readers = workers.size if self._session.num_bytes <= LARGE_BYTES else 1
         self._fields = answer.instruments
-        weakref.finalize(self, self._session.close)
 
     def __len__(self) -> int:
         return len(self._fields)
 
     def __iter__(self) -> Iterator[RemoteInstrument]:
+        session = self._new_session()
         try:
-            for place in range(len(self._fields)):
-                yield self._at(place)
+            for place, fields in enumerate(self._fields):
+                yield RemoteInstrument(session, place, fields)
         finally:
-            self._session.close()
+            session.close()
 
     def get(self, key: str) -> RemoteInstrument:
         """Return the instrument of an id. Raises SourceError if there is none."""
         for place, fields in enumerate(self._fields):
             if fields.id == key:
-                return self._at(place)
+                return RemoteInstrument(self._session, place, fields)
         raise SourceError(f"no instrument {key} in {self.name}", value=key)
-
-    def _at(self, place: int) -> RemoteInstrument:
-        return RemoteInstrument(self._session, place, self._fields[place])
 
 
 class _Fields(NamedTuple):
@@ -158,8 +162,8 @@ class _Session:
         self._request = request | {"do": "open"}
         self._name = path.name
         self._readable = readable
-        size = path.stat().st_size if path.is_file() else 0
-        self._memory_bytes = workers.limits.memory_bytes + BYTES_IN_MEMORY * size
+        self.num_bytes = path.stat().st_size if path.is_file() else 0
+        self._memory_bytes = workers.limits.memory_bytes + BYTES_IN_MEMORY * self.num_bytes
         self._lost = LostTime(workers.limits)
         self._worker: WorkerConnection | None = None
         self._lock = Lock()
@@ -187,11 +191,12 @@ class _Session:
         """End the worker, if there is one."""
         worker, self._worker = self._worker, None
         if worker:
-            self._workers.release(worker)
+            self._release()
 
     def _start(self) -> _Opened:
         self.close()
         self._worker = self._workers.source_worker(self._readable, self._memory_bytes)
+        self._release = weakref.finalize(self, self._workers.release, self._worker)
         answer = self._worker.request(self._request, self._name)
         with self._worker.working(self._name, same_work=True):
             name, instruments = answer.get("name"), answer.get("instruments")

@@ -26,13 +26,14 @@ LOST_FILES = 3  # so many times the time of a file may be lost in a source, then
 
 
 class DecodeWorkers:
-    """At most `size` workers for single files, and one for each source that is being read. Thread-safe; close it when done.
+    """At most `size` workers for single files, and as many for each source that is read. Thread-safe; close it when done.
 
     None is started before the first file, or `warm`.
     """
 
     def __init__(self, limits: DecodeLimits | None = None, size: int = SIZE) -> None:
         self.limits = limits or DecodeLimits()
+        self.size = size
         self.stopped: Counter[Reason] = Counter()  # workers that failed, by reason
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()

@@ -128,8 +128,9 @@ class _FolderEntry(NamedTuple):
 class FolderSource:
     """The instruments of a folder, or the one instrument of a single audio file."""
 
-    def __init__(self, path: Path, decode_start: DecodeStart = decode_here) -> None:
-        """Raises SourceError if `path` holds no audio file or cannot be read."""
+    def __init__(self, path: Path, decode_start: DecodeStart = decode_here, num_readers: int = 1) -> None:
+        """`num_readers` may render its instruments at once. Raises SourceError if `path` holds no readable audio file."""
+        self.num_readers = num_readers
         self._decode_start = decode_start
         self.name = path.stem if path.is_file() else path.resolve().name
         self._path = path

@@ -31,6 +31,7 @@ class CombinedSource:
         self, name: str, sources: Sequence[InstrumentSource], faults: Sequence[tuple[str, str]] = ()
     ) -> None:
         self.name = name
+        self.num_readers = min((getattr(source, "num_readers", 1) for source in sources), default=1)
         self._sources = tuple(sources)
         self._faults = tuple(faults)
 
