@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -127,14 +127,25 @@ def _purged(state: State) -> State:
 
 
 def differences(known: State, pending: Sequence[Operation], actual: State) -> tuple[list[str], list[str]]:
-    """Return what was acknowledged and is lost, and what else differs; nothing if each pending operation is done or not."""
-    for done in product((False, True), repeat=len(pending)):
+    """Return what was acknowledged and is lost, and what else differs; nothing if each pending operation is done or not.
+
+    An enrollment may also have stored its first batches.
+    """
+    for done in product(*map(_stages, pending)):
         expected = known
-        for operation in (one for one, is_done in zip(pending, done, strict=True) if is_done):
+        for operation in (one for one in done if one is not None):
             expected = after(expected, operation)
         if _as_heard(expected, actual) == expected:
             return [], []
     return _explained(known, pending, actual)
+
+
+def _stages(pending: Operation) -> list[Operation | None]:
+    """Return what may be there of an unfinished operation: nothing, all, or the first batches of an enrollment."""
+    if pending.kind != "enroll":
+        return [None, pending]
+    parts = [replace(pending, names=pending.names[:number]) for number in range(1, len(pending.names) + 1)]
+    return [None, *parts]
 
 
 def _as_heard(expected: State, actual: State) -> State:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from index.catalog import Catalog, Instrument, Library
 from index.enroll import enroll
+from index.enrollment import batches
 from index.instrument_index import InstrumentIndex
 from index.reembed import reembed
 from models.encoder_pair import EncoderPair
@@ -153,6 +154,7 @@ def perform(indexes: Indexes, operation: Operation) -> dict[str, Any]:
         return {"library": index.libraries.create(operation.name).id}
     if operation.kind == "enroll":
         source = FakeSource(*(_instrument(name, operation.family) for name in operation.names))  # type: ignore[arg-type]
+        batches.BATCH_INSTRUMENTS = 1  # a kill may come between any two
         report = enroll(index, pair, library, source)
         assert not report.skipped
         return {"ids": {one.name: one.id for one in report.added}} | _heard(indexes, library)

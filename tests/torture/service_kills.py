@@ -1,11 +1,12 @@
 """`kill -9` of the whole service while clients enroll, correct, delete, restore and ask, while it starts, migrates an older
 schema, or embeds every library again for other encoders.
 
-After each kill a fresh process compares the folder with what the clients heard; the next service must show the same over HTTP.
+After each kill a fresh process compares the folder with what the clients heard; the next service must show the same over HTTP,
+once it has gone on with the enrollments that were cut off: each of their instruments is there once.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +19,7 @@ from tests.encoders import random_pair
 from tests.torture.forked import fresh
 from tests.torture.index_kills import OLDER, downgrade
 from tests.torture.inspection import compared
-from tests.torture.ledger import Operation, State
+from tests.torture.ledger import Operation, State, after
 from tests.torture.outcome import Options, Outcome
 from tests.torture.over_http import Client, asked, content_of
 from tests.torture.service_process import ServiceProcess
@@ -41,6 +42,7 @@ class _Folder:
     owner_of: dict[str, int] = field(default_factory=dict)
     queries: dict[str, str] = field(default_factory=dict)
     encoder: int = 0
+    cut_off: list[Operation] = field(default_factory=list)  # enrollments with which the next service goes on
 
 
 def attack(options: Options) -> Outcome:
@@ -52,7 +54,7 @@ def attack(options: Options) -> Outcome:
             data = _Folder(options.folder / f"service-{number}")
         phase = str(rng.choice(list(CHANCES), p=list(CHANCES.values()))) if data.state else "working"
         if data.state and rng.random() < MIGRATED_SHARE:
-            fresh(partial(downgrade, data.path, str(rng.choice(OLDER))))
+            fresh(partial(downgrade, data.path, str(rng.choice(OLDER))))  # enrollments cannot go on after it
             phases["after a downgrade"] += 1
         phases[phase] += 1
         if phase == "updating":
@@ -60,6 +62,7 @@ def attack(options: Options) -> Outcome:
         pending, faults, done = _until_killed(data, phase, pairs[data.encoder], rng)
         num_done += done
         data.state, lost, strange = compared(data.state, pending, data.path, pairs)
+        data.cut_off = _rest_of(pending, data.state)
         outcome.count(f"{data.path.name}, try {number}, {phase}", lost, strange + faults)
     where = ", ".join(f"{phase} {count}" for phase, count in phases.most_common())
     outcome.detail = f"{num_done:,} operations acknowledged to {CLIENTS} clients; killed while {where}"
@@ -75,12 +78,12 @@ def _until_killed(
     try:
         if phase != "working":
             sleep(seconds)
-            return _updates(data), [], 0
+            return _gone_on_with(data), [], 0
         service.wait_until_ready()
         if _updates(data):  # interrupted before; clients would be refused
             sleep(seconds)
-            return _updates(data), [], 0
-        faults = _shown_otherwise(service, data)
+            return _gone_on_with(data), [], 0
+        faults = _gone_on(service, data) + _shown_otherwise(service, data)
         clients = _start_clients(service, data, seeds)
         _wait_for(clients, int(rng.integers(MOST_DONE + 1)))
         sleep(seconds)
@@ -107,6 +110,47 @@ def _updates(data: _Folder) -> list[Operation]:
         for key, library in data.state.items()
         if not library.deleted and any(one.encoder != data.encoder for one in library.present.values())
     ]
+
+
+def _rest_of(pending: list[Operation], state: State) -> list[Operation]:
+    """The enrollments among the unfinished operations, without the instruments that are stored."""
+    rest = []
+    for one in (one for one in pending if one.kind == "enroll" and one.library in state):
+        stored = {found.name for found in state[one.library].instruments.values()}
+        rest.append(replace(one, names=tuple(name for name in one.names if name not in stored)))
+    return [one for one in rest if one.names]
+
+
+def _gone_on_with(data: _Folder) -> list[Operation]:
+    """What the service does by itself: enrollments that were cut off, before or after the updates of their libraries."""
+    updates = _updates(data)
+    enrolled = [replace(one, encoder=data.encoder) for one in data.cut_off]
+    kept = [one for one in data.cut_off if one.encoder != data.encoder]
+    return [*kept, *updates, *enrolled] if updates else enrolled
+
+
+def _gone_on(service: ServiceProcess, data: _Folder) -> list[str]:
+    """Wait until the service fills no library, and enter in the books what it has added; return faults."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    with service.client() as http:
+        while monotonic() < deadline:
+            items = asked(http, "GET", "/v1/libraries", params={"limit": 100})["items"]
+            if not any(one["filling"] for one in items):
+                break
+            sleep(0.05)
+        else:
+            return ["an enrollment that was cut off has not come to its end"]
+        for one in data.cut_off:
+            path = f"/v1/libraries/{one.library}/instruments"
+            found = {
+                item["name"]: item["id"] for item in asked(http, "GET", path, params={"limit": 100})["items"]
+            }
+            added = tuple(name for name in one.names if name in found)
+            if added:
+                done = replace(one, names=added, encoder=data.encoder)
+                data.state = after(data.state, done, {"ids": {name: found[name] for name in added}})
+    data.cut_off = []
+    return []
 
 
 def _start_clients(service: ServiceProcess, data: _Folder, seeds: np.ndarray) -> list[Client]:

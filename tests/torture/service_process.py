@@ -13,6 +13,7 @@ import httpx
 from app.connections import ServerConfig
 from app.main import create_app
 from app.stopping import STOP_SECONDS, StoppableServer
+from index.enrollment import batches
 from models.encoder_pair import EncoderPair
 from tests.app.serving import settings_for
 from tests.torture.forked import Forked, Say
@@ -32,6 +33,7 @@ class ServiceProcess:
         **changes: Any,
     ) -> None:
         def work(say: Say) -> None:
+            batches.BATCH_INSTRUMENTS = 1  # a kill may come between any two
             settings = settings_for(folder, **changes)
             listener = socket.create_server(("127.0.0.1", 0), backlog=256)
             say({"port": listener.getsockname()[1]})
