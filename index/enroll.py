@@ -107,16 +107,12 @@ class _Enrollment:
         self.progress(0, len(source), "")
         with InstrumentReaders(source, wanted, self._pair.sample_rate, self._pair.clip_samples) as readers:
             for done, item in enumerate(readers, 1):
-                if self.cancelled():
-                    self.is_cancelled = True
+                if self._stops():
                     return added
                 self._take(item)
                 self.progress(done, len(source), item.instrument.name)
                 if self._batches.is_due(len(self._unheard)):
                     added += self._store()
-            if self.cancelled():
-                self.is_cancelled = True
-                return added
             return added + self._store()
 
     def _take(self, item: RenderedInstrument) -> None:
@@ -138,8 +134,13 @@ class _Enrollment:
         self._unheard = []
 
     def _store(self) -> list[InstrumentInfo]:
+        """Store the batch, unless the enrollment was cancelled while it was heard."""
         self._hear()
-        return self._batches.store()
+        return [] if self._stops() else self._batches.store()
+
+    def _stops(self) -> bool:
+        self.is_cancelled = self.is_cancelled or self.cancelled()
+        return self.is_cancelled
 
 
 def _no_progress(done: int, total: int, name: str) -> None:
