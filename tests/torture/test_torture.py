@@ -77,13 +77,13 @@ def test_the_books_notice_what_is_lost_and_what_is_strange(known: State) -> None
     assert differences(known, [], known | {"l_2": KnownLibrary("Two", 0)})[1]
 
 
-def test_an_unfinished_operation_is_done_as_a_whole_or_not_at_all(known: State) -> None:
+def test_an_unfinished_operation_is_done_or_not_and_an_enrollment_batch_by_batch(known: State) -> None:
     enrolling = Operation("enroll", "l_1", family="organ", names=("A", "B"))
     organs = {f"i_{n}": KnownInstrument(name, "organ", False, 0, f"o{n}") for n, name in ((5, "A"), (6, "B"))}
-    for there in (known, with_instruments(known, **organs)):
+    first = with_instruments(known, i_5=organs["i_5"])
+    for there in (known, first, with_instruments(known, **organs)):
         assert differences(known, [enrolling], there) == ([], [])
-    half = with_instruments(known, i_5=organs["i_5"])
-    assert differences(known, [enrolling], half)[1]
+    assert differences(known, [enrolling], with_instruments(known, i_6=organs["i_6"]))[1]
     assert differences(known, [], with_instruments(known, **organs))[1]
     heard = after(known, enrolling, {"ids": {"A": "i_5", "B": "i_6"}, "sounds": {"i_5": "o5", "i_6": "o6"}})
     assert differences(heard, [], with_instruments(known, **organs)) == ([], [])
