@@ -12,6 +12,7 @@ from models.errors import CheckpointError
 from models.recognition.constant_q import FRAME_SECONDS
 from models.recognition.frame_level import POOLED_FRAMES, SEGMENT_FRAMES
 from models.recognition.frame_level_recogniser import FrameLevelRecogniser
+from models.recognition.notes import read_notes
 from models.recognition.pitch_estimator import PitchActivity
 from training.config import OptimizerConfig
 from training.evaluation import command as evaluation
@@ -22,7 +23,7 @@ from training.recognition import train as command
 from training.recognition.frame_features import FrameSet, frame_maps, pooled
 from training.recognition.frame_recipe import NETWORKS
 from training.recognition.frame_scores import best_thresholds, class_f1, counts, mean_f1
-from training.recognition.note_scores import matched_notes, read_notes
+from training.recognition.note_scores import matched_notes
 
 RATE = 16_000
 BRIGHT, DULL = 41, 74  # string, flute

@@ -20,6 +20,7 @@ from models.encoder_pair import FRAME_LEVEL_FILE
 from models.errors import TrainingError
 from models.front_end import FrontEndConfig
 from models.recognition.frame_level_recogniser import resampled
+from models.recognition.notes import read_notes
 from models.recognition.pitch_estimator import PITCH_WEIGHTS, PitchEstimator
 from training.commands import cli_errors
 from training.evaluation.bootstrap import Estimate, estimate
@@ -37,7 +38,7 @@ from training.musicnet import NO_PITCH, TEST, ScoredRecording, recordings_of
 from training.recognition.frame_features import FrameSet
 from training.recognition.frame_recipe import NETWORKS
 from training.recognition.frame_scores import class_f1, counts, mean_f1, predicted
-from training.recognition.note_scores import matched_notes, read_notes
+from training.recognition.note_scores import matched_notes
 from training.recognition.score_rendering import kind_of
 from training.recognition.train_frame_level import CACHE
 
