@@ -20,6 +20,7 @@ from app.answering import Answerer
 from app.default_library import DefaultLibrary
 from app.foreground_job import foreground_job
 from app.job_store import JobStore
+from app.parts import PartReader, QueryParts, asked_range
 from app.query_store import QueryStore
 from app.question import DEFAULT_TOP_K, Mode, Question
 from app.schemas import QueryAnswer
@@ -68,6 +69,7 @@ class Engine:
         )
         self.access = Access(MACHINE_OWNER, self.index, self.queries, self.default)
         self.answerer = Answerer(settings, self.index, self.pair, self.queries, self.decoding)
+        self.part_reader = PartReader(settings.device)
 
     @classmethod
     def open(
@@ -131,6 +133,19 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="query_", dir=self.index.folder.tmp_dir) as folder:
             copy = Path(shutil.copyfile(path, Path(folder) / "query"))
             return self.answerer.ask(copy, upload_name(path.name), question, self.access)
+
+    def parts(self, query_id: str) -> QueryParts:
+        """Return the notes of each slot of a stored query, as `GET /v1/queries/{id}/parts` reads them, and their MIDI files.
+
+        Raises QueryNotFound, and AudioGone where only the answer is stored.
+        """
+        answer = self.queries.answer(query_id)
+        kept = self.part_reader.kept(answer)
+        if kept is not None:
+            return kept
+        path = self.queries.kept_audio(query_id)
+        upload = self.answerer.decode(path, answer.name, asked_range(answer))
+        return self.part_reader.read(answer, upload.decoded)
 
     def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
         """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.

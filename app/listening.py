@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 from anyio import to_thread
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from app.heard_families import RecognitionOut, recognition_of
 from app.idempotency import AnsweredKeys, KeyedRequest
 from app.memory import release_free_memory
 from app.metrics import Metrics
+from app.parts import QueryParts, asked_range
 from app.query_queue import HeldAudio, QueryQueue
 from app.question import AskedRange, Question
 from app.schemas import QueryAnswer
@@ -27,12 +29,14 @@ from app.timelines import TimelineOut, timeline_out
 from app.tracing import span
 from app.uploads import Upload, save
 from index.records import LibraryInfo
+from models.audio import Decoded
 
+T = TypeVar("T")
 LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
 
 
 class Listening:
-    """Queries, recognitions and timelines of one data folder, each of which holds a place in `queue`."""
+    """Queries, recognitions, timelines and parts of one data folder, each of which holds a place in `queue`."""
 
     def __init__(
         self,
@@ -146,12 +150,27 @@ class Listening:
         timeline = timelines.kept(query_id)
         if timeline is None:
             path = await to_thread.run_sync(self._engine.queries.audio, query_id)
-            asked = AskedRange(start_seconds=answer.range_seconds[0], end_seconds=answer.range_seconds[1])
-            async with self._queue.admit():
-                with self._queue.hold_audio() as held:
-                    decoded = (await self._decoded(path, answer.name, asked, held)).decoded
-                    timeline = await self._queue.infer(lambda: timelines.compute(query_id, decoded))
+            timeline = await self._hear_again(
+                path, answer, lambda decoded: timelines.compute(query_id, decoded)
+            )
         return await to_thread.run_sync(timeline_out, query_id, timeline)
+
+    async def parts(self, query_id: str) -> QueryParts:
+        """The notes of each slot of a stored query. Raises QueryNotFound, and AudioGone where only the answer is stored."""
+        answer = await to_thread.run_sync(self._engine.queries.answer, query_id)
+        reader = self._engine.part_reader
+        kept = reader.kept(answer)
+        if kept is not None:
+            return kept
+        path = await to_thread.run_sync(self._engine.queries.kept_audio, query_id)
+        return await self._hear_again(path, answer, lambda decoded: reader.read(answer, decoded))
+
+    async def _hear_again(self, path: Path, answer: QueryAnswer, hear: Callable[[Decoded], T]) -> T:
+        """Decode the range of a stored query at `path`, and hear it, in its turn."""
+        async with self._queue.admit():
+            with self._queue.hold_audio() as held:
+                decoded = (await self._decoded(path, answer.name, asked_range(answer), held)).decoded
+                return await self._queue.infer(lambda: hear(decoded))
 
     async def _decoded(
         self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None

@@ -22,7 +22,7 @@ from app.middleware import RequestContext
 from app.origins import KnownHosts, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
-from app.routes import health, instruments, jobs, libraries, page, queries, recognition, session
+from app.routes import health, instruments, jobs, libraries, page, parts, queries, recognition, session
 from app.service import Service
 from app.settings import Settings, keys_required
 from app.tracing import Traces
@@ -84,7 +84,7 @@ def create_app(
             }
         },
     )
-    for module in (queries, recognition, libraries, instruments, jobs):
+    for module in (queries, parts, recognition, libraries, instruments, jobs):
         app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)
     for module in (session, health, page):
         app.include_router(module.router)

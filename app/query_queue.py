@@ -57,6 +57,7 @@ class QueryQueue:
         self._lock = threading.Lock()
         self._decoding = CapacityLimiter(decoders)
         self._inference = CapacityLimiter(1)
+        self._rendering = CapacityLimiter(1)
         self._mean_seconds = 0.3
 
     @asynccontextmanager
@@ -125,3 +126,7 @@ class QueryQueue:
     async def infer(self, work: Callable[[], T]) -> T:
         """Run `work` (the encoder and the search) in a thread, one at a time, in the order of arrival."""
         return await to_thread.run_sync(work, limiter=self._inference)
+
+    async def render(self, work: Callable[[], T]) -> T:
+        """Run `work` (an instrument that plays) in a thread, one at a time, so that queries go on meanwhile."""
+        return await to_thread.run_sync(work, limiter=self._rendering)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
 from index.deletions import record_deletion
-from models.errors import IndexDamaged, InvalidRequest, QueryNotFound
+from models.errors import AudioGone, IndexDamaged, InvalidRequest, QueryNotFound
 
 log = logging.getLogger("showme")
 
@@ -88,10 +88,17 @@ class QueryStore:
 
     def audio(self, query_id: str) -> Path:
         """Return the path of the query's audio. Raises QueryNotFound."""
+        try:
+            return self.kept_audio(query_id)
+        except AudioGone as error:
+            raise QueryNotFound(error.message, value=query_id) from error
+
+    def kept_audio(self, query_id: str) -> Path:
+        """Return the path of the query's audio. Raises QueryNotFound, and AudioGone where only the answer is stored."""
         row = self._row(query_id)
         path = self._folder / row.audio if row.audio else None
         if path is None or not path.is_file():
-            raise QueryNotFound(f"the audio of query {query_id} is no longer stored", value=query_id)
+            raise AudioGone(f"the audio of query {query_id} is no longer stored", value=query_id)
         return path
 
     def link_audio(self, query_id: str, target: Path) -> str:

@@ -24,6 +24,7 @@ from app.jobs import JobRunner, Listener
 from app.listening import Listening
 from app.memory import release_free_memory
 from app.metrics import Metrics
+from app.part_rendering import PartRenderer
 from app.query_queue import QueryQueue
 from app.question import Question
 from app.settings import Settings, keys_required
@@ -61,6 +62,7 @@ class Service:
         self.jobs = JobRunner(self.engine.jobs, settings.max_waiting_jobs, [metrics.job, *listeners])
         roots = settings.source_roots or (() if self.keys_required else None)
         opener = self.engine.opener
+        self.renderer = PartRenderer(self.engine, roots)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, opener, roots)
         self.enrollments = Enrollments(
             self.index, pair, self.jobs, self.engine.jobs, self.default, opener, settings, roots

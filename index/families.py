@@ -168,6 +168,11 @@ def family_of_program(program: int) -> str | None:
     return next((family for programs, family in _PROGRAM_FAMILIES if program in programs), None)
 
 
+def program_of_family(family: str) -> int:
+    """Return the first General MIDI program of a family (0…127), which stands for it in a file of notes."""
+    return next(programs.start for programs, name in _PROGRAM_FAMILIES if name == family)
+
+
 def family_of_name(name: str) -> str | None:
     """Return the family that the name of a patch or folder mentions, or None.
 

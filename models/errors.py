@@ -6,10 +6,11 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio · DecodingStopped
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
-    │                   InstrumentExists · QueryNotFound · JobNotFound
+    │                   InstrumentExists · QueryNotFound · SlotNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
     ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · KeyNotFound
+    ├── PartError ── AudioGone · NoNotes · CannotPlay
     ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
     ├── Busy                 a full queue, or a database that is being written; try again
@@ -136,6 +137,11 @@ class QueryNotFound(LibraryError):
     title = "No such query"
 
 
+class SlotNotFound(LibraryError):
+    slug = "slot-not-found"
+    title = "No such slot in the query"
+
+
 class JobNotFound(LibraryError):
     slug = "job-not-found"
     title = "No such job"
@@ -194,6 +200,26 @@ class LibraryNotOwned(AccessError):
 class KeyNotFound(AccessError):
     slug = "key-not-found"
     title = "No such key"
+
+
+class PartError(ShowMeError):
+    slug = "part"
+    title = "The part of a slot cannot be given"
+
+
+class AudioGone(PartError):
+    slug = "audio-gone"
+    title = "The audio of the query is no longer kept"
+
+
+class NoNotes(PartError):
+    slug = "no-notes"
+    title = "No notes are heard in the slot"
+
+
+class CannotPlay(PartError):
+    slug = "cannot-play"
+    title = "The instrument cannot play the part"
 
 
 class KeyInUse(ShowMeError):

@@ -18,7 +18,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from index.families import FAMILIES, family_of_program
+from index.families import FAMILIES, family_of_program, program_of_family
 from models.atomic import write_atomically
 from models.errors import TrainingError
 from training.midi import DRUM
@@ -119,7 +119,7 @@ def instrument_of_family(family: str) -> int:
     """The instrument that stands for a family in a table: the first program of it, or percussion."""
     if family == DRUM:
         return PERCUSSION
-    return next(program + 1 for program in range(128) if family_of_program(program) == family)
+    return program_of_family(family) + 1
 
 
 def classes_of(names: Sequence[str]) -> dict[int, int]:

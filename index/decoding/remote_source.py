@@ -5,8 +5,7 @@ enrollment, and a worker that fails at one instrument is replaced for the next. 
 worker, so that several threads can render at once (`index/enrollment/readers.py`).
 """
 
-import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from index.decoding.channel import Message, ProtocolError
 from index.decoding.connection import WorkerConnection
 from index.decoding.workers import DecodeWorkers, LostTime
-from index.sources.base import Floats
+from index.sources.base import Floats, Note
 from index.sources.folder import FolderSource
 from index.sources.opening import CombinedSource, is_folder_of_audio, open_source, places_of_upload
 from index.sources.sfz.source import sfz_files
@@ -72,7 +71,7 @@ class DecodingOpener:
 
 
 class RemoteInstrument:
-    """An instrument of a source that a worker reads; it plays its clips and its preview there."""
+    """An instrument of a source that a worker reads; it plays notes, its clips and its preview there."""
 
     def __init__(self, session: "_Session", place: int, fields: "_Fields") -> None:
         self._session = session
@@ -93,6 +92,15 @@ class RemoteInstrument:
     def preview(self) -> tuple[Floats, int]:
         """Return at most 6 s of samples `[n]` or `[n, 2]`, and their sample rate. Raises SourceError."""
         return self._play({"do": "preview"})
+
+    def play(self, notes: Sequence[Note], seconds: float, sample_rate: int) -> Floats:
+        """Render mono samples `[round(seconds · sample_rate)]`. Raises SourceError, also if the worker fails."""
+        rows = [[note.pitch, note.velocity, note.start_seconds, note.end_seconds] for note in notes]
+        request = {"do": "play", "notes": rows, "seconds": seconds, "sample_rate": sample_rate}
+        samples, _ = self._play(request)
+        if samples.shape != (round(seconds * sample_rate),):
+            raise SourceError(f"{self.name} played something of no known shape", value=self.source)
+        return samples
 
     def _play(self, request: Message) -> tuple[Floats, int]:
         samples, sample_rate, self.faults = self._session.play(request | {"place": self._place}, self.name)
@@ -155,9 +163,13 @@ class _Opened(NamedTuple):
 
 
 class _Session:
-    """The worker that a source is read by, from the first request until it is closed or fails; then there is another."""
+    """The worker that a source is read by, from the first request until it is closed or fails; then there is another.
+
+    It ends when neither the source nor any of its instruments is left.
+    """
 
     def __init__(self, workers: DecodeWorkers, request: Message, path: Path, readable: Path) -> None:
+        self._worker: WorkerConnection | None = None
         self._workers = workers
         self._request = request | {"do": "open"}
         self._name = path.name
@@ -165,8 +177,10 @@ class _Session:
         self.num_bytes = path.stat().st_size if path.is_file() else 0
         self._memory_bytes = workers.limits.memory_bytes + BYTES_IN_MEMORY * self.num_bytes
         self._lost = LostTime(workers.limits)
-        self._worker: WorkerConnection | None = None
         self._lock = Lock()
+
+    def __del__(self) -> None:
+        self.close()
 
     def open(self) -> _Opened:
         """Start a worker that opens the source, and return what it tells. Raises SourceError."""

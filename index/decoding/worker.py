@@ -19,9 +19,9 @@ import numpy as np
 from index.decoding import sandbox
 from index.decoding.archives import BROKEN
 from index.decoding.channel import Channel, ChannelClosed, Message
-from index.sources.base import Floats, InstrumentSource, SourceInstrument
+from index.sources.base import Floats, InstrumentSource, Note, SourceInstrument, is_playable
 from models.audio import decode_into, expected_seconds
-from models.errors import ShowMeError, kind_of
+from models.errors import ShowMeError, SourceError, kind_of
 
 CHUNK_BYTES = 1 << 20
 
@@ -73,6 +73,7 @@ class _Worker:
             "open": self._open,
             "clips": self._clips,
             "preview": self._preview,
+            "play": self._play,
             "entries": self._entries,
             "entry": self._entry,
         }
@@ -148,6 +149,13 @@ class _Worker:
     def _preview(self, request: Message, _: BinaryIO | None) -> Message:
         instrument = self._instrument(request)
         return _with_array(instrument, *instrument.preview())
+
+    def _play(self, request: Message, _: BinaryIO | None) -> Message:
+        instrument = self._instrument(request)
+        if not is_playable(instrument):
+            raise SourceError(f"{instrument.name} is made of recordings", value=instrument.source)
+        notes, sample_rate = [Note(*row) for row in request["notes"]], request["sample_rate"]
+        return _with_array(instrument, instrument.play(notes, request["seconds"], sample_rate), sample_rate)
 
     def _instrument(self, request: Message) -> SourceInstrument:
         assert self._instruments is not None

@@ -16,6 +16,12 @@ from index.families import family_of_name
 from index.sources.base import MAX_PREVIEW_SECONDS, Floats, finish_preview, is_silent
 from index.sources.ids import instrument_ids
 from index.sources.licences import licence_beside
+from index.sources.sampled import (
+    InstrumentIdentity,
+    SampledInstrument,
+    SampledNote,
+    TranspositionLimits,
+)
 from models.audio import decode, split_windows
 from models.errors import AudioError, SourceError
 
@@ -23,6 +29,14 @@ AUDIO_SUFFIXES = (".wav", ".aif", ".aiff", ".flac", ".ogg", ".oga", ".opus", ".m
 MAX_CLIPS = 16  # per instrument
 PREVIEW_SAMPLE_RATE = 44_100
 
+ONE_SHOT_RATE = 44_100
+LONGEST_ONE_SHOT_SECONDS = 12.0  # a longer file is a loop or a performance
+ONE_SHOT_VELOCITY = 100  # that a sample is taken to be played with
+FIFTH_SEMITONES = 7.0  # that a sample is transposed by at most
+
+PitchOf = Callable[
+    [Floats, int], float | None
+]  # (samples [n], sample_rate) → MIDI pitch of a single note, else None
 DecodeStart = Callable[[Path, int, float], Floats]  # (path, sample_rate, seconds) → [samples]
 
 _SPARE_WINDOWS = 2  # windows decoded for each one needed, since some are silent
@@ -92,6 +106,37 @@ class FolderInstrument:
         if not parts:
             raise SourceError(f"{self.name} is silent or cannot be decoded", value=self.source)
         return finish_preview(np.concatenate(parts[:-1]), PREVIEW_SAMPLE_RATE), PREVIEW_SAMPLE_RATE
+
+    def one_shots(self, pitch_of: PitchOf) -> SampledInstrument:
+        """Return the instrument as one that plays notes: its files of a single note each, by their pitch.
+
+        Sixteen files at most, spread over the instrument, are listened to. A note is the nearest file, transposed by a fifth
+        at most. Raises SourceError, with the reasons, if no file is such a note.
+        """
+        found: list[tuple[float, Path, Floats]] = []
+        reasons: dict[str, str] = {}
+        for path in _spread(self._files)[:MAX_CLIPS]:
+            samples = self._decode(path, ONE_SHOT_RATE, LONGEST_ONE_SHOT_SECONDS + 1.0)
+            if samples is None or is_silent(samples):
+                reasons[path.name] = self._faults.get(path.name, "silent")
+            elif len(samples) > LONGEST_ONE_SHOT_SECONDS * ONE_SHOT_RATE:
+                reasons[path.name] = f"longer than {LONGEST_ONE_SHOT_SECONDS:g} s"
+            elif (pitch := pitch_of(samples, ONE_SHOT_RATE)) is None:
+                reasons[path.name] = "not a single note"
+            else:
+                found.append((pitch, path, samples))
+        if not found:
+            told = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:3])
+            raise SourceError(f"no sample of {self.name} is a single note ({told})", value=self.source)
+        notes = [SampledNote(pitch, ONE_SHOT_VELOCITY, path.name) for pitch, path, _ in found]
+        identity = InstrumentIdentity(self.id, self.name, self.family, self.source, self.licence)
+        return SampledInstrument(
+            identity,
+            notes,
+            lambda number: (found[number][2].copy(), ONE_SHOT_RATE),
+            TranspositionLimits(FIFTH_SEMITONES, FIFTH_SEMITONES, velocity_cost=0.0),
+            tuple(reasons.items()),
+        )
 
     def _windows(self, path: Path, sample_rate: int, clip_samples: int, limit: int) -> list[Floats]:
         """Return the sounding windows among the file's first `limit`, without overlap."""

@@ -117,6 +117,10 @@ class SampledInstrument:
         high = int(np.floor(self._pitches.max() + self._limits.range_margin))
         return max(low, 0), min(high, 127)
 
+    def reaches(self, pitch: int) -> bool:
+        """Return whether a sample is near enough to play a pitch."""
+        return bool(np.abs(self._pitches - pitch).min() <= self._limits.max_distance)
+
     @property
     def faults(self) -> tuple[tuple[str, str], ...]:
         """Missing or damaged notes; complete for the notes played so far."""

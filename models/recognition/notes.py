@@ -4,6 +4,8 @@ Bittner et al. 2022, section 3.3: a note begins at a peak of the onsets and last
 is searched for notes whose onset was missed.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,9 @@ Floats = NDArray[np.float32]
 ONSET_THRESHOLD, NOTE_THRESHOLD = 0.5, 0.3
 SHORTEST_FRAMES = 11  # 128 ms
 GAP_FRAMES = 11  # below the threshold, across which a note goes on
+
+OVERTONES = (0, 12, 19, 24, 28, 31, 34, 36)  # semitones above a pitch
+MOST = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,11 @@ class HeardNote:
     strength: float = 1.0
 
 
-def read_notes(activity: PitchActivity) -> tuple[HeardNote, ...]:
-    """The notes of a recording, by onset."""
+def read_notes(activity: PitchActivity, *, missed_onsets: bool = True) -> tuple[HeardNote, ...]:
+    """The notes of a recording, by onset.
+
+    Without `missed_onsets` only those with an onset, whose search takes time in proportion to the recording.
+    """
     left, found = activity.note.copy(), list[HeardNote]()
 
     def take(row: int, start: int, end: int) -> None:
@@ -46,13 +54,28 @@ def read_notes(activity: PitchActivity) -> tuple[HeardNote, ...]:
     peaks = _peaks(_with_rises(activity))
     for frame, row in sorted(zip(*np.nonzero(peaks.T), strict=True), reverse=True):
         take(int(row), int(frame), _end(left[row], int(frame)))
-    while left.max(initial=0) > NOTE_THRESHOLD:
+    while missed_onsets and left.max(initial=0) > NOTE_THRESHOLD:
         row, middle = divmod(int(left.argmax()), left.shape[1])
         start = len(left[row]) - _end(left[row, ::-1], left.shape[1] - 1 - middle)
         end = _end(left[row], middle)
         left[row, middle] = 0  # also where the note is too short
         take(row, start, end)
     return tuple(sorted(found, key=lambda note: (note.start_seconds, note.pitch)))
+
+
+def single_pitch(notes: Sequence[HeardNote]) -> int | None:
+    """The pitch of a recording of one note, however often it is struck; None of a recording of several, or of none.
+
+    It is the pitch that sounds most, if it and its overtones are most of all that sounds.
+    """
+    weight_of: dict[int, float] = defaultdict(float)
+    for note in notes:
+        weight_of[note.pitch] += note.strength * (note.end_seconds - note.start_seconds)
+    if not weight_of:
+        return None
+    pitch = max(weight_of, key=lambda one: (weight_of[one], -one))
+    own = sum(weight for one, weight in weight_of.items() if one - pitch in OVERTONES)
+    return pitch if own > MOST * sum(weight_of.values()) else None
 
 
 def _note(activity: PitchActivity, row: int, start: int, end: int) -> HeardNote:

@@ -34,6 +34,7 @@ class Owned(NamedTuple):
             "instrument_id": self.instrument,
             "query_id": self.query,
             "job_id": self.job,
+            "slot": "0",
         }
         return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], template)
 

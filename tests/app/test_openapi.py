@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from app import export, health_schemas, heard_families, library_schemas, problems, schemas, timelines
+from app import export, health_schemas, heard_families, library_schemas, parts, problems, schemas, timelines
 from app.routes import libraries, queries, session
 from tests.app.serving import problem
 from tests.app.sounds import mixture
@@ -22,6 +22,9 @@ CONTRACT = {
     "/v1/queries/{query_id}/audio": {"get"},
     "/v1/queries/{query_id}/export": {"get"},
     "/v1/queries/{query_id}/timeline": {"get"},
+    "/v1/queries/{query_id}/parts": {"get"},
+    "/v1/queries/{query_id}/slots/{slot}/midi": {"get"},
+    "/v1/queries/{query_id}/slots/{slot}/render": {"get"},
     "/v1/recognise": {"post"},
     "/v1/libraries": {"get", "post"},
     "/v1/libraries/{library_id}": {"get", "patch", "delete"},
@@ -138,6 +141,7 @@ def test_examples_are_whole_and_valid() -> None:
         heard_families,
         schemas,
         session,
+        parts,
         timelines,
     )
     models = {

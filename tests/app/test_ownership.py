@@ -131,6 +131,9 @@ def test_another_query_or_instrument_cannot_be_smuggled_in(
         item = bob.get(f"/v1/queries/{own.query}/export", params={"instruments": mine.instrument}).json()
         (exported,) = item["instruments"]
         assert (exported["gone"], exported["name"], exported["source"]) == (True, None, None)
+        for slot in bob.get(f"/v1/queries/{own.query}").json()["slots"]:
+            path = f"/v1/queries/{own.query}/slots/{slot['slot']}/render"
+            problem(bob.get(path, params={"instrument": mine.instrument}), 404, "instrument-not-found")
         cursor = f"99999999999999999_{mine.query}"
         items = bob.get("/v1/queries", params={"next": cursor}).json()["items"]
         assert [one["id"] for one in items] == [own.query]

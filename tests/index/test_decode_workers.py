@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from index.decoding.limits import DecodeLimits
-from index.decoding.remote_source import DecodingOpener, RemoteSource
+from index.decoding.remote_source import DecodingOpener, RemoteInstrument, RemoteSource
 from index.decoding.workers import DecodeWorkers
-from index.sources.base import SourceInstrument
+from index.sources.base import Note, SourceInstrument
 from index.sources.opening import open_source
 from models.audio import decode
 from models.errors import AudioTooLarge, DecodingStopped, NotAudio, RangeOutsideAudio, SourceError
@@ -193,6 +193,25 @@ def test_sources_are_what_they_are_in_this_process(opener: DecodingOpener, tmp_p
             assert one.preview()[1] == other.preview()[1]
             assert one.faults == other.faults
         assert there.get(one.id).name == one.name
+
+
+def test_notes_are_played_as_in_this_process_and_the_worker_ends_with_its_instrument(tmp_path: Path) -> None:
+    font = write_soundfont(tmp_path / "Tiny.sf2", PATCHES[:2])
+    song = write_tone(tmp_path / "song.wav", 440.0)
+    notes = (Note(60, 100, 0.0, 0.3), Note(67, 80, 0.2, 0.6))
+    (here, _), seconds = open_source(font), 0.8
+    with closing(DecodeWorkers()) as workers:
+        opener = DecodingOpener(workers)
+        there = next(iter(opener.open_source(font)))
+        assert isinstance(there, RemoteInstrument)
+        np.testing.assert_array_equal(there.play(notes, seconds, RATE), here.play(notes, seconds, RATE))
+        assert len(workers._sources) == 1
+        del there
+        assert not workers._sources
+        request = {"path": str(song), "as": "any"}
+        recording = RemoteSource(workers, request, song, tmp_path).get("song")
+        with pytest.raises(SourceError, match="song is made of recordings"):
+            recording.play(notes, seconds, RATE)
 
 
 def test_a_source_is_an_error_in_words(opener: DecodingOpener, tmp_path: Path) -> None:

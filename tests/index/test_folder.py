@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from index.sources.base import is_playable, is_silent
+from index.sources.base import Note, is_playable, is_silent
 from index.sources.folder import MAX_CLIPS, FolderSource
 from index.sources.ids import is_safe
 from models.errors import SourceError
@@ -165,3 +165,32 @@ def test_a_header_that_lies_gives_what_is_there(tmp_path: Path) -> None:
     assert long.clips(RATE, CLIP).shape == (1, CLIP)
     with pytest.raises(SourceError, match=r"fast has no usable audio"):
         fast.clips(RATE, CLIP)
+
+
+def test_one_shots_play_the_nearest_sample_transposed_by_a_fifth_at_most(tmp_path: Path) -> None:
+    for name, hz, seconds in (("low", 220.0, 0.6), ("high", 440.0, 0.6), ("loop", 300.0, 13.0)):
+        write_tone(tmp_path / "Bells" / f"{name}.wav", hz, seconds=seconds)
+    write_tone(tmp_path / "Bells" / "noise.wav", 50.0, seconds=0.6)
+    (bells,) = FolderSource(tmp_path)
+
+    def pitch_of(samples: np.ndarray, sample_rate: int) -> float | None:
+        hz = np.abs(np.fft.rfft(samples)).argmax() * sample_rate / len(samples)
+        return None if hz < 100 else round(69 + 12 * np.log2(hz / 440))
+
+    played = bells.one_shots(pitch_of)
+    assert dict(played.faults) == {"loop.wav": "longer than 12 s", "noise.wav": "not a single note"}
+    assert [pitch for pitch in range(128) if played.reaches(pitch)] == list(range(57 - 7, 69 + 7 + 1))
+    pitches = (50, 58, 68, 76, 80)  # the last is out of reach
+    notes = [Note(pitch, 100, 0.5 * place, 0.5 * place + 0.2) for place, pitch in enumerate(pitches)]
+    samples = played.play(notes, 2.5, RATE)
+    for place, pitch in enumerate(pitches[:-1]):
+        part = samples[place * RATE // 2 :][: RATE // 5]
+        assert loudest_hz(part) == pytest.approx(440 * 2 ** ((pitch - 69) / 12), abs=5)
+    assert is_silent(samples[2 * RATE :])
+    (tmp_path / "Bells" / "high.wav").unlink()
+    (tmp_path / "Bells" / "low.wav").unlink()
+    (left,) = FolderSource(tmp_path)
+    with pytest.raises(
+        SourceError, match=r"no sample of Bells is a single note \(loop.wav: longer than 12 s; noise"
+    ):
+        left.one_shots(pitch_of)
