@@ -80,6 +80,13 @@ def query(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print comma-separated values, a row per hit.")
     ] = False,
+    midi: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write the notes of each instrument heard, as far as they are sure, as MIDI files.",
+        ),
+    ] = None,
 ) -> None:
     """Find the instruments of a library that sound like those in FILES.
 
@@ -102,7 +109,7 @@ def query(
         from app.cli import querying
 
         form: querying.Form = "json" if as_json else "csv" if as_csv else "table"
-        if code := querying.query(files, question, form):
+        if code := querying.query(files, question, form, midi):
             raise typer.Exit(code)
 
 

@@ -12,9 +12,10 @@ import typer
 
 from app.cli.answer_table import plain_table, query_table
 from app.cli.context import opened_engine
-from app.cli.terminal import USER_ERROR, out, print_error, print_table
+from app.cli.terminal import USER_ERROR, err, out, print_error, print_table
 from app.engine import Engine
 from app.export import hits_csv
+from app.parts import QueryParts
 from app.question import Question
 from app.schemas import BatchItem, BatchOut, Document, QueryAnswer
 from models.errors import AudioError
@@ -22,10 +23,11 @@ from models.errors import AudioError
 Form = Literal["table", "csv", "json"]
 
 
-def query(files: Sequence[Path], question: Question, form: Form) -> int:
+def query(files: Sequence[Path], question: Question, form: Form, midi: Path | None = None) -> int:
     """Ask `question` about each file, print the answers in `form`, and return the exit code. Answers are stored.
 
-    `question.exclude` may hold names. Of several files, one that is not usable audio does not stop the others.
+    `question.exclude` may hold names. Of several files, one that is not usable audio does not stop the others. The parts of
+    each answer are written as MIDI files into the folder `midi`, if there is one.
     """
     for file in files:
         with file.open("rb"):
@@ -43,6 +45,8 @@ def query(files: Sequence[Path], question: Question, form: Form) -> int:
                 continue
             if form != "json":
                 _print_answer(answer, form, is_first=not any(item.query for item in items))
+            if midi is not None:
+                _write_parts(engine.parts(answer.id), midi)
             items.append(BatchItem(name=answer.name, query=answer))
     if form == "json":
         _print_document(items[0].query if len(files) == 1 and items[0].query else BatchOut(results=items))
@@ -72,6 +76,25 @@ def _print_answer(answer: QueryAnswer, form: Form, *, is_first: bool) -> None:
     if not is_first:
         out.print()
     print_table(query_table(answer, out.width) if out.is_terminal else plain_table(answer))
+
+
+def _write_parts(parts: QueryParts, folder: Path) -> None:
+    """Write the parts that are confident, and say on the standard error what was written and what was not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = parts.document
+    for part in document.parts:
+        if part.confident:
+            path = folder / parts.file_name(part.slot)
+            path.write_bytes(parts.midi(part.slot))
+            line = f"{path}: {part.num_notes} notes, confidence {part.confidence:.2f}"
+        elif part.num_notes:
+            least = document.least_confidence
+            line = (
+                f"the notes of {part.slot} are not sure enough: {part.confidence:.2f}, at least {least:.2f}"
+            )
+        else:
+            line = f"{part.slot} has no notes"
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_document(document: Document) -> None:

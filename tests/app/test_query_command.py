@@ -11,6 +11,8 @@ import pytest
 
 from tests.app.commands import assert_one_line, run
 from tests.app.sounds import TONES, audio, mixture, tone
+from training.midi_notes import tracks_of
+from training.smf import parse_events
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,17 @@ def test_excluded_instruments_are_no_hits(library: None, song: Path) -> None:
     refusal = run("query", song, "--exclude", "Kazoo", code=2)
     assert_one_line(refusal)
     assert "no instrument 'Kazoo'" in refusal
+
+
+def test_sure_parts_are_written_as_midi_files(library: None, song: Path) -> None:
+    song.write_bytes(audio(tone(110.0, 6.0)))
+    folder = song.with_name("notes") / "of songs"
+    printed = run(
+        "query", song, "--mode", "paper", "--midi", folder
+    )  # both slots of the encoder claim the tone
+    assert printed.count("are not sure enough") == 1
+    (path,) = folder.iterdir()
+    assert path.name.startswith("song [v2] - ")
+    assert f"{path}: " in printed
+    (track,) = tracks_of(parse_events(path.read_bytes()))
+    assert track.notes[:, 0].min() == 45

@@ -16,6 +16,7 @@ from index.decoding.remote_source import DecodingOpener, RemoteInstrument, Remot
 from index.decoding.workers import DecodeWorkers
 from index.sources.base import Note, SourceInstrument
 from index.sources.opening import open_source
+from index.sources.soundfont import SoundFontSource
 from models.audio import decode
 from models.errors import AudioTooLarge, DecodingStopped, NotAudio, RangeOutsideAudio, SourceError
 from tests.index.conftest import write_tone
@@ -199,7 +200,7 @@ def test_notes_are_played_as_in_this_process_and_the_worker_ends_with_its_instru
     font = write_soundfont(tmp_path / "Tiny.sf2", PATCHES[:2])
     song = write_tone(tmp_path / "song.wav", 440.0)
     notes = (Note(60, 100, 0.0, 0.3), Note(67, 80, 0.2, 0.6))
-    (here, _), seconds = open_source(font), 0.8
+    here, seconds = SoundFontSource(font).get("tiny_000_000"), 0.8
     with closing(DecodeWorkers()) as workers:
         opener = DecodingOpener(workers)
         there = next(iter(opener.open_source(font)))
