@@ -140,12 +140,12 @@ class Engine:
         Raises QueryNotFound, and AudioGone where only the answer is stored.
         """
         answer = self.queries.answer(query_id)
-        kept = self.part_reader.kept(answer)
+        path = self.queries.kept_audio(query_id)
+        kept = self.part_reader.kept(answer, path)
         if kept is not None:
             return kept
-        path = self.queries.kept_audio(query_id)
         upload = self.answerer.decode(path, answer.name, asked_range(answer))
-        return self.part_reader.read(answer, upload.decoded)
+        return self.part_reader.read(answer, path, upload.decoded)
 
     def enroll(self, path: Path | str, library: str, *, progress: Progress | None = None) -> Enrolled:
         """Enroll the instruments of a folder or file into a library (id or name), which is created if need be.

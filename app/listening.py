@@ -159,11 +159,11 @@ class Listening:
         """The notes of each slot of a stored query. Raises QueryNotFound, and AudioGone where only the answer is stored."""
         answer = await to_thread.run_sync(self._engine.queries.answer, query_id)
         reader = self._engine.part_reader
-        kept = reader.kept(answer)
+        path = await to_thread.run_sync(self._engine.queries.kept_audio, query_id)
+        kept = await to_thread.run_sync(reader.kept, answer, path)
         if kept is not None:
             return kept
-        path = await to_thread.run_sync(self._engine.queries.kept_audio, query_id)
-        return await self._hear_again(path, answer, lambda decoded: reader.read(answer, decoded))
+        return await self._hear_again(path, answer, lambda decoded: reader.read(answer, path, decoded))
 
     async def _hear_again(self, path: Path, answer: QueryAnswer, hear: Callable[[Decoded], T]) -> T:
         """Decode the range of a stored query at `path`, and hear it, in its turn."""

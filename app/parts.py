@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from pydantic import ConfigDict, Field
 
@@ -20,14 +20,14 @@ from app.schemas import Document, QueryAnswer, SlotOut
 from index.families import program_of_family
 from index.sources.base import Floats, Note
 from models.audio import Decoded
-from models.errors import NoNotes, SlotNotFound
+from models.errors import AudioGone, NoNotes, SlotNotFound
 from models.recognition.frame_level_recogniser import resampled
 from models.recognition.lane_notes import CONFIDENT, LaneNotes, SoundingLane, notes_of_lanes
 from models.recognition.midi_file import midi_bytes, velocity_of
 from models.recognition.notes import HeardNote, read_notes, single_pitch
 from models.recognition.pitch_estimator import PITCH_WEIGHTS, PitchEstimator
 
-KEPT = 16  # queries whose parts stay in memory
+KEPT = 16  # ranges of audio whose notes stay in memory
 
 
 class PartOut(Document):
@@ -148,36 +148,52 @@ def _part_out(slot: SlotOut, lane: LaneNotes) -> PartOut:
 
 
 class PartReader:
-    """Reads the notes of queries, and keeps the newest. Thread-safe; the network is loaded when it is first needed."""
+    """Reads the notes of queries, and keeps those of the newest audio: a query that is asked again has the same notes.
+
+    Thread-safe; the network is loaded when it is first needed.
+    """
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._kept: OrderedDict[str, tuple[LaneNotes, ...]] = OrderedDict()
+        self._kept: OrderedDict[_AudioKey, tuple[HeardNote, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     @cached_property
     def _estimator(self) -> PitchEstimator:
         return PitchEstimator.load(PITCH_WEIGHTS, self._device)
 
-    def kept(self, answer: QueryAnswer) -> QueryParts | None:
-        """The parts of an answer if they are in memory."""
+    def kept(self, answer: QueryAnswer, audio: Path) -> QueryParts | None:
+        """The parts of an answer if the notes of its `audio` are in memory."""
         with self._lock:
-            lanes = self._kept.get(answer.id)
-        return None if lanes is None else QueryParts(answer, lanes)
+            notes = self._kept.get(_key_of(answer, audio))
+        return None if notes is None else QueryParts(answer, parts_of(notes, answer))
 
-    def read(self, answer: QueryAnswer, decoded: Decoded) -> QueryParts:
-        """Read the parts of an answer from its audio."""
+    def read(self, answer: QueryAnswer, audio: Path, decoded: Decoded) -> QueryParts:
+        """Read the parts of an answer from its `audio`, decoded over the queried range."""
         activity = self._estimator.activity(resampled(decoded.samples, decoded.sample_rate))
-        lanes = parts_of(read_notes(activity, missed_onsets=False), answer)
+        notes = read_notes(activity, missed_onsets=False)
         with self._lock:
-            self._kept[answer.id] = lanes
+            self._kept[_key_of(answer, audio)] = notes
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return QueryParts(answer, lanes)
+        return QueryParts(answer, parts_of(notes, answer))
 
     def pitch_of(self, samples: Floats, sample_rate: int) -> float | None:
         """The MIDI pitch of `samples [n]` (mono) that hold one note; None if they hold none, or several."""
         return single_pitch(read_notes(self._estimator.activity(resampled(samples, sample_rate))))
+
+
+_AudioKey = tuple[int, int, int, int, float, float]
+
+
+def _key_of(answer: QueryAnswer, audio: Path) -> _AudioKey:
+    """The file, which several queries may link, as it is now, and the range of it."""
+    try:
+        status = audio.stat()
+    except FileNotFoundError as error:  # deleted since, to make room for newer ones
+        raise AudioGone(f"the audio of query {answer.id} is no longer stored", value=answer.id) from error
+    file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return (*file, *answer.range_seconds)
 
 
 def parts_of(notes: Sequence[HeardNote], answer: QueryAnswer) -> tuple[LaneNotes, ...]:

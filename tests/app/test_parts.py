@@ -123,12 +123,16 @@ def test_parts_are_kept_and_else_read_again(
     before = service.get(address).content
     read, calls = PartReader.read, list[str]()
 
-    def counted(self: PartReader, answer: QueryAnswer, decoded: Decoded) -> QueryParts:
+    def counted(self: PartReader, answer: QueryAnswer, audio: Path, decoded: Decoded) -> QueryParts:
         calls.append(answer.id)
-        return read(self, answer, decoded)
+        return read(self, answer, audio, decoded)
 
     monkeypatch.setattr(PartReader, "read", counted)
     assert service.get(address).content == before
+    asked = {"query": answer["id"], "library": "Players", "start_seconds": "1", "mode": "paper"}
+    again = service.post("/v1/queries", data=asked).json()
+    same = service.get(f"/v1/queries/{again['id']}/slots/{slot}/midi").content
+    assert notes_in(same)[0].notes.tolist() == notes_in(before)[0].notes.tolist()
     assert not calls
     monkeypatch.setattr("app.parts.KEPT", 0)
     other = ask(service, tone(220.0, 3.0))

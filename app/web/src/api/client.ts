@@ -11,6 +11,7 @@ import type {
   LibraryMap,
   Limits,
   Page,
+  Parts,
   QueryAnswer,
   QueryForm,
   QuerySummary,
@@ -81,6 +82,15 @@ export const getQuery = (id: string, options?: Options) =>
   request<QueryAnswer>("GET", query(id), undefined, options);
 export const listQueries = (limit = 20, next: string | null = null, options?: Options) =>
   request<Page<QuerySummary>>("GET", urlWith("/v1/queries", { limit, next }), undefined, options);
+
+/** How surely the notes of each slot are its own. */
+export const getParts = (id: string, options?: Options) =>
+  request<Parts>("GET", query(id, "/parts"), undefined, options);
+/** The download address for the notes of a slot. */
+export const midiUrl = (id: string, slot: number) => query(id, `/slots/${slot}/midi`);
+/** The address of the part of a slot, played by an instrument. */
+export const renderedPartUrl = (id: string, slot: number, instrumentId: string) =>
+  urlWith(query(id, `/slots/${slot}/render`), { instrument: instrumentId });
 
 /** The download address for the chosen instruments of a query. */
 export function exportUrl(

@@ -3,13 +3,7 @@ import { problemOf, ServerAway } from "./problem";
 
 /** Fetch `url` and save it under the service's file name (RFC 6266). */
 export async function download(url: string, fallbackName: string): Promise<string> {
-  const answer = await fetch(url).catch(() => {
-    throw new ServerAway();
-  });
-  if (!answer.ok) {
-    const document: unknown = await answer.json().catch(() => undefined);
-    throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
-  }
+  const answer = await fetched(url);
   const name = fileNameOf(answer.headers.get("Content-Disposition")) ?? fallbackName;
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
@@ -18,6 +12,20 @@ export async function download(url: string, fallbackName: string): Promise<strin
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
   return name;
+}
+
+/** Fetch a sound that the service makes, which takes a while. */
+export async function fetchSound(url: string): Promise<Blob> {
+  return (await fetched(url)).blob();
+}
+
+async function fetched(url: string): Promise<Response> {
+  const answer = await fetch(url).catch(() => {
+    throw new ServerAway();
+  });
+  if (answer.ok) return answer;
+  const document: unknown = await answer.json().catch(() => undefined);
+  throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
 }
 
 /** The file name in a Content-Disposition header; the encoded name (RFC 8187) takes precedence. */

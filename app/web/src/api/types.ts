@@ -11,6 +11,7 @@ export type Slot = Schemas["SlotOut"];
 export type MatchWord = Schemas["MatchOut"]["word"];
 export type HeardFamily = Schemas["HeardFamilyOut"];
 export type Hit = Schemas["HitOut"];
+export type Parts = Schemas["PartsOut"];
 export type Library = Schemas["LibraryOut"];
 export type Instrument = Schemas["InstrumentOut"];
 export type DuplicateGroup = Schemas["DuplicateGroup"];

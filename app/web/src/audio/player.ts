@@ -61,10 +61,10 @@ export function playReference(label: string, end = Number.POSITIVE_INFINITY): vo
 
 // Previews
 
-/** Play a preview from its start. */
-export function playPreview(url: string, label: string, place = url): void {
+/** Play a preview from its start, or from a second of it. */
+export function playPreview(url: string, label: string, place = url, from = 0): void {
   channels.preview.load(url);
-  channels.preview.element.currentTime = 0;
+  channels.preview.element.currentTime = Math.max(0, from);
   start({ kind: "preview", url, label, place });
 }
 

@@ -7,6 +7,7 @@ import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
 import { hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
 import { useRovingFocus } from "./lanesFocus";
+import { hasPart, saveMidi } from "./parts";
 import { currentLane, queryState } from "./state";
 
 interface LaneRowProps {
@@ -48,6 +49,15 @@ export function LaneRow({ lane, number }: LaneRowProps) {
           </p>
           <MatchLine slot={slot} />
         </div>
+        {hasPart(lane) && (
+          <Button
+            kind="quiet"
+            icon="download"
+            label={`Save the notes of instrument ${number} as a MIDI file`}
+            data-test="midi"
+            onClick={() => void saveMidi(lane)}
+          />
+        )}
         <Button
           kind="quiet"
           icon={lane.locked ? "lock" : "unlock"}

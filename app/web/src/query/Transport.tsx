@@ -1,7 +1,9 @@
 /** Playback controls beside the waveform: play, position, and the switch between track and match. */
 import { position, referencePlays, sounding } from "../audio/player";
+import { Button } from "../ui/Button";
 import { Icon } from "../ui/icons";
 import { compared, switchSides, toggleReference } from "./abCompare";
+import { partPlace, playedMatch, rendering, togglePart } from "./parts";
 import { duration, queryState } from "./state";
 import { formatClock } from "./timeFormat";
 
@@ -31,7 +33,32 @@ export function Transport() {
         </div>
       </div>
       <Sides />
+      <PlayPart />
     </div>
+  );
+}
+
+/** Plays the part of the compared match's lane by the match; not there where the notes are not sure enough. */
+function PlayPart() {
+  const match = playedMatch();
+  if (!match) return null;
+  const place = partPlace(match);
+  const plays = sounding.value?.place === place;
+  const waits = rendering.value === place;
+  const number = queryState.value.lanes.findIndex((lane) => lane.key === match.lane.key) + 1;
+  const label = `${plays ? "Stop" : "Play"} the part of instrument ${number} with ${match.hit.name}`;
+  return (
+    <Button
+      class="play-part"
+      icon={plays ? "stop" : "play"}
+      label={label}
+      data-test="play-part"
+      pressed={plays}
+      disabled={waits}
+      onClick={() => void togglePart(match)}
+    >
+      {waits ? "Playing it…" : "Play this part with it"}
+    </Button>
   );
 }
 

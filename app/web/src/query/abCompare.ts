@@ -39,7 +39,7 @@ export function toggleHitPreview(lane: Lane, hit: Hit): void {
   if (sounding.value?.place === place) return stop();
   compared.value = { lane, hit };
   playPreview(hit.preview_url, hit.name, place);
-  void matchLevels({ lane, hit });
+  void matchLoudness({ lane, hit });
 }
 
 /** Key A: switch between the preview and the reference where the lane is active. */
@@ -54,7 +54,7 @@ export function switchSides(): void {
     compared.value = now;
     playPreview(now.hit.preview_url, now.hit.name, choiceKey(now.lane, now.hit));
   }
-  void matchLevels(now);
+  void matchLoudness(now);
 }
 
 function firstOf(key: string | null): Compared | null {
@@ -85,11 +85,12 @@ export function playFromClick(event: MouseEvent, [from, to]: Span, start: number
   playFrom(byMouse ? from + ((to - from) * (event.clientX - frame.left)) / frame.width : start);
 }
 
-async function matchLevels({ lane, hit }: Compared): Promise<void> {
+/** Bring the reference and a hit's sound at `url` to one loudness. */
+export async function matchLoudness({ lane, hit }: Compared, url = hit.preview_url): Promise<void> {
   const reference = decodedTrack.value;
   if (!reference) return;
   const spot = comparisonSpan(lane, activeRange(), position.value);
-  const preview = await loudnessOf(hit.preview_url);
+  const preview = await loudnessOf(url);
   if (compared.value?.hit !== hit) return; // another hit was chosen meanwhile
   const [one, other] = matchedGains(loudness(reference.samples, reference.sampleRate, ...spot), preview);
   levels.value = { reference: one, preview: other };
