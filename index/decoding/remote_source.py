@@ -5,6 +5,7 @@ enrollment, and a worker that fails at one instrument is replaced for the next. 
 worker, so that several threads can render at once (`index/enrollment/readers.py`).
 """
 
+import weakref
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -178,9 +179,6 @@ class _Session:
         self._memory_bytes = workers.limits.memory_bytes + BYTES_IN_MEMORY * self.num_bytes
         self._lost = LostTime(workers.limits)
         self._lock = Lock()
-
-    def __del__(self) -> None:
-        self.close()
 
     def open(self) -> _Opened:
         """Start a worker that opens the source, and return what it tells. Raises SourceError."""

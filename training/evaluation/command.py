@@ -3,8 +3,8 @@
 The protocols include those of Kim et al. 2022, section 5, and harder ones. Without `--bank`, the command first renders the
 presets of the default SoundFont that have no near-duplicate among the training instruments; it downloads nothing. The
 protocol `real` needs no data set but a folder of real recordings (`--real`); `production` note banks and MIDI files, too;
-`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo`, `showme evaluate attention` and
-`showme evaluate frame-level` measure recognisers instead.
+`answers` a folder of whole recordings (`--recordings`). `showme evaluate solo`, `attention` and `frame-level` measure
+recognisers instead, `showme evaluate notes` the notes of lanes.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from training.evaluation import (
     attention,
     failures,
     frame_level,
+    lane_notes,
     plots,
     production,
     real,
@@ -228,9 +229,9 @@ def parser() -> argparse.ArgumentParser:
 @cli_errors
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    recognisers = {one.NAME: one.main for one in (solo_recognition, attention, frame_level)}
-    if argv and argv[0] in recognisers:
-        return recognisers[argv[0]](argv[1:])
+    others = {one.NAME: one.main for one in (solo_recognition, attention, frame_level, lane_notes)}
+    if argv and argv[0] in others:
+        return others[argv[0]](argv[1:])
     options = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     splits = bank_splits(options)
