@@ -36,7 +36,9 @@ class DecodeWorkers:
         self.size = size
         self.stopped: Counter[Reason] = Counter()  # workers that failed, by reason
         self._slots = threading.BoundedSemaphore(size)
-        self._lock = threading.RLock()  # the end of a source, which may come at any moment, releases its worker
+        self._lock = (
+            threading.RLock()
+        )  # the end of a source, which may come at any moment, releases its worker
         self._idle: list[WorkerConnection] = []  # armed for single files, the last used one last
         self._spare: WorkerConnection | None = None  # started, not yet armed
         self._sources: set[WorkerConnection] = set()
