@@ -1,14 +1,18 @@
 """Run the migrations of the catalogue (`index/catalog.py`), for the program or for alembic's command line.
 
-The program passes its own connection; the command line opens the database that alembic.ini or `-x url=…` names.
+The program passes its own connection; the command line opens the database that `-x url=…`, SHOWME_DATABASE_URL or else
+alembic.ini names.
 """
 
+import os
+from pathlib import Path
+
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from index.catalog import Catalog
 from index.declarative import Base
-from index.migrations import CONNECTION, migrating
+from index.migrations import CONNECTION
 
 
 def run(connection: Connection) -> None:
@@ -25,8 +29,8 @@ given: Connection | None = context.config.attributes.get(CONNECTION)
 if given is not None:
     run(given)
 else:
-    url = context.get_x_argument(as_dictionary=True).get("url") or context.config.get_main_option(
-        "sqlalchemy.url"
-    )
-    with migrating(Catalog(str(url)).writer) as own:
+    named = context.get_x_argument(as_dictionary=True).get("url"), os.environ.get("SHOWME_DATABASE_URL")
+    url = str(next(filter(None, named), context.config.get_main_option("sqlalchemy.url")))
+    file = Path(make_url(url).database or "") if url.startswith("sqlite:///") else None
+    with Catalog(file or url).database.altering() as own:
         run(own)

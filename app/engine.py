@@ -54,7 +54,7 @@ class Engine:
         """Open the data folder of `settings` with `pair` (None: the weights of `settings`).
 
         Without `reconcile` the vector files stay as they are, for a command that looks for faults.
-        Raises CheckpointError and IndexDamaged.
+        Raises CheckpointError, IndexDamaged, and DatabaseUnavailable or InvalidRequest for a database server.
         """
         self.settings = settings
         self.pair = pair or EncoderPair.load(settings.weights_dir, settings.device)
@@ -259,7 +259,12 @@ class Engine:
 def _open_index(settings: Settings, pair: EncoderPair, reconcile: bool) -> InstrumentIndex:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     index = InstrumentIndex(
-        settings.data_dir, pair.encoder_hash, pair.embedding_dim, pair.device, settings.undo_seconds
+        settings.data_dir,
+        pair.encoder_hash,
+        pair.embedding_dim,
+        pair.device,
+        settings.undo_seconds,
+        settings.catalogue,
     )
     if reconcile:
         index.open()

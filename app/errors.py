@@ -186,7 +186,8 @@ def our_problem_response(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = challenge
     if problem.status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
-    if problem.status >= 500 and not isinstance(error, errors.Busy):  # back-pressure must not fill the log
+    is_back_pressure = isinstance(error, errors.Busy) and not isinstance(error, errors.DatabaseUnavailable)
+    if problem.status >= 500 and not is_back_pressure:  # which must not fill the log
         log.warning("%s %s: %s", method_of(request.scope), route_of(request.scope), errors.kind_of(error))
     return problem_response(problem, headers)
 

@@ -4,14 +4,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.access.keys import SESSION_SECONDS
 from app.job_store import LEASE_SECONDS
 from app.logs import LogFormat
 from index.decoding.limits import CPU_SECONDS, MEBIBYTE, MEMORY_BYTES, WALL_SECONDS, DecodeLimits
-from index.libraries import UNDO_SECONDS
+from index.libraries import UNDO_SECONDS, DataFolder
 
 
 class Settings(BaseSettings):
@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SHOWME_", env_ignore_empty=True)
 
     data_dir: Path = Path("data")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database that holds the catalogue: postgresql://USER:PASSWORD@HOST/DATABASE; empty: an SQLite "
+        "file in the data folder",
+    )
     weights_dir: Path | None = Field(default=None, description="empty means the shipped encoders")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     default_library: str | None = Field(
@@ -132,6 +137,13 @@ class Settings(BaseSettings):
     max_stored_queries: int = Field(
         default=500, ge=1, description="most stored queries of a key; older ones are deleted with their audio"
     )
+
+    @property
+    def catalogue(self) -> Path | str:
+        """Where the catalogue is: the file of the data folder, or the URL of a database."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return DataFolder(self.data_dir).database
 
     @property
     def decode_limits(self) -> DecodeLimits:

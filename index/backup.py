@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from index.backup_manifest import IN_FOLDER, MANIFEST, BackedUpFile, BackupManifest
 from index.catalog import Instrument, Library
-from index.database import plain_connection
+from index.database.sqlite import plain_connection
 from index.disk import is_full
 from index.libraries import DATABASE, DataFolder, utc_now
 from index.migrations import revisions

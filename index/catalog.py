@@ -1,7 +1,7 @@
-"""The catalogue: every library, instrument, clip, job and query, and every embedding, in one SQLite file.
+"""The catalogue: every library, instrument, clip, job and query, and every embedding, in one database.
 
-docs/ARCHITECTURE.md, decision 1: SQLite (WAL) is the truth and the vector files are caches of it. Callers of
-`InstrumentIndex` get the frozen views of `index/records.py`, never live rows.
+docs/ARCHITECTURE.md, decision 1: an SQLite file, or a PostgreSQL server, is the truth and the vector files are caches of it.
+Callers of `InstrumentIndex` get the frozen views of `index/records.py`, never live rows.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,14 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    TextClause,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from index.database import patient_engine, reading_engine, writing_engine
+from index.database.opening import open_database
 from index.declarative import Base, UtcDateTime, id_column, new_id, now
 from index.disk import DiskReserve
 from models.errors import IndexDamaged
@@ -53,6 +55,11 @@ _NOT_DELETED = text("deleted_at IS NULL")
 _UNOWNED = text("deleted_at IS NULL AND key_id IS NULL")  # an index takes nulls for different values
 
 
+def _unique_where(condition: TextClause) -> dict[str, Any]:
+    """The options of an index that is unique among the rows of a condition."""
+    return {"unique": True, "sqlite_where": condition, "postgresql_where": condition}
+
+
 class Library(Base):
     """A collection of instruments. `revision` rises with every change, so that other processes notice.
 
@@ -64,8 +71,8 @@ class Library(Base):
 
     __tablename__ = "library"
     __table_args__ = (
-        Index("uq_library_name_kept", "key_id", "name", unique=True, sqlite_where=_NOT_DELETED),
-        Index("uq_library_name_unowned", "name", unique=True, sqlite_where=_UNOWNED),
+        Index("uq_library_name_kept", "key_id", "name", **_unique_where(_NOT_DELETED)),
+        Index("uq_library_name_unowned", "name", **_unique_where(_UNOWNED)),
     )
 
     id: Mapped[str] = id_column("l")
@@ -76,7 +83,7 @@ class Library(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     key_id: Mapped[str | None] = mapped_column(String(16))
-    shared: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Instrument(Base):
@@ -91,7 +98,7 @@ class Instrument(Base):
 
     __tablename__ = "instrument"
     __table_args__ = (
-        Index("uq_instrument_name_kept", "library_id", "name", unique=True, sqlite_where=_NOT_DELETED),
+        Index("uq_instrument_name_kept", "library_id", "name", **_unique_where(_NOT_DELETED)),
         Index(None, "library_id", "family"),
         {"sqlite_autoincrement": True},
     )
@@ -112,11 +119,11 @@ class Instrument(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source_name: Mapped[str | None] = mapped_column(String(300))  # its name in its source
-    name_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
-    family_corrected: Mapped[bool] = mapped_column(default=False, server_default=text("0"))
+    name_corrected: Mapped[bool] = mapped_column(default=False, server_default=false())
+    family_corrected: Mapped[bool] = mapped_column(default=False, server_default=false())
     source_path: Mapped[str | None] = mapped_column(Text)
     source_key: Mapped[str | None] = mapped_column(String(200))  # its id in its source
-    from_preview: Mapped[bool] = mapped_column(default=False, server_default=text("0"))  # not from its source
+    from_preview: Mapped[bool] = mapped_column(default=False, server_default=false())  # not from its source
     job_id: Mapped[str | None] = mapped_column(String(16))
 
 
@@ -263,24 +270,28 @@ class Catalog:
     """The database and its sessions. Safe to use from several threads and several processes.
 
     `engine` begins transactions for reading; `writer` begins them with the write lock. Their connections are apart, so that
-    readers never wait for writers. Faults of the database are raised as Busy, StorageFull and IndexDamaged.
+    readers never wait for writers. Faults of the database are raised as Busy, DatabaseUnavailable, StorageFull and
+    IndexDamaged.
     """
 
     def __init__(self, location: Path | str) -> None:
-        """`location` is the file's path, or an SQLAlchemy URL."""
-        if isinstance(location, Path):
-            location.parent.mkdir(parents=True, exist_ok=True)
-            location = f"sqlite:///{location}"
-        self.engine = reading_engine(location)
-        self.reserve = DiskReserve(Path(f"{self.engine.url.database}-reserve"))
-        self.writer = writing_engine(location)
-        self.patient_writer = patient_engine(self.writer)
+        """`location` is the path of an SQLite file, or the URL of a PostgreSQL database. Raises as `open_database` does."""
+        self.database = open_database(location)
+        self.reserve = DiskReserve(self.database.reserve)
+        self.engine = self.database.reader
+        self.writer = self.database.writer
+        self.patient_writer = self.database.patient_writer
 
     def migrate(self) -> None:
-        """Upgrade the schema to the newest revision. Raises IndexDamaged for another program's file or a newer version's."""
+        """Upgrade the schema to the newest revision.
+
+        Raises IndexDamaged for another program's file or a newer version's, and DatabaseUnavailable, with the reason, for a
+        server that cannot be reached.
+        """
         from index.migrations import upgrade  # alembic takes a quarter of a second to import
 
-        upgrade(self.patient_writer)
+        self.database.prepare()
+        upgrade(self.database)
 
     def session(self) -> Session:
         """Open a session for reading: it sees one state of the database and never waits for writers."""

@@ -24,14 +24,17 @@ def free_bytes(folder: Path) -> int:
 
 
 class DiskReserve:
-    """A file that takes `RESERVE_BYTES` of the disk; it is removed when a deletion needs them."""
+    """A file that takes `RESERVE_BYTES` of the disk; it is removed when a deletion needs them.
 
-    def __init__(self, path: Path) -> None:
+    Without a path there is none: the database, which needs it, is on another machine's disk.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def hold(self) -> None:
         """Take the reserve if it is not held and the disk has room for it."""
-        if self._path.exists() or free_bytes(self._path.parent) < 2 * RESERVE_BYTES:
+        if self._path is None or self._path.exists() or free_bytes(self._path.parent) < 2 * RESERVE_BYTES:
             return
         try:
             self._path.write_bytes(os.urandom(RESERVE_BYTES))  # what a file system cannot compress
@@ -40,6 +43,8 @@ class DiskReserve:
 
     def release_if_needed(self) -> None:
         """Give the reserve back to the disk if that is nearly full."""
+        if self._path is None:
+            return
         with suppress(OSError):
             if free_bytes(self._path.parent) < RESERVE_BYTES:
                 self._path.unlink(missing_ok=True)

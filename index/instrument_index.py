@@ -1,6 +1,6 @@
 """The index of one data folder: its libraries and instruments, their vectors and maps, and the search among them.
 
-Search is section 3.3 of Kim et al. 2022. `showme.db` is the truth; the folders `vectors/`, `previews/` and `tmp/` follow it
+Search is section 3.3 of Kim et al. 2022. The database is the truth; the folders `vectors/`, `previews/` and `tmp/` follow it
 (docs/ARCHITECTURE.md, decision 1). Several threads, and several processes, may use one folder at once.
 """
 
@@ -34,11 +34,13 @@ class InstrumentIndex:
         embedding_dim: int,
         device: str = "cpu",
         undo_seconds: float = UNDO_SECONDS,
+        catalogue: Path | str | None = None,
     ) -> None:
+        """`catalogue` is the location of another database than the SQLite file of the folder."""
         self.encoder_hash = encoder_hash
         self.embedding_dim = embedding_dim
         self.folder = DataFolder(data_dir)
-        self.catalog = Catalog(self.folder.database)
+        self.catalog = Catalog(catalogue or self.folder.database)
         self.vectors = VectorCache(self.catalog, self.folder.vectors_dir, encoder_hash, embedding_dim, device)
         self.maps = LibraryMaps(self.catalog)
         self.libraries = LibraryStore(self.catalog, self.folder, self.vectors, undo_seconds)
@@ -48,7 +50,7 @@ class InstrumentIndex:
     def open(self) -> None:
         """Migrate the catalogue, purge old deletions, remove leftovers, and make the vectors follow the catalogue.
 
-        Raises IndexDamaged if `showme.db` is not a catalogue. Libraries of another encoder, and libraries with damaged
+        Raises IndexDamaged if the database is not a catalogue. Libraries of another encoder, and libraries with damaged
         embeddings in the catalogue itself, stay as they are: they can be listed, but searching them is an error.
         """
         self.catalog.migrate()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import BigInteger, literal, select
 from sqlalchemy.orm import Session, defer
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
@@ -76,7 +76,7 @@ class InstrumentStore:
                 if not re.fullmatch(INSTRUMENT_CURSOR, after):
                     message = "`after` must be the `next` of an earlier page"
                     raise InvalidRequest(message, value=after[:50])
-                rows = rows.where(Instrument.vector_id > int(after))
+                rows = rows.where(Instrument.vector_id > literal(int(after), BigInteger))
             if family is not None:
                 rows = rows.where(Instrument.family == family)
             if search:

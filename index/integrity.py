@@ -7,7 +7,7 @@ again, one of another encoder embedded again (`index/reembed.py`).
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from index.catalog import Catalog, Clip, Instrument, Library, from_bytes
@@ -28,7 +28,7 @@ def find_faults(
     catalog: Catalog, folder: DataFolder, vectors: VectorCache, libraries: Callable[[], list[LibraryInfo]]
 ) -> list[str]:
     """All faults of the database and of these libraries, one sentence each."""
-    faults = list(_as_far_as_readable(_database_faults(catalog)))
+    faults = list(_as_far_as_readable(catalog.database.faults()))
     try:
         chosen = libraries()
     except _UNREADABLE as error:
@@ -45,15 +45,6 @@ def _as_far_as_readable(faults: Iterator[str]) -> Iterator[str]:
         yield from faults
     except _UNREADABLE as error:
         yield f"rows cannot be read: {error}"
-
-
-def _database_faults(catalog: Catalog) -> Iterator[str]:
-    with catalog.session() as session:
-        for (message,) in session.execute(text("PRAGMA integrity_check")):
-            if message != "ok":
-                yield f"database: {message}"
-        for table, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")):
-            yield f"database: row {row} of {table} refers to a row of {parent} that is not there"
 
 
 def _library_faults(

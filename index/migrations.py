@@ -3,8 +3,6 @@
 The scripts live in the top-level folder `alembic/`, which has no `__init__.py`: it would shadow the installed package.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +11,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine
 
+from index.database.base import Database
 from models.errors import IndexDamaged
 
 CONNECTION = "connection"  # the config attribute that hands our connection to `alembic/env.py`
@@ -43,36 +41,19 @@ def revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts)
 
 
-@contextmanager
-def migrating(engine: Engine) -> Iterator[Connection]:
-    """Open a connection in one transaction, with foreign keys off.
-
-    SQLite alters a table by copying and dropping it, and dropping a table deletes the rows that refer to it.
-    """
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
-        try:
-            with connection.begin():
-                yield connection
-        finally:
-            driver.execute("PRAGMA foreign_keys = ON")
-
-
-def upgrade(engine: Engine) -> None:
+def upgrade(database: Database) -> None:
     """Upgrade to the newest revision; take the write lock only if there is something to do.
 
-    Raises IndexDamaged if the file is not an SQLite database, is damaged, or was made by a newer version of the program.
+    Raises IndexDamaged if the database is damaged, is no catalogue, or was made by a newer version of the program.
     """
     config = alembic_config()
     try:
-        with engine.connect() as connection:
+        with database.reader.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
         if current != ScriptDirectory.from_config(config).get_current_head():
-            with migrating(engine) as connection:
+            with database.altering() as connection:
                 config.attributes[CONNECTION] = connection
                 command.upgrade(config, "head")
     except CommandError as error:
-        message = f"{engine.url.database} was made by a newer version of this program: {error}"
-        raise IndexDamaged(message, value=engine.url.database) from error
+        message = f"{database.name} was made by a newer version of this program: {error}"
+        raise IndexDamaged(message, value=current) from error

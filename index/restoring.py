@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from index.backup_manifest import MANIFEST, MAX_MANIFEST_BYTES, BackedUpFile, BackupManifest
-from index.database import plain_connection
+from index.database.sqlite import plain_connection
 from index.disk import is_full
 from index.libraries import DATABASE
 from index.migrations import revisions

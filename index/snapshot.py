@@ -8,7 +8,8 @@ from pathlib import Path
 
 from index.backup_manifest import IN_FOLDER, BackupManifest, check_name
 from index.catalog import UNFINISHED_STATES
-from index.database import RESTORE, columns_of, plain_connection
+from index.database.base import RESTORE
+from index.database.sqlite import columns_of, plain_connection
 from models.errors import BackupError, IndexDamaged
 
 # Triggers, views, virtual tables, computed columns and references that change rows: with them, rows that were checked change.

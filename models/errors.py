@@ -13,7 +13,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── PartError ── AudioGone · NoNotes · CannotPlay
     ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
-    ├── Busy                 a full queue, or a database that is being written; try again
+    ├── Busy                 a full queue, or a database that is being written; try again ── DatabaseUnavailable
     ├── StorageFull          no room on the disk
     ├── CheckpointError ── EncoderMismatch
     ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
@@ -235,6 +235,13 @@ class JobConflict(ShowMeError):
 class Busy(ShowMeError):
     slug = "busy"
     title = "The service is busy"
+
+
+class DatabaseUnavailable(Busy):
+    """A database server that cannot be reached, or does not let us in."""
+
+    slug = "database-unavailable"
+    title = "The database cannot be reached"
 
 
 class StorageFull(ShowMeError):

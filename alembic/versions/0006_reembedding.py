@@ -17,7 +17,9 @@ def upgrade() -> None:
     op.add_column("library", sa.Column("vectors_revision", sa.Integer(), nullable=False, server_default=zero))
     op.add_column("instrument", sa.Column("source_path", sa.Text(), nullable=True))
     op.add_column("instrument", sa.Column("source_key", sa.String(200), nullable=True))
-    op.add_column("instrument", sa.Column("from_preview", sa.Boolean(), nullable=False, server_default=zero))
+    op.add_column(
+        "instrument", sa.Column("from_preview", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.add_column("job", sa.Column("kind", sa.String(10), nullable=False, server_default=enroll))
     op.add_column("job", sa.Column("skipped", sa.JSON(), nullable=True))
     op.create_table(

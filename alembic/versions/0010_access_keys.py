@@ -14,6 +14,8 @@ depends_on = None
 
 KEPT = sa.text("deleted_at IS NULL")
 UNOWNED = sa.text("deleted_at IS NULL AND key_id IS NULL")
+UNIQUE_AMONG_KEPT = {"unique": True, "sqlite_where": KEPT, "postgresql_where": KEPT}
+UNIQUE_AMONG_UNOWNED = {"unique": True, "sqlite_where": UNOWNED, "postgresql_where": UNOWNED}
 
 
 def upgrade() -> None:
@@ -55,10 +57,10 @@ def upgrade() -> None:
     for table in ("library", "query", "job"):
         op.add_column(table, sa.Column("key_id", sa.String(16), nullable=True))
     op.create_index("ix_query_key_id", "query", ["key_id"])
-    op.add_column("library", sa.Column("shared", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    op.add_column("library", sa.Column("shared", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.drop_index("uq_library_name_kept", "library")
-    op.create_index("uq_library_name_kept", "library", ["key_id", "name"], unique=True, sqlite_where=KEPT)
-    op.create_index("uq_library_name_unowned", "library", ["name"], unique=True, sqlite_where=UNOWNED)
+    op.create_index("uq_library_name_kept", "library", ["key_id", "name"], **UNIQUE_AMONG_KEPT)
+    op.create_index("uq_library_name_unowned", "library", ["name"], **UNIQUE_AMONG_UNOWNED)
 
 
 def downgrade() -> None:
@@ -69,7 +71,7 @@ def downgrade() -> None:
     op.execute(
         f"UPDATE library SET name = substr(name, 1, 180) || ' (' || id || ')' WHERE id IN ({owned}) AND name IN ({others})"
     )
-    op.create_index("uq_library_name_kept", "library", ["name"], unique=True, sqlite_where=KEPT)
+    op.create_index("uq_library_name_kept", "library", ["name"], **UNIQUE_AMONG_KEPT)
     op.drop_index("ix_query_key_id", "query")
     op.drop_column("library", "shared")
     for table in ("library", "query", "job"):

@@ -16,7 +16,7 @@ from app.cli.context import read_settings
 from app.cli.terminal import err, out, print_table
 from index.catalog import Catalog
 from index.deletions import recorded_deletions
-from index.libraries import DataFolder, utc_now
+from index.libraries import utc_now
 from models.errors import InvalidRequest
 
 
@@ -64,8 +64,8 @@ def audit(limit: int) -> None:
 
 @contextmanager
 def _catalog() -> Iterator[Catalog]:
-    """Open the catalogue of the data folder, which is created if need be."""
-    catalog = Catalog(DataFolder(read_settings().data_dir).database)
+    """Open the catalogue of the settings, which is created if need be."""
+    catalog = Catalog(read_settings().catalogue)
     try:
         catalog.migrate()
         yield catalog

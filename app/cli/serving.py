@@ -20,7 +20,6 @@ from app.main import create_app
 from app.settings import Settings, keys_required
 from app.stopping import StoppableServer
 from index.catalog import Catalog
-from index.libraries import DataFolder
 from models.encoder_pair import EncoderPair
 
 _TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update"}
@@ -54,7 +53,7 @@ def _checked_pair(settings: Settings) -> EncoderPair:
 
 def _say_how_to_get_a_key(settings: Settings) -> None:
     """Say that nobody can use a service that needs keys before there is one."""
-    catalog = Catalog(DataFolder(settings.data_dir).database)
+    catalog = Catalog(settings.catalogue)
     try:
         if not AccessKeys(catalog).has_valid():
             say = logging.getLogger("showme").warning

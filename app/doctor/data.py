@@ -11,14 +11,14 @@ from pathlib import Path
 
 from app.doctor.findings import Finding
 from app.settings import Settings
-from index.database import RESTORE
+from index.database.base import RESTORE
 from index.disk import free_bytes
 from index.inspection import DatabaseState, FoundLibrary, inspect_database
 from index.libraries import DATABASE, DataFolder
 from index.migrations import revisions
 from models.checkpoint import file_hash
 from models.encoder_pair import SINGLE_FILE, WEIGHTS
-from models.errors import Busy, IndexDamaged
+from models.errors import Busy, DatabaseUnavailable, IndexDamaged
 
 MAX_NAMED = 3
 CLOCK_SLACK = timedelta(minutes=2)  # the disk may belong to another machine, with a clock of its own
@@ -54,42 +54,43 @@ def check_room(settings: Settings) -> Iterator[Finding]:
 
 def check_database(settings: Settings) -> Iterator[Finding]:
     """Check the database, the libraries in it, and that the clock is not before what was stored."""
-    path = settings.data_dir / DATABASE
-    state, encoder_hash = DatabaseState(None), _encoder_hash(settings)
-    if path.exists():
-        try:
-            state = inspect_database(path, encoder_hash)
-        except Busy as error:
-            yield Finding("database", "note", error.message, "start the service, then ask again")
-            return
-        except IndexDamaged as error:
-            yield Finding("database", "wrong", error.message, f"{RESTORE}, or choose another SHOWME_DATA_DIR")
-            return
-    yield from _schema(path, state)
+    encoder_hash = _encoder_hash(settings)
+    name, saving = DATABASE, "`showme backup FILE`"
+    if settings.database_url:
+        name, saving = "PostgreSQL", "pg_dump"
+    try:
+        state = inspect_database(settings.catalogue, encoder_hash)
+    except DatabaseUnavailable as error:
+        advice = "start the server, or correct SHOWME_DATABASE_URL, its user and its password"
+        yield Finding("database", "wrong", error.message, advice)
+        return
+    except Busy as error:
+        yield Finding("database", "note", error.message, "start the service, then ask again")
+        return
+    except IndexDamaged as error:
+        instead = "SHOWME_DATABASE_URL" if settings.database_url else "SHOWME_DATA_DIR"
+        yield Finding("database", "wrong", error.message, f"{RESTORE}, or choose another {instead}")
+        return
+    yield from _schema(name, saving, state)
     if encoder_hash and not state.faults:
         yield from _libraries(settings, state.libraries)
     yield _clock(settings.data_dir, state.newest)
 
 
-def _schema(path: Path, state: DatabaseState) -> Iterator[Finding]:
+def _schema(name: str, saving: str, state: DatabaseState) -> Iterator[Finding]:
     known = revisions()
     if state.faults:
-        message = f"{path.name} is damaged: {'; '.join(state.faults)}"
-        yield Finding("database", "wrong", message, RESTORE)
+        yield Finding("database", "wrong", f"{name} is damaged: {'; '.join(state.faults)}", RESTORE)
     elif state.revision is None:
         yield Finding("database", "right", "there is none yet; the first start makes it")
     elif state.revision not in known:
-        message = (
-            f"{path.name} has schema {state.revision}, this version of the program knows {known[0]} at most"
-        )
+        message = f"{name} has schema {state.revision}, this version of the program knows {known[0]} at most"
         yield Finding("database", "wrong", message, "install the newer version again")
     elif state.revision != known[0]:
-        message = (
-            f"{path.name} is sound; the next start upgrades its schema from {state.revision} to {known[0]}"
-        )
-        yield Finding("database", "note", message, "`showme backup FILE` first, to be able to go back")
+        message = f"{name} is sound; the next start upgrades its schema from {state.revision} to {known[0]}"
+        yield Finding("database", "note", message, f"{saving} first, to be able to go back")
     else:
-        yield Finding("database", "right", f"{path.name} is sound, schema {state.revision}")
+        yield Finding("database", "right", f"{name} is sound, schema {state.revision}")
 
 
 def _libraries(settings: Settings, libraries: tuple[FoundLibrary, ...]) -> Iterator[Finding]:

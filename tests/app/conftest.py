@@ -20,6 +20,7 @@ from tests.app.commands import write_weights
 from tests.app.keyed import KeyedService, Owned, keyed, made
 from tests.app.serving import LogLines, SteppedPair, enrolled, running
 from tests.app.sounds import TONES, audio, mixture, tone
+from tests.databases import move_rows
 from tests.encoders import random_pair_of
 
 
@@ -56,9 +57,10 @@ def tones_dir(tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair) -> Pa
 
 
 @pytest.fixture
-def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair) -> Iterator[httpx.Client]:
+def own(tones_dir: Path, tmp_path: Path, pair: EncoderPair, database: str | None) -> Iterator[httpx.Client]:
     """A service of the test's own, over a copy of `tones_dir` in `tmp_path`."""
     shutil.copytree(tones_dir, tmp_path, dirs_exist_ok=True)
+    move_rows(tmp_path)
     with running(tmp_path, pair) as client:
         yield client
 

@@ -11,10 +11,11 @@ import httpx
 
 from app.access.keys import AccessKeys, KeyInfo, KeyScope
 from index.catalog import AccessKey, Catalog
-from index.libraries import DataFolder, utc_now
+from index.libraries import utc_now
 from models.encoder_pair import EncoderPair
 from tests.app.serving import enrolled, running
 from tests.app.sounds import audio, mixture, tone
+from tests.databases import catalogue_at
 
 TONE = ("Mine.wav", audio(tone(220.0)))
 FILE = {"file": ("secret song.wav", mixture(1.0))}
@@ -93,6 +94,6 @@ class KeyedService:
 def keyed(data_dir: Path, pair: EncoderPair, **changes: Any) -> Iterator[KeyedService]:
     """A service over `data_dir` that needs keys."""
     with running(data_dir, pair, **{"require_keys": True} | changes) as stranger, ExitStack() as stack:
-        catalog = Catalog(DataFolder(data_dir).database)
+        catalog = Catalog(catalogue_at(data_dir))
         stack.callback(catalog.close)
         yield KeyedService(stranger, catalog, stack)

@@ -40,6 +40,7 @@ def test_the_default_library_keeps_its_name(tmp_path: Path, pair: EncoderPair) -
         assert client.patch("/v1/libraries/Studio", json={"name": "Studio"}).status_code == 200
 
 
+@pytest.mark.both_databases
 def test_a_correction_shows_everywhere_at_once(own: httpx.Client) -> None:
     item = instruments(own)["Bright Lead"]
     body = own.patch(f"/v1/instruments/{item['id']}", json={"name": " Old  Organ ", "family": "organ"})
@@ -98,6 +99,7 @@ def test_two_instruments_of_a_library_have_two_names(own: httpx.Client) -> None:
     assert own.patch(f"/v1/instruments/{other['id']}", json={"name": "Soft Flute"}).status_code == 200
 
 
+@pytest.mark.both_databases
 def test_enrolling_the_source_again_does_not_undo_a_correction(own: httpx.Client) -> None:
     bass, flute = (instruments(own)[name]["id"] for name in ("Low Bass", "Soft Flute"))
     own.patch(f"/v1/instruments/{bass}", json={"name": "Sub"})

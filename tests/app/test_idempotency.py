@@ -14,7 +14,10 @@ from index.catalog import Catalog
 from models.errors import KeyInUse, KeyReused
 from tests.app.serving import HaltedPair, SteppedPair, finished_job, problem, running, until
 from tests.app.sounds import audio, mixture, tone
+from tests.databases import catalogue_at
 from tests.encoders import random_pair_of
+
+pytestmark = pytest.mark.both_databases
 
 KEY = {"Idempotency-Key": "retry-1"}
 
@@ -52,7 +55,9 @@ def test_what_failed_may_be_sent_again(own: httpx.Client) -> None:
     assert ask(own, KEY, library="One").status_code == 200
 
 
-def test_an_enrollment_that_is_sent_again_is_one_job(tmp_path: Path, stepped: SteppedPair) -> None:
+def test_an_enrollment_that_is_sent_again_is_one_job(
+    tmp_path: Path, stepped: SteppedPair, database: str | None
+) -> None:
     with running(tmp_path, stepped) as client:
         for name in ("One", "Two"):
             client.post("/v1/libraries", json={"name": name})
@@ -84,9 +89,9 @@ def test_a_request_that_is_being_answered_is_not_done_twice(tmp_path: Path, tone
         assert [ask(client, KEY).json()] == answers
 
 
-def test_keys_are_kept_for_their_time_and_stored_once(tmp_path: Path) -> None:
+def test_keys_are_kept_for_their_time_and_stored_once(tmp_path: Path, database: str | None) -> None:
     now = datetime(2030, 1, 1, tzinfo=UTC)
-    catalog = Catalog(tmp_path / "showme.db")
+    catalog = Catalog(catalogue_at(tmp_path))
     catalog.migrate()
     keys = AnsweredKeys(catalog, keep_seconds=100.0, clock=lambda: now)
     request, other = KeyedRequest("k", "a" * 64), KeyedRequest("k", "b" * 64)

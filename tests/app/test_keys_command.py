@@ -9,7 +9,7 @@ import pytest
 from app.cli.serving import _say_how_to_get_a_key
 from app.settings import Settings
 from index.catalog import Catalog
-from index.database import plain_connection
+from index.database.sqlite import plain_connection
 from index.libraries import DataFolder
 from index.snapshot import copy_database
 from index.source_finder import EnrolledInstrument, SourceFinder

@@ -26,7 +26,7 @@ from tests.index.test_database import locked
 def test_a_locked_database_makes_writers_come_back_and_leaves_readers_alone(
     tmp_path: Path, pair: EncoderPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.database.BUSY_SECONDS", 2.0)
+    monkeypatch.setattr("index.database.sqlite.BUSY_SECONDS", 2.0)
     with running(tmp_path, pair) as client, ThreadPoolExecutor(20) as pool:
         made = client.post("/v1/libraries", json={"name": "L"}).json()
         address = f"/v1/libraries/{made['id']}"

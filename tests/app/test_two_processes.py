@@ -26,6 +26,7 @@ from tests.app.serving import SteppedPair, finished_job, problem, running, setti
 from tests.app.sounds import audio, tone
 from tests.app.test_enrollment import FILES, send
 from tests.app.test_updates import newer
+from tests.databases import move_rows
 from tests.encoders import random_pair
 from tests.index.conftest import open_index
 from tests.index.fake_source import FakeInstrument, FakeSource
@@ -52,8 +53,9 @@ def job_at(client: httpx.Client, job_id: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.both_databases
 def test_a_second_service_leaves_a_living_job_and_its_library_alone(
-    tmp_path: Path, stepped: SteppedPair, pair: EncoderPair
+    tmp_path: Path, stepped: SteppedPair, pair: EncoderPair, database: str | None
 ) -> None:
     with running(tmp_path, stepped) as first:
         first.post("/v1/libraries", json={"name": "L"})
@@ -110,12 +112,13 @@ def test_a_failed_enrollment_takes_no_library_away_from_another_process(
 
 
 @pytest.fixture
-def index(tmp_path: Path, pair: EncoderPair) -> Iterator[InstrumentIndex]:
+def index(tmp_path: Path, pair: EncoderPair, database: str | None) -> Iterator[InstrumentIndex]:
     opened = open_index(tmp_path / "data", pair)
     yield opened
     opened.close()
 
 
+@pytest.mark.both_databases
 def test_a_job_is_interrupted_when_its_lease_is_over_and_not_before(index: InstrumentIndex) -> None:
     clock, library = MovedClock(), index.libraries.create("L").id
     ended = JobStore(index.catalog, LEASE_SECONDS, clock)
@@ -136,6 +139,7 @@ def test_a_job_is_interrupted_when_its_lease_is_over_and_not_before(index: Instr
     runner.stop()
 
 
+@pytest.mark.both_databases
 def test_a_process_that_stood_still_stores_nothing(index: InstrumentIndex, pair: EncoderPair) -> None:
     clock, library = MovedClock(), index.libraries.create("L").id
     other = JobRunner(JobStore(index.catalog, LEASE_SECONDS, clock), max_waiting=1)
@@ -161,8 +165,9 @@ def test_a_process_that_stood_still_stores_nothing(index: InstrumentIndex, pair:
     assert list(index.folder.previews_dir.iterdir()) == []
 
 
+@pytest.mark.both_databases
 def test_two_services_fill_the_default_library_once(
-    tmp_path: Path, stepped: SteppedPair, pair: EncoderPair
+    tmp_path: Path, stepped: SteppedPair, pair: EncoderPair, database: str | None
 ) -> None:
     font = write_soundfont(tmp_path / "Studio.sf2", PATCHES[:2])
     data, default = tmp_path / "data", {"default_library": str(font)}
@@ -196,8 +201,10 @@ def test_the_default_library_of_a_killed_service_is_filled_under_the_same_job(
         assert (after["state"], after["message"]) == ("done", "2 added")
 
 
-def test_two_services_update_a_library_once(tmp_path: Path, tones_dir: Path) -> None:
+@pytest.mark.both_databases
+def test_two_services_update_a_library_once(tmp_path: Path, tones_dir: Path, database: str | None) -> None:
     data = Path(shutil.copytree(tones_dir, tmp_path / "data"))
+    move_rows(data)
     gated = newer()
     with running(data, gated) as first, running(data, random_pair(seed=1)) as second:
         (ours,), (theirs,) = (

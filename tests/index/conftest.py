@@ -15,6 +15,7 @@ from index.instrument_index import InstrumentIndex
 from index.sources.opening import open_source
 from index.sources.soundfont import SoundFontSource
 from models.encoder_pair import EncoderPair, Floats
+from tests.databases import catalogue_at, move_rows
 from tests.encoders import random_pair_of
 from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import write_soundfont
@@ -35,7 +36,7 @@ class CountingPair(EncoderPair):
 
 def open_index(folder: Path, pair: EncoderPair) -> InstrumentIndex:
     """Open an index of this pair's encoder in `folder`."""
-    index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim)
+    index = InstrumentIndex(folder, pair.encoder_hash, pair.embedding_dim, catalogue=catalogue_at(folder))
     index.open()
     return index
 
@@ -102,7 +103,7 @@ def font(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def index(tmp_path: Path, pair: EncoderPair) -> Iterator[InstrumentIndex]:
+def index(tmp_path: Path, pair: EncoderPair, database: str | None) -> Iterator[InstrumentIndex]:
     opened = open_index(tmp_path / "data", pair)
     yield opened
     opened.close()
@@ -118,9 +119,11 @@ def _enrolled_folder(tmp_path_factory: pytest.TempPathFactory, font: Path, pair:
 
 
 @pytest.fixture
-def enrolled(tmp_path: Path, pair: EncoderPair, _enrolled_folder: Path) -> Iterator[InstrumentIndex]:
+def enrolled(
+    tmp_path: Path, pair: EncoderPair, _enrolled_folder: Path, database: str | None
+) -> Iterator[InstrumentIndex]:
     """A private index with the seven presets of the small SoundFont in the library `Tiny`."""
-    shutil.copytree(_enrolled_folder, tmp_path / "data")
+    move_rows(Path(shutil.copytree(_enrolled_folder, tmp_path / "data")))
     opened = open_index(tmp_path / "data", pair)
     yield opened
     opened.close()
@@ -153,9 +156,10 @@ def _enrolled_tones(tmp_path_factory: pytest.TempPathFactory, pair: EncoderPair)
 
 
 @pytest.fixture
-def samples(tmp_path: Path, _enrolled_tones: Path) -> Path:
+def samples(tmp_path: Path, _enrolled_tones: Path, database: str | None) -> Path:
     """A folder of four tones, with a data folder beside it."""
     shutil.copytree(_enrolled_tones, tmp_path, dirs_exist_ok=True)
+    move_rows(tmp_path / "data")
     return tmp_path / "samples"
 
 

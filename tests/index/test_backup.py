@@ -20,7 +20,7 @@ from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.leases import is_alive, is_interrupted
 from index.libraries import DATABASE, utc_now
-from index.migrations import CONNECTION, alembic_config, migrating
+from index.migrations import CONNECTION, alembic_config
 from index.records import Hit
 from index.restoring import restore
 from index.snapshot import copy_database
@@ -230,7 +230,7 @@ def test_one_of_an_older_schema_is_upgraded_when_it_is_opened(
 ) -> None:
     before = hits(enrolled, queries)
     config = alembic_config()
-    with migrating(enrolled.catalog.writer) as connection:
+    with enrolled.catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         command.downgrade(config, "0001")
     manifest = back_up(enrolled.folder.root, tmp_path / "backup.zip")

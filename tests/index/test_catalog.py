@@ -19,12 +19,23 @@ from sqlalchemy.exc import IntegrityError
 
 from index.catalog import JOB_STATES, Catalog, Clip, Instrument, Job, Library, Query, from_bytes, to_bytes
 from index.declarative import Base, new_id
-from index.migrations import CONNECTION, alembic_config, migrating, migrations_folder
+from index.migrations import CONNECTION, alembic_config, migrations_folder
 from models.errors import IndexDamaged
+from tests.databases import catalogue_at
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
+def catalog(tmp_path: Path, database: str | None) -> Iterator[Catalog]:
+    made = Catalog(catalogue_at(tmp_path))
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def in_sqlite(tmp_path: Path) -> Iterator[Catalog]:
     made = Catalog(tmp_path / "showme.db")
     made.migrate()
     yield made
@@ -64,7 +75,7 @@ def test_migrations_make_what_the_models_say(catalog: Catalog) -> None:
 def test_migrations_go_down_and_up_again(catalog: Catalog) -> None:
     add_library(catalog, instruments=2)
     config = alembic_config()
-    with migrating(catalog.writer) as connection:
+    with catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         command.downgrade(config, "base")
     assert inspect(catalog.engine).get_table_names() == ["alembic_version"]
@@ -76,7 +87,7 @@ def test_migrations_go_down_and_up_again(catalog: Catalog) -> None:
 def test_rows_of_0001_are_kept_and_know_no_licence_and_no_range(catalog: Catalog) -> None:
     library_id = add_library(catalog, instruments=3)
     config = alembic_config()
-    with migrating(catalog.writer) as connection:
+    with catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         command.downgrade(config, "0001")
     columns = {column["name"] for column in inspect(catalog.engine).get_columns("instrument")}
@@ -109,7 +120,7 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(catalog: Catalog) -> None:
     def failing() -> None:
-        with migrating(catalog.writer) as connection:
+        with catalog.database.altering() as connection:
             connection.execute(text("ALTER TABLE library ADD COLUMN half INTEGER"))
             raise KeyboardInterrupt
 
@@ -118,14 +129,14 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(catalog: Catalog) ->
     assert "half" not in {column["name"] for column in inspect(catalog.engine).get_columns("library")}
 
 
-def test_altering_a_table_by_copying_keeps_the_rows_that_refer_to_it(catalog: Catalog) -> None:
-    add_library(catalog, instruments=3)
-    with migrating(catalog.writer) as connection:
+def test_altering_a_table_by_copying_keeps_the_rows_that_refer_to_it(in_sqlite: Catalog) -> None:
+    add_library(in_sqlite, instruments=3)
+    with in_sqlite.database.altering() as connection:
         operations = Operations(MigrationContext.configure(connection))
         with operations.batch_alter_table("library", recreate="always") as batch:
             batch.add_column(sa.Column("note", sa.Text()))
-    assert count(catalog, Instrument) == count(catalog, Clip) == 3
-    with catalog.session() as session:
+    assert count(in_sqlite, Instrument) == count(in_sqlite, Clip) == 3
+    with in_sqlite.session() as session:
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
 
 
@@ -161,11 +172,11 @@ def test_a_catalogue_from_the_future_is_refused(catalog: Catalog) -> None:
         catalog.migrate()
 
 
-def test_several_may_open_a_new_folder_at_once(tmp_path: Path) -> None:
+def test_several_may_open_a_new_catalogue_at_once(tmp_path: Path, database: str | None) -> None:
     failures: list[BaseException] = []
 
     def first_start() -> None:
-        catalog = Catalog(tmp_path / "showme.db")
+        catalog = Catalog(catalogue_at(tmp_path))
         try:
             catalog.migrate()
         except BaseException as error:
@@ -181,8 +192,8 @@ def test_several_may_open_a_new_folder_at_once(tmp_path: Path) -> None:
     assert failures == []
 
 
-def test_sqlite_runs_as_it_should(catalog: Catalog) -> None:
-    with catalog.session() as session:
+def test_sqlite_runs_as_it_should(in_sqlite: Catalog) -> None:
+    with in_sqlite.session() as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
         assert session.scalar(text("PRAGMA synchronous")) == 2

@@ -12,22 +12,22 @@ from sqlalchemy import event, func, select
 from index.catalog import Catalog, Library
 from index.disk import RESERVE_BYTES, DiskReserve, free_bytes
 from models.errors import Busy, IndexDamaged, StorageFull
+from tests.databases import catalogue_at
 from tests.file_limit import files_of_at_most
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the write lock of a database, as another process would."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with closing(Catalog(catalogue_at(folder))) as other, other.writer.begin():
         yield
-        other.execute("ROLLBACK")
 
 
 @pytest.fixture
-def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
-    monkeypatch.setattr("index.database.BUSY_SECONDS", 0.2)
-    made = Catalog(tmp_path / "showme.db")
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str | None) -> Iterator[Catalog]:
+    for module in ("sqlite", "postgresql"):
+        monkeypatch.setattr(f"index.database.{module}.BUSY_SECONDS", 0.2)
+    made = Catalog(catalogue_at(tmp_path))
     made.migrate()
     yield made
     made.close()
@@ -43,8 +43,9 @@ def count(catalog: Catalog) -> int:
         return session.scalar(select(func.count()).select_from(Library)) or 0
 
 
+@pytest.mark.both_databases
 def test_a_locked_database_is_busy_and_is_read_meanwhile(catalog: Catalog, tmp_path: Path) -> None:
-    with locked(tmp_path / "showme.db"):
+    with locked(tmp_path):
         with pytest.raises(Busy, match="another write holds the database"):
             add(catalog)
         assert count(catalog) == 0
@@ -52,8 +53,9 @@ def test_a_locked_database_is_busy_and_is_read_meanwhile(catalog: Catalog, tmp_p
     assert count(catalog) == 1
 
 
+@pytest.mark.both_databases
 def test_a_patient_writer_waits_longer(catalog: Catalog, tmp_path: Path) -> None:
-    with locked(tmp_path / "showme.db"):
+    with locked(tmp_path):
         waiting = threading.Thread(target=add, args=(catalog,), kwargs={"patient": True})
         waiting.start()
         waiting.join(0.6)  # three times as long as the others wait
@@ -62,6 +64,7 @@ def test_a_patient_writer_waits_longer(catalog: Catalog, tmp_path: Path) -> None
     assert count(catalog) == 1
 
 
+@pytest.mark.both_databases
 def test_readers_have_connections_beside_those_of_waiting_writers(catalog: Catalog, tmp_path: Path) -> None:
     """More writers wait than SQLAlchemy keeps connections."""
     refused: list[Exception] = []
@@ -72,7 +75,7 @@ def test_readers_have_connections_beside_those_of_waiting_writers(catalog: Catal
         except Exception as error:
             refused.append(error)
 
-    with locked(tmp_path / "showme.db"):
+    with locked(tmp_path):
         writers = [threading.Thread(target=write) for _ in range(20)]
         for writer in writers:
             writer.start()

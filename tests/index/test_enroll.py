@@ -24,6 +24,7 @@ from tests.index.fake_source import FakeInstrument, FakeSource
 from tests.index.tiny_soundfont import PATCHES
 
 
+@pytest.mark.both_databases
 def test_all_presets_are_enrolled(enrolled: InstrumentIndex) -> None:
     rows, _ = enrolled.instruments.page(LIBRARY)
     assert [row.name for row in rows] == [patch.name for patch in PATCHES]
@@ -75,6 +76,7 @@ def test_progress_counts_every_instrument(index: InstrumentIndex, pair: EncoderP
     assert not report.cancelled
 
 
+@pytest.mark.both_databases
 def test_names_stay_unique_in_a_library(index: InstrumentIndex, pair: EncoderPair, few: FakeSource) -> None:
     library = index.libraries.create("Lib")
     for _ in range(3):
@@ -156,6 +158,7 @@ def test_an_unknown_library_and_a_foreign_encoder_are_refused_before_any_work(
     other.close()
 
 
+@pytest.mark.both_databases
 def test_an_empty_library_takes_the_encoder_of_its_first_instruments(
     index: InstrumentIndex, few: FakeSource
 ) -> None:

@@ -12,23 +12,31 @@ from alembic.config import Config
 
 from index.catalog import JOB_STATES, Catalog
 from index.declarative import Base
-from index.migrations import CONNECTION, alembic_config, migrating, revisions
+from index.migrations import CONNECTION, alembic_config, revisions
+from tests.databases import catalogue_at
 
+NEWEST, FIRST = revisions()[0], revisions()[-1]
+ON_BOTH = pytest.mark.parametrize(
+    ("database", "revision"),
+    [("sqlite", one) for one in revisions()] + [("postgresql", one) for one in (FIRST, "0005", NEWEST)],
+    indirect=["database"],
+)
 NUM_ROWS = 4  # of each table: a full one, one with nulls, one of a deleted library, and a deleted one of a kept library
 Rows = dict[str, list[dict[str, Any]]]
 Names = dict[str, list[str]]
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    made = Catalog(tmp_path / "showme.db")
+def catalog(tmp_path: Path, database: str | None) -> Iterator[Catalog]:
+    made = Catalog(catalogue_at(tmp_path))
+    made.database.prepare()
     yield made
     made.close()
 
 
 def migrate(catalog: Catalog, to: Callable[[Config, str], None], revision: str) -> None:
     config = alembic_config()
-    with migrating(catalog.writer) as connection:
+    with catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         to(config, revision)
 
@@ -103,10 +111,10 @@ def structure(catalog: Catalog) -> dict[str, Any]:
     """The columns, keys, constraints and indexes of each table."""
     metadata = sa.MetaData()
     metadata.reflect(catalog.engine)
-    return {table.name: parts(table) for table in metadata.sorted_tables}
+    return {table.name: parts(table, catalog.engine.dialect.name) for table in metadata.sorted_tables}
 
 
-def parts(table: sa.Table) -> dict[str, set[Any]]:
+def parts(table: sa.Table, dialect: str) -> dict[str, set[Any]]:
     columns = {
         (
             one.name,
@@ -123,7 +131,7 @@ def parts(table: sa.Table) -> dict[str, set[Any]]:
         for one in table.constraints
     }
     indexes = {
-        (one.name, one.unique, str(one.columns), str(one.dialect_options["sqlite"]["where"]))
+        (one.name, one.unique, str(one.columns), str(one.dialect_options[dialect]["where"]))
         for one in table.indexes
     }
     return {"columns": columns, "keys": keys, "constraints": constraints, "indexes": indexes}
@@ -138,12 +146,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[s
 
 
 def sound(catalog: Catalog) -> bool:
-    with catalog.engine.connect() as connection:
-        faults = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        return not faults and connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    return list(catalog.database.faults()) == []
 
 
-@pytest.mark.parametrize("revision", revisions())
+@ON_BOTH
 def test_nothing_is_lost_on_the_way_up_and_down(catalog: Catalog, revision: str) -> None:
     migrate(catalog, command.upgrade, revision)
     made, stored = structure(catalog), fill(catalog, revision)
@@ -162,12 +168,12 @@ def test_nothing_is_lost_on_the_way_up_and_down(catalog: Catalog, revision: str)
     assert sound(catalog)
 
 
-@pytest.mark.parametrize("revision", revisions())
+@ON_BOTH
 def test_going_down_leaves_what_the_revision_can_hold(catalog: Catalog, revision: str) -> None:
     migrate(catalog, command.upgrade, revision)
     made, kept = structure(catalog), names(catalog)
     catalog.migrate()
-    held = reduced(held_by(revision, fill(catalog, revisions()[0])), kept)
+    held = reduced(held_by(revision, fill(catalog, NEWEST)), kept)
     migrate(catalog, command.downgrade, revision)
     assert changes(held, read(catalog)) == []
     assert changes(made, structure(catalog)) == []

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from index.catalog import Catalog, Instrument, Library, to_bytes
 from index.families import FAMILIES, family_of_program
-from index.migrations import CONNECTION, alembic_config, migrating
+from index.migrations import CONNECTION, alembic_config
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontSource
 
@@ -28,7 +28,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def downgrade(catalog: Catalog) -> None:
     config = alembic_config()
-    with migrating(catalog.writer) as connection:
+    with catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         command.downgrade(config, "0004")
 

@@ -14,12 +14,21 @@ from models.errors import (
     LibraryExists,
     LibraryNotFound,
 )
+from tests.databases import catalogue_at
 from tests.index.conftest import LIBRARY, delete_for_good, vector_file
+
+pytestmark = pytest.mark.both_databases
 
 
 def embeddings(index: InstrumentIndex) -> dict[str, np.ndarray]:
     with index.catalog.session() as session:
         return {row.id: np.frombuffer(row.embedding, np.float32) for row in session.query(Instrument)}
+
+
+def open_as_other(index: InstrumentIndex) -> InstrumentIndex:
+    """The same libraries for another encoder; nothing is migrated or swept."""
+    root = index.folder.root
+    return InstrumentIndex(root, "sha256:other", index.embedding_dim, catalogue=catalogue_at(root))
 
 
 # Libraries
@@ -194,7 +203,7 @@ def test_empty_and_unknown_libraries_are_refused(index: InstrumentIndex, queries
         index.searchable("empty").search(queries, 1)
     with pytest.raises(LibraryNotFound):
         index.searchable("nowhere").search(queries, 1)
-    other = InstrumentIndex(index.folder.root, "sha256:other", index.embedding_dim)
+    other = open_as_other(index)
     with pytest.raises(LibraryEmpty):  # it may still be filled by any encoder
         other.searchable("empty").search(queries, 1)
     other.close()
@@ -203,7 +212,7 @@ def test_empty_and_unknown_libraries_are_refused(index: InstrumentIndex, queries
 def test_a_library_of_another_encoder_is_listed_but_not_searched(
     enrolled: InstrumentIndex, queries: np.ndarray
 ) -> None:
-    other = InstrumentIndex(enrolled.folder.root, "sha256:other", enrolled.embedding_dim)
+    other = open_as_other(enrolled)
     before = vector_file(enrolled).read_bytes()
     other.open()
     library = other.libraries.get(LIBRARY)

@@ -14,7 +14,7 @@ from alembic import command
 
 from index.catalog import Catalog
 from index.libraries import DATABASE
-from index.migrations import CONNECTION, alembic_config, migrating
+from index.migrations import CONNECTION, alembic_config
 from models.encoder_pair import EncoderPair
 from tests.encoders import random_pair
 from tests.torture.forked import Say, fresh
@@ -76,7 +76,7 @@ def attack(options: Options) -> Outcome:
 def downgrade(folder: Path, revision: str) -> None:
     """Take the folder's schema down to a revision."""
     catalog, config = Catalog(folder / DATABASE), alembic_config()
-    with migrating(catalog.writer) as connection:
+    with catalog.database.altering() as connection:
         config.attributes[CONNECTION] = connection
         command.downgrade(config, revision)
     catalog.close()

@@ -1,4 +1,4 @@
-"""Connections to the SQLite file: how they begin transactions, how long they wait, and their faults in our own errors.
+"""The SQLite file of a data folder: how transactions begin, how long they wait, and faults in our own errors.
 
 https://www.sqlite.org/rescode.html: the lowest byte of a result code is its kind.
 """
@@ -10,37 +10,94 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event
 
+from index.database.base import BUSY_SECONDS, PATIENT_SECONDS, RESTORE, WAIT_SECONDS, patient_engine
 from index.disk import free_bytes
 from models.errors import Busy, IndexDamaged, ShowMeError, StorageFull
 
-BUSY_SECONDS = 5.0  # a writer waits this long for another one to finish
-PATIENT_SECONDS = 60.0  # … if it has something to store that took long to make
-RESTORE = "put a backup of the data folder back"
-_WAIT_SECONDS = "wait_seconds"  # execution option of connections that write
+MAX_PAGE_FAULTS = 5  # that a quick check looks for
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNDECODABLE = ("Could not decode to UTF-8", "malformed JSON")  # values that are damaged in sound pages
 _ALMOST_NOTHING = 1 << 20  # bytes; below it an I/O error is one of a full disk
 
 
-def reading_engine(location: str) -> Engine:
-    """Make an engine whose transactions read; it has as many connections as threads ask for, like those that write."""
-    engine = create_engine(location, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
+class SqliteDatabase:
+    """The file at `path`, which is created when it is first written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.reserve: Path | None = path.with_name(f"{path.name}-reserve")
+        self.reader = _engine(path)
+        self.writer: Engine = _engine(path).execution_options(**{WAIT_SECONDS: BUSY_SECONDS})
+        self.patient_writer = patient_engine(self.writer)
+
+    def prepare(self) -> None:
+        """Create its folder if need be."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def altering(self) -> Iterator[Connection]:
+        """Open a patient writing transaction with foreign keys off.
+
+        SQLite alters a table by copying and dropping it, and dropping a table deletes the rows that refer to it.
+        """
+        with self.patient_writer.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+    @contextmanager
+    def inspecting(self) -> Iterator[Connection | None]:
+        """Open a connection that changes nothing and leaves none of SQLite's files beside the database; None without a file.
+
+        https://www.sqlite.org/wal.html, "Read-only databases". Raises Busy where only a process that writes could read it.
+        """
+        if not self.path.exists():
+            yield None
+            return
+        journal = self.path.with_name(f"{self.path.name}-wal")
+        in_use = journal.exists() and journal.stat().st_size > 0
+        if in_use and not self.path.with_name(f"{self.path.name}-shm").exists():
+            message = f"{journal.name} waits for the next start, which takes it into the database"
+            raise Busy(message, value=journal.name, limit="a database that is closed or in use")
+        address = f"{self.path.resolve().as_uri()}?{'mode=ro' if in_use else 'mode=ro&immutable=1'}"
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True),
+            poolclass=NullPool,
+        )
+        with engine.connect() as connection:
+            yield connection
+
+    def page_faults(self, connection: Connection) -> list[str]:
+        """Return what a quick check of all pages finds."""
+        found = connection.exec_driver_sql(f"PRAGMA quick_check({MAX_PAGE_FAULTS})").scalars().all()
+        return [str(fault) for fault in found if fault != "ok"]
+
+    def faults(self) -> Iterator[str]:
+        """Yield the faults of all pages and indexes, and rows that refer to missing ones."""
+        with self.reader.connect() as connection:
+            for (message,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+                if message != "ok":
+                    yield f"database: {message}"
+            for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+                yield f"database: row {row} of {table} refers to a row of {parent} that is not there"
+
+
+def _engine(path: Path) -> Engine:
+    """Make an engine with as many connections as threads ask for."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _raise_in_words)
     return engine
-
-
-def writing_engine(location: str) -> Engine:
-    """Make an engine whose transactions begin with the write lock, for which they wait BUSY_SECONDS."""
-    return reading_engine(location).execution_options(**{_WAIT_SECONDS: BUSY_SECONDS})
-
-
-def patient_engine(engine: Engine) -> Engine:
-    """Return the writing engine with its connections, but waiting PATIENT_SECONDS."""
-    return engine.execution_options(**{_WAIT_SECONDS: PATIENT_SECONDS})
 
 
 @contextmanager
@@ -93,7 +150,7 @@ def _switch_to_wal(connection: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    wait_seconds = connection.get_execution_options().get(_WAIT_SECONDS)
+    wait_seconds = connection.get_execution_options().get(WAIT_SECONDS)
     if wait_seconds is None:
         connection.exec_driver_sql("BEGIN")
         return
