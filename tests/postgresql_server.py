@@ -20,7 +20,7 @@ ADMIN, LOCKED, PASSWORD = (
     "se/cret",
 )  # LOCKED must give the password, the others are trusted
 _QUIET = (
-    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off -c max_connections=60"
+    "-c fsync=off -c full_page_writes=off -c autovacuum=off -c max_connections=60"
 )
 _HBA = f"local all {LOCKED} scram-sha-256\nlocal all all trust\n"
 
@@ -55,7 +55,7 @@ class PostgresqlServer:
         self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
-        """Stop it at once: whoever is connected is thrown out."""
+        """Stop it at once, as a crash does: whoever is connected is thrown out, and what was committed stays."""
         self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
 
     def new_database(self, template: str = "template0") -> str:

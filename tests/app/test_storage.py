@@ -30,7 +30,7 @@ def test_a_locked_database_makes_writers_come_back_and_leaves_readers_alone(
     with running(tmp_path, pair) as client, ThreadPoolExecutor(20) as pool:
         made = client.post("/v1/libraries", json={"name": "L"}).json()
         address = f"/v1/libraries/{made['id']}"
-        with locked(tmp_path / "showme.db"):
+        with locked(tmp_path):
             writing = [
                 pool.submit(client.patch, address, json={"name": f"N {number}"}) for number in range(20)
             ]
