@@ -17,6 +17,8 @@ TEST_WORKERS ?= 2
 NOTES ?=
 MIDI ?=
 REAL ?=
+# A training set of synthesisers' patches, which some stages of `make weights` learn from (docs/DATA.md).
+SYNTH ?=
 OUT ?= banks
 # `make evaluate` measures the default library, and these as well: real recordings (REAL, with the recorded instruments of
 # NOTES), productions (REAL, NOTES and MIDI), a built training set (BANK), rendered mixtures of its probes (MIXTURES), and
@@ -140,9 +142,9 @@ RUNS ?= runs
 WEIGHTS ?= $(RUNS)/weights
 
 .PHONY: weights
-weights: install ## train the shipped encoders, stage by stage, and release them (OUT=banks, with NOTES=… MIDI=… REAL=… to make it; RUNS=runs)
+weights: install ## train the shipped encoders, stage by stage, and release them (OUT=banks, with NOTES=… MIDI=… REAL=… to make it; SYNTH=banks/synth; RUNS=runs)
 	$(if $(NOTES)$(MIDI),@$(MAKE) --no-print-directory data ARGS=)
-	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" $(if $(REAL),--recordings "$(REAL)") --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
+	$(BIN)/python -m training.weights --bank "$(or $(BANK),$(OUT)/single)" --real "$(OUT)/real" $(if $(SYNTH),--synth "$(SYNTH)") $(if $(REAL),--recordings "$(REAL)") --runs "$(RUNS)" --out "$(WEIGHTS)" $(ARGS)
 
 evaluate: install ## measure the encoders on real music and held-out instruments; REAL=… MIDI=… RECORDINGS=… BANK=… MIXTURES=… NOTES=… for docs/RESULTS.md
 	$(if $(REAL),$(BIN)/showme evaluate $(ARGS) --protocol real --real "$(REAL)" $(foreach notes,$(NOTES),--notes "$(notes)") \

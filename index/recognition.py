@@ -17,7 +17,7 @@ from models.encoder_pair import EncoderPair
 from models.family import FamilyModel
 from models.tracks import Curve, Span, Timeline
 
-PLAYS = 0.35  # least probability of a family that is said to play, chosen on real solos, duets and trios of validation
+PLAYS = 0.32  # least probability of a family that is said to play, chosen on real solos, duets and trios of validation
 
 
 @dataclass(frozen=True, slots=True)

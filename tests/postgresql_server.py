@@ -19,9 +19,7 @@ ADMIN, LOCKED, PASSWORD = (
     "locked",
     "se/cret",
 )  # LOCKED must give the password, the others are trusted
-_QUIET = (
-    "-c fsync=off -c full_page_writes=off -c autovacuum=off -c max_connections=60"
-)
+_QUIET = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c max_connections=60"
 _HBA = f"local all {LOCKED} scram-sha-256\nlocal all all trust\n"
 
 

@@ -1,7 +1,8 @@
 """Fit the family model of a pair of encoders (`models/family.py`) to slots of training mixtures, and write it beside them.
 
-The mixtures are those of the multi encoder's recipe, effects included. Each stem's slot is the one that is matched with it, as
-in permutation-invariant training (Kim et al. 2022, section 3.2). No validation or test data are used. The match model of the
+The mixtures are those of the multi encoder's recipe, effects included, but most of their stems are recorded where there are
+recordings: families must be told from real sound. Each stem's slot is the one that is matched with it, as in
+permutation-invariant training (Kim et al. 2022, section 3.2). No validation or test data are used. The match model of the
 pair rests on the family model: fit it again afterwards (`training.match`). `training.release` does both for a new pair.
 
     python -m training.family --weights models/weights --bank banks/single --bank banks/real
@@ -27,17 +28,17 @@ from training.clip_store import ClipSource, ClipStore
 from training.commands import cli_errors
 from training.config import Recipe
 from training.effects.chain import Effects
-from training.mixing import Mixer
+from training.mixing import Mixer, is_recorded, recorded_weight
 from training.nlakh.dataset import TRAIN
 from training.pit import pit_cosine_loss
 
-NUM_MIXTURES, MIXTURES_EACH = 3_000, 2  # in all and for each instrument, at most
+NUM_MIXTURES, MIXTURES_EACH = 5_000, 2  # in all and for each instrument, at most
+RECORDED_SHARE = 0.6  # of the stems; this and the penalty by validation (docs/EXPERIMENTS.md)
 MIXTURES_AT_ONCE = 64
 LEAST_PRESENCE = 0.2  # a slot with less is no lane, whatever it is matched with
-STEPS, BATCH_SIZE = 500, 512
-LEARNING_RATE = 0.02
 LABEL_SMOOTHING = 0.05
-WEIGHT_PENALTY = 1e-3
+WEIGHT_PENALTY = 2e-2
+ITERATIONS, HISTORY = 120, 20  # of L-BFGS, at most
 INPUT_SCALE = 10.0  # of the embeddings, which are of unit norm
 
 
@@ -61,7 +62,9 @@ def draw_slots(pair: EncoderPair, bank: ClipSource, recipe: Recipe, seed: int = 
     mixing, rate = recipe.mixing, pair.sample_rate
     most = min(mixing.max_instruments, pair.num_slots, store.num_instruments)
     effects = Effects(recipe.effects, rate)
-    mixer = Mixer(store, min(mixing.min_instruments, most), most, mixing.gain_db, effects)
+    both = len({is_recorded(one) for one in bank.instruments}) == 2
+    weight = recorded_weight(bank.instruments, RECORDED_SHARE) if both else None
+    mixer = Mixer(store, min(mixing.min_instruments, most), most, mixing.gain_db, effects, weight)
     generator = torch.Generator().manual_seed(seed)
     embeddings, families = [], []
     num_mixtures = min(NUM_MIXTURES, MIXTURES_EACH * store.num_instruments)
@@ -84,25 +87,29 @@ def draw_slots(pair: EncoderPair, bank: ClipSource, recipe: Recipe, seed: int = 
     return found
 
 
-def fit_family(slots: LabelledSlots, seed: int = 0) -> FamilyModel:
-    """Fit the softmax; rare families are drawn more often, by the root of their share."""
+def fit_family(slots: LabelledSlots) -> FamilyModel:
+    """Fit the softmax by L-BFGS; slots of a family together count by the root of their number."""
     number = torch.bincount(slots.family, minlength=len(FAMILIES)).float()
-    weight_of_slot = number.rsqrt()[slots.family]
-    generator = torch.Generator().manual_seed(seed)
+    share = number.rsqrt()[slots.family]
+    share /= share.sum()
     linear = nn.Linear(slots.embedding.shape[1], len(FAMILIES))
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
-    optimizer = torch.optim.Adam(linear.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
-    for _ in range(STEPS):
-        chosen = torch.multinomial(weight_of_slot, BATCH_SIZE, replacement=True, generator=generator)
-        logits = INPUT_SCALE * linear(slots.embedding[chosen])
-        loss = functional.cross_entropy(logits, slots.family[chosen], label_smoothing=LABEL_SMOOTHING)
-        loss = loss + WEIGHT_PENALTY * linear.weight.square().sum()
+    optimizer = torch.optim.LBFGS(
+        linear.parameters(), max_iter=ITERATIONS, history_size=HISTORY, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        logits = INPUT_SCALE * linear(slots.embedding)
+        each = functional.cross_entropy(
+            logits, slots.family, reduction="none", label_smoothing=LABEL_SMOOTHING
+        )
+        value = (share * each).sum() + WEIGHT_PENALTY * linear.weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
     weight, bias = (INPUT_SCALE * value.detach().numpy() for value in (linear.weight, linear.bias))
     bias[number.numpy() == 0] = -1e4  # a family that training never heard is never told
     return FamilyModel(tuple(FAMILIES), _halved(weight), _halved(bias))
@@ -138,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
     pair = EncoderPair.load(options.weights, options.device, with_family=False, with_match=False)
     recipe = recipe_in(load_multi(options.weights / MULTI_FILE)[1])
     slots = draw_slots(pair, bank, recipe, options.seed)
-    model = fit_family(slots, options.seed)
+    model = fit_family(slots)
     model.save(
         options.weights / FAMILY_FILE,
         file_hash(options.weights / SINGLE_FILE),

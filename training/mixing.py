@@ -111,6 +111,11 @@ class RandomMixtureSampler:
         )
 
 
+def is_recorded(instrument: DatasetInstrument) -> bool:
+    """Whether an instrument comes from real recordings."""
+    return instrument.id.startswith(ID_PREFIX)
+
+
 def recorded_weight(instruments: Sequence[DatasetInstrument], share: float) -> Tensor | None:
     """Weights `[instruments]` by which real recordings are drawn for `share` (below 1) of all stems; None for a share of 0.
 
@@ -118,7 +123,7 @@ def recorded_weight(instruments: Sequence[DatasetInstrument], share: float) -> T
     """
     if not share:
         return None
-    recorded = torch.tensor([one.id.startswith(ID_PREFIX) for one in instruments])
+    recorded = torch.tensor([is_recorded(one) for one in instruments])
     number = int(recorded.sum())
     if not 0 < number < len(instruments):
         message = f"recorded_share {share} needs recorded and other instruments; {number} of {len(instruments)} are recorded"

@@ -16,7 +16,12 @@ let here: Visit;
 beforeAll(async () => {
   const folder = join(inject("files"), "away");
   cpSync(inject("settings").DATA_DIR ?? "", folder, { recursive: true }); // with the enrolled default library
-  service = await Service.started({ ...inject("settings"), DATA_DIR: folder, MAX_WAITING_QUERIES: "1" });
+  service = await Service.started({
+    ...inject("settings"),
+    DATA_DIR: folder,
+    MAX_WAITING_QUERIES: "1",
+    JOB_LEASE_SECONDS: "20",
+  });
 });
 
 afterAll(() => service?.kill());
@@ -61,9 +66,7 @@ test("after a crash, a running query, an upload and an enrollment continue witho
   await part(uploading.page, "lane").first().waitFor({ timeout: RESTART });
 
   const job = (state: string) => enrolling.page.locator(`[data-test="job"][data-state="${state}"]`);
-  await job("failed").waitFor({ timeout: RESTART });
-  await part(job("failed"), "try-again").click();
-  await job("done").waitFor({ timeout: RESTART });
+  await job("done").waitFor({ timeout: RESTART }); // both jobs have gone on by themselves
   await part(enrolling.page, "instrument-row").filter({ hasText: "Low Bass" }).waitFor();
   await expect.poll(() => part(enrolling.page, "instrument-row").count()).toBe(4);
 
@@ -85,7 +88,8 @@ async function startEnrollment(): Promise<Visit> {
     "Content-Type": "application/json",
   });
   const form = new FormData();
-  for (const name of await readdir(file("Many"))) form.append("files", await fixture(`Many/${name}`), name);
+  for (const name of (await readdir(file("Many"))).slice(0, 600))
+    form.append("files", await fixture(`Many/${name}`), name);
   await posted(`/v1/libraries/${library.id}/instruments`, form);
   const there = await visit("#/library", { url: service.url });
   await part(there.page, "instrument-row").first().waitFor();

@@ -34,7 +34,7 @@ PARTS = (
     (73, 5, 0.0, 13.0),
 )  # program, phrase, from and to in seconds
 LARGE_LIBRARY = 5000  # instruments
-MANY_INSTRUMENTS = 200  # enough to keep an enrollment job running while a test acts
+MANY_INSTRUMENTS = 1100  # enough to keep an enrollment job running while a test acts
 ABOVE_UPLOAD_LIMIT = 3_000_000  # bytes; setup.ts sets a limit of two million
 ABOVE_DECODED_LIMIT = 70.0  # seconds; setup.ts sets a limit of sixty
 
@@ -77,7 +77,7 @@ def write_files(folder: Path) -> None:
     (folder / "Zipped.zip").write_bytes(zipped(kit))
     (folder / "Many").mkdir()
     once = folder / "Many" / f"{spelled(0)}.mp3"
-    write_mp3(once, tone(440.0, 0.5), 16_000)
+    write_mp3(once, tone(440.0, 0.1), 16_000)
     for number in range(1, MANY_INSTRUMENTS):
         shutil.copy(once, folder / "Many" / f"{spelled(number)}.mp3")
     write_soundfont(folder / "Small.sf2")

@@ -233,7 +233,7 @@ test("running and queued enrollments can be cancelled and taken out; a cancelled
   await drop(page, "Many");
   await part(page, "add").click();
   const running = part(page, "job").filter({ hasText: /Many/ });
-  await running.filter({ hasText: /\d+ of 200/ }).waitFor();
+  await running.filter({ hasText: /\d+ of 1100/ }).waitFor();
   await part(page, "empty").filter({ hasText: "Instruments are being added" }).waitFor();
   await drop(page, "Kit");
   await part(page, "target").selectOption("new");

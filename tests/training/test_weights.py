@@ -16,6 +16,7 @@ from training.config import CONFIGS, load_recipe, same_recipe
 from training.loop import STATE_FILE
 from training.weights import STAGES_FILE, TrainingBanks, TrainingChain, read_stages
 
+MUON = ['optimizer.name = "muon"', "optimizer.learning_rate = 1e-3"]
 # Each stage as the former commands said: a recipe, overrides, and the stages given as --start and --single.
 COMMANDS = {
     "01-single": ("ours-single", [], None, None),
@@ -50,9 +51,37 @@ COMMANDS = {
         "11-multi-real",
         "09-single-real",
     ),
+    "13-multi-changed": (
+        "ours-multi-real",
+        ["steps = 1200", "seed = 2", *MUON],
+        "12-multi-real",
+        "09-single-real",
+    ),
+    "14-multi-synth": (
+        "ours-multi-real",
+        ["steps = 1800", "seed = 3", *MUON],
+        "13-multi-changed",
+        "09-single-real",
+    ),
+    "15-single-changed": ("ours-single-real", ["steps = 2400", "seed = 3", *MUON], "09-single-real", None),
+    "16-multi-real": (
+        "ours-multi-real",
+        ["steps = 3000", "seed = 3", "mixing.recorded_share = 0.5", "multi.family = 0.5", *MUON],
+        "14-multi-synth",
+        "15-single-changed",
+    ),
 }
-# Stages that learn from real recordings too.
-RECORDED = {"09-single-real", "10-multi-real", "11-multi-real", "12-multi-real"}
+# What stages learn from beside the renderings: other banks, and banks whose instruments are changed.
+BANKS_OF_STAGE = {
+    "09-single-real": (["real"], []),
+    "10-multi-real": (["real"], []),
+    "11-multi-real": (["real"], []),
+    "12-multi-real": (["real"], []),
+    "13-multi-changed": (["real"], ["rendered"]),
+    "14-multi-synth": (["real", "synth"], ["rendered", "real"]),
+    "15-single-changed": (["real"], ["real"]),
+    "16-multi-real": (["real", "synth"], ["rendered", "real"]),
+}
 TINY_STAGES = """
 [a-single]
 [b-multi]
@@ -72,7 +101,7 @@ def test_shipped_stages_are_the_former_commands() -> None:
     assert list(stages) == list(COMMANDS)
     for name, (config, overrides, start, single) in COMMANDS.items():
         stage = stages[name]
-        assert list(stage.also) == ["real"] * (name in RECORDED)
+        assert (list(stage.also), list(stage.changed)) == BANKS_OF_STAGE.get(name, ([], []))
         assert (stage.recipe, stage.start, stage.single) == (
             load_recipe(Path(config), overrides),
             start,
@@ -80,7 +109,9 @@ def test_shipped_stages_are_the_former_commands() -> None:
         )
 
 
-@pytest.mark.parametrize(("name", "file"), [("09-single-real", SINGLE_FILE), ("12-multi-real", MULTI_FILE)])
+@pytest.mark.parametrize(
+    ("name", "file"), [("15-single-changed", SINGLE_FILE), ("16-multi-real", MULTI_FILE)]
+)
 def test_shipped_weights_come_from_the_last_stages(name: str, file: str) -> None:
     recipe = load_recipe(Path(f"shipped/{name}"))
     _, header = load_checkpoint(WEIGHTS / file)

@@ -28,6 +28,9 @@ PRESETS = ("#0:0", "#0:56", "#0:73", "#0:127")
 class FewPresets(SoundFontSource):
     """Four presets of the default SoundFont, one of them a sound effect."""
 
+    def __len__(self) -> int:
+        return len(PRESETS)
+
     def __iter__(self) -> Iterator[SoundFontInstrument]:
         return (one for one in super().__iter__() if one.source.endswith(PRESETS))
 

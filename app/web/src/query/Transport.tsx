@@ -46,18 +46,18 @@ function PlayPart() {
   const plays = sounding.value?.place === place;
   const waits = rendering.value === place;
   const number = queryState.value.lanes.findIndex((lane) => lane.key === match.lane.key) + 1;
-  const label = `${plays ? "Stop" : "Play"} the part of instrument ${number} with ${match.hit.name}`;
+  const text = waits ? "Playing it…" : "Play this part with it";
   return (
     <Button
       class="play-part"
       icon={plays ? "stop" : "play"}
-      label={label}
+      label={`${text}: instrument ${number}, ${match.hit.name}`}
       data-test="play-part"
       pressed={plays}
       disabled={waits}
       onClick={() => void togglePart(match)}
     >
-      {waits ? "Playing it…" : "Play this part with it"}
+      {text}
     </Button>
   );
 }

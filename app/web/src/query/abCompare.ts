@@ -2,7 +2,7 @@
  * The last hit that was played is the one compared. */
 import { signal } from "@preact/signals";
 import type { Hit, Span } from "../api/types";
-import { fetchDecoded } from "../audio/decode";
+import { decodeAudio, fetchDecoded } from "../audio/decode";
 import { loudness, matchedGains } from "../audio/level";
 import { levels, playPreview, playReference, position, seek, sounding, stop } from "../audio/player";
 import type { Lane } from "./lanes";
@@ -85,21 +85,26 @@ export function playFromClick(event: MouseEvent, [from, to]: Span, start: number
   playFrom(byMouse ? from + ((to - from) * (event.clientX - frame.left)) / frame.width : start);
 }
 
-/** Bring the reference and a hit's sound at `url` to one loudness. */
-export async function matchLoudness({ lane, hit }: Compared, url = hit.preview_url): Promise<void> {
+/** Bring the reference and a hit's sound to one loudness: its preview, or the `sound` that is played from `url`. */
+export async function matchLoudness(
+  { lane, hit }: Compared,
+  url = hit.preview_url,
+  sound?: Blob,
+): Promise<void> {
   const reference = decodedTrack.value;
   if (!reference) return;
   const spot = comparisonSpan(lane, activeRange(), position.value);
-  const preview = await loudnessOf(url);
+  const preview = await loudnessOf(url, sound);
   if (compared.value?.hit !== hit) return; // another hit was chosen meanwhile
   const [one, other] = matchedGains(loudness(reference.samples, reference.sampleRate, ...spot), preview);
   levels.value = { reference: one, preview: other };
 }
 
-function loudnessOf(url: string): Promise<number | null> {
+function loudnessOf(url: string, sound?: Blob): Promise<number | null> {
   const known = previews.get(url);
   if (known) return known;
-  const found = fetchDecoded(url).then((sound) => (sound ? loudness(sound.samples, sound.sampleRate) : null));
+  const decoded = sound ? sound.arrayBuffer().then(decodeAudio) : fetchDecoded(url);
+  const found = decoded.then((one) => (one ? loudness(one.samples, one.sampleRate) : null));
   previews.set(url, found);
   return found;
 }

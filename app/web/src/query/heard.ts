@@ -1,7 +1,7 @@
 /** Families heard in the track, whatever the library holds, and how a probability over time becomes a coloured strip. */
 import type { HeardFamily, QueryAnswer, Span } from "../api/types";
 
-const LEAST_PROBABILITY = 0.35; // as index/recognition.py; below this a family is left out
+const LEAST_PROBABILITY = 0.32; // as index/recognition.py; below this a family is left out
 const MOST_ROWS = 6;
 
 /** The families to show, the most probable first; none in answers of older versions. */

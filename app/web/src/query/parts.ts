@@ -73,7 +73,12 @@ export function playedMatch(): Compared | null {
 /** The place of a part in the player. */
 export const partPlace = ({ lane, hit }: Compared): string => `part ${choiceKey(lane, hit)}`;
 
-const sounds = new Map<string, string>(); // the part's address → the address of its sound in this page
+interface PartSound {
+  sound: Blob;
+  url: string; // in this page
+}
+
+const sounds = new Map<string, PartSound>(); // by the part's address
 
 /** Play the part of a match's lane by the match, from where the lane is heard; or stop it. */
 export async function togglePart(now: Compared): Promise<void> {
@@ -85,17 +90,23 @@ export async function togglePart(now: Compared): Promise<void> {
   const address = renderedPartUrl(found.answer.id, lane.slot.slot, hit.instrument_id);
   rendering.value = place;
   try {
-    const url = sounds.get(address) ?? URL.createObjectURL(await fetchSound(address));
-    sounds.set(address, url);
+    const { sound, url } = sounds.get(address) ?? (await fetchPart(address));
     if (sureParts.value !== found) return; // another answer is shown meanwhile
     compared.value = now;
     const [start, end] = comparisonSpan(lane, activeRange(), position.value);
     const from = position.value >= start && position.value < end ? position.value : start;
     playPreview(url, `the part by ${hit.name}`, place, from - lane.range[0]);
-    void matchLoudness(now, url);
+    void matchLoudness(now, url, sound);
   } catch (error) {
     showProblem(error);
   } finally {
     rendering.value = null;
   }
+}
+
+async function fetchPart(address: string): Promise<PartSound> {
+  const sound = await fetchSound(address);
+  const found = { sound, url: URL.createObjectURL(sound) };
+  sounds.set(address, found);
+  return found;
 }
