@@ -24,6 +24,7 @@ from models.errors import Busy, JobConflict, ShowMeError, StorageFull, kind_of
 
 log = logging.getLogger("showme")
 
+NOT_BEGUN = "cancelled before it began"
 CONTINUES = "waiting to go on"
 ASKED, BY_ITSELF, AFTER_UPDATES, LAST = range(4)  # the order in which waiting jobs are run
 Listener = Callable[[JobView], None]
@@ -49,11 +50,9 @@ class JobRunner:
 
     def __init__(self, store: JobStore, max_waiting: int, listeners: Sequence[Listener] = ()) -> None:
         self._store = store
-        self._max_waiting = max_waiting
-        self._listeners = listeners
+        self._max_waiting, self._listeners = max_waiting, listeners
         self._lock = threading.Lock()
-        self._stopping = False
-        self._num_preparing = 0
+        self._stopping, self._num_preparing = False, 0
         self._works: dict[str, _Work] = {}
         self._numbers = itertools.count()
         self._queue: queue.PriorityQueue[tuple[int, int, _Work | None]] = queue.PriorityQueue()
@@ -191,21 +190,21 @@ class JobRunner:
         return ours + [view for view in self._store.alive(library_id, kind) if view.id not in ids]
 
     def cancel(self, job_id: str) -> JobView:
-        """Cancel a job: a queued one never starts, a running one ends after its current instrument.
+        """Cancel a job: a queued one has ended at once, a running one ends after its current instrument.
 
         Raises JobNotFound, and JobConflict when the job has already ended, or another process runs it.
         """
         work = self._works.get(job_id)
         if work is None or work.view.finished:  # ended, and about to be forgotten
             view = self.view(job_id)
-            if not view.finished:
-                message = f"job {job_id} runs in another process; cancel it there"
-                raise JobConflict(message, value=view.state, limit="a job of this process")
-            raise JobConflict(
-                f"job {job_id} is already {view.state}", value=view.state, limit="queued or running"
-            )
+            message, limit = f"job {job_id} runs in another process; cancel it there", "a job of this process"
+            if view.finished:
+                message, limit = f"job {job_id} is already {view.state}", "queued or running"
+            raise JobConflict(message, value=view.state, limit=limit)
         work.is_unwanted = True
         work.cancelled.set()
+        if work.view.state == "queued":  # it has ended, though its turn is to come
+            self._show(work, work.view.ended_early("cancelled", NOT_BEGUN), save=True)
         return work.view
 
     def _run(self) -> None:
@@ -248,8 +247,10 @@ class JobRunner:
     def _after_run(self, work: _Work) -> JobView:
         """Run the task and return the ended job, or a queued one that is to go on later. Never raises."""
         view = work.view
+        if view.finished:
+            return view
         if work.cancelled.is_set():
-            return self._cancelled(work, "cancelled before it began")
+            return self._cancelled(work, NOT_BEGUN)
         self._show(work, replace(view, state="running", message="starting"), save=True)
         try:
             outcome = work.task.run(
@@ -301,7 +302,7 @@ class JobRunner:
         try:
             for listener in self._listeners:
                 listener(view)
-        except Exception:  # a closed terminal must not end the thread
+        except Exception:  # as a closed terminal
             log.exception("job %s: its progress could not be shown", view.id)
 
     def _save(self, work: _Work, view: JobView) -> bool:

@@ -18,7 +18,7 @@ from models.tracks import Curve, Span
 # Chosen on validation instruments (docs/EXPERIMENTS.md, "Notes of a lane").
 LEAST_ONSET = 0.6  # least probability of the onset of a note that any lane gets
 CLAIM = 0.5  # a lane gets a note if its share is at least so much of the largest
-CONFIDENT = 0.45  # least confidence of a part that is offered; docs/MODEL.md states the score of those
+CONFIDENT = 0.45  # least confidence of a part that is offered; `showme evaluate notes` measures those
 
 UNPITCHED = ("drum", "effect")  # lanes of these families have no notes
 # Mean and standard deviation of the pitches that training MIDI tracks of each family play, every track weighing the same.

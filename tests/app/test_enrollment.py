@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from index.catalog import Catalog, Job
 from models.encoder_pair import EncoderPair
-from tests.app.serving import SteppedPair, enrolled, finished_job, problem, running
+from tests.app.serving import SteppedPair, enrolled, finished_job, problem, running, until
 from tests.app.sounds import RATE, audio, tone, zipped
 from tests.encoders import random_pair
 from tests.index.tiny_soundfont import PATCHES, soundfont_bytes
@@ -194,14 +194,20 @@ def test_cancelling_before_the_first_batch_leaves_nothing(tmp_path: Path, steppe
         problem(client.delete("/v1/libraries/L"), 409, "job-conflict")
         for job in (second, first):
             assert client.delete(f"/v1/jobs/{job['id']}").status_code == 202
+        waited = client.get(f"/v1/jobs/{second['id']}").json()  # it need not wait for its turn
+        assert (waited["state"], waited["message"]) == (
+            "cancelled",
+            "cancelled before it began; nothing was stored",
+        )
+        assert client.get(f"/v1/jobs/{first['id']}").json()["state"] == "running"
         stepped.allowed.set()
         assert finished_job(client, first)["state"] == "cancelled"
-        assert finished_job(client, second)["state"] == "cancelled"
+        assert client.get(f"/v1/jobs/{second['id']}").json() == waited
         problem(client.delete(f"/v1/jobs/{first['id']}"), 409, "job-conflict")
         assert names(client, "L") == []
         assert client.delete("/v1/libraries/L").status_code == 204
         subs = ("tmp", "previews", "uploads")
-        assert [path for sub in subs for path in (tmp_path / sub).iterdir()] == []
+        until(lambda: not [path for sub in subs for path in (tmp_path / sub).iterdir()])
 
 
 def test_jobs_are_bounded(tmp_path: Path, stepped: SteppedPair) -> None:
