@@ -49,27 +49,29 @@ export function LaneRow({ lane, number }: LaneRowProps) {
           </p>
           <MatchLine slot={slot} />
         </div>
-        {hasPart(lane) && (
+        <div class="lane-tools">
+          {hasPart(lane) && (
+            <Button
+              kind="quiet"
+              icon="download"
+              label={`Save the notes of instrument ${number} as a MIDI file`}
+              data-test="midi"
+              onClick={() => void saveMidi(lane)}
+            />
+          )}
           <Button
             kind="quiet"
-            icon="download"
-            label={`Save the notes of instrument ${number} as a MIDI file`}
-            data-test="midi"
-            onClick={() => void saveMidi(lane)}
+            icon={lane.locked ? "lock" : "unlock"}
+            label={
+              lane.locked
+                ? `Unlock lane ${number}`
+                : `Lock lane ${number}, so that new answers do not change it`
+            }
+            data-test="lock"
+            pressed={lane.locked}
+            onClick={() => toggleLock(lane)}
           />
-        )}
-        <Button
-          kind="quiet"
-          icon={lane.locked ? "lock" : "unlock"}
-          label={
-            lane.locked
-              ? `Unlock lane ${number}`
-              : `Lock lane ${number}, so that new answers do not change it`
-          }
-          data-test="lock"
-          pressed={lane.locked}
-          onClick={() => toggleLock(lane)}
-        />
+        </div>
       </div>
       <LaneTime lane={lane} name={name} />
       <Hits lane={lane} />
