@@ -14,7 +14,7 @@ WAIT_SECONDS = "wait_seconds"  # execution option of connections that write
 
 
 class Database(Protocol):
-    """What the catalogue needs of a database. Its engines raise its faults as our own errors.
+    """The database as the catalogue needs it. Its engines raise its faults as our own errors.
 
     Transactions of `reader` see one state of the database and wait for no writer. Those of `writer` come one after another,
     for which they wait BUSY_SECONDS, those of `patient_writer` PATIENT_SECONDS. `name` is for people and holds no password.

@@ -41,7 +41,7 @@ ANY_REGISTER = (62.0, 14.0)  # of a lane whose family is not known
 
 @dataclass(frozen=True)
 class SoundingLane:
-    """What an answer says of a lane: presence over time, spans in which it sounds, probabilities of its families.
+    """A lane as an answer tells it: presence over time, spans in which it sounds, probabilities of its families.
 
     The spans count only where there is no curve.
     """

@@ -1,4 +1,4 @@
-"""What a job has enrolled is taken out together, and put back together."""
+"""The instruments that a job has enrolled: taken out together, and put back together."""
 
 import pytest
 from sqlalchemy import select, update

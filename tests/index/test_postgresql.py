@@ -1,4 +1,4 @@
-"""What is of PostgreSQL alone: its URL, its faults in our words, and texts that it does not hold."""
+"""Tests of what is of PostgreSQL alone: its URL, its faults in our words, and texts that it does not hold."""
 
 import sys
 from collections.abc import Iterator

@@ -122,7 +122,7 @@ def _rest_of(pending: list[Operation], state: State) -> list[Operation]:
 
 
 def _gone_on_with(data: _Folder) -> list[Operation]:
-    """What the service does by itself: enrollments that were cut off, before or after the updates of their libraries."""
+    """Runs what the service does by itself: enrollments that were cut off, before or after the updates of their libraries."""
     updates = _updates(data)
     enrolled = [replace(one, encoder=data.encoder) for one in data.cut_off]
     kept = [one for one in data.cut_off if one.encoder != data.encoder]

@@ -93,7 +93,7 @@ interface ToolsProps {
   onEdit: (id: string) => void;
 }
 
-/** What changes an instrument: its family, its name, and whether it is there. */
+/** The tools that change an instrument: its family, its name, and whether it is there. */
 function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
   return (
     <>
