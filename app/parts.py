@@ -70,8 +70,7 @@ class PartsOut(Document):
 
     query: str = Field(description="Id of the query.")
     least_confidence: float = Field(
-        description="Confidence from which on a part is offered, chosen on validation instruments; docs/MODEL.md states the "
-        "score of such parts."
+        description="Confidence from which on a part is offered, chosen on validation instruments."
     )
     parts: list[PartOut] = Field(description="The part of each slot, in the order of the answer.")
 
