@@ -302,7 +302,7 @@ class JobRunner:
         try:
             for listener in self._listeners:
                 listener(view)
-        except Exception:  # as a closed terminal
+        except Exception:  # a closed terminal must not end the thread
             log.exception("job %s: its progress could not be shown", view.id)
 
     def _save(self, work: _Work, view: JobView) -> bool:

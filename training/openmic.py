@@ -88,7 +88,7 @@ def read_openmic(folder: Path, split: str) -> OpenMic:
 
 
 def _checked(path: Path, read: Callable[[Path], Any]) -> Any:
-    """What `read` makes of a file; all its complaints become a TrainingError that names the file."""
+    """Return what `read` makes of a file; all its complaints become a TrainingError that names the file."""
     try:
         return read(path)
     except DAMAGE as error:

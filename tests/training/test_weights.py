@@ -71,7 +71,7 @@ COMMANDS = {
         "15-single-changed",
     ),
 }
-# What stages learn from beside the renderings: other banks, and banks whose instruments are changed.
+# The banks of each stage beside the renderings: those that it hears as they are, and those whose instruments are changed.
 BANKS_OF_STAGE = {
     "09-single-real": (["real"], []),
     "10-multi-real": (["real"], []),

@@ -53,7 +53,7 @@ PUBLISHED_DATA = (
 
 @dataclass(frozen=True)
 class HeardClips:
-    """What the heads of a kind of features told of the clips: `probability [seeds, clips, classes]`; the extractor's width."""
+    """The answers of the heads of a kind of features: `probability [seeds, clips, classes]`; the extractor's width."""
 
     kind: str
     probability: Floats

@@ -1,4 +1,4 @@
-"""What extractors of features are pre-trained on: a second at random of the clips of single instruments, where they sound.
+"""The clips that extractors of features are pre-trained on: random seconds of single instruments, where they sound.
 
 Taenzer et al. 2021, section 4.1, take NSynth's notes. Ours are phrases of the banks of single instruments; the last clip of
 every instrument validates, since instruments that train are what must be told apart.

@@ -14,7 +14,7 @@ Build = Callable[[dict[str, Any]], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RecogniserRecipe:
-    """What the training loop reads (`LoopRecipe`), and how often it validates; every count is at least 1."""
+    """The part that the training loop reads (`LoopRecipe`), and how often it validates; every count is at least 1."""
 
     SECTIONS: ClassVar[Mapping[str, Build]] = {"optimizer": lambda values: OptimizerConfig(**values)}
     COUNTS: ClassVar[tuple[str, ...]] = ("steps", "batch_size", "validate_every")

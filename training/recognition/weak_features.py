@@ -24,7 +24,7 @@ VERSION = 1  # of what the files hold
 
 @dataclass(frozen=True)
 class WeakFeatures:
-    """What a head learns from: `values [clips, steps, dimensions]`, and of each clip what plays and what is known."""
+    """The clips that a head learns from: `values [clips, steps, dimensions]`, and of each clip what plays and what is known."""
 
     values: Floats
     truth: Bools
