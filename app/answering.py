@@ -134,7 +134,7 @@ class Answerer:
         slots = [slot_out(slot) for slot in result.slots]
         if self._pair.frame_level:
             began = time.perf_counter()
-            timeline = self.timelines.compute(query_id, upload.decoded)
+            timeline = self.timelines.compute(query_id, upload.decoded, result.families)
             if question.mode != "paper":
                 slots = [refined(slot, timeline) for slot in slots]
             timing_ms["timeline"] = 1000 * (time.perf_counter() - began)

@@ -1,7 +1,8 @@
 """Which families sound when in a query, ten times a second: computed with its answer, and again from its audio when asked for.
 
-The network is that of Hung & Yang 2018 (`models/recognition/frame_level_recogniser.py`). A timeline takes less time than the
-retrieval that it goes with, so it is not stored; those of the last queries stay in memory.
+The network of Hung & Yang 2018 (`models/recognition/frame_level_recogniser.py`) and the families of the slots, put together
+(`models/recognition/timeline_model.py`). A timeline takes less time than the retrieval that it goes with, so it is not stored;
+those of the last queries stay in memory.
 """
 
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from pydantic import ConfigDict, Field
 
 from app.schemas import Document, Span
+from index.recognition import HeardFamily, recognise
 from models.audio import Decoded
 from models.encoder_pair import EncoderPair
 from models.recognition.frame_level_recogniser import FamilyTimeline
@@ -73,10 +75,18 @@ class FamilyTimelines:
         with self._lock:
             return self._kept.get(query_id)
 
-    def compute(self, query_id: str, decoded: Decoded) -> FamilyTimeline:
-        """Compute the timeline of a query's decoded audio. Raises RecogniserMissing without a frame-level network."""
-        recogniser = self._pair.frame_level_recogniser()
-        timeline = recogniser.timeline(decoded.samples, self._pair.sample_rate, decoded.range_seconds[0])
+    def compute(
+        self, query_id: str, decoded: Decoded, heard: Sequence[HeardFamily] | None = None
+    ) -> FamilyTimeline:
+        """Compute the timeline of a query's decoded audio, of which `heard` is what the slots hear; None: they hear it again.
+
+        Raises RecogniserMissing without a frame-level network.
+        """
+        recogniser, start = self._pair.frame_level_recogniser(), decoded.range_seconds[0]
+        timeline = recogniser.timeline(decoded.samples, self._pair.sample_rate, start)
+        if self._pair.timeline:
+            heard = recognise(self._pair, decoded.samples, start) if heard is None else heard
+            timeline = self._pair.timeline.fused(timeline, {one.family: one.curve for one in heard})
         with self._lock:
             self._kept[query_id] = timeline
             while len(self._kept) > KEPT:

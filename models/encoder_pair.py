@@ -2,7 +2,7 @@
 
 A multi encoder names the single encoder whose embeddings it learnt to give, a match model the pair that it was fitted to;
 loading refuses files that do not belong together. The solo network and the frame-level network beside them hear audio, so they
-belong to any pair.
+belong to any pair; the timeline model was fitted to the pair and the frame-level network.
 """
 
 import threading
@@ -22,11 +22,13 @@ from models.family import FamilyModel
 from models.match import MatchModel
 from models.recognition.frame_level_recogniser import FrameLevelRecogniser
 from models.recognition.solo_recogniser import SoloRecogniser
+from models.recognition.timeline_model import TimelineModel
 
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 FAMILY_FILE, MATCH_FILE = "family.safetensors", "match.safetensors"
 SOLO_FILE, FRAME_LEVEL_FILE = "solo.safetensors", "frame_level.safetensors"
+TIMELINE_FILE = "timeline.json"
 Floats = NDArray[np.float32]
 
 
@@ -35,13 +37,14 @@ class EncoderPair:
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
     `match` and `family` are None for encoders that have not been released, `solo` and `frame_level` where no such network lies
-    beside them.
+    beside them; `timeline` comes with `frame_level`.
     `batch_sizes` counts, for each encoder, the batches of each size that it was given.
     """
 
     batch_size = 32
     solo: SoloRecogniser | None = None
     frame_level: FrameLevelRecogniser | None = None
+    timeline: TimelineModel | None = None
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class EncoderPair:
         *,
         with_family: bool = True,
         with_match: bool = True,
+        with_timeline: bool = True,
     ) -> "EncoderPair":
         """Load the encoders and, where there are, the models and networks beside them; None means the shipped weights.
 
@@ -110,6 +114,8 @@ class EncoderPair:
         )
         if (folder / FRAME_LEVEL_FILE).exists():
             pair.frame_level = FrameLevelRecogniser.load(folder / FRAME_LEVEL_FILE, device)
+            if with_timeline:
+                pair.timeline = TimelineModel.load(folder / TIMELINE_FILE, timeline_files(folder))
         return pair
 
     def calibrated_match(self) -> MatchModel:
@@ -171,3 +177,9 @@ class EncoderPair:
                 self.batch_sizes[kind][len(wave)] += 1
                 parts.append(tuple(value.float().cpu() for value in network(wave.to(self._device))))
         return tuple(torch.cat(columns).numpy() for columns in zip(*parts, strict=True))
+
+
+def timeline_files(folder: Path) -> dict[str, str]:
+    """The hashes of the files that a timeline model is fitted to, by name."""
+    names = MULTI_FILE, FAMILY_FILE, FRAME_LEVEL_FILE
+    return {name: file_hash(folder / name) for name in names}

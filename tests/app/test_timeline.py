@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointHeader, save_checkpoint
-from models.encoder_pair import FRAME_LEVEL_FILE, EncoderPair
+from models.encoder_pair import FRAME_LEVEL_FILE, TIMELINE_FILE, EncoderPair, timeline_files
 from models.errors import CheckpointError
 from models.recognition.frame_level import OUTPUT_SECONDS, FrameLevelConfig, FrameLevelNetwork
 from models.recognition.frame_level_recogniser import FamilyTimeline, Floats, FrameLevelRecogniser
+from models.recognition.timeline_model import TimelineModel
 from tests.app.commands import write_weights
 from tests.app.serving import enrolled, problem, running
 from tests.app.sounds import audio, mixture, tone
 from tests.encoders import random_families, random_pair
 
 CONFIG = FrameLevelConfig(families=("bass", "flute"), thresholds=(0.5, 0.5), pitch="none", source="none")
+MODEL = TimelineModel(("bass", "flute"), 1.0, 0.5, (0.0, 0.0), (0.5, 0.5))
 CPU = torch.device("cpu")
 
 
@@ -95,6 +97,28 @@ def test_a_timeline_is_kept_and_else_computed_again(
     problem(hearing.get("/v1/queries/q_000000000000/timeline"), 404, "query-not-found")
 
 
+def test_what_slots_hear_counts_in_the_timeline(
+    hearing: httpx.Client, hearing_pair: EncoderPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hearing_pair.family is not None
+    families = hearing_pair.family.families
+    model = TimelineModel(families, 1.0, 0.0, (0.0,) * len(families), (0.1,) * len(families))
+    monkeypatch.setattr(hearing_pair, "timeline", model)
+    monkeypatch.setattr("app.timelines.KEPT", 0)
+    answer = ask(hearing)
+    found = hearing.get(f"/v1/queries/{answer['id']}/timeline").json()
+    heard = {one["family"]: one["curve"] for one in answer["families"]}  # type: ignore[attr-defined]
+    assert heard
+    for row in found["families"]:
+        assert row["threshold"] == 0.1
+        told = np.array(row["probabilities"])
+        if curve := heard.get(row["family"]):
+            middle = (np.arange(len(told)) + 0.5) * found["frame_seconds"]
+            assert told == pytest.approx(np.interp(middle, *np.array(curve).T), abs=0.002)
+        else:
+            assert told.max() < 0.1
+
+
 def test_without_a_network_the_reason_is_told(tmp_path: Path, pair: EncoderPair) -> None:
     with running(tmp_path, pair) as client:
         client.post("/v1/libraries", json={"name": "One"})
@@ -105,16 +129,20 @@ def test_without_a_network_the_reason_is_told(tmp_path: Path, pair: EncoderPair)
     assert refused["limit"] == FRAME_LEVEL_FILE
 
 
-def test_a_network_beside_the_encoders_is_loaded(tmp_path: Path) -> None:
-    weights = write_weights(tmp_path)
+def test_a_network_beside_the_encoders_is_loaded_with_its_model(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path, with_family=True)
     assert EncoderPair.load(weights, "cpu").frame_level is None
     save_checkpoint(
         FrameLevelNetwork(CONFIG),
         CheckpointHeader("frame-level", CONFIG.to_dict()),
         weights / FRAME_LEVEL_FILE,
     )
-    recogniser = EncoderPair.load(weights, "cpu").frame_level_recogniser()
-    assert recogniser.config == CONFIG
+    with pytest.raises(CheckpointError, match=TIMELINE_FILE):
+        EncoderPair.load(weights, "cpu")
+    MODEL.save(weights / TIMELINE_FILE, timeline_files(weights))
+    pair = EncoderPair.load(weights, "cpu")
+    assert pair.frame_level_recogniser().config == CONFIG
+    assert pair.timeline == MODEL
     unfinished = FrameLevelConfig(families=("bass", "flute"), pitch="none", source="none")
     header = CheckpointHeader("frame-level", unfinished.to_dict())
     save_checkpoint(FrameLevelNetwork(unfinished), header, weights / FRAME_LEVEL_FILE)

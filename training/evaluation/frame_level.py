@@ -1,7 +1,8 @@
 """`showme evaluate frame-level`: which families sound in every tenth of a second, by each network of the published table.
 
 Hung & Yang 2018, table 2: F1 of each class over all frames of the test recordings, and the mean over classes. Thresholds are
-those that were chosen on validation recordings. The pitch estimator's notes are measured on the same recordings.
+those that were chosen on validation recordings. With `--weights` the timeline of the service is a row: what a network and the
+slots tell together. The pitch estimator's notes are measured on the same recordings.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from models.checkpoint import file_hash, load_frame_level
 from models.device import DEVICES, choose_device
-from models.encoder_pair import FRAME_LEVEL_FILE
+from models.encoder_pair import FRAME_LEVEL_FILE, EncoderPair
 from models.errors import TrainingError
 from models.front_end import FrontEndConfig
 from models.recognition.frame_level_recogniser import resampled
@@ -35,14 +36,15 @@ from training.evaluation.report import (
     write_report,
 )
 from training.musicnet import NO_PITCH, TEST, ScoredRecording, recordings_of
-from training.recognition.frame_features import FrameSet
+from training.recognition.frame_features import Bytes, FrameSet
 from training.recognition.frame_recipe import NETWORKS
-from training.recognition.frame_scores import class_f1, counts, mean_f1, predicted
+from training.recognition.frame_scores import Floats, class_f1, counts, mean_f1, predicted
 from training.recognition.note_scores import matched_notes
 from training.recognition.score_rendering import kind_of
 from training.recognition.train_frame_level import CACHE
+from training.timeline import hear
 
-NAME = "frame-level"
+NAME, SERVED = "frame-level", "served"
 PUBLISHED = {  # the mean F1 of table 2
     "baseline": 0.865,
     "cqt": 0.887,
@@ -88,6 +90,20 @@ def measure_network(name: str, path: Path, options: argparse.Namespace) -> tuple
     target = [frames.targets(place) for place in range(len(frames.ids))]
     told = predicted(network.to(choose_device(options.device)), frames)
     return RowCounts(name, config.families, counts(told, target, config.thresholds)), frames
+
+
+def measure_service(weights: Path, options: argparse.Namespace) -> tuple[RowCounts, tuple[str, ...]]:
+    """Hear the test recordings as the service does, and their ids. Raises CheckpointError for weights without a timeline."""
+    pair = EncoderPair.load(weights, options.device, with_match=False)
+    config, model = pair.frame_level_recogniser().config, pair.timeline
+    assert model is not None  # comes with the recogniser
+    told, target, ids = list[Floats](), list[Bytes](), list[str]()
+    for recording in recordings_of(options.data, options.split):
+        if heard := hear(pair, recording):
+            told.append(model.probability(heard.slots, heard.frames))
+            target.append(heard.target)
+            ids.append(recording.id)
+    return RowCounts(SERVED, config.families, counts(told, target, model.thresholds)), tuple(ids)
 
 
 def network_tables(rows: list[RowCounts], ids: tuple[str, ...], split: str, seed: int) -> Iterator[Table]:
@@ -152,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--runs", type=Path, metavar="DIR", help="folder of the runs of showme train frame-level"
     )
+    out.add_argument("--weights", type=Path, metavar="DIR", help="weights whose timelines are measured")
     out.add_argument("--notes", action="store_true", help="measure the pitch estimator's notes")
     out.add_argument(
         "--features", type=Path, metavar="DIR", help=f"keeps levels and pitches ({CACHE} in --data)"
@@ -168,8 +185,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     options = parser().parse_args(argv)
-    if options.runs is None and not options.notes:
-        raise TrainingError("frame-level recognition is measured on --runs, its pitches by --notes")
+    if options.runs is None and options.weights is None and not options.notes:
+        raise TrainingError(
+            "frame-level recognition is measured on --runs or --weights, its pitches by --notes"
+        )
     tables: list[Table] = []
     if options.notes:
         recordings = recordings_of(options.data, options.split)[: options.recordings]
@@ -180,6 +199,9 @@ def main(argv: list[str] | None = None) -> int:
         if not rows:
             raise TrainingError(f"{options.runs} holds no finished run", value=str(options.runs))
         tables += network_tables([row for row, _ in rows], rows[0][1].ids, options.split, options.seed)
+    if options.weights:
+        row, ids = measure_service(options.weights, options)
+        tables += network_tables([row], ids, options.split, options.seed)
     console = Console()
     for table in tables:
         print_table(table, console)

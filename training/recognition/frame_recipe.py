@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from models.recognition.frame_level import FrameLevelConfig
 from models.recognition.harmonic_series import MAX_ORDER
+from training.recognition.frame_variation import VariationConfig
 from training.recognition.recipe import Build, RecogniserRecipe
 
 FRAME_RECIPE = Path("recognition/frame_level")
@@ -37,6 +38,7 @@ class FrameRecipe(RecogniserRecipe):
     SECTIONS: ClassVar[Mapping[str, Build]] = {
         **RecogniserRecipe.SECTIONS,
         "network": FrameLevelConfig.from_dict,
+        "variation": lambda values: VariationConfig(**values),
     }
     COUNTS: ClassVar[tuple[str, ...]] = (*RecogniserRecipe.COUNTS, "epochs")
 
@@ -46,3 +48,4 @@ class FrameRecipe(RecogniserRecipe):
     validate_every: int = 1000
     balance: float = 0.3
     network: FrameLevelConfig = field(default_factory=FrameLevelConfig)
+    variation: VariationConfig = field(default_factory=VariationConfig)

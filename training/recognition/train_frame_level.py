@@ -29,6 +29,7 @@ from training.recognition.best_weights import BestWeights
 from training.recognition.frame_features import FrameSet
 from training.recognition.frame_recipe import FRAME_RECIPE, NETWORKS, FrameRecipe
 from training.recognition.frame_scores import best_thresholds, counts, mean_f1, predicted
+from training.recognition.frame_variation import varied
 from training.run import git_commit
 
 ALL = "all"
@@ -65,7 +66,8 @@ def train(run: FrameRun) -> Path | None:
     # Loss
     def loss(generator: torch.Generator) -> Losses:
         frames = run.train.segments(batch_size, generator)
-        inputs = [one.to(run.device) for one in run.train.inputs(frames, source) if one is not None]
+        heard = varied(*run.train.inputs(frames, source), recipe.variation, generator)
+        inputs = [one.to(run.device) for one in heard if one is not None]
         logits = classify(*inputs).float()  # [batch, classes, outputs]
         target = torch.from_numpy(run.train.target[frames]).to(run.device).float().transpose(1, 2)
         target = functional.max_pool1d(target, POOLED_FRAMES)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { HeardFamily, QueryAnswer } from "../src/api/types";
-import { shownFamilies, strip } from "../src/query/heard";
+import type { FamilyRow, HeardFamily, QueryAnswer, Timeline } from "../src/api/types";
+import { opacity, placeOf, rowOf, shownFamilies, strip } from "../src/query/heard";
 
 function heard(family: string, probability: number): HeardFamily {
   return { family, probability, active: [], curve: [] };
@@ -42,5 +42,38 @@ describe("families heard", () => {
       [0, 100],
     ]);
     expect(strip([], [0, 1], [0, 1])).toBe("none");
+  });
+});
+
+const ROW: FamilyRow = { family: "bass", threshold: 0.4, active: [], probabilities: [0.1, 0.9] };
+const FOUND: Timeline = {
+  query: "q_1",
+  start_seconds: 10,
+  frame_seconds: 0.1,
+  num_frames: 50,
+  families: [ROW],
+};
+
+describe("families over time", () => {
+  test("the row of a family is found, and null where the timeline does not tell it", () => {
+    expect(rowOf(FOUND, "bass")).toBe(ROW);
+    expect(rowOf(FOUND, "organ")).toBeNull();
+    expect(rowOf(null, "bass")).toBeNull();
+  });
+
+  test("frames lie where they sound in the view", () => {
+    expect(placeOf(FOUND, [5, 25])).toEqual({ left: 0.25, width: 0.25 });
+    expect(placeOf(FOUND, [12, 14])).toEqual({ left: -1, width: 2.5 });
+  });
+
+  test("a frame is faint below the threshold, plain at it and full where the family is sure", () => {
+    expect(opacity(0, 0.4)).toBe(0);
+    expect(opacity(0.39, 0.4)).toBeLessThan(0.15);
+    expect(opacity(0.4, 0.4)).toBeCloseTo(0.3);
+    expect(opacity(1, 0.4)).toBe(1);
+    const rising = [0, 0.1, 0.3, 0.5, 0.8, 1].map((probability) => opacity(probability, 0.2));
+    expect(rising).toEqual([...rising].sort((one, other) => one - other));
+    expect(opacity(1, 0)).toBe(1);
+    expect(Number.isFinite(opacity(1, 1))).toBe(true);
   });
 });

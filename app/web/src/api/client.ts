@@ -18,6 +18,7 @@ import type {
   Question,
   Readiness,
   Session,
+  Timeline,
 } from "./types";
 
 const PAGE_SIZE = 500; // the service's maximum
@@ -82,6 +83,10 @@ export const getQuery = (id: string, options?: Options) =>
   request<QueryAnswer>("GET", query(id), undefined, options);
 export const listQueries = (limit = 20, next: string | null = null, options?: Options) =>
   request<Page<QuerySummary>>("GET", urlWith("/v1/queries", { limit, next }), undefined, options);
+
+/** Which families sound when. */
+export const getTimeline = (id: string, options?: Options) =>
+  request<Timeline>("GET", query(id, "/timeline"), undefined, options);
 
 /** How surely the notes of each slot are its own. */
 export const getParts = (id: string, options?: Options) =>

@@ -3,9 +3,11 @@ import type { HeardFamily, QueryAnswer } from "../api/types";
 import { heardShown } from "../state/preferences";
 import { familyName } from "../ui/Family";
 import { playFromClick } from "./abCompare";
-import { shownFamilies, strip } from "./heard";
+import { FamilyStrip } from "./FamilyStrip";
+import { rowOf, shownFamilies, strip } from "./heard";
 import { visibleSpan } from "./state";
 import { formatSpans } from "./timeFormat";
+import { timeline } from "./timeline";
 
 export function Heard({ answer }: { answer: QueryAnswer }) {
   const families = shownFamilies(answer);
@@ -35,17 +37,22 @@ export function Heard({ answer }: { answer: QueryAnswer }) {
 function Row({ heard, answer }: { heard: HeardFamily; answer: QueryAnswer }) {
   const view = visibleSpan.value;
   const percent = `${Math.round(100 * heard.probability)}%`;
+  const found = timeline.value;
+  const row = rowOf(found, heard.family);
+  const active = row?.active.length ? row.active : heard.active;
+  const plays = `plays ${formatSpans(active) || "nowhere for sure"}`;
   return (
     <li class="heard-row" data-test="heard-family" style={{ "--tint": `var(--family-${heard.family})` }}>
       <span class="heard-name">{familyName(heard.family)}</span>
       <span class="heard-probability">{percent}</span>
       <span class="heard-time">
+        {found && row && <FamilyStrip found={found} row={row} />}
         <button
           type="button"
-          style={{ backgroundImage: strip(heard.curve, answer.range_seconds, view) }}
-          title={`${familyName(heard.family)} plays ${formatSpans(heard.active) || "nowhere for sure"}`}
-          aria-label={`${familyName(heard.family)}, ${percent} sure, plays ${formatSpans(heard.active) || "nowhere for sure"}. Play the track from there.`}
-          onClick={(event) => playFromClick(event, view, heard.active[0]?.[0] ?? view[0])}
+          style={row ? undefined : { backgroundImage: strip(heard.curve, answer.range_seconds, view) }}
+          title={`${familyName(heard.family)} ${plays}`}
+          aria-label={`${familyName(heard.family)}, ${percent} sure, ${plays}. Play the track from there.`}
+          onClick={(event) => playFromClick(event, view, active[0]?.[0] ?? view[0])}
         />
         <span class="playhead" />
       </span>

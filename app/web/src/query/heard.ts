@@ -1,8 +1,9 @@
 /** Families heard in the track, whatever the library holds, and how a probability over time becomes a coloured strip. */
-import type { HeardFamily, QueryAnswer, Span } from "../api/types";
+import type { FamilyRow, HeardFamily, QueryAnswer, Span, Timeline } from "../api/types";
 
 const LEAST_PROBABILITY = 0.32; // as index/recognition.py; below this a family is left out
 const MOST_ROWS = 6;
+const AT_THRESHOLD = 0.3; // opacity of a frame where a family is just taken to sound
 
 /** The families to show, the most probable first; none in answers of older versions. */
 export function shownFamilies(answer: QueryAnswer): HeardFamily[] {
@@ -24,6 +25,27 @@ export function strip(curve: readonly Span[], range: Span, view: Span): string {
     `transparent ${place(range[1])}`,
   ];
   return `linear-gradient(90deg, ${stops.join(", ")})`;
+}
+
+/** The row of a family, if the timeline tells it. */
+export function rowOf(found: Timeline | null, family: string): FamilyRow | null {
+  return found?.families.find((row) => row.family === family) ?? null;
+}
+
+/** Where the frames of a timeline lie in `view`, as shares of its width: left edge and width. */
+export function placeOf(found: Timeline, [from, to]: Span): { left: number; width: number } {
+  const length = Math.max(to - from, 1e-6);
+  return {
+    left: (found.start_seconds - from) / length,
+    width: (found.num_frames * found.frame_seconds) / length,
+  };
+}
+
+/** Opacity of a frame: faint below the family's threshold, and the stronger the surer above it. */
+export function opacity(probability: number, threshold: number): number {
+  const least = Math.min(Math.max(threshold, 0.01), 0.99);
+  if (probability < least) return (AT_THRESHOLD / 2) * (probability / least);
+  return AT_THRESHOLD + (1 - AT_THRESHOLD) * ((probability - least) / (1 - least));
 }
 
 function round(value: number): number {
