@@ -1,5 +1,6 @@
 """The timeline model is fitted to what slots and network hear: it follows the one that knows, or both."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from models.checkpoint import CheckpointHeader, save_checkpoint
 from models.encoder_pair import FRAME_LEVEL_FILE, EncoderPair
 from models.recognition.frame_level import FrameLevelConfig, FrameLevelNetwork
 from tests.app.commands import write_weights
+from tests.training.real.tiny_real import write_real
 from training.musicnet import ScoredNote, write_recording
 from training.timeline import HeardFrames, fit, held_out_f1, main
 
@@ -31,7 +33,8 @@ def recording(seed: int) -> HeardFrames:
 
 def test_both_together_are_better_than_either() -> None:
     heard = [recording(seed) for seed in range(6)]
-    scores = held_out_f1(heard, FAMILIES)
+    ((kind, scores),) = held_out_f1({"pieces": heard}, FAMILIES, (0.4, 0.4))
+    assert kind == "pieces"
     assert scores["both"] > max(scores["slots"], scores["network"]) + 0.05
     model = fit(heard, FAMILIES)
     assert model.slots > 0.2
@@ -61,8 +64,12 @@ def test_the_command_writes_a_model_that_the_pair_takes(
         wave = (3000 * draw.standard_normal(7 * RATE)).astype(np.int16)
         notes = [ScoredNote(0.0, 3.0, 33, 40), ScoredNote(2.0, 7.0, 74, 80)]
         write_recording(tmp_path / "scores", "valid", f"chamber_{number}", wave, RATE, notes)
-    assert main(["--weights", str(weights), "--data", str(tmp_path / "scores"), "--device", "cpu"]) == 0
-    assert "4 recordings" in capsys.readouterr().out
+    real = write_real(tmp_path / "real")
+    words = ["--weights", str(weights), "--data", str(tmp_path / "scores"), "--real", str(real)]
+    assert main([*words, "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert "4 rendered pieces" in told
+    assert re.search(r"\d+ real solos, F1 .* both \.?\d", told)
     timeline = EncoderPair.load(weights, "cpu").timeline
     assert timeline is not None
     assert timeline.families == families

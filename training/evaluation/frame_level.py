@@ -36,13 +36,13 @@ from training.evaluation.report import (
     write_report,
 )
 from training.musicnet import NO_PITCH, TEST, ScoredRecording, recordings_of
-from training.recognition.frame_features import Bytes, FrameSet
+from training.recognition.frame_features import FrameSet
 from training.recognition.frame_recipe import NETWORKS
-from training.recognition.frame_scores import Floats, class_f1, counts, mean_f1, predicted
+from training.recognition.frame_scores import class_f1, counts, mean_f1, predicted
 from training.recognition.note_scores import matched_notes
 from training.recognition.score_rendering import kind_of
 from training.recognition.train_frame_level import CACHE
-from training.timeline import hear
+from training.timeline import hear_scored
 
 NAME, SERVED = "frame-level", "served"
 PUBLISHED = {  # the mean F1 of table 2
@@ -97,13 +97,11 @@ def measure_service(weights: Path, options: argparse.Namespace) -> tuple[RowCoun
     pair = EncoderPair.load(weights, options.device, with_match=False)
     config, model = pair.frame_level_recogniser().config, pair.timeline
     assert model is not None  # comes with the recogniser
-    told, target, ids = list[Floats](), list[Bytes](), list[str]()
-    for recording in recordings_of(options.data, options.split):
-        if heard := hear(pair, recording):
-            told.append(model.probability(heard.slots, heard.frames))
-            target.append(heard.target)
-            ids.append(recording.id)
-    return RowCounts(SERVED, config.families, counts(told, target, model.thresholds)), tuple(ids)
+    recordings = recordings_of(options.data, options.split)
+    heard = list(hear_scored(pair, recordings))
+    told = [model.probability(one.slots, one.frames) for one in heard]
+    totals = counts(told, [one.target for one in heard], model.thresholds)
+    return RowCounts(SERVED, config.families, totals), tuple(one.id for one in recordings)
 
 
 def network_tables(rows: list[RowCounts], ids: tuple[str, ...], split: str, seed: int) -> Iterator[Table]:
