@@ -12,8 +12,9 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from app.access.gate import COOKIE
 from app.access.ownership import Access, Caller
 from app.errors import documented
-from app.job_store import JobView
+from app.job_store import JOB_CURSOR, JobView
 from app.query_store import QUERY_CURSOR
+from app.question import FamilyName
 from app.service import Service
 from index.instruments import INSTRUMENT_CURSOR
 from index.records import InstrumentInfo, LibraryInfo
@@ -105,6 +106,9 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+SearchedFamily = Annotated[FamilyName | None, Query(description="Only instruments of this family.")]
+SearchedName = Annotated[str | None, Query(max_length=200, description="Part of the name, in either case.")]
+
 MULTIPART = Form(media_type="multipart/form-data")
 
 
@@ -130,4 +134,5 @@ def _pages(cursor: str | None = None) -> Callable[..., Page]:
 
 LibraryPageDep = Annotated[Page, Depends(_pages())]
 InstrumentPageDep = Annotated[Page, Depends(_pages(INSTRUMENT_CURSOR))]
+JobPageDep = Annotated[Page, Depends(_pages(JOB_CURSOR))]
 QueryPageDep = Annotated[Page, Depends(_pages(QUERY_CURSOR))]

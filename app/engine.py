@@ -67,7 +67,7 @@ class Engine:
         self.queries = QueryStore(
             self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
         )
-        self.access = Access(MACHINE_OWNER, self.index, self.queries, self.default)
+        self.access = Access(MACHINE_OWNER, self.index, self.queries, self.jobs, self.default)
         self.answerer = Answerer(settings, self.index, self.pair, self.queries, self.decoding)
         self.part_reader = PartReader(settings.device)
 

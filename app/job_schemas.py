@@ -3,10 +3,12 @@
 Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and never renamed or removed.
 """
 
+from datetime import datetime
+
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.job_store import JobKind, JobState
-from app.schemas import Document
+from app.schemas import NEXT, Document
 
 EXAMPLE_JOB: dict[str, JsonValue] = {
     "id": "j_77c0d9a1e3f4",
@@ -18,6 +20,7 @@ EXAMPLE_JOB: dict[str, JsonValue] = {
     "library_id": "l_0b1e6f3c9a2d",
     "kept": 0,
     "skipped": [],
+    "created_at": "2026-11-20T12:00:00Z",
 }
 
 
@@ -54,3 +57,16 @@ class JobOut(Document):
     skipped: list[SkippedOut] = Field(
         default=[], description="All that was left out, when the job is done; `message` names the first."
     )
+    created_at: datetime | None = Field(
+        default=None,
+        description="Time at which it was asked for, UTC; null in stored answers of older versions.",
+    )
+
+
+class JobPage(Document):
+    """A page of jobs."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_JOB], "next": None}})
+
+    items: list[JobOut] = Field(description="Jobs, newest first.")
+    next: str | None = Field(description=NEXT)

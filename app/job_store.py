@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Self, cast
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
+from app.newest_first import cursor_at, cursor_pattern, follows
 from index.catalog import UNFINISHED_STATES, Catalog, Job, Library
 from index.declarative import new_id
 from index.leases import Clock, is_alive, is_interrupted
@@ -21,6 +22,7 @@ from models.errors import JobConflict, JobNotFound, LibraryNotFound
 LEASE_SECONDS = 60.0  # longer than any write of another process holds the database
 BEATS_PER_LEASE = 6
 INTERRUPTED = "interrupted, since its process ended, and cannot go on"
+JOB_CURSOR = cursor_pattern("j")
 SAVE_SECONDS = 0.5  # between two writes of a job's progress to the database, at least
 
 JobKind = Literal["enroll", "reembed"]
@@ -52,6 +54,7 @@ class JobView:
     key_id: str | None = None  # the access key that asked for it
     kept: int = 0
     source_path: str | None = None
+    created_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -164,6 +167,25 @@ class JobStore:
             raise no_job(job_id)
         return _view(row)
 
+    def page(
+        self, limit: int, after: str | None = None, key_id: str | None = None
+    ) -> tuple[list[JobView], str | None]:
+        """Return `limit` jobs, newest first, and the cursor of the next page (None on the last).
+
+        With `key_id`, only those that it asked for, or that work at its libraries. Raises InvalidRequest for an `after` that is
+        no cursor.
+        """
+        rows = select(Job).order_by(Job.created_at.desc(), Job.id)
+        if key_id is not None:
+            own = select(Library.id).where(Library.key_id == key_id)
+            rows = rows.where((Job.key_id == key_id) | Job.library_id.in_(own))
+        if after is not None:
+            rows = rows.where(follows(after, JOB_CURSOR, Job.created_at, Job.id))
+        with self._catalog.session() as session:
+            found = session.scalars(rows.limit(limit + 1)).all()
+        last = found[limit - 1] if len(found) > limit else None
+        return [_view(row) for row in found[:limit]], cursor_at(last.created_at, last.id) if last else None
+
     def alive(self, library_id: str, kind: JobKind) -> list[JobView]:
         """Return the library's jobs of a kind that living processes run, this one or others, the oldest first."""
         chosen = (Job.library_id == library_id, Job.kind == kind, is_alive(self._clock()))
@@ -236,4 +258,5 @@ def _view(row: Job) -> JobView:
         key_id=row.key_id,
         kept=row.kept,
         source_path=row.source_path,
+        created_at=row.created_at,
     )

@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
 from app.question import FamilyName
-from app.schemas import EXAMPLE_HIT, Document, HitOut
+from app.schemas import EXAMPLE_HIT, NEXT, Document, HitOut
 from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
 from index.libraries import MAX_NAME_LENGTH
 
@@ -62,7 +62,6 @@ EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
     "stale": False,
 }
-NEXT = "Cursor of the following page; null on the last page."
 
 
 def _without_default(schema: JsonDict) -> None:

@@ -6,28 +6,25 @@ the next start.
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.newest_first import cursor_at, cursor_pattern, follows
 from app.schemas import QueriedLibrary, QueryAnswer, QuerySummary
 from index.catalog import Catalog, Library, Query
 from index.deletions import record_deletion
-from models.errors import AudioGone, IndexDamaged, InvalidRequest, QueryNotFound
+from models.errors import AudioGone, IndexDamaged, QueryNotFound
 
 log = logging.getLogger("showme")
 
 LEFTOVER_SECONDS = 3600.0
-QUERY_CURSOR = r"^([0-9]{1,17})_(q_[0-9a-f]{12})$"  # microseconds since 1970, and an id
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+QUERY_CURSOR = cursor_pattern("q")
 
 
 class QueryStore:
@@ -136,13 +133,7 @@ class QueryStore:
         if key_id is not None:
             rows = rows.where(Query.key_id == key_id)
         if after is not None:
-            match = re.fullmatch(QUERY_CURSOR, after)
-            if match is None:
-                raise InvalidRequest("`next` is not a cursor that an earlier page gave", value=after[:50])
-            moment = _EPOCH + int(match[1]) * _MICROSECOND
-            rows = rows.where(
-                (Query.created_at < moment) | ((Query.created_at == moment) & (Query.id > match[2]))
-            )
+            rows = rows.where(follows(after, QUERY_CURSOR, Query.created_at, Query.id))
         with self._catalog.session() as session:
             found = [
                 QuerySummary(
@@ -157,8 +148,7 @@ class QueryStore:
                 )
             ]
         last = found[limit - 1] if len(found) > limit else None
-        more = f"{(last.created_at - _EPOCH) // _MICROSECOND}_{last.id}" if last else None
-        return found[:limit], more
+        return found[:limit], cursor_at(last.created_at, last.id) if last else None
 
     def remove(self, query_id: str) -> None:
         """Delete a query and its audio. Raises QueryNotFound."""

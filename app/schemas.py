@@ -15,6 +15,9 @@ Span = tuple[float, float]  # start and end, seconds of the file
 CurvePoint = tuple[float, float]  # second of the file, presence
 
 
+NEXT = "Cursor of the following page; null on the last page."
+
+
 class Document(BaseModel):
     """Base of the documents that the service sends: fields with a default are always present."""
 
@@ -230,7 +233,7 @@ class QueryPage(Document):
     )
 
     items: list[QuerySummary] = Field(description="Queries, newest first.")
-    next: str | None = Field(description="Cursor of the following page; null on the last page.")
+    next: str | None = Field(description=NEXT)
 
 
 class BatchItem(Document):

@@ -5,7 +5,7 @@ vectors follow.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
@@ -62,16 +62,29 @@ class InstrumentStore:
         family: str | None = None,
         search: str | None = None,
     ) -> tuple[list[InstrumentInfo], str | None]:
-        """One page of a library in the order of enrollment, and the `after` of the next page (None on the last).
+        """One page of a library, as `page_of`. Raises LibraryNotFound too."""
+        with self._catalog.session() as session:
+            library_id = find_library(session, library).id
+        return self.page_of([library_id], limit, after, family, search)
 
-        `search` is part of a name, in either case. Raises LibraryNotFound, and InvalidRequest for `limit` below 1, an
-        unknown family, or an `after` that no page returned.
+    def page_of(
+        self,
+        library_ids: Collection[str],
+        limit: int = 50,
+        after: str | None = None,
+        family: str | None = None,
+        search: str | None = None,
+    ) -> tuple[list[InstrumentInfo], str | None]:
+        """One page of several libraries in the order of enrollment, and the `after` of the next page (None on the last).
+
+        `search` is part of a name, in either case. Raises InvalidRequest for `limit` below 1, an unknown family, or an
+        `after` that no page returned.
         """
         if limit < 1:
             raise InvalidRequest(f"limit is {limit}; it must be at least 1", value=limit, limit="at least 1")
         check_family(family)
         with self._catalog.session() as session:
-            rows = instruments_of(find_library(session, library).id)
+            rows = instruments_of(*library_ids)
             if after is not None:
                 if not re.fullmatch(INSTRUMENT_CURSOR, after):
                     message = "`after` must be the `next` of an earlier page"
@@ -126,23 +139,20 @@ class InstrumentStore:
         Raises InstrumentNotFound, InvalidRequest for an invalid name or an unknown family, InstrumentExists for a name
         that another instrument of the library has.
         """
+        (corrected,) = self.correct_all([instrument_id], correction)
+        return corrected
+
+    def correct_all(self, instrument_ids: Sequence[str], correction: Correction) -> list[InstrumentInfo]:
+        """Change several instruments as `correct` does, all of them or none; they are returned in the order of the ids."""
+        libraries: dict[str, Library] = {}
         with self._catalog.write() as session:
-            instrument = find_instrument(session, instrument_id)
-            library = session.get_one(Library, instrument.library_id)
-            before = instrument.name, instrument.family, instrument.family_corrected
-            if "name" in correction:
-                name = clean_name("an instrument's name", correction["name"], MAX_INSTRUMENT_NAME_LENGTH)
-                if name != instrument.name:
-                    _check_name_is_free(session, library, name)
-                    instrument.name, instrument.name_corrected = name, True
-            if "family" in correction and (correction["family"] != instrument.family or instrument.families):
-                # With recognised families, no family is a correction too: that none of them fits.
-                check_family(correction["family"])
-                instrument.family, instrument.family_corrected = correction["family"], True
-            after = instrument.name, instrument.family, instrument.family_corrected
-            library.revision += after != before
-        self._vectors.follow(library)
-        return instrument_info(instrument)
+            rows = [find_instrument(session, one) for one in instrument_ids]
+            for row in rows:
+                library = libraries.setdefault(row.library_id, session.get_one(Library, row.library_id))
+                library.revision += _corrected(session, library, row, correction)
+        for library in libraries.values():
+            self._vectors.follow(library)
+        return [instrument_info(row) for row in rows]
 
     def delete(self, instrument_id: str) -> None:
         """Delete an instrument; `restore` brings it back. Raises InstrumentNotFound."""
@@ -208,6 +218,21 @@ class Corrections:
                 if earlier.shape == embedding.shape and float(np.dot(earlier, embedding)) >= SAME_SIMILARITY:
                     return row
         return None
+
+
+def _corrected(session: Session, library: Library, instrument: Instrument, correction: Correction) -> bool:
+    """Correct the row of an instrument, and return whether that changed it. Raises as `InstrumentStore.correct`."""
+    before = instrument.name, instrument.family, instrument.family_corrected
+    if "name" in correction:
+        name = clean_name("an instrument's name", correction["name"], MAX_INSTRUMENT_NAME_LENGTH)
+        if name != instrument.name:
+            _check_name_is_free(session, library, name)
+            instrument.name, instrument.name_corrected = name, True
+    if "family" in correction and (correction["family"] != instrument.family or instrument.families):
+        # With recognised families, no family is a correction too: that none of them fits.
+        check_family(correction["family"])
+        instrument.family, instrument.family_corrected = correction["family"], True
+    return before != (instrument.name, instrument.family, instrument.family_corrected)
 
 
 def _check_name_is_free(session: Session, library: Library, name: str) -> None:

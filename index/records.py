@@ -175,9 +175,9 @@ def instrument_info(row: Instrument) -> InstrumentInfo:
     )
 
 
-def instruments_of(library_id: str) -> Select[Instrument]:
-    """Select a library's instruments in the order of enrollment; deleted ones are left out."""
-    present = (Instrument.library_id == library_id) & Instrument.deleted_at.is_(None)
+def instruments_of(*library_ids: str) -> Select[Instrument]:
+    """Select the instruments of libraries in the order of enrollment; deleted ones are left out."""
+    present = Instrument.library_id.in_(library_ids) & Instrument.deleted_at.is_(None)
     return select(Instrument).where(present).order_by(Instrument.vector_id)
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from app.access.keys import SCOPES, KeyScope
 from app.default_library import DefaultLibrary, is_default
-from app.job_store import JobView, no_job
+from app.job_store import JobStore, JobView, no_job
 from app.query_store import QueryStore, no_query
 from app.schemas import QuerySummary
 from index.instrument_index import InstrumentIndex
@@ -51,6 +51,7 @@ class Access:
     caller: Caller
     index: InstrumentIndex
     queries: QueryStore
+    jobs: JobStore
     default: DefaultLibrary | None
 
     def of(self, caller: Caller) -> Self:
@@ -125,7 +126,11 @@ class Access:
 
     def query_page(self, limit: int, after: str | None) -> tuple[list[QuerySummary], str | None]:
         """Return a page of the queries that the caller has asked, as `QueryStore.page` does; `admin` sees those of all."""
-        return self.queries.page(limit, after, None if self.caller.may("admin") else self.caller.key_id)
+        return self.queries.page(limit, after, self._listed_key)
+
+    def job_page(self, limit: int, after: str | None) -> tuple[list[JobView], str | None]:
+        """Return a page of the jobs that the caller sees, as `JobStore.page` does."""
+        return self.jobs.page(limit, after, self._listed_key)
 
     def sees_job(self, job: JobView) -> bool:
         """Whether the caller asked for a job, or may change the library that it works at."""
@@ -139,6 +144,11 @@ class Access:
         if not self.sees_job(job):
             raise no_job(job.id)
         return job
+
+    @property
+    def _listed_key(self) -> str | None:
+        """The key whose things are listed; None where those of all are."""
+        return None if self.caller.may("admin") else self.caller.key_id
 
     def _check_own(self, library: OwnedLibrary) -> None:
         if not self.may_change(library):

@@ -10,9 +10,19 @@ from fastapi.responses import FileResponse
 
 from app.answering import hit_out, preview_url
 from app.audio_response import audio_response
-from app.deps import AccessDep, InstrumentDep, InstrumentId, OwnInstrumentDep, ServiceDep
+from app.bulk_schemas import CorrectedOut, InstrumentsPatch
+from app.deps import (
+    AccessDep,
+    InstrumentDep,
+    InstrumentId,
+    InstrumentPageDep,
+    OwnInstrumentDep,
+    SearchedFamily,
+    SearchedName,
+    ServiceDep,
+)
 from app.errors import BODY_STATUSES, documented
-from app.library_schemas import InstrumentOut, InstrumentPatch, SimilarOut
+from app.library_schemas import InstrumentOut, InstrumentPage, InstrumentPatch, SimilarOut
 from app.service import Service
 from index.instruments import Correction
 from index.records import InstrumentInfo
@@ -44,6 +54,31 @@ def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOu
         preview_url=preview_url(instrument.id),
         stale=instrument.encoder_hash != service.index.encoder_hash,
     )
+
+
+@router.get("", responses=documented(InvalidRequest))
+def search_instruments(
+    page: InstrumentPageDep,
+    service: ServiceDep,
+    access: AccessDep,
+    family: SearchedFamily = None,
+    search: SearchedName = None,
+) -> InstrumentPage:
+    """List the instruments of all libraries that the caller may read, a page at a time."""
+    readable = service.index.libraries.sizes(access.may_read)
+    rows, following = service.index.instruments.page_of(readable, page.limit, page.next, family, search)
+    return InstrumentPage(items=[instrument_out(row, service) for row in rows], next=following)
+
+
+@router.patch(
+    "",
+    responses=documented(InstrumentNotFound, LibraryNotOwned, InvalidRequest, http=BODY_STATUSES),
+)
+def correct_instruments(body: InstrumentsPatch, service: ServiceDep, access: AccessDep) -> CorrectedOut:
+    """Correct several instruments, of one library or of several: all of them, or none."""
+    ids = [access.instrument(one, to_change=True).id for one in dict.fromkeys(body.ids)]
+    rows = service.index.instruments.correct_all(ids, {"family": body.changes.family})
+    return CorrectedOut(items=[instrument_out(row, service) for row in rows])
 
 
 @router.get("/{instrument_id}", responses=documented(InstrumentNotFound))
@@ -100,6 +135,20 @@ def get_instrument_preview(instrument: InstrumentDep, request: Request, service:
     if not path.is_file():
         raise InstrumentNotFound(f"instrument {instrument.id} no longer has a preview", value=instrument.id)
     return audio_response(request, path)
+
+
+@router.head(
+    "/{instrument_id}/preview",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The headers of the whole preview."},
+        206: {"description": "The headers of the requested bytes."},
+        **documented(InstrumentNotFound),
+    },
+)
+def head_instrument_preview(instrument: InstrumentDep, request: Request, service: ServiceDep) -> FileResponse:
+    """Get the size and the type of the instrument's preview, and whether it is there, without the audio."""
+    return get_instrument_preview(instrument, request, service)
 
 
 @router.get(

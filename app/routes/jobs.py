@@ -9,11 +9,11 @@ from anyio import sleep, to_thread
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.deps import AccessDep, JobDep, ServiceDep
+from app.deps import AccessDep, JobDep, JobPageDep, ServiceDep
 from app.errors import documented
-from app.job_schemas import JobOut
+from app.job_schemas import JobOut, JobPage
 from app.job_store import JobView
-from models.errors import InstrumentExists, InstrumentNotFound, JobConflict, JobNotFound
+from models.errors import InstrumentExists, InstrumentNotFound, InvalidRequest, JobConflict, JobNotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -23,6 +23,16 @@ POLL_SECONDS = 0.2  # between two looks at a job that is followed
 def job_out(view: JobView) -> JobOut:
     """Convert a job."""
     return JobOut.model_validate(view, from_attributes=True)
+
+
+@router.get("", responses=documented(InvalidRequest))
+def list_jobs(page: JobPageDep, service: ServiceDep, access: AccessDep) -> JobPage:
+    """List the jobs that the caller asked for, and those that work at its libraries, newest first."""
+    views, following = access.job_page(page.limit, page.next)
+    running = {
+        view.id: view for view in service.jobs.in_flight()
+    }  # their progress is stored now and then only
+    return JobPage(items=[job_out(running.get(view.id, view)) for view in views], next=following)
 
 
 @router.get("/{job_id}", responses=documented(JobNotFound))

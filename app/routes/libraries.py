@@ -21,6 +21,8 @@ from app.deps import (
     LibraryDep,
     LibraryPageDep,
     OwnLibraryDep,
+    SearchedFamily,
+    SearchedName,
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
@@ -38,7 +40,6 @@ from app.library_schemas import (
     MapOut,
     MapPoint,
 )
-from app.question import FamilyName
 from app.routes.instruments import instrument_out
 from app.routes.jobs import job_out
 from app.service import Service
@@ -220,10 +221,8 @@ def list_instruments(
     library: LibraryDep,
     page: InstrumentPageDep,
     service: ServiceDep,
-    family: Annotated[FamilyName | None, Query(description="Only instruments of this family.")] = None,
-    search: Annotated[
-        str | None, Query(max_length=200, description="Part of the name, in either case.")
-    ] = None,
+    family: SearchedFamily = None,
+    search: SearchedName = None,
 ) -> InstrumentPage:
     """List the instruments of a library, a page at a time."""
     rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)

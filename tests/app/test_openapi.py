@@ -8,12 +8,23 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from app import export, health_schemas, heard_families, library_schemas, parts, problems, schemas, timelines
+from app import (
+    bulk_schemas,
+    export,
+    health_schemas,
+    heard_families,
+    job_schemas,
+    library_schemas,
+    parts,
+    problems,
+    schemas,
+    timelines,
+)
 from app.routes import libraries, queries, session
 from tests.app.serving import problem
 from tests.app.sounds import mixture
 
-METHODS = ("get", "post", "patch", "put", "delete")
+METHODS = ("get", "head", "post", "patch", "put", "delete")
 CONTRACT = {
     "/v1/limits": {"get"},
     "/v1/queries": {"get", "post"},
@@ -33,10 +44,12 @@ CONTRACT = {
     "/v1/libraries/{library_id}/map": {"get"},
     "/v1/libraries/{library_id}/duplicates": {"get"},
     "/v1/libraries/{library_id}/instruments": {"get", "post"},
+    "/v1/instruments": {"get", "patch"},
     "/v1/instruments/{instrument_id}": {"get", "patch", "delete"},
     "/v1/instruments/{instrument_id}/restore": {"post"},
-    "/v1/instruments/{instrument_id}/preview": {"get"},
+    "/v1/instruments/{instrument_id}/preview": {"get", "head"},
     "/v1/instruments/{instrument_id}/similar": {"get"},
+    "/v1/jobs": {"get"},
     "/v1/jobs/{job_id}": {"get", "delete"},
     "/v1/jobs/{job_id}/events": {"get"},
     "/v1/jobs/{job_id}/instruments": {"delete"},
@@ -132,6 +145,8 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 def test_examples_are_whole_and_valid() -> None:
     modules = (
+        bulk_schemas,
+        job_schemas,
         export,
         health_schemas,
         libraries,
@@ -182,7 +197,7 @@ def pattern_of(schema: dict[str, Any]) -> str:
     return str(found)
 
 
-@pytest.mark.parametrize("path", ["/v1/queries", "/v1/libraries/{library_id}/instruments"])
+@pytest.mark.parametrize("path", ["/v1/queries", "/v1/libraries/{library_id}/instruments", "/v1/instruments"])
 def test_cursors_are_described(own: httpx.Client, document: dict[str, Any], path: str) -> None:
     """Any text that the schema refuses is refused, and what a page gives is accepted."""
     for _ in range(2):
