@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.timelines import FamilyTimelines, rounded
 from index.declarative import new_id
 from index.decoding.workers import DecodeWorkers
+from index.enrollment.hearing import hear_sound
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
 from index.query import RankedInstrument, SlotResult, run_query
@@ -157,6 +158,16 @@ class Answerer:
             timing_ms={"decode": round(upload.decode_ms, 2)}
             | {key: round(ms, 2) for key, ms in timing_ms.items()},
         )
+
+    def similar(self, sound: DecodedUpload, library: LibraryInfo, limit: int) -> list[Hit]:
+        """Find the instruments of a library that sound like one sound, best first.
+
+        Raises SilentAudio, EncoderMismatch, LibraryNotFound, LibraryEmpty.
+        """
+        vectors = self._index.searchable(library.id)
+        heard = hear_sound(self._pair, sound.decoded.samples, sound.name)
+        (hits,) = vectors.search(heard.mean[None], limit)
+        return hits
 
     def keep(
         self,

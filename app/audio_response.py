@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     ".m4a": "audio/mp4",
     ".aac": "audio/aac",
 }
+UNKNOWN_TYPE = "application/octet-stream"
 _RANGES = re.compile(
     r"bytes\s*=\s*(\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,99})\s*", re.ASCII | re.IGNORECASE
 )
@@ -32,7 +33,7 @@ def audio_response(request: Request, path: Path) -> FileResponse:
             request.scope["headers"] = [item for item in request.scope["headers"] if item[0] != b"range"]
         else:
             _check_range(asked, path.stat().st_size)
-    media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    media_type = MEDIA_TYPES.get(path.suffix, UNKNOWN_TYPE)
     return FileResponse(path, media_type=media_type, filename=path.name)  # a tab saves it and shows nothing
 
 

@@ -22,7 +22,7 @@ from app.foreground_job import foreground_job
 from app.job_store import JobStore
 from app.parts import PartReader, QueryParts, asked_range
 from app.query_store import QueryStore
-from app.question import DEFAULT_TOP_K, Mode, Question
+from app.question import DEFAULT_TOP_K, AskedRange, Mode, Question
 from app.schemas import QueryAnswer
 from app.settings import Settings
 from app.uploads import upload_name
@@ -30,7 +30,7 @@ from index.decoding.remote_source import DecodingOpener
 from index.decoding.workers import DecodeWorkers
 from index.enroll import EnrollReport, Progress, enroll
 from index.instrument_index import InstrumentIndex
-from index.records import LibraryInfo
+from index.records import Hit, LibraryInfo
 from index.reembed import ReembedReport, reembed
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
@@ -133,6 +133,17 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="query_", dir=self.index.folder.tmp_dir) as folder:
             copy = Path(shutil.copyfile(path, Path(folder) / "query"))
             return self.answerer.ask(copy, upload_name(path.name), question, self.access)
+
+    def similar(self, path: Path | str, library: str | None = None, limit: int = 10) -> list[Hit]:
+        """Find the instruments of a library that sound like one sound, as `POST /v1/similar` does; nothing is stored."""
+        sound = Path(path)
+        with sound.open("rb"):
+            pass
+        if library is None:
+            self.fill_default()
+        chosen = self.access.library_to_search(library)
+        decoded = self.answerer.decode(sound, upload_name(sound.name), AskedRange())
+        return self.answerer.similar(decoded, chosen, limit)
 
     def parts(self, query_id: str) -> QueryParts:
         """Return the notes of each slot of a stored query, as `GET /v1/queries/{id}/parts` reads them, and their MIDI files.

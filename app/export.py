@@ -5,6 +5,7 @@ File names follow RFC 6266. Text that a spreadsheet would take for a formula is 
 
 import csv
 import io
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -167,6 +168,19 @@ def as_zip(chosen: ExportedSet, index: InstrumentIndex) -> IO[bytes]:
             _add_previews(archive, chosen, index)
             archive.writestr("set.json", as_json(chosen))
             archive.writestr("set.csv", as_csv(chosen))
+        stack.pop_all()
+    return file
+
+
+def files_as_zip(paths: Sequence[Path], folder: Path) -> IO[bytes]:
+    """Return a zip of files, by their paths below the folder of all of them; it is as that of `as_zip`, made in `folder`."""
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+            for path in paths:
+                name = path.relative_to(common).as_posix().encode("utf-8", "replace").decode()
+                archive.write(path, name)
         stack.pop_all()
     return file
 

@@ -15,6 +15,8 @@ from app.schemas import EXAMPLE_HIT, NEXT, Document, HitOut
 from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
 from index.libraries import MAX_NAME_LENGTH
 
+MAX_SIMILAR = 100  # instruments of one answer
+
 LibraryName = Annotated[
     str,
     StringConstraints(
@@ -239,11 +241,11 @@ class DuplicatesOut(Document):
 
 
 class SimilarOut(Document):
-    """The neighbours of an instrument."""
+    """The instruments of one library that sound most like an instrument of it, or like an uploaded sound."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_HIT]}})
 
-    items: list[HitOut] = Field(description="Instruments of the same library, the most similar first.")
+    items: list[HitOut] = Field(description="Instruments of the library, the most similar first.")
 
 
 class MapPoint(Document):

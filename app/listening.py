@@ -28,7 +28,7 @@ from app.schemas import QueryAnswer
 from app.timelines import TimelineOut, timeline_out
 from app.tracing import span
 from app.uploads import Upload, save
-from index.records import LibraryInfo
+from index.records import Hit, LibraryInfo
 from models.audio import Decoded
 
 T = TypeVar("T")
@@ -141,6 +141,22 @@ class Listening:
             if held.seconds >= LONG_QUERY_SECONDS:
                 await to_thread.run_sync(release_free_memory)
         return found
+
+    async def similar(
+        self, upload: Upload, asked: AskedRange, library: str | None, limit: int, access: Access
+    ) -> list[Hit]:
+        """Find the instruments of a library that sound like one uploaded sound, of which nothing is stored."""
+        chosen = await to_thread.run_sync(self._queried_library, Question(library=library), access)
+        with self._temporary_folder() as folder, self._queue.hold_audio() as held:
+            path = folder / "sound"
+            await to_thread.run_sync(save, upload, path)
+            sound = await self._decoded(path, upload.name, asked, held)
+
+            def hear() -> list[Hit]:
+                with span("similar", library=chosen.id):
+                    return self._engine.answerer.similar(sound, chosen, limit)
+
+            return await self._queue.infer(hear)
 
     async def timeline(self, query_id: str) -> TimelineOut:
         """Which families sound when in a stored query. Raises QueryNotFound, and RecogniserMissing without a network for it."""

@@ -19,10 +19,21 @@ from app.errors import install_handlers
 from app.jobs import Listener
 from app.metrics import Metrics
 from app.middleware import RequestContext
-from app.origins import KnownHosts, OwnOrigin, known_hosts
+from app.origins import KnownHosts, NamedOrigins, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
 from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
-from app.routes import health, instruments, jobs, libraries, page, parts, queries, recognition, session
+from app.routes import (
+    health,
+    instruments,
+    jobs,
+    libraries,
+    page,
+    parts,
+    queries,
+    recognition,
+    session,
+    similar,
+)
 from app.service import Service
 from app.settings import Settings, keys_required
 from app.tracing import Traces
@@ -52,7 +63,7 @@ def create_app(
     of a job.
     """
     chosen = settings or Settings()
-    metrics, traces = Metrics(), Traces(chosen.traces_url, _version())
+    metrics, traces = Metrics(), Traces(chosen.traces_url, package_version())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +82,7 @@ def create_app(
     app = FastAPI(
         title="Show Me the Instruments",
         description=DESCRIPTION,
-        version=_version(),
+        version=package_version(),
         lifespan=lifespan,
         openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         generate_unique_id_function=_operation_id,
@@ -84,7 +95,7 @@ def create_app(
             }
         },
     )
-    for module in (queries, parts, recognition, libraries, instruments, jobs):
+    for module in (queries, parts, recognition, similar, libraries, instruments, jobs):
         app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)
     for module in (session, health, page):
         app.include_router(module.router)
@@ -115,7 +126,9 @@ def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics, traces: Tr
         check=_check_queue,
     )
     app.add_middleware(AccessGate, keys_required=keys_required(chosen), max_bytes=chosen.max_upload_bytes)
-    app.add_middleware(OwnOrigin)
+    app.add_middleware(OwnOrigin, origins=chosen.cors_origins)
+    if chosen.cors_origins:
+        app.add_middleware(NamedOrigins, origins=chosen.cors_origins)
     app.add_middleware(KnownHosts, hosts=known_hosts(chosen.host, chosen.allowed_hosts))
     app.add_middleware(RequestContext, metrics=metrics, traces=traces)
 
@@ -141,7 +154,8 @@ async def _sweep_regularly(service: Service) -> None:
             log.exception("leftovers could not be removed")
 
 
-def _version() -> str:
+def package_version() -> str:
+    """Return the version of the installed package."""
     try:
         return version("showme")
     except PackageNotFoundError:  # run from a checkout that is not installed

@@ -5,12 +5,13 @@ A name that an attacker points at this machine (DNS rebinding) makes its page sa
 from a program: browsers say where a request comes from (Fetch Metadata, `Sec-Fetch-Site`; RFC 6454, `Origin`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,13 @@ from app.errors import CrossOrigin, UnknownHost, http_problem_response
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ANY_ADDRESS = ("0.0.0.0", "::", "")  # bound to every address of the machine: none of them names the service
 READING = ("GET", "HEAD", "OPTIONS")
+EXPOSED = (
+    "Content-Disposition",
+    "Content-Range",
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+)  # to scripts, by CORS
 OWN = ("same-origin", "none")  # `none`: typed or bookmarked by the user
 
 
@@ -51,16 +59,47 @@ class KnownHosts:
             await http_problem_response(Request(scope), error)(scope, receive, send)
 
 
-class OwnOrigin:
-    """Refuses what writes if a browser sends it for a page of another site; programs send neither header and pass."""
+class NamedOrigins:
+    """Starlette's answers to the browsers of pages that the operator names (Fetch, CORS), without its refusals in plain text.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Other pages are answered as without it, so their browsers keep the answers from them. No cookie counts: keys are sent as
+    `Authorization`.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self.app = app
+        self._origins = origins
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=EXPOSED,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and Headers(scope=scope).get("origin") in self._origins:
+            await self._cors(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class OwnOrigin:
+    """Refuses what writes if a browser sends it for a page of another site, unless the operator names it in `origins`.
+
+    Programs send neither header and pass.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str] = ()) -> None:
+        self.app = app
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in READING:
-            foreign = _foreign_origin(Headers(scope=scope))
-            if foreign is not None:
+            headers = Headers(scope=scope)
+            foreign = _foreign_origin(headers)
+            if foreign is not None and headers.get("origin") not in self._origins:
                 answer = http_problem_response(Request(scope), CrossOrigin(foreign))
                 await answer(scope, receive, send)
                 return
@@ -70,8 +109,11 @@ class OwnOrigin:
 def check_own_page(headers: Headers) -> None:
     """Raise CrossOrigin unless the browser itself says that a request comes from the service's own page.
 
-    It is asked of what writes with a cookie, which browsers send by themselves; foreign origins were refused before.
+    It is asked of what writes with a cookie, which browsers send by themselves. Foreign origins were refused before, but for
+    those that the operator names, whose pages have to send a key.
     """
+    if (foreign := _foreign_origin(headers)) is not None:
+        raise CrossOrigin(foreign)
     if headers.get("sec-fetch-site") is None and headers.get("origin") is None:
         raise CrossOrigin("neither Origin nor Sec-Fetch-Site")
 

@@ -6,6 +6,7 @@ It lives on `app.state.service`; routes get it through `app/deps.py`.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from app.access.authenticator import Authenticator
 from app.access.keys import AccessKeys
@@ -32,7 +33,8 @@ from app.tasks import Task
 from app.updates import LibraryUpdates
 from app.uploads import Upload
 from index.disk import free_bytes
-from index.records import LibraryInfo
+from index.records import InstrumentInfo, LibraryInfo
+from index.source_files import SourceFiles
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, IndexDamaged, JobConflict, ShowMeError, StorageFull
 
@@ -63,6 +65,7 @@ class Service:
         roots = settings.source_roots or (() if self.keys_required else None)
         opener = self.engine.opener
         self.renderer = PartRenderer(self.engine, roots)
+        self._source_files = SourceFiles(self.index.catalog, self.index.folder, opener, roots)
         self.updates = LibraryUpdates(self.index, pair, self.jobs, self.default, opener, roots)
         self.enrollments = Enrollments(
             self.index, pair, self.jobs, self.engine.jobs, self.default, opener, settings, roots
@@ -94,7 +97,7 @@ class Service:
 
     def check_queue(self, path: str) -> None:
         """Raise Busy where an upload to `path` would find no place for its query or its enrollment."""
-        if path.startswith(("/v1/queries", "/v1/recognise")):
+        if path.startswith(("/v1/queries", "/v1/recognise", "/v1/similar")):
             self.queue.check_place()
         elif path.startswith("/v1/libraries"):
             self.jobs.check_place()
@@ -152,6 +155,11 @@ class Service:
         library = self.default.find(self.index) if view.finished else None
         is_mended = library is not None and library.num_instruments and library.state != "stale"
         return None if is_mended else view
+
+    def source_files(self, instrument: InstrumentInfo) -> list[Path]:
+        """Return the files that an instrument was enrolled from. Raises SourceNotKept with the reason."""
+        library = self.index.libraries.get(instrument.library_id)
+        return self._source_files.of(instrument.id, self.default.given_for(library) if self.default else [])
 
     def storage_fault(self) -> ShowMeError | None:
         """Return why nothing can be stored; None while the data folder can be written and has room for uploads."""

@@ -1,5 +1,6 @@
 """The settings of the service, read from the environment with the prefix SHOWME_. Sizes are in bytes, times in seconds."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,8 @@ from app.job_store import LEASE_SECONDS
 from app.logs import LogFormat
 from index.decoding.limits import CPU_SECONDS, MEBIBYTE, MEMORY_BYTES, WALL_SECONDS, DecodeLimits
 from index.libraries import UNDO_SECONDS, DataFolder
+
+_ORIGIN = re.compile(r"https?://[^\s/*?#@]+")  # as browsers send it (RFC 6454)
 
 
 class Settings(BaseSettings):
@@ -54,6 +57,11 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="more host names to be reached by, with commas between: studio.lan, *.example.org, * (any)",
+    )
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="origins of other sites whose pages may use the API, with commas between: https://studio.example",
     )
 
     require_keys: bool = Field(
@@ -150,7 +158,7 @@ class Settings(BaseSettings):
         """The limits of the processes that decode."""
         return DecodeLimits(self.decode_memory_bytes, self.decode_cpu_seconds, self.decode_seconds)
 
-    @field_validator("allowed_hosts", "source_roots", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "source_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -164,6 +172,16 @@ class Settings(BaseSettings):
             if "*" in host.removeprefix("*.") and host != "*":
                 raise ValueError(f"{host!r} is not a host name; a pattern is * or begins with *.")
         return hosts
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: give scheme, host and port alone, as https://studio.example:8443"
+                )
+        return origins
 
 
 def keys_required(settings: Settings) -> bool:

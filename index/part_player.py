@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import select
 
-from index.catalog import Catalog, Instrument
+from index.catalog import Catalog
 from index.libraries import DataFolder
-from index.records import no_instrument
-from index.source_finder import EnrolledInstrument, GivenSource, SourceFinder
+from index.source_finder import GivenSource, SourceFinder, enrolled_instrument
 from index.sources.base import PREVIEW_PEAK_DBFS, Floats, Note, SourceInstrument, is_playable, is_silent
 from index.sources.folder import FolderInstrument, PitchOf
 from index.sources.opening import SourceOpener
@@ -53,7 +51,7 @@ class PartPlayer:
 
         The instrument is looked for in the `given` sources first. Raises InstrumentNotFound, and CannotPlay with the reason.
         """
-        row = self._row(instrument_id)
+        row = enrolled_instrument(self._catalog, instrument_id)
         finder = SourceFinder(self._folder, given, self._opener, self._roots)
         length = min(seconds, MAX_PART_SECONDS)
         heard = [note for note in notes if note.start_seconds < length]
@@ -61,15 +59,6 @@ class PartPlayer:
             return _played(finder.find(row).instrument, heard, length + TAIL_SECONDS, self._pitch_of)
         except SourceError as error:
             raise CannotPlay(error.message, value=error.value, limit=error.limit) from error
-
-    def _row(self, instrument_id: str) -> EnrolledInstrument:
-        columns = [getattr(Instrument, name) for name in EnrolledInstrument._fields]
-        chosen = select(*columns).where(Instrument.id == instrument_id, Instrument.deleted_at.is_(None))
-        with self._catalog.session() as session:
-            found = session.execute(chosen).first()
-        if found is None:
-            raise no_instrument(instrument_id)
-        return EnrolledInstrument(*found)
 
 
 def _played(instrument: SourceInstrument, notes: Sequence[Note], seconds: float, pitch_of: PitchOf) -> Floats:

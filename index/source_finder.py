@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import select
+
+from index.catalog import Catalog, Instrument
 from index.libraries import DataFolder
+from index.records import no_instrument
 from index.sources.base import InstrumentSource, SourceInstrument
 from index.sources.opening import SourceOpener
 from models.errors import SourceError, kind_of
@@ -107,10 +111,7 @@ def open_stored(
     """Open the source of a stored path: a kept upload, or one below a root (None: anywhere). Raises SourceError."""
     path = folder.source_path(stored)
     try:
-        allowed = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
-        if allowed is not None and not any(map(path.resolve().is_relative_to, allowed)):
-            message = "its source lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS)"
-            raise SourceError(message, value=path.name)
+        check_readable(folder, path, roots)
         if not path.exists():
             raise SourceError("its source is not there any more", value=path.name)
         if path.is_relative_to(folder.uploads_dir):
@@ -118,6 +119,25 @@ def open_stored(
         return opener.open_source(path)
     except OSError as error:
         raise SourceError(f"its source cannot be read: {error.strerror}", value=path.name) from error
+
+
+def check_readable(folder: DataFolder, path: Path, roots: Sequence[Path] | None) -> None:
+    """Raise SourceError unless a path leads to a kept upload or below a root (None: anywhere)."""
+    allowed = None if roots is None else [root.resolve() for root in (folder.uploads_dir, *roots)]
+    if allowed is not None and not any(map(path.resolve().is_relative_to, allowed)):
+        message = "its source lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS)"
+        raise SourceError(message, value=path.name)
+
+
+def enrolled_instrument(catalog: Catalog, instrument_id: str) -> EnrolledInstrument:
+    """Read what an instrument was enrolled from. Raises InstrumentNotFound."""
+    columns = [getattr(Instrument, name) for name in EnrolledInstrument._fields]
+    chosen = select(*columns).where(Instrument.id == instrument_id, Instrument.deleted_at.is_(None))
+    with catalog.session() as session:
+        found = session.execute(chosen).first()
+    if found is None:
+        raise no_instrument(instrument_id)
+    return EnrolledInstrument(*found)
 
 
 class _Instruments:

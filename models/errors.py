@@ -6,7 +6,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio · DecodingStopped
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
-    │                   InstrumentExists · QueryNotFound · SlotNotFound · JobNotFound
+    │                   InstrumentExists · SourceNotKept · QueryNotFound · SlotNotFound · JobNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
     ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · KeyNotFound
@@ -130,6 +130,11 @@ class InstrumentNotFound(LibraryError):
 class InstrumentExists(LibraryError):
     slug = "instrument-exists"
     title = "An instrument of this name exists"
+
+
+class SourceNotKept(LibraryError):
+    slug = "source-not-kept"
+    title = "The source of the instrument is not at hand"
 
 
 class QueryNotFound(LibraryError):

@@ -24,7 +24,7 @@ from index.deletions import ACTOR, Actor
 from models.errors import AccessError, KeyRefused, KeyRequired, ShowMeError
 
 SESSION_PATH = "/v1/session"
-OPEN = ("/", "/healthz", "/readyz", "/openapi.json", SESSION_PATH)
+OPEN = ("/", "/docs", "/healthz", "/readyz", "/openapi.json", SESSION_PATH)
 OPEN_FOLDER = "/web/"  # the page's scripts and styles
 COOKIE = "showme_session"
 MAX_SIGN_IN_BYTES = 4096  # of a body that anybody may send

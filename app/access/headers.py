@@ -16,6 +16,12 @@ SECURITY_HEADERS = {
 API_CACHING = "private"  # answers of a key are not for the caches of proxies
 
 
+def reference_headers(nonce: str) -> dict[str, str]:
+    """Return what the page of the API may do: its style element, which has the nonce, and links."""
+    policy = "default-src 'none'; style-src 'nonce-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return {"Content-Security-Policy": policy.format(nonce)}
+
+
 def page_headers(nonce: str) -> dict[str, str]:
     """Return what the page may do: its own scripts, its own styles and those with the nonce, and the microphone."""
     return {

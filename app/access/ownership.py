@@ -152,5 +152,5 @@ class Access:
 
     def _check_own(self, library: OwnedLibrary) -> None:
         if not self.may_change(library):
-            message = f"library {library.name!r} is shared for reading; only its owner may change it"
+            message = f"library {library.name!r} is shared for reading; only its owner may change it or take its sources"
             raise LibraryNotOwned(message, value=library.name, limit="libraries of your own key")

@@ -5,11 +5,12 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract".
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
 
 from app.answering import hit_out, preview_url
-from app.audio_response import audio_response
+from app.archive import clean_name
+from app.audio_response import MEDIA_TYPES, UNKNOWN_TYPE, audio_response
 from app.bulk_schemas import CorrectedOut, InstrumentsPatch
 from app.deps import (
     AccessDep,
@@ -22,7 +23,9 @@ from app.deps import (
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
-from app.library_schemas import InstrumentOut, InstrumentPage, InstrumentPatch, SimilarOut
+from app.export import MEDIA_TYPES as EXPORT_TYPES
+from app.export import chunks_of, disposition, files_as_zip
+from app.library_schemas import MAX_SIMILAR, InstrumentOut, InstrumentPage, InstrumentPatch, SimilarOut
 from app.service import Service
 from index.instruments import Correction
 from index.records import InstrumentInfo
@@ -32,10 +35,10 @@ from models.errors import (
     InstrumentNotFound,
     InvalidRequest,
     LibraryNotOwned,
+    SourceNotKept,
 )
 
 router = APIRouter(prefix="/v1/instruments", tags=["instruments"])
-MAX_SIMILAR = 100
 
 
 def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOut:
@@ -149,6 +152,42 @@ def get_instrument_preview(instrument: InstrumentDep, request: Request, service:
 def head_instrument_preview(instrument: InstrumentDep, request: Request, service: ServiceDep) -> FileResponse:
     """Get the size and the type of the instrument's preview, and whether it is there, without the audio."""
     return get_instrument_preview(instrument, request, service)
+
+
+@router.get(
+    "/{instrument_id}/source",
+    response_class=FileResponse,
+    responses={
+        200: {
+            "description": "The file, or a zip of several.",
+            "content": {kind: {} for kind in (*MEDIA_TYPES.values(), EXPORT_TYPES["zip"], UNKNOWN_TYPE)},
+        },
+        206: {"description": "The requested bytes of a single file."},
+        **documented(InstrumentNotFound, LibraryNotOwned, SourceNotKept),
+    },
+)
+def get_instrument_source(instrument: OwnInstrumentDep, request: Request, service: ServiceDep) -> Response:
+    """Download what the instrument was enrolled from: its recording, its recordings as a zip, its SoundFont or its .sfz.
+
+    Only the owner of its library may. Sources that were not kept, that are gone, or that lie outside the folders which the
+    service may read are answered with 409 and the reason, and so are SFZ instruments and data sets in folders of many files.
+    """
+    files = service.source_files(instrument)
+    if len(files) == 1:
+        return audio_response(request, files[0])
+    try:
+        total, limit = sum(path.stat().st_size for path in files), service.settings.max_unpacked_bytes
+        if total > limit:
+            message = f"the files of {instrument.name} have {total} bytes; a download may have {limit}"
+            raise SourceNotKept(message, value=total, limit=limit)
+        file = files_as_zip(files, service.index.folder.tmp_dir)
+    except FileNotFoundError as error:
+        raise SourceNotKept(
+            f"a file of {instrument.name} is not there any more", value=instrument.id
+        ) from error
+    name = clean_name(f"{instrument.name}.zip")
+    headers = {"Content-Disposition": disposition(name), "Content-Length": str(file.tell())}
+    return StreamingResponse(chunks_of(file), media_type=EXPORT_TYPES["zip"], headers=headers)
 
 
 @router.get(

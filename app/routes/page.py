@@ -1,4 +1,4 @@
-"""The page at `/`: serves the bundle that Vite builds into app/web/dist, with a policy that allows nothing else.
+"""The page at `/`: serves the bundle that Vite builds into app/web/dist, with a policy that allows nothing else, and `/docs`.
 
 No inline scripts, no other origins, and style elements only with the response's own nonce (`app/access/headers.py`), so that a
 file name cannot become code. Files with a hash in their names never change (RFC 8246).
@@ -15,7 +15,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from app.access.headers import page_headers
+from app.access.headers import page_headers, reference_headers
+from app.api_reference import render
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,6 +65,14 @@ def get_page() -> HTMLResponse:
     """Return the page with a new nonce for the style elements of its waveform."""
     nonce = secrets.token_urlsafe(16)
     return HTMLResponse(_page().replace(NONCE, nonce), headers=page_headers(nonce) | REVALIDATED)
+
+
+@router.get("/docs", response_class=HTMLResponse)
+def get_api_reference(request: Request) -> HTMLResponse:
+    """Return the API for people to read. It asks for nothing else, so that it needs no network."""
+    nonce = secrets.token_urlsafe(16)
+    page = render(request.app.openapi(), nonce)
+    return HTMLResponse(page, headers=reference_headers(nonce) | REVALIDATED)
 
 
 @router.get("/web/{name:path}")

@@ -82,6 +82,11 @@ class RemoteInstrument:
         self.playable_range = fields.playable_range
         self.faults: Faults = ()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that its source was opened at, or the folder of many."""
+        return (self._session.path,)
+
     def clips(self, sample_rate: int, clip_samples: int) -> Floats:
         """Return sounding clips `[n ≥ 1, clip_samples]`. Raises SourceError if there is none, or the worker fails."""
         request = {"do": "clips", "sample_rate": sample_rate, "clip_samples": clip_samples}
@@ -173,6 +178,7 @@ class _Session:
         self._worker: WorkerConnection | None = None
         self._workers = workers
         self._request = request | {"do": "open"}
+        self.path = path
         self._name = path.name
         self._readable = readable
         self.num_bytes = path.stat().st_size if path.is_file() else 0

@@ -4,11 +4,13 @@ Section 5.1 of Kim et al. 2022: an instrument's enrollment embedding is the mean
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from index.sources.base import Floats, SourceInstrument
+from index.sources.folder import FolderInstrument
 from models.encoder_pair import EncoderPair
 from models.errors import SilentAudio, SourceError
 
@@ -33,6 +35,21 @@ def hear_instrument(pair: EncoderPair, instrument: SourceInstrument) -> HeardIns
     """
     audio = instrument.clips(pair.sample_rate, pair.clip_samples)
     return _heard(pair, instrument, audio, pair.embed(audio))
+
+
+def hear_sound(pair: EncoderPair, samples: Floats, name: str) -> HeardInstrument:
+    """Hear one sound, `samples [n]` (mono, at the pair's rate), as an instrument that is enrolled from its recording.
+
+    Raises SilentAudio.
+    """
+
+    def start_of(path: Path, sample_rate: int, seconds: float) -> Floats:
+        return samples[: round(seconds * sample_rate)]
+
+    try:
+        return hear_instrument(pair, FolderInstrument("", name, [Path(name)], name, None, start_of))
+    except SourceError as error:
+        raise SilentAudio(f"{name} is silent", value=name) from error
 
 
 def hear_together(

@@ -63,7 +63,7 @@ class FolderInstrument:
         self.licence = licence
         self.family = family_of_name(name)
         self.source = source
-        self._files = list(files)
+        self.files = tuple(files)
         self._decode_start = decode_start
         self._faults: dict[str, str] = {}
 
@@ -76,10 +76,10 @@ class FolderInstrument:
 
         Raises SourceError with each file's reason if none has one; files that fail beside others become `faults`.
         """
-        wanted = -(-MAX_CLIPS // len(self._files))
+        wanted = -(-MAX_CLIPS // len(self.files))
         windows_of_file: list[list[Floats]] = []
         num_clips = 0
-        for path in _spread(self._files):
+        for path in _spread(self.files):
             windows = self._windows(path, sample_rate, clip_samples, wanted * _SPARE_WINDOWS)
             windows_of_file.append(windows)
             num_clips += min(wanted, len(windows))
@@ -95,7 +95,7 @@ class FolderInstrument:
         """Join the beginnings of the first sounding files: mono `[n]` at 44.1 kHz, at most 6 s."""
         parts: list[Floats] = []
         left = MAX_PREVIEW_SECONDS
-        for path in self._files:
+        for path in self.files:
             if left < 0.5 or len(parts) == 2 * _PREVIEW_FILES:
                 break
             samples = self._decode(path, PREVIEW_SAMPLE_RATE, left)
@@ -115,7 +115,7 @@ class FolderInstrument:
         """
         found: list[tuple[float, Path, Floats]] = []
         reasons: dict[str, str] = {}
-        for path in _spread(self._files)[:MAX_CLIPS]:
+        for path in _spread(self.files)[:MAX_CLIPS]:
             samples = self._decode(path, ONE_SHOT_RATE, LONGEST_ONE_SHOT_SECONDS + 1.0)
             if samples is None or is_silent(samples):
                 reasons[path.name] = self._faults.get(path.name, "silent")

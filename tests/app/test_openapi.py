@@ -49,6 +49,8 @@ CONTRACT = {
     "/v1/instruments/{instrument_id}/restore": {"post"},
     "/v1/instruments/{instrument_id}/preview": {"get", "head"},
     "/v1/instruments/{instrument_id}/similar": {"get"},
+    "/v1/instruments/{instrument_id}/source": {"get"},
+    "/v1/similar": {"post"},
     "/v1/jobs": {"get"},
     "/v1/jobs/{job_id}": {"get", "delete"},
     "/v1/jobs/{job_id}/events": {"get"},
