@@ -40,6 +40,18 @@ def serve(
 
 
 @app.command()
+def mcp() -> None:
+    """Serve language models over the Model Context Protocol, on standard input and output (pip install 'showme[mcp]').
+
+    The client starts it: five tools ask about tracks, explain lanes, find similar instruments, list libraries and export.
+    """
+    with user_errors():
+        from app.cli import assisting
+
+        assisting.serve()
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
