@@ -41,7 +41,7 @@ def unpack(
     encrypted, holds no audio or points outside itself, AudioTooLarge above `max_entries` files or `max_bytes` unpacked,
     DecodingStopped if it makes the worker fail that decompresses it.
     """
-    _check_entry_count(archive, max_entries)
+    check_entry_count(archive, max_entries)
     try:
         with workers.zip(archive) as zipped:
             entries = list(_entries(zipped))
@@ -87,8 +87,11 @@ def clean_name(name: str) -> str:
     return kept[:MAX_NAME].strip(" .") or "upload"
 
 
-def _check_entry_count(archive: Path, max_entries: int) -> None:
-    """Count the directory records in the raw bytes, since `zipfile` would read all of them into memory first."""
+def check_entry_count(archive: Path, max_entries: int) -> None:
+    """Raise AudioTooLarge above `max_entries` directory records.
+
+    They are counted in the raw bytes, since `zipfile` would read all of them into memory first.
+    """
     count, tail = 0, b""
     with archive.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):

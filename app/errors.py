@@ -43,6 +43,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.EncoderMismatch: 409,
     errors.RecogniserMissing: 409,
     errors.SourceError: 422,
+    errors.ArchiveError: 422,
     errors.InvalidRequest: 422,
     errors.Busy: 503,
     StorageFull: 507,

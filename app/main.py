@@ -27,6 +27,7 @@ from app.routes import (
     instruments,
     jobs,
     libraries,
+    library_archives,
     page,
     parts,
     queries,
@@ -95,7 +96,7 @@ def create_app(
             }
         },
     )
-    for module in (queries, parts, recognition, similar, libraries, instruments, jobs):
+    for module in (queries, parts, recognition, similar, libraries, library_archives, instruments, jobs):
         app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)
     for module in (session, health, page):
         app.include_router(module.router)

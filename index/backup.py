@@ -5,7 +5,6 @@ them and never altered, so hard links keep those of the moment while the archive
 of them is taken only if it holds what the database held then.
 """
 
-import hashlib
 import os
 import shutil
 import zipfile
@@ -19,7 +18,7 @@ import numpy as np
 from sqlalchemy import NullPool, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from index.backup_manifest import IN_FOLDER, MANIFEST, BackedUpFile, BackupManifest
+from index.backup_manifest import IN_FOLDER, MANIFEST, BackupManifest
 from index.catalog import Instrument, Library
 from index.database.sqlite import plain_connection
 from index.disk import is_full
@@ -27,11 +26,11 @@ from index.libraries import DATABASE, DataFolder, utc_now
 from index.migrations import revisions
 from index.records import searchable_of
 from index.snapshot import copy_database, counts_of, encoders_of, referenced_files, schema_of
+from index.stored_zip import add_entry
 from index.vector_store import VectorStore
 from models.atomic import PARTIAL, atomic_file
 from models.errors import BackupError, Busy, IndexDamaged, StorageFull
 
-CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 5  # to find a moment of which nothing is deleted before it is linked
 
 
@@ -174,7 +173,7 @@ def _holds(store: VectorStore, vector_ids: list[int]) -> bool:
 
 def _write(archive: Path, paths: dict[str, Path], created_at: datetime, with_uploads: bool) -> BackupManifest:
     with atomic_file(archive) as target, zipfile.ZipFile(target, "w") as zipped:
-        files = {name: _add(zipped, name, path) for name, path in paths.items()}
+        files = {name: add_entry(zipped, name, path) for name, path in paths.items()}
         with plain_connection(paths[DATABASE]) as database:
             manifest = BackupManifest(
                 created_at=created_at,
@@ -186,14 +185,3 @@ def _write(archive: Path, paths: dict[str, Path], created_at: datetime, with_upl
             )
         zipped.writestr(MANIFEST, manifest.model_dump_json(indent=1))
     return manifest
-
-
-def _add(zipped: zipfile.ZipFile, name: str, path: Path) -> BackedUpFile:
-    digest, num_bytes = hashlib.sha256(), 0
-    entry = zipfile.ZipInfo(name)
-    entry.file_size = path.stat().st_size  # beyond four gigabytes its head is another
-    with path.open("rb") as source, zipped.open(entry, "w") as target:
-        while chunk := source.read(CHUNK_BYTES):
-            digest.update(chunk)
-            num_bytes += target.write(chunk)
-    return BackedUpFile(bytes=num_bytes, sha256=digest.hexdigest())

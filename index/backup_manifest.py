@@ -4,11 +4,12 @@ A backup is a zip whose entries are stored, not compressed: a part of a data fol
 """
 
 from pathlib import Path, PurePath
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, field_validator
 
 from index.libraries import DATABASE, DataFolder
+from index.stored_zip import StoredFile
 from models.errors import BackupError
 
 VERSION: Final = 1
@@ -26,15 +27,6 @@ _FOLDERS = {
 }
 
 
-class BackedUpFile(BaseModel):
-    """Size and hash of a file."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    bytes: int = Field(ge=0)
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-
-
 class BackupManifest(BaseModel):
     """`schema_revision` is that of the database, `encoders` are the hashes of those that embedded its instruments.
 
@@ -50,11 +42,11 @@ class BackupManifest(BaseModel):
     encoders: list[str]
     counts: dict[str, int]
     with_uploads: bool
-    files: dict[str, BackedUpFile]
+    files: dict[str, StoredFile]
 
     @field_validator("files")
     @classmethod
-    def _check_names(cls, files: dict[str, BackedUpFile]) -> dict[str, BackedUpFile]:
+    def _check_names(cls, files: dict[str, StoredFile]) -> dict[str, StoredFile]:
         for name in files:
             check_name(name)
         if DATABASE not in files or not _FOLDERS.isdisjoint(files):

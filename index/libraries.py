@@ -180,12 +180,17 @@ class LibraryStore:
 
         Raises InvalidRequest for an empty or overlong name, LibraryExists for one in use among the libraries of that key.
         """
-        name = clean_name("a library's name", name, MAX_NAME_LENGTH)
         with self._catalog.write() as session:
-            _check_name_is_free(session, name, key_id)
-            library = Library(name=name, encoder_hash=self._vectors.encoder_hash, key_id=key_id)
-            session.add(library)
-            return self._info(session, library)
+            return self._info(session, self.new_row(session, name, key_id))
+
+    def new_row(self, session: Session, name: str, key_id: str | None = None) -> Library:
+        """Add the row of an empty library, as `create`, in its caller's transaction."""
+        name = clean_name("a library's name", name, MAX_NAME_LENGTH)
+        _check_name_is_free(session, name, key_id)
+        library = Library(name=name, encoder_hash=self._vectors.encoder_hash, key_id=key_id)
+        session.add(library)
+        session.flush()
+        return library
 
     def change(self, id_or_name: str, name: str | None = None, *, shared: bool | None = None) -> LibraryInfo:
         """Rename a library, share it with other keys, or both.

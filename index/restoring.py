@@ -4,34 +4,23 @@ An archive may be damaged, cut short, or made to do harm: nothing of it is belie
 is written outside the folder.
 """
 
-import hashlib
-import lzma
 import os
 import shutil
 import sqlite3
-import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-from index.backup_manifest import MANIFEST, MAX_MANIFEST_BYTES, BackedUpFile, BackupManifest
+from index.backup_manifest import MANIFEST, MAX_MANIFEST_BYTES, BackupManifest
 from index.database.sqlite import plain_connection
 from index.disk import is_full
 from index.libraries import DATABASE
 from index.migrations import revisions
 from index.snapshot import check_foreign
+from index.stored_zip import BROKEN, check_entries, opened_zip, read_entry, unpack_entry
 from models.atomic import PARTIAL
 from models.errors import BackupError, IndexDamaged, StorageFull
-
-CHUNK_BYTES = 1 << 20
-_BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
-    *(RuntimeError, NotImplementedError, ValueError, OverflowError, LookupError),
-)
 
 
 def restore(archive: Path, root: Path) -> BackupManifest:
@@ -42,12 +31,12 @@ def restore(archive: Path, root: Path) -> BackupManifest:
     root = root.resolve()
     _check_empty(root)
     try:
-        with archive.open("rb") as file, _opened(file) as zipped:
+        with archive.open("rb") as file, opened_zip(file, "backup") as zipped:
             manifest = _read_manifest(zipped)
-            _check_entries(zipped, manifest, archive.stat().st_size)
+            check_entries(zipped, {*manifest.files, MANIFEST}, archive.stat().st_size)
             with _partial_folder(root) as partial:
                 for name, expected in manifest.files.items():
-                    _unpack(zipped, name, expected, partial / name)
+                    unpack_entry(zipped, name, expected, partial / name)
                 _check_database(partial / DATABASE, manifest)
                 _move_into_place(partial, root)
     except (BackupError, IndexDamaged) as error:
@@ -103,22 +92,11 @@ def _move_into_place(partial: Path, root: Path) -> None:
     os.sync()
 
 
-def _opened(file: BinaryIO) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except _BROKEN as error:
-        raise BackupError("it is no backup of this program, or it was cut short") from error
-
-
 def _read_manifest(zipped: zipfile.ZipFile) -> BackupManifest:
     """Read the manifest, and refuse that of a newer version of the program."""
     try:
-        with zipped.open(_checked(zipped.getinfo(MANIFEST))) as file:
-            text = file.read(MAX_MANIFEST_BYTES + 1)
-        if len(text) > MAX_MANIFEST_BYTES:
-            raise ValueError(f"more than {MAX_MANIFEST_BYTES} bytes")
-        manifest = BackupManifest.parse(text)
-    except _BROKEN as error:
+        manifest = BackupManifest.parse(read_entry(zipped, MANIFEST, MAX_MANIFEST_BYTES))
+    except BROKEN as error:
         raise BackupError("it is no backup of this program: it holds no manifest that can be read") from error
     known = revisions()
     if manifest.schema_revision not in known:
@@ -126,46 +104,3 @@ def _read_manifest(zipped: zipfile.ZipFile) -> BackupManifest:
         message = f"its database has schema {revision}; this version of the program knows up to {known[0]}, take a newer one"
         raise BackupError(message, value=revision, limit=known[0])
     return manifest
-
-
-def _check_entries(zipped: zipfile.ZipFile, manifest: BackupManifest, archive_bytes: int) -> None:
-    """Raise BackupError unless the archive holds each file of the manifest, once and as it is, and nothing else."""
-    entries = [_checked(entry) for entry in zipped.infolist()]
-    if sorted(entry.filename for entry in entries) != sorted([*manifest.files, MANIFEST]):
-        raise BackupError("it does not hold the files that its manifest names, each once, and no others")
-    declared = sum(entry.file_size for entry in entries)
-    if declared > archive_bytes:
-        raise BackupError(f"it declares {declared} bytes", value=declared, limit=archive_bytes)
-
-
-def _checked(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """Return an entry that is a stored file. Raises BackupError for one that is compressed, encrypted or a link."""
-    is_plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & 0x1
-    if not is_plain or stat.S_ISLNK(entry.external_attr >> 16):
-        raise BackupError(f"{entry.filename[:100]!r} in it is no stored file", value=entry.filename[:100])
-    return entry
-
-
-def _unpack(zipped: zipfile.ZipFile, name: str, expected: BackedUpFile, path: Path) -> None:
-    """Write an entry to `path`, and compare it with the manifest."""
-    digest, num_bytes = hashlib.sha256(), 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("xb")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise BackupError(f"{name!r} in it takes the place of another file", value=name) from error
-    with file:
-        for chunk in _chunks(zipped, name):
-            digest.update(chunk)
-            num_bytes += file.write(chunk)
-    if (num_bytes, digest.hexdigest()) != (expected.bytes, expected.sha256):
-        raise BackupError(f"{name!r} in it is damaged", value=name)
-
-
-def _chunks(zipped: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    try:
-        with zipped.open(name) as source:
-            while chunk := source.read(CHUNK_BYTES):
-                yield chunk
-    except _BROKEN as error:
-        raise BackupError(f"{name!r} in it is damaged", value=name) from error

@@ -18,6 +18,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── CheckpointError ── EncoderMismatch
     ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
     ├── BackupError          a backup that cannot be made or restored
+    ├── ArchiveError         a library's archive that cannot be imported
     └── TrainingError        an unusable recipe or data folder
 """
 
@@ -292,6 +293,11 @@ class IndexDamaged(ShowMeError):
 class BackupError(ShowMeError):
     slug = "backup"
     title = "The backup cannot be made or restored"
+
+
+class ArchiveError(ShowMeError):
+    slug = "archive"
+    title = "The archive of a library cannot be imported"
 
 
 class TrainingError(ShowMeError):

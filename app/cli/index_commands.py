@@ -115,6 +115,32 @@ def index_rebuild(library: LibraryArgument = None) -> None:
         indexing.rebuild(library)
 
 
+@index.command("export")
+def index_export(
+    library: Annotated[str, typer.Argument(help="Id or name of the library.")],
+    file: Annotated[Path, typer.Argument(help="The zip to write, which must not exist.")],
+) -> None:
+    """Write a library's embeddings and previews into FILE, so that another machine can serve them. Its sources stay here."""
+    with user_errors():
+        from app.cli import moving
+
+        moving.export(library, file)
+
+
+@index.command("import")
+def index_import(
+    file: Annotated[Path, typer.Argument(help="A zip that `showme index export` has written.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new library; left out: the one it had.")
+    ] = None,
+) -> None:
+    """Make a new library of FILE, whose encoder must be the one in use here: the whole of it, or nothing."""
+    with user_errors():
+        from app.cli import moving
+
+        moving.import_(file, name)
+
+
 @index.command("reembed")
 def index_reembed(
     library: Annotated[

@@ -41,6 +41,8 @@ CONTRACT = {
     "/v1/libraries/{library_id}": {"get", "patch", "delete"},
     "/v1/libraries/{library_id}/restore": {"post"},
     "/v1/libraries/{library_id}/reembed": {"post"},
+    "/v1/libraries/{library_id}/export": {"get"},
+    "/v1/imports": {"post"},
     "/v1/libraries/{library_id}/map": {"get"},
     "/v1/libraries/{library_id}/duplicates": {"get"},
     "/v1/libraries/{library_id}/instruments": {"get", "post"},
