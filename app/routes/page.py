@@ -25,6 +25,7 @@ MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
+    ".mp3": "audio/mpeg",
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
@@ -77,7 +78,7 @@ def get_api_reference(request: Request) -> HTMLResponse:
 
 @router.get("/web/{name:path}")
 def get_asset(name: str, request: Request) -> Response:
-    """Return a script or style of the page, compressed if the browser accepts it."""
+    """Return a script, a style or the demo track of the page, compressed if the browser accepts it."""
     assets = _assets()
     media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
     if name not in assets or media_type is None:

@@ -9,6 +9,7 @@ import { Button } from "../ui/Button";
 import { familyName } from "../ui/Family";
 import { formatCount } from "../ui/format";
 import { Icon } from "../ui/icons";
+import { narrow } from "../ui/narrow";
 import { Problem } from "../ui/Problem";
 import { type Shortcut, useShortcuts } from "../ui/shortcuts";
 import { VirtualList } from "../ui/VirtualList";
@@ -21,7 +22,6 @@ import { revealTarget } from "./reveal";
 const SEARCH_PAUSE_MS = 150;
 const ROW_PIXELS = 46;
 const NARROW_ROW_PIXELS = 60;
-const NARROW = matchMedia("(max-width: 620px)");
 
 export function Browser({ library }: { library: Library }) {
   const found = revealTarget.value?.library === library.id ? revealTarget.value : null;
@@ -134,7 +134,7 @@ export function Browser({ library }: { library: Library }) {
       />
     );
   };
-  const rowPixels = NARROW.matches ? NARROW_ROW_PIXELS : ROW_PIXELS;
+  const rowPixels = narrow.value ? NARROW_ROW_PIXELS : ROW_PIXELS;
   const empty = list.complete.value && !rows.length;
   return (
     <div class="browser" ref={box} style={{ "--rows": `${rows.length * rowPixels}px` }}>

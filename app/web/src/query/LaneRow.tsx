@@ -1,14 +1,18 @@
 /** One instrument in the track: family, presence over time, and its matches in the library. */
-import type { Slot } from "../api/types";
+import { useId, useState } from "preact/hooks";
+import type { Hit, Slot } from "../api/types";
 import { Button } from "../ui/Button";
+import { narrow } from "../ui/narrow";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
 import { LaneTime } from "./LaneTime";
-import { hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
+import { choiceKey, hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
 import { useRovingFocus } from "./lanesFocus";
 import { hasPart, saveMidi } from "./parts";
 import { currentLane, queryState } from "./state";
+
+const UNFOLDED_HITS = 2; // of a lane on a phone
 
 interface LaneRowProps {
   lane: Lane;
@@ -96,7 +100,11 @@ function MatchLine({ slot }: { slot: Slot }) {
 }
 
 function Hits({ lane }: { lane: Lane }) {
-  const hits = hitsOf(lane, queryState.value.excluded);
+  const id = useId();
+  const [unfolded, setUnfolded] = useState(false);
+  const all = hitsOf(lane, queryState.value.excluded);
+  const folds = narrow.value && all.length > UNFOLDED_HITS;
+  const hits = folds && !unfolded ? all.slice(0, UNFOLDED_HITS) : all;
   const { tabStop, onFocusCapture, onKeyDown } = useRovingFocus(hits.length);
   return (
     <div class="lane-hits">
@@ -122,6 +130,7 @@ function Hits({ lane }: { lane: Lane }) {
       )}
       {hits.length > 0 && (
         <ol
+          id={id}
           class="hits"
           style={{ "--rows": Math.ceil(hits.length / 2) }}
           onFocusCapture={onFocusCapture}
@@ -138,6 +147,25 @@ function Hits({ lane }: { lane: Lane }) {
           ))}
         </ol>
       )}
+      {folds && (
+        <button
+          type="button"
+          class="hits-fold"
+          data-test="fold"
+          aria-expanded={unfolded}
+          aria-controls={id}
+          onClick={() => setUnfolded(!unfolded)}
+        >
+          {unfolded ? "Fewer matches" : foldedWords(lane, all.slice(UNFOLDED_HITS))}
+        </button>
+      )}
     </div>
   );
+}
+
+/** `4 more matches, 1 chosen`. */
+function foldedWords(lane: Lane, folded: readonly Hit[]): string {
+  const chosen = folded.filter((hit) => queryState.value.chosen.has(choiceKey(lane, hit))).length;
+  const words = folded.length === 1 ? "1 more match" : `${folded.length} more matches`;
+  return chosen ? `${words}, ${chosen} chosen` : words;
 }

@@ -2,6 +2,7 @@
 import { limits } from "../state/server";
 import { Button } from "../ui/Button";
 import { formatBytes } from "../ui/format";
+import { queryDemo } from "./demo";
 import { History } from "./History";
 import { PickButton, recorderOpen } from "./SourceBar";
 import { dragging } from "./trackInput";
@@ -29,6 +30,9 @@ export function Welcome() {
             }}
           >
             Record
+          </Button>
+          <Button icon="play" data-test="demo" onClick={() => void queryDemo()}>
+            Try a demo
           </Button>
         </div>
         <p class="drop-formats">
