@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from index.families import EFFECT
 from index.search_space import Similarities
-from index.sources.base import SILENCE_DBFS, is_silent
+from index.sources.base import SILENCE_DBFS
 from models.audio import cut_window, window_starts
 from models.errors import SilentAudio
 from models.match import LaneEvidence
@@ -27,6 +27,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+NOISE_FLOOR_DB = 40.0  # below the loudest window: more is the room before and after music, not music
 SUSTAINED_WINDOWS = 5  # fifteen seconds, at windows of five seconds that overlap by half
 MIN_SHARE = 0.1  # of a track's presence: an instrument with less was not heard in that track
 MAX_CELLS = 1 << 24  # slots times instruments in memory at a time
@@ -50,7 +51,7 @@ class WindowEncoder(Protocol):
 class QuerySlots:
     """The multi encoder's output for a query: `embedding [w, M, dim]` of unit norm, `presence [w, M]` in 0…1.
 
-    Windows of silence are not encoded: both arrays are zero there.
+    Windows of silence, and of the noise floor, are not encoded: both arrays are zero there.
     """
 
     embedding: Floats
@@ -97,12 +98,15 @@ class Retrieval:
 def encode_samples(encoder: WindowEncoder, samples: Floats) -> tuple[QuerySlots, list[int]]:
     """Encode `samples [n]` in windows that overlap by half; the first sample of each window comes second.
 
-    Silent windows are not encoded. Windows are cut a batch at a time, so that memory does not grow with the audio. Raises
-    SilentAudio if all are silent.
+    Silent windows and those at the noise floor are not encoded. Windows are cut a batch at a time, so that memory does not
+    grow with the audio. Raises SilentAudio if all are silent.
     """
     size = encoder.clip_samples
     starts = window_starts(len(samples), clip_samples=size, hop_samples=size // 2)
-    sounding = [place for place, at in enumerate(starts) if not is_silent(cut_window(samples, at, size))]
+    power = np.array([np.mean(np.square(cut_window(samples, at, size))) for at in starts])
+    silence = 10 ** (SILENCE_DBFS / 10)
+    floor = power.max(initial=0.0) * 10 ** (-NOISE_FLOOR_DB / 10)
+    sounding = np.flatnonzero(power >= max(silence, floor)).tolist()
     if not sounding:
         raise SilentAudio(
             f"the audio is silent: no window reaches {SILENCE_DBFS:g} dBFS",
