@@ -155,6 +155,7 @@ class Answerer:
             retrieved=sorted(result.retrieved),
             audio_url=f"/v1/queries/{query_id}/audio",
             asked_again=upload.asked_again,
+            family=question.family,
             timing_ms={"decode": round(upload.decode_ms, 2)}
             | {key: round(ms, 2) for key, ms in timing_ms.items()},
         )

@@ -7,19 +7,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.library_schemas import EXAMPLE_INSTRUMENT, InstrumentOut
-from app.question import FamilyName
+from app.library_schemas import EXAMPLE_INSTRUMENT, InstrumentChanges, InstrumentOut
 from app.schemas import Document
 
 MAX_CORRECTED = 500  # instruments of one request
 
 InstrumentKey = Annotated[str, StringConstraints(max_length=100)]
-
-
-class InstrumentChanges(BaseModel):
-    """The fields that several instruments get."""
-
-    family: FamilyName | None = Field(description="The new family; null when none of the families fits.")
 
 
 class InstrumentsPatch(BaseModel):

@@ -4,7 +4,7 @@ A route gets the library, instrument, query or job of its address from here, whe
 """
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Depends, Form, Header, Path, Query, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -16,7 +16,7 @@ from app.job_store import JOB_CURSOR, JobView
 from app.query_store import QUERY_CURSOR
 from app.question import FamilyName
 from app.service import Service
-from index.instruments import INSTRUMENT_CURSOR
+from index.instruments import INSTRUMENT_CURSOR, Sort
 from index.records import InstrumentInfo, LibraryInfo
 from models.errors import KeyRefused, KeyRequired, ScopeTooSmall, TooManyAttempts
 
@@ -106,8 +106,15 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-SearchedFamily = Annotated[FamilyName | None, Query(description="Only instruments of this family.")]
-SearchedName = Annotated[str | None, Query(max_length=200, description="Part of the name, in either case.")]
+SearchedFamily = Annotated[
+    FamilyName | Literal["unknown"] | None,
+    Query(description="Only instruments of this family; `unknown`: only those without one."),
+]
+SearchedName = Annotated[
+    str | None, Query(max_length=200, description="Words, each part of the name or of a tag, in either case.")
+]
+SearchedOrder = Annotated[Sort, Query(description="Order; `enrolled`: the oldest first.")]
+FavouritesOnly = Annotated[bool, Query(description="Whether to list favourites only.")]
 
 MULTIPART = Form(media_type="multipart/form-data")
 

@@ -1,4 +1,4 @@
-"""Downloads of a query's chosen instruments: JSON, CSV, or a zip of both with the previews.
+"""Downloads of a query's chosen instruments: JSON, CSV, or a zip with a folder of both, the previews and the parts as MIDI.
 
 File names follow RFC 6266. Text that a spreadsheet would take for a formula is marked as text.
 """
@@ -6,6 +6,7 @@ File names follow RFC 6266. Text that a spreadsheet would take for a formula is 
 import csv
 import io
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from urllib.parse import quote
 from pydantic import ConfigDict, Field
 
 from app.archive import CHUNK_BYTES, clean_name
-from app.schemas import Document, QueriedLibrary, QueryAnswer, SlotOut, Span
+from app.parts import QueryParts
+from app.schemas import Document, MatchOut, QueriedLibrary, QueryAnswer, SlotOut, Span
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo
 from models.errors import InstrumentNotFound
@@ -25,13 +27,14 @@ from models.errors import InstrumentNotFound
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "zip": "application/zip"}
 COLUMNS = (
     *("slot", "name", "family", "similarity", "active", "source", "licence", "gone", "preview"),
-    "instrument_id",
+    *("instrument_id", "rank", "presence", "heard", "match", "bank", "preset", "midi"),
 )
 HIT_COLUMNS = (
     *("file", "slot", "presence", "active", "heard", "match", "probability"),  # `probability` of the match
     *("rank", "name", "family", "similarity", "source", "instrument_id"),
 )
 FindInstrument = Callable[[str], InstrumentInfo]
+_PRESET = re.compile(r"#(\d+):(\d+)$")  # at the end of a SoundFont's source
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -61,7 +64,25 @@ class ExportedInstrument(Document):
     licence: str | None = Field(default=None, description="Licence that the source states; null without one.")
     gone: bool = Field(default=False, description="Whether the instrument is deleted.")
     preview: str | None = Field(
-        default=None, description="Path of its mp3 in the zip download; null when it has no preview."
+        default=None,
+        description="Path of its mp3 in the folder of the zip download; null when it has no preview.",
+    )
+    rank: int | None = Field(
+        default=None, description="Its place among the hits of the slot, from 1; null without one."
+    )
+    presence: float | None = Field(default=None, description="Presence of the slot; null without one.")
+    heard: str | None = Field(
+        default=None, description="Family that is heard in the slot; null when none is, and without a slot."
+    )
+    match: MatchOut | None = Field(
+        default=None,
+        description="How likely the library holds what plays in the slot; null when it is not known.",
+    )
+    bank: int | None = Field(default=None, description="Bank of its preset in a SoundFont; null elsewhere.")
+    preset: int | None = Field(default=None, description="Program number of its preset; null elsewhere.")
+    midi: str | None = Field(
+        default=None,
+        description="Path of the slot's part as MIDI file in the folder of the zip download; null where no part is sure.",
     )
 
 
@@ -87,8 +108,16 @@ class ExportedSet(Document):
                         "licence": "GPL-2.0",
                         "gone": False,
                         "preview": "previews/01 Fretless Bass.mp3",
+                        "rank": 1,
+                        "presence": 0.97,
+                        "heard": "bass",
+                        "match": {"probability": 0.86, "word": "strong"},
+                        "bank": 0,
+                        "preset": 35,
+                        "midi": "midi/song - 1 bass.mid",
                     }
                 ],
+                "link": "http://127.0.0.1:8000/#/q/q_8c2f6ad0915e",
             }
         }
     )
@@ -98,16 +127,16 @@ class ExportedSet(Document):
     library: QueriedLibrary = Field(description="The library that was searched.")
     range_seconds: Span = Field(description="The analysed range: (start, end) in seconds of the file.")
     instruments: list[ExportedInstrument] = Field(description="The instruments, in the order of choice.")
+    link: str = Field(description="Address of the answer on the page.")
 
 
 def chosen_set(
-    answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex, find: FindInstrument
+    answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex, find: FindInstrument, page: str
 ) -> ExportedSet:
     """Return the instruments `ids` as a document; without ids, the best hit of every slot.
 
-    `find` returns an instrument that the caller may see, and raises InstrumentNotFound for others.
-
-    Each stands under the slot that it is most similar to, or under none if it is a hit of no slot.
+    Each stands under the slot that it is most similar to, or under none if it is a hit of no slot. `page` is
+    the address of the page. `find` returns an instrument that the caller may see, and raises InstrumentNotFound for others.
     """
     wanted = dict.fromkeys(ids or [slot.hits[0].instrument_id for slot in answer.slots if slot.hits])
     return ExportedSet(
@@ -118,7 +147,22 @@ def chosen_set(
         instruments=[
             _exported(number, one, answer.slots, index, find) for number, one in enumerate(wanted, 1)
         ],
+        link=f"{page}#/q/{answer.id}",
     )
+
+
+def midi_files(chosen: ExportedSet, parts: QueryParts) -> dict[str, bytes]:
+    """Return the parts of the chosen instruments' slots by their paths, which `chosen` names from now on.
+
+    Parts that are not sure enough for the page to offer them are left out.
+    """
+    sure = {part.slot for part in parts.document.parts if part.confident}
+    files = {}
+    for item in chosen.instruments:
+        if item.slot in sure:
+            item.midi = f"midi/{parts.file_name(item.slot)}"
+            files[item.midi] = parts.midi(item.slot)
+    return files
 
 
 def as_json(chosen: ExportedSet) -> bytes:
@@ -129,7 +173,12 @@ def as_json(chosen: ExportedSet) -> bytes:
 def as_csv(chosen: ExportedSet) -> bytes:
     """Return one row per instrument; spans are written as `0-4.5; 6-12.4`."""
     rows = [
-        item.model_dump() | {"active": spans_text(item.active), "gone": str(item.gone).lower()}
+        item.model_dump()
+        | {
+            "active": spans_text(item.active),
+            "gone": str(item.gone).lower(),
+            "match": item.match and item.match.word,
+        }
         for item in chosen.instruments
     ]
     return _csv(COLUMNS, rows, headings=True)
@@ -157,17 +206,19 @@ def spans_text(spans: Sequence[Span]) -> str:
     return "; ".join(f"{start:g}-{end:g}" for start, end in spans)
 
 
-def as_zip(chosen: ExportedSet, index: InstrumentIndex) -> IO[bytes]:
-    """Return a zip of `set.json`, `set.csv`, and under `previews/` the mp3 of every instrument that is still there.
+def as_zip(chosen: ExportedSet, index: InstrumentIndex, midi: Mapping[str, bytes]) -> IO[bytes]:
+    """Return a zip of one folder, named as the mixture: `set.json`, `set.csv`, and `midi`, files by their paths.
 
-    It is a file without a name, at its end: nothing of it is left however the download ends.
+    Under `previews/` is the mp3 of every instrument that is still there. The zip is a file without a name, at its end: nothing
+    of it is left however the download ends.
     """
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile(dir=index.folder.tmp_dir))
         with zipfile.ZipFile(file, "w") as archive:
-            _add_previews(archive, chosen, index)
-            archive.writestr("set.json", as_json(chosen))
-            archive.writestr("set.csv", as_csv(chosen))
+            folder = clean_name(Path(chosen.name).stem)
+            _add_previews(archive, folder, chosen, index)
+            for path, content in {**midi, "set.json": as_json(chosen), "set.csv": as_csv(chosen)}.items():
+                archive.writestr(f"{folder}/{path}", content)
         stack.pop_all()
     return file
 
@@ -193,11 +244,11 @@ def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def _add_previews(archive: zipfile.ZipFile, chosen: ExportedSet, index: InstrumentIndex) -> None:
+def _add_previews(archive: zipfile.ZipFile, folder: str, chosen: ExportedSet, index: InstrumentIndex) -> None:
     for item in chosen.instruments:
         if item.preview:
             try:
-                archive.write(index.folder.preview_file(item.instrument_id), item.preview)
+                archive.write(index.folder.preview_file(item.instrument_id), f"{folder}/{item.preview}")
             except FileNotFoundError:  # purged meanwhile
                 item.preview = None
 
@@ -221,7 +272,9 @@ def _exported(
     if heard:
         hit, slot = max(heard, key=lambda pair: pair[0].similarity)
         item.name, item.family, item.similarity = hit.name, hit.family, hit.similarity
-        item.slot, item.active = slot.slot, slot.active
+        item.slot, item.active, item.presence = slot.slot, slot.active, slot.presence
+        item.heard, item.match = slot.family, slot.match
+        item.rank = 1 + [one.instrument_id for one in slot.hits].index(instrument_id)
     try:
         info = find(instrument_id)
     except InstrumentNotFound:
@@ -230,6 +283,8 @@ def _exported(
     if index.folder.preview_file(instrument_id).is_file():
         item.preview = f"previews/{clean_name(f'{number:02d} {info.name}.mp3')}"
     item.name, item.family, item.source, item.licence = info.name, info.family, info.source, info.licence
+    if preset := _PRESET.search(info.source):
+        item.bank, item.preset = map(int, preset.groups())
     return item
 
 

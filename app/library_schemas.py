@@ -4,7 +4,7 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and neve
 """
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.config import JsonDict
@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.question import FamilyName
 from app.schemas import EXAMPLE_HIT, NEXT, Document, HitOut
-from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
+from index.instruments import MAX_INSTRUMENT_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, Correction
 from index.libraries import MAX_NAME_LENGTH
 
 MAX_SIMILAR = 100  # instruments of one answer
@@ -31,6 +31,13 @@ InstrumentName = Annotated[
         min_length=1,
         max_length=MAX_INSTRUMENT_NAME_LENGTH,
         pattern=r"^[^\x00-\x1f\x7f]+$",
+    ),
+]
+
+Tag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=MAX_TAG_LENGTH, pattern=r"^[^\x00-\x1f\x7f,]+$"
     ),
 ]
 
@@ -63,6 +70,8 @@ EXAMPLE_INSTRUMENT: dict[str, JsonValue] = {
     "playable_range": [0, 127],
     "preview_url": "/v1/instruments/i_5d1c9a04be77/preview",
     "stale": False,
+    "tags": ["warm"],
+    "favourite": False,
 }
 
 
@@ -102,8 +111,39 @@ class LibraryPatch(BaseModel):
         return self
 
 
-class InstrumentPatch(BaseModel):
-    """A correction of an instrument. Fields that are left out stay as they are."""
+class InstrumentChanges(BaseModel):
+    """Corrections and marks that one instrument or several can get. Fields that are left out stay as they are."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"family": "bass"}, "minProperties": 1})
+
+    family: FamilyName | None = Field(
+        default=None, description="The new family; null when none of the families fits."
+    )
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="All its tags from now on; each counts once.",
+        json_schema_extra=_without_default,
+    )
+    favourite: bool | SkipJsonSchema[None] = Field(
+        default=None, description="Whether it is a favourite.", json_schema_extra=_without_default
+    )
+
+    @model_validator(mode="after")
+    def _require_valid_change(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        for name in self.model_fields_set - {"family"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out to keep it")
+        return self
+
+    def correction(self) -> Correction:
+        """The fields that were given."""
+        return cast(Correction, {name: getattr(self, name) for name in self.model_fields_set})
+
+
+class InstrumentPatch(InstrumentChanges):
+    """A correction of an instrument, or a mark on it. Fields that are left out stay as they are."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"name": "Picked Bass", "family": "bass"}, "minProperties": 1}
@@ -112,17 +152,6 @@ class InstrumentPatch(BaseModel):
     name: InstrumentName | SkipJsonSchema[None] = Field(
         default=None, description="The new name.", json_schema_extra=_without_default
     )
-    family: FamilyName | None = Field(
-        default=None, description="The new family; null when none of the families fits."
-    )
-
-    @model_validator(mode="after")
-    def _require_valid_change(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("give a name, a family, or both")
-        if "name" in self.model_fields_set and self.name is None:
-            raise ValueError("the name cannot be null; leave it out to keep it")
-        return self
 
 
 class LibraryOut(Document):
@@ -198,6 +227,8 @@ class InstrumentOut(Document):
     stale: bool = Field(
         default=False, description="Whether another encoder has embedded it, so that queries leave it out."
     )
+    tags: list[str] = Field(default=[], description="Words that people have marked it with.")
+    favourite: bool = Field(default=False, description="Whether people have marked it as a favourite.")
 
 
 class InstrumentPage(Document):
@@ -205,7 +236,7 @@ class InstrumentPage(Document):
 
     model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_INSTRUMENT], "next": None}})
 
-    items: list[InstrumentOut] = Field(description="Instruments, in the order of enrollment.")
+    items: list[InstrumentOut] = Field(description="Instruments, in the order asked for.")
     next: str | None = Field(description=NEXT)
 
 

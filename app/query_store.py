@@ -57,6 +57,7 @@ class QueryStore:
                 known = session.get(Library, library_id) is not None  # it may have been deleted meanwhile
                 row = Query(id=answer.id, library_id=library_id if known else None, file_name=answer.name)
                 row.audio, row.result, row.key_id = name, answer.model_dump(mode="json"), key_id
+                row.track_id = _track_of(session, answer)
                 session.add(row)
                 if storing:
                     storing(session)
@@ -120,16 +121,38 @@ class QueryStore:
             raise no_query(query_id)
         return found.key_id
 
+    def rename(self, query_id: str, name: str) -> QueryAnswer:
+        """Rename the track of a query in all queries about it, and return its answer. Raises as `answer` does."""
+        with self._catalog.write() as session:
+            row = session.get(Query, query_id)
+            if row is None:
+                raise no_query(query_id)
+            same = (Query.id == query_id) | (
+                (Query.track_id == row.track_id) & (Query.key_id.is_not_distinct_from(row.key_id))
+            )
+            for one in session.scalars(select(Query).where(same)):
+                one.file_name, one.result = name, {**one.result, "name": name}
+        return self.answer(query_id)
+
     def page(
-        self, limit: int, after: str | None, key_id: str | None = None
+        self, limit: int, after: str | None, key_id: str | None = None, search: str | None = None
     ) -> tuple[list[QuerySummary], str | None]:
         """Return `limit` queries, newest first, and the cursor of the next page (None on the last).
 
-        With `key_id`, only those that it asked. Raises InvalidRequest for an `after` that is not such a cursor.
+        Each word of `search` is part of the name, in either case. With `key_id`, only those that it asked. Raises
+        InvalidRequest for an `after` that is not such a cursor.
         """
         result = Query.result
         columns = (Query.id, Query.file_name, result["library"], result["num_instruments"].as_integer())
-        rows = select(*columns, Query.created_at).order_by(Query.created_at.desc(), Query.id)
+        range_columns = (
+            result["range_seconds"],
+            result["duration_seconds"].as_float(),
+            result["family"].as_string(),
+        )
+        rows = select(*columns, Query.created_at, Query.track_id, *range_columns)
+        rows = rows.order_by(Query.created_at.desc(), Query.id)
+        for word in (search or "").split():
+            rows = rows.where(Query.file_name.icontains(word, autoescape=True))
         if key_id is not None:
             rows = rows.where(Query.key_id == key_id)
         if after is not None:
@@ -142,9 +165,13 @@ class QueryStore:
                     library=QueriedLibrary.model_validate(library),
                     num_instruments=num_instruments,
                     created_at=created_at,
+                    track=track or query_id,
+                    range_seconds=asked_range,
+                    duration_seconds=duration,
+                    family=family,
                 )
-                for query_id, name, library, num_instruments, created_at in session.execute(
-                    rows.limit(limit + 1)
+                for query_id, name, library, num_instruments, created_at, track, asked_range, duration, family in (
+                    session.execute(rows.limit(limit + 1))
                 )
             ]
         last = found[limit - 1] if len(found) > limit else None
@@ -188,6 +215,13 @@ class QueryStore:
         if row is None:
             raise no_query(query_id)
         return row
+
+
+def _track_of(session: Session, answer: QueryAnswer) -> str:
+    """Return the id of the query that the audio of an answer was uploaded with."""
+    if answer.asked_again is None:
+        return answer.id
+    return session.scalar(select(Query.track_id).where(Query.id == answer.asked_again)) or answer.asked_again
 
 
 def no_query(query_id: str) -> QueryNotFound:

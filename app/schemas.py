@@ -4,14 +4,16 @@ Follows docs/ARCHITECTURE.md, section "HTTP contract". Fields are added and neve
 """
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from app.problems import Problem
 from app.question import Mode
 from models.match import Word
 
 Span = tuple[float, float]  # start and end, seconds of the file
+MAX_TRACK_NAME = 200  # characters
 CurvePoint = tuple[float, float]  # second of the file, presence
 
 
@@ -65,6 +67,7 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
     "families": [EXAMPLE_FAMILY],
     "audio_url": "/v1/queries/q_8c2f6ad0915e/audio",
     "asked_again": None,
+    "family": None,
     "timing_ms": {"decode": 11.0, "encode": 43.0, "search": 0.4},
 }
 EXAMPLE_PROBLEM: dict[str, JsonValue] = {
@@ -204,6 +207,10 @@ class QueryAnswer(Document):
     asked_again: str | None = Field(
         default=None, description="Id of the stored query whose audio was used; null for an uploaded file."
     )
+    family: str | None = Field(
+        default=None,
+        description="Family that hits were restricted to; null without one, and in older answers.",
+    )
     timing_ms: dict[str, float] = Field(description="Milliseconds spent in each stage.")
 
 
@@ -215,6 +222,27 @@ class QuerySummary(Document):
     library: QueriedLibrary = Field(description="The library that was searched.")
     num_instruments: int = Field(description="Number of instruments heard.")
     created_at: datetime = Field(description="Time of the query, UTC.")
+    track: str = Field(
+        description="Id that all queries about one upload share: that of the first, which may be deleted since."
+    )
+    range_seconds: Span = Field(description="The analysed range: (start, end) in seconds of the file.")
+    duration_seconds: float = Field(description="Length of the whole file.")
+    family: str | None = Field(
+        default=None, description="Family that hits were restricted to; null without one."
+    )
+
+
+class QueryPatch(BaseModel):
+    """Another name for a track."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Verse, rough mix"}})
+
+    name: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=MAX_TRACK_NAME, pattern=r"^[^\x00-\x1f\x7f]+$"
+        ),
+    ] = Field(description="The name of all queries about the track.")
 
 
 class QueryPage(Document):
@@ -224,8 +252,18 @@ class QueryPage(Document):
         json_schema_extra={
             "example": {
                 "items": [
-                    {key: EXAMPLE_QUERY[key] for key in ("id", "name", "library", "num_instruments")}
-                    | {"created_at": "2026-11-20T12:00:00Z"}
+                    {
+                        key: EXAMPLE_QUERY[key]
+                        for key in (
+                            "id",
+                            "name",
+                            "library",
+                            "num_instruments",
+                            "range_seconds",
+                            "duration_seconds",
+                        )
+                    }
+                    | {"created_at": "2026-11-20T12:00:00Z", "track": EXAMPLE_QUERY["id"], "family": None}
                 ],
                 "next": None,
             }

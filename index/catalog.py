@@ -125,6 +125,8 @@ class Instrument(Base):
     source_key: Mapped[str | None] = mapped_column(String(200))  # its id in its source
     from_preview: Mapped[bool] = mapped_column(default=False, server_default=false())  # not from its source
     job_id: Mapped[str | None] = mapped_column(String(16))
+    tags: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))  # one a line
+    favourite: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Clip(Base):
@@ -203,7 +205,10 @@ class Job(Base):
 
 
 class Query(Base):
-    """An answered query of `key_id`: its result as it was sent, and the name of its audio file under `queries/`."""
+    """An answered query of `key_id`: its result as it was sent, and the name of its audio file under `queries/`.
+
+    `track_id` is the query that its audio was uploaded with, its own id or that of another, which may be deleted since.
+    """
 
     __tablename__ = "query"
 
@@ -211,6 +216,7 @@ class Query(Base):
     library_id: Mapped[str | None] = mapped_column(ForeignKey("library.id", ondelete="SET NULL"), index=True)
     file_name: Mapped[str] = mapped_column(Text)
     audio: Mapped[str | None] = mapped_column(String(80))
+    track_id: Mapped[str | None] = mapped_column(String(16), index=True)
     result: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     key_id: Mapped[str | None] = mapped_column(String(16), index=True)

@@ -8,10 +8,20 @@ import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
-from sqlalchemy import BigInteger, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    SQLColumnExpression,
+    String,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session, defer
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
@@ -33,7 +43,19 @@ from models.errors import IndexDamaged, InstrumentExists, InstrumentNotFound, In
 MAX_INSTRUMENT_NAME_LENGTH = 300
 SAME_SIMILARITY = 0.999  # one encoder embeds one sound twice, up to rounding
 INSTRUMENT_CURSOR = "^[0-9]{1,18}$"  # the `after` of a page: a vector id
+MAX_TAGS = 20
+MAX_TAG_LENGTH = 40
+UNKNOWN_FAMILY = "unknown"  # as a filter: instruments without a family
 _BATCH = 500  # ids in one SQL condition
+
+Sort = Literal["enrolled", "newest", "name", "family"]
+_LOWER_NAME = func.lower(Instrument.name)
+_ORDERS: dict[Sort, tuple[SQLColumnExpression[Any], ...]] = {
+    "enrolled": (),
+    "newest": (-Instrument.vector_id,),
+    "name": (_LOWER_NAME,),
+    "family": (func.coalesce(Instrument.family, "zz"), _LOWER_NAME),  # those without one come last
+}
 
 
 class Correction(TypedDict, total=False):
@@ -41,6 +63,8 @@ class Correction(TypedDict, total=False):
 
     name: str
     family: str | None
+    tags: Sequence[str]
+    favourite: bool
 
 
 class InstrumentStore:
@@ -61,11 +85,14 @@ class InstrumentStore:
         after: str | None = None,
         family: str | None = None,
         search: str | None = None,
+        *,
+        sort: Sort = "enrolled",
+        favourite: bool = False,
     ) -> tuple[list[InstrumentInfo], str | None]:
         """One page of a library, as `page_of`. Raises LibraryNotFound too."""
         with self._catalog.session() as session:
             library_id = find_library(session, library).id
-        return self.page_of([library_id], limit, after, family, search)
+        return self.page_of([library_id], limit, after, family, search, sort=sort, favourite=favourite)
 
     def page_of(
         self,
@@ -74,26 +101,33 @@ class InstrumentStore:
         after: str | None = None,
         family: str | None = None,
         search: str | None = None,
+        *,
+        sort: Sort = "enrolled",
+        favourite: bool = False,
     ) -> tuple[list[InstrumentInfo], str | None]:
-        """One page of several libraries in the order of enrollment, and the `after` of the next page (None on the last).
+        """One page of several libraries in the order `sort`, and the `after` of the next page (None on the last).
 
-        `search` is part of a name, in either case. Raises InvalidRequest for `limit` below 1, an unknown family, or an
+        Each word of `search` is part of the name or of a tag, in either case. `family` may be UNKNOWN_FAMILY, `favourite`
+        leaves out all that is none. Raises InvalidRequest for `limit` below 1, an unknown family, or an
         `after` that no page returned.
         """
         if limit < 1:
             raise InvalidRequest(f"limit is {limit}; it must be at least 1", value=limit, limit="at least 1")
-        check_family(family)
+        order = (*_ORDERS[sort], Instrument.vector_id)
         with self._catalog.session() as session:
-            rows = instruments_of(*library_ids)
+            rows = instruments_of(*library_ids).order_by(None).order_by(*order)
             if after is not None:
-                if not re.fullmatch(INSTRUMENT_CURSOR, after):
-                    message = "`after` must be the `next` of an earlier page"
-                    raise InvalidRequest(message, value=after[:50])
-                rows = rows.where(Instrument.vector_id > literal(int(after), BigInteger))
-            if family is not None:
+                rows = rows.where(tuple_(*order) > tuple_(*_place(session, order, after)))
+            if family == UNKNOWN_FAMILY:
+                rows = rows.where(Instrument.family.is_(None))
+            elif family is not None:
+                check_family(family)
                 rows = rows.where(Instrument.family == family)
-            if search:
-                rows = rows.where(Instrument.name.icontains(search, autoescape=True))
+            if favourite:
+                rows = rows.where(Instrument.favourite)
+            for word in (search or "").split():
+                columns = (Instrument.name, Instrument.tags)
+                rows = rows.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
             page = session.scalars(rows.limit(limit + 1)).all()
         following = str(page[limit - 1].vector_id) if len(page) > limit else None
         return [instrument_info(row) for row in page[:limit]], following
@@ -134,10 +168,10 @@ class InstrumentStore:
         return path
 
     def correct(self, instrument_id: str, correction: Correction) -> InstrumentInfo:
-        """Change an instrument's name, its family, or both.
+        """Change an instrument's name, its family, its tags, or whether it is a favourite.
 
-        Raises InstrumentNotFound, InvalidRequest for an invalid name or an unknown family, InstrumentExists for a name
-        that another instrument of the library has.
+        Raises InstrumentNotFound, InvalidRequest for an invalid name, an unknown family or an invalid tag, InstrumentExists
+        for a name that another instrument of the library has.
         """
         (corrected,) = self.correct_all([instrument_id], correction)
         return corrected
@@ -194,22 +228,23 @@ class InstrumentStore:
 
 
 class Corrections:
-    """The corrected instruments of one library, including deleted ones until they are purged.
+    """The corrected and marked instruments of one library, including deleted ones until they are purged.
 
-    Enrolling a source again keeps the names and families that a person has corrected. The source, the source's own name
-    for the sound and, where the encoder is the same, the embedding identify it: two files called `Bass.wav` need not hold
-    the same bass.
+    Enrolling a source again keeps the names and families that a person has corrected, tags and favourites. The source, the
+    source's own name for the sound and, where the encoder is the same, the embedding identify it: two files called
+    `Bass.wav` need not hold the same bass.
     """
 
     def __init__(self, session: Session, library_id: str) -> None:
-        corrected = Instrument.name_corrected | Instrument.family_corrected
+        marked = (Instrument.tags != "") | Instrument.favourite
+        corrected = Instrument.name_corrected | Instrument.family_corrected | marked
         rows = select(Instrument).where(Instrument.library_id == library_id, corrected)
         self._rows: dict[tuple[str, str | None], list[Instrument]] = {}
         for row in session.scalars(rows.order_by(Instrument.vector_id.desc())):
             self._rows.setdefault((row.source, row.source_name), []).append(row)
 
     def find(self, source: str, name: str, encoder_hash: str, embedding: Floats) -> Instrument | None:
-        """The newest corrected row of the sound that `source` calls `name`, with this unit `embedding [dim]`."""
+        """The newest such row of the sound that `source` calls `name`, with this unit `embedding [dim]`."""
         for row in self._rows.get((source, name), ()):
             if row.encoder_hash != encoder_hash:
                 return row
@@ -232,7 +267,37 @@ def _corrected(session: Session, library: Library, instrument: Instrument, corre
         # With recognised families, no family is a correction too: that none of them fits.
         check_family(correction["family"])
         instrument.family, instrument.family_corrected = correction["family"], True
+    if "tags" in correction:
+        instrument.tags = "\n".join(_clean_tags(correction["tags"]))
+    if "favourite" in correction:
+        instrument.favourite = correction["favourite"]
+    # Marks are not searched.
     return before != (instrument.name, instrument.family, instrument.family_corrected)
+
+
+def _place(
+    session: Session, order: Sequence[SQLColumnExpression[Any]], after: str
+) -> Sequence[ColumnElement[Any]]:
+    """Return the values of `order` at the last instrument of a page. Raises InvalidRequest if no page returned `after`."""
+    message = "`after` must be the `next` of an earlier page"
+    if not re.fullmatch(INSTRUMENT_CURSOR, after):
+        raise InvalidRequest(message, value=after[:50])
+    last = literal(int(after), BigInteger)
+    if len(order) == 1:
+        return (last,)  # also after an instrument that was purged meanwhile
+    row = session.execute(select(*order).where(Instrument.vector_id == last)).first()
+    if row is None:
+        raise InvalidRequest(message, value=after)
+    return [literal(value, BigInteger() if isinstance(value, int) else String()) for value in row]
+
+
+def _clean_tags(tags: Sequence[str]) -> list[str]:
+    """Return the tags with white space counted once, each once in either case. Raises InvalidRequest for unusable ones."""
+    if len(tags) > MAX_TAGS:
+        message = f"{len(tags)} tags are too many; an instrument has at most {MAX_TAGS}"
+        raise InvalidRequest(message, value=len(tags), limit=MAX_TAGS)
+    cleaned = [clean_name("a tag", tag, MAX_TAG_LENGTH) for tag in tags]
+    return list({tag.casefold(): tag for tag in reversed(cleaned)}.values())[::-1]
 
 
 def _check_name_is_free(session: Session, library: Library, name: str) -> None:

@@ -73,6 +73,7 @@ class InstrumentInfo:
     `family` is the one that its source or a person names. `families` are the probabilities that were recognised from its sound,
     None where a family is named, where a person says that none fits, and where nothing was recognised.
     `encoder_hash` is that of the encoder that it was embedded with, `from_preview` whether only its preview was.
+    `tags` and `favourite` are what a person has marked it with.
     """
 
     id: str
@@ -86,6 +87,8 @@ class InstrumentInfo:
     encoder_hash: str
     from_preview: bool
     families: Mapping[str, float] | None = None
+    tags: tuple[str, ...] = ()
+    favourite: bool = False
 
     @property
     def recognised_family(self) -> str | None:
@@ -172,6 +175,8 @@ def instrument_info(row: Instrument) -> InstrumentInfo:
         encoder_hash=row.encoder_hash,
         from_preview=row.from_preview,
         families=None if row.family is not None or row.family_corrected else row.families,
+        tags=tuple(row.tags.splitlines()),
+        favourite=row.favourite,
     )
 
 

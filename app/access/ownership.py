@@ -124,9 +124,11 @@ class Access:
             raise no_query(query_id)
         return query_id
 
-    def query_page(self, limit: int, after: str | None) -> tuple[list[QuerySummary], str | None]:
+    def query_page(
+        self, limit: int, after: str | None, search: str | None = None
+    ) -> tuple[list[QuerySummary], str | None]:
         """Return a page of the queries that the caller has asked, as `QueryStore.page` does; `admin` sees those of all."""
-        return self.queries.page(limit, after, self._listed_key)
+        return self.queries.page(limit, after, self._listed_key, search)
 
     def job_page(self, limit: int, after: str | None) -> tuple[list[JobView], str | None]:
         """Return a page of the jobs that the caller sees, as `JobStore.page` does."""

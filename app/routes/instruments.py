@@ -14,12 +14,14 @@ from app.audio_response import MEDIA_TYPES, UNKNOWN_TYPE, audio_response
 from app.bulk_schemas import CorrectedOut, InstrumentsPatch
 from app.deps import (
     AccessDep,
+    FavouritesOnly,
     InstrumentDep,
     InstrumentId,
     InstrumentPageDep,
     OwnInstrumentDep,
     SearchedFamily,
     SearchedName,
+    SearchedOrder,
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
@@ -27,7 +29,6 @@ from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import chunks_of, disposition, files_as_zip
 from app.library_schemas import MAX_SIMILAR, InstrumentOut, InstrumentPage, InstrumentPatch, SimilarOut
 from app.service import Service
-from index.instruments import Correction
 from index.records import InstrumentInfo
 from models.errors import (
     EncoderMismatch,
@@ -56,6 +57,8 @@ def instrument_out(instrument: InstrumentInfo, service: Service) -> InstrumentOu
         playable_range=instrument.playable_range,
         preview_url=preview_url(instrument.id),
         stale=instrument.encoder_hash != service.index.encoder_hash,
+        tags=list(instrument.tags),
+        favourite=instrument.favourite,
     )
 
 
@@ -66,10 +69,14 @@ def search_instruments(
     access: AccessDep,
     family: SearchedFamily = None,
     search: SearchedName = None,
+    sort: SearchedOrder = "enrolled",
+    favourite: FavouritesOnly = False,
 ) -> InstrumentPage:
-    """List the instruments of all libraries that the caller may read, a page at a time."""
+    """List the instruments of all libraries that the caller may read, a page at a time. `next` belongs to the same `sort`."""
     readable = service.index.libraries.sizes(access.may_read)
-    rows, following = service.index.instruments.page_of(readable, page.limit, page.next, family, search)
+    rows, following = service.index.instruments.page_of(
+        readable, page.limit, page.next, family, search, sort=sort, favourite=favourite
+    )
     return InstrumentPage(items=[instrument_out(row, service) for row in rows], next=following)
 
 
@@ -78,9 +85,9 @@ def search_instruments(
     responses=documented(InstrumentNotFound, LibraryNotOwned, InvalidRequest, http=BODY_STATUSES),
 )
 def correct_instruments(body: InstrumentsPatch, service: ServiceDep, access: AccessDep) -> CorrectedOut:
-    """Correct several instruments, of one library or of several: all of them, or none."""
+    """Correct or mark several instruments, of one library or of several: all of them, or none."""
     ids = [access.instrument(one, to_change=True).id for one in dict.fromkeys(body.ids)]
-    rows = service.index.instruments.correct_all(ids, {"family": body.changes.family})
+    rows = service.index.instruments.correct_all(ids, body.changes.correction())
     return CorrectedOut(items=[instrument_out(row, service) for row in rows])
 
 
@@ -99,13 +106,8 @@ def get_instrument(instrument: InstrumentDep, service: ServiceDep) -> Instrument
 def correct_instrument(
     instrument: OwnInstrumentDep, body: InstrumentPatch, service: ServiceDep
 ) -> InstrumentOut:
-    """Correct an instrument's name, its family, or both. Enrolling its source again keeps the correction."""
-    correction: Correction = {}
-    if body.name is not None:
-        correction["name"] = body.name
-    if "family" in body.model_fields_set:
-        correction["family"] = body.family
-    return instrument_out(service.index.instruments.correct(instrument.id, correction), service)
+    """Correct an instrument's name or family, tag it, or mark it as a favourite. Enrolling its source again keeps that."""
+    return instrument_out(service.index.instruments.correct(instrument.id, body.correction()), service)
 
 
 @router.delete("/{instrument_id}", status_code=204, responses=documented(InstrumentNotFound, LibraryNotOwned))

@@ -16,6 +16,7 @@ from app.deps import (
     MULTIPART,
     AccessDep,
     DeletedLibraryId,
+    FavouritesOnly,
     IdempotencyKey,
     InstrumentPageDep,
     LibraryDep,
@@ -23,6 +24,7 @@ from app.deps import (
     OwnLibraryDep,
     SearchedFamily,
     SearchedName,
+    SearchedOrder,
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
@@ -223,9 +225,13 @@ def list_instruments(
     service: ServiceDep,
     family: SearchedFamily = None,
     search: SearchedName = None,
+    sort: SearchedOrder = "enrolled",
+    favourite: FavouritesOnly = False,
 ) -> InstrumentPage:
-    """List the instruments of a library, a page at a time."""
-    rows, following = service.index.instruments.page(library.id, page.limit, page.next, family, search)
+    """List the instruments of a library, a page at a time. `next` belongs to the same `sort`."""
+    rows, following = service.index.instruments.page(
+        library.id, page.limit, page.next, family, search, sort=sort, favourite=favourite
+    )
     return InstrumentPage(items=[instrument_out(row, service) for row in rows], next=following)
 
 

@@ -15,11 +15,21 @@ from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import MULTIPART, AccessDep, IdempotencyKey, OwnQueryId, QueryPageDep, ServiceDep
 from app.errors import BODY_STATUSES, documented, problem_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
-from app.export import ExportedSet, as_csv, as_json, as_zip, chosen_set, chunks_of, disposition, file_name
+from app.export import (
+    ExportedSet,
+    as_csv,
+    as_json,
+    as_zip,
+    chosen_set,
+    chunks_of,
+    disposition,
+    file_name,
+    midi_files,
+)
 from app.idempotency import KeyedRequest
 from app.query_queue import QueueFull
 from app.question import MAX_EXCLUDED, Question
-from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage
+from app.schemas import BatchItem, BatchOut, QueryAnswer, QueryPage, QueryPatch
 from app.service import Service
 from app.timelines import TimelineOut
 from app.uploads import Upload, upload_name
@@ -164,9 +174,15 @@ def refuse_batch_methods() -> None:
 
 
 @router.get("", responses=documented(errors.InvalidRequest))
-def list_queries(page: QueryPageDep, access: AccessDep) -> QueryPage:
-    """List the stored queries that the caller has asked, newest first."""
-    items, following = access.query_page(page.limit, page.next)
+def list_queries(
+    page: QueryPageDep,
+    access: AccessDep,
+    search: Annotated[
+        str | None, Query(max_length=200, description="Words, each part of the name, in either case.")
+    ] = None,
+) -> QueryPage:
+    """List the stored queries that the caller has asked, newest first. Those about one upload have the same `track`."""
+    items, following = access.query_page(page.limit, page.next, search)
     return QueryPage(items=items, next=following)
 
 
@@ -174,6 +190,14 @@ def list_queries(page: QueryPageDep, access: AccessDep) -> QueryPage:
 def get_query(query_id: OwnQueryId, service: ServiceDep) -> QueryAnswer:
     """Get a stored answer as it was given."""
     return service.queries.answer(query_id)
+
+
+@router.patch(
+    "/{query_id}", responses=documented(errors.QueryNotFound, errors.InvalidRequest, http=BODY_STATUSES)
+)
+def rename_track(query_id: OwnQueryId, body: QueryPatch, service: ServiceDep) -> QueryAnswer:
+    """Rename the track of a stored query, in the answers to all queries about it."""
+    return service.queries.rename(query_id, body.name)
 
 
 @router.delete("/{query_id}", status_code=204, responses=documented(errors.QueryNotFound))
@@ -200,16 +224,19 @@ async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep) -> Timel
             "model": ExportedSet,
             "content": {kind: {} for kind in EXPORT_TYPES.values()},
         },
-        **documented(errors.QueryNotFound, errors.InvalidRequest),
+        **documented(errors.QueryNotFound, errors.InvalidRequest, errors.Busy),
     },
 )
-def export_query(
+async def export_query(
     query_id: OwnQueryId,
     service: ServiceDep,
     access: AccessDep,
+    request: Request,
     format: Annotated[
         Literal["json", "csv", "zip"],
-        Query(description="Format of the download; `zip` holds both lists and the previews."),
+        Query(
+            description="Format of the download; `zip` holds both lists, the previews and the sure parts as MIDI."
+        ),
     ] = "json",
     instruments: Annotated[
         list[str] | None,
@@ -220,15 +247,26 @@ def export_query(
     ] = None,
 ) -> Response:
     """Download the chosen instruments. Deleted ones are listed as `gone`, without a preview."""
-    chosen = chosen_set(service.queries.answer(query_id), instruments or [], service.index, access.instrument)
+    answer = await to_thread.run_sync(service.queries.answer, query_id)
+    page, ids = str(request.base_url), instruments or []
+    chosen = await to_thread.run_sync(chosen_set, answer, ids, service.index, access.instrument, page)
     headers = {"Content-Disposition": disposition(file_name(chosen, format))}
     kind = EXPORT_TYPES[format]
     if format != "zip":
         content = as_json(chosen) if format == "json" else as_csv(chosen)
         return Response(content, media_type=kind, headers=headers)
-    file = as_zip(chosen, service.index)
+    midi = await _midi_of(chosen, service)
+    file = await to_thread.run_sync(as_zip, chosen, service.index, midi)
     headers["Content-Length"] = str(file.tell())
     return StreamingResponse(chunks_of(file), media_type=kind, headers=headers)
+
+
+async def _midi_of(chosen: ExportedSet, service: Service) -> dict[str, bytes]:
+    """Return the MIDI files of a set; none where the audio is not stored any more, or nothing reads notes."""
+    try:
+        return midi_files(chosen, await service.listening.parts(chosen.query))
+    except (errors.AudioGone, errors.AudioError, errors.CheckpointError):
+        return {}
 
 
 @router.get(

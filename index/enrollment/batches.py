@@ -171,7 +171,7 @@ def _insert(
 def _new_row(
     item: _EmbeddedInstrument, library: Library, taken: set[str], corrections: Corrections, to: Destination
 ) -> Instrument:
-    """Make the row of an instrument, with the name and family that a person gave it earlier, if any."""
+    """Make the row of an instrument, with the name, family and marks that a person gave it earlier, if any."""
     lowest, highest = item.instrument.playable_range or (None, None)
     name, family = item.instrument.name, item.instrument.family
     earlier = corrections.find(item.instrument.source, name, library.encoder_hash, item.heard.mean)
@@ -198,6 +198,8 @@ def _new_row(
         encoder_hash=library.encoder_hash,
         embedding=to_bytes(item.heard.mean),
         job_id=to.job_id,
+        tags=earlier.tags if earlier else "",
+        favourite=bool(earlier and earlier.favourite),
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,15 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
+from app.export import ExportedSet, midi_files
+from app.parts import QueryParts
+from app.schemas import QueryAnswer
+from models.recognition.lane_notes import LaneNotes
+from models.recognition.notes import HeardNote
 from tests.app.serving import enrolled, problem
 from tests.app.sounds import TONES, audio, mixture, tone
 from tests.app.test_undo import instruments
+from tests.index.tiny_soundfont import PATCHES, write_soundfont
 
 FILES = [(f"{name}.wav", audio(tone(hz))) for name, hz in TONES.items()]
 
@@ -62,30 +69,68 @@ def test_the_best_hit_of_every_slot_is_the_set(own: httpx.Client) -> None:
             now[key] for key in ("name", "family", "source", "licence")
         ]
         assert item["gone"] is False
+        assert slot["hits"][item["rank"] - 1] == hit
+        assert [item[key] for key in ("presence", "heard", "match")] == [
+            slot[key] for key in ("presence", "family", "match")
+        ]
+        assert (item["bank"], item["preset"], item["midi"]) == (None, None, None)
+    assert document["link"].endswith(f"/#/q/{query['id']}")
 
 
-def test_the_zip_holds_both_lists_and_the_previews(own: httpx.Client, tmp_path: Path) -> None:
+def test_a_preset_is_told_by_bank_and_number(own: httpx.Client, tmp_path: Path) -> None:
+    font = write_soundfont(tmp_path / "Studio.sf2", PATCHES[:2])
+    enrolled(own, "One", (font.name, font.read_bytes()))
+    query = asked(own, top_k="50")
+    presets = [item for item in instruments(own).values() if item["source"].startswith("Studio.sf2#")]
+    assert presets
+    document = exported(own, query, "json", *[item["id"] for item in presets]).json()
+    for item, preset in zip(document["instruments"], presets, strict=True):
+        assert preset["source"] == f"Studio.sf2#{item['bank']}:{item['preset']}"
+
+
+def test_the_zip_holds_a_folder_of_both_lists_and_the_previews(own: httpx.Client, tmp_path: Path) -> None:
     query = asked(own)
     chosen = [instruments(own)[name]["id"] for name in ("Low Bass", "Grand Piano")]
     answer = exported(own, query, "zip", *chosen)
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
+        document = json.loads(archive.read("mix/set.json"))
+        parts = {item["midi"] for item in document["instruments"]} - {None}
         assert sorted(archive.namelist()) == [
-            "previews/01 Low Bass.mp3",
-            "previews/02 Grand Piano.mp3",
-            "set.csv",
-            "set.json",
+            *sorted(f"mix/{path}" for path in parts),
+            "mix/previews/01 Low Bass.mp3",
+            "mix/previews/02 Grand Piano.mp3",
+            "mix/set.csv",
+            "mix/set.json",
         ]
-        document = json.loads(archive.read("set.json"))
-        rows = rows_of(archive.read("set.csv"))
-        preview = archive.read("previews/01 Low Bass.mp3")
+        rows = rows_of(archive.read("mix/set.csv"))
+        preview = archive.read("mix/previews/01 Low Bass.mp3")
     assert preview == own.get(f"/v1/instruments/{chosen[0]}/preview").content
+    for item, row in zip(document["instruments"], rows, strict=True):
+        assert row["midi"] == (item["midi"] or "")
+        item["midi"], row["midi"] = None, ""
     assert document == exported(own, query, "json", *chosen).json()
     assert rows == rows_of(exported(own, query, "csv", *chosen).content)
     assert [row["instrument_id"] for row in rows] == chosen
     assert rows[0]["active"] == "0-3"
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_sure_parts_of_the_chosen_instruments_lie_beside_them(own: httpx.Client) -> None:
+    query = asked(own)
+    chosen = ExportedSet.model_validate(exported(own, query, "json").json())
+    first, *others = [item for item in chosen.instruments if item.slot is not None]
+    lanes = tuple(
+        LaneNotes((HeardNote(60, 0.0, 1.0),), 0.9 if slot["slot"] == first.slot else 0.1)
+        for slot in query["slots"]
+    )
+    parts = QueryParts(QueryAnswer.model_validate(query), lanes)
+    files = midi_files(chosen, parts)
+    assert first.slot is not None
+    assert files == {first.midi: parts.midi(first.slot)}
+    assert re.fullmatch(r"midi/mix - \d+ \w+\.mid", str(first.midi))
+    assert {item.midi for item in others if item.slot != first.slot} <= {None}
 
 
 def test_what_is_gone_is_listed_without_a_preview(own: httpx.Client) -> None:
@@ -94,8 +139,9 @@ def test_what_is_gone_is_listed_without_a_preview(own: httpx.Client) -> None:
     own.delete(f"/v1/instruments/{item['id']}")
     answer = exported(own, query, "zip", item["id"], "i_unknown")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert sorted(archive.namelist()) == ["set.csv", "set.json"]
-        first, second = json.loads(archive.read("set.json"))["instruments"]
+        files = {path for path in archive.namelist() if "/midi/" not in path}
+        assert files == {"mix/set.csv", "mix/set.json"}
+        first, second = json.loads(archive.read("mix/set.json"))["instruments"]
     assert (first["name"], first["gone"], first["preview"], first["family"]) == (
         "Low Bass",
         True,
@@ -115,9 +161,9 @@ def test_names_that_are_awkward_in_files_and_sheets(own: httpx.Client) -> None:
     assert row["name"] == f"'{name}"
     answer = exported(own, query, "zip", item["id"])
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        (path,) = (path for path in archive.namelist() if path.startswith("previews/"))
-    assert path.count("/") == 1
-    assert path.startswith("previews/01 =SUM(A1)")
+        (path,) = (path for path in archive.namelist() if "/previews/" in path)
+    assert path.count("/") == 2
+    assert path.split("/")[2].startswith("01 =SUM(A1)")
     kind, plain, encoded = answer.headers["content-disposition"].split("; ")
     assert kind == "attachment"
     assert plain.isascii()
@@ -146,7 +192,7 @@ def test_a_range_of_a_zip_gets_the_whole_and_leaves_nothing(
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert {"set.json", "set.csv"} <= set(archive.namelist())
+        assert {"mix/set.json", "mix/set.csv"} <= set(archive.namelist())
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

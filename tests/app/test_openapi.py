@@ -29,7 +29,7 @@ CONTRACT = {
     "/v1/limits": {"get"},
     "/v1/queries": {"get", "post"},
     "/v1/queries/batch": {"post"},
-    "/v1/queries/{query_id}": {"get", "delete"},
+    "/v1/queries/{query_id}": {"get", "patch", "delete"},
     "/v1/queries/{query_id}/audio": {"get"},
     "/v1/queries/{query_id}/export": {"get"},
     "/v1/queries/{query_id}/timeline": {"get"},

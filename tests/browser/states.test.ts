@@ -100,6 +100,10 @@ test("the library: browsing, reviewing a drop, a running job, duplicates", async
   const { page } = here;
   await part(page, "instrument-row").first().waitFor();
   await accessible("library");
+  await part(page, "select").first().check();
+  await part(page, "bulk").waitFor();
+  await accessible("selected instruments");
+  await part(page, "bulk-clear").click();
   await drop(page, "Kit", "Small.sf2");
   await part(page, "review").waitFor();
   await accessible("review");

@@ -188,22 +188,37 @@ describe("the word of a match", () => {
 
 describe("choices", () => {
   it("are the best close hits at first", () => {
-    const lanes = lanesOf(answer("q1", [bass, { ...flute, close: false }]), []);
-    expect([...carryChoices(lanes, new Set())]).toEqual([choiceKey(at(lanes, 0), hit("a"))]);
+    const none = { ...flute, close: false, match: { probability: 0.1, word: "none" as const } };
+    const lanes = lanesOf(answer("q1", [bass, none]), []);
+    expect([...carryChoices(lanes, new Set(), new Set())]).toEqual([choiceKey(at(lanes, 0), hit("a"))]);
   });
 
-  it("stay when the answer changes, and fall back to the best hit", () => {
+  it("leave out weak matches", () => {
+    const weak = lanesOf(answer("q1", [{ ...bass, match: { probability: 0.4, word: "weak" } }]), []);
+    expect([...carryChoices(weak, new Set(), new Set())]).toEqual([]);
+  });
+
+  it("stay as the user made them when the answer changes, even if that is none", () => {
     const lanes = lanesOf(answer("q1", [bass]), []);
+    const decided = new Set([at(lanes, 0).key]);
     const chosen = new Set([choiceKey(at(lanes, 0), hit("c"))]);
     const same = lanesOf(answer("q2", [bass]), lanes);
-    expect([...carryChoices(same, chosen)]).toEqual([...chosen]);
+    expect([...carryChoices(same, chosen, decided)]).toEqual([...chosen]);
+    expect([...carryChoices(same, new Set(), decided)]).toEqual([]);
     const without = lanesOf(answer("q3", [slot(0, [[0, 5]], ["a", "b"])]), lanes);
-    expect([...carryChoices(without, chosen)]).toEqual([choiceKey(at(without, 0), hit("a"))]);
+    expect([...carryChoices(without, chosen, decided)]).toEqual([]);
+  });
+
+  it("are the suggestion of the newest answer until the user chooses", () => {
+    const lanes = lanesOf(answer("q1", [bass]), []);
+    const first = carryChoices(lanes, new Set(), new Set());
+    const next = lanesOf(answer("q2", [slot(0, [[0, 5]], ["b", "a", "c"])]), lanes);
+    expect([...carryChoices(next, first, new Set())]).toEqual([choiceKey(at(next, 0), hit("b"))]);
   });
 
   it("of a locked lane stay, even if empty", () => {
     const lanes = lanesOf(answer("q1", [bass]), []).map((lane) => ({ ...lane, locked: true }));
-    expect([...carryChoices(lanes, new Set())]).toEqual([]);
+    expect([...carryChoices(lanes, new Set(), new Set())]).toEqual([]);
   });
 });
 

@@ -53,6 +53,7 @@ const NOTHING: QueryState = {
   effects: false,
   excluded: new Map(),
   chosen: new Set(),
+  decided: new Set(),
 };
 const moment = (state: QueryState): Moment => ({ state, library: "l", topK: 6, mode: "auto" });
 const answered = (state: QueryState, given: QueryAnswer): QueryState => ({

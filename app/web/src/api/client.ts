@@ -6,6 +6,7 @@ import type {
   Hit,
   Instrument,
   InstrumentChange,
+  InstrumentOrder,
   Job,
   Library,
   LibraryMap,
@@ -81,8 +82,15 @@ export function formOf(question: Question): FormData {
 
 export const getQuery = (id: string, options?: Options) =>
   request<QueryAnswer>("GET", query(id), undefined, options);
-export const listQueries = (limit = 20, next: string | null = null, options?: Options) =>
-  request<Page<QuerySummary>>("GET", urlWith("/v1/queries", { limit, next }), undefined, options);
+/** The newest queries; each word of `search` is part of the name. */
+export const listQueries = (limit: number, search: string, options?: Options) =>
+  request<Page<QuerySummary>>("GET", urlWith("/v1/queries", { limit, search }), undefined, options);
+/** Rename the track of a query. */
+export const renameTrack = (id: string, name: string) => request<QueryAnswer>("PATCH", query(id), { name });
+export const deleteQuery = (id: string) => request<void>("DELETE", query(id));
+/** Delete a query while the page is being left. */
+export const deleteQueryOnLeaving = (id: string) =>
+  void fetch(query(id), { method: "DELETE", keepalive: true });
 
 /** Which families sound when. */
 export const getTimeline = (id: string, options?: Options) =>
@@ -143,8 +151,10 @@ export function addInstruments(id: string, files: readonly File[], options?: Upl
 // Instruments
 
 export interface InstrumentFilter {
-  family?: string | null;
+  family?: string | null; // `unknown`: those without one
   search?: string;
+  favourite?: boolean;
+  sort?: InstrumentOrder;
 }
 
 export const listInstruments = (
@@ -156,7 +166,14 @@ export const listInstruments = (
 ) =>
   request<Page<Instrument>>(
     "GET",
-    urlWith(library(id, "/instruments"), { limit, next, family: filter.family, search: filter.search }),
+    urlWith(library(id, "/instruments"), {
+      limit,
+      next,
+      family: filter.family,
+      search: filter.search,
+      favourite: filter.favourite ? "true" : null,
+      sort: filter.sort,
+    }),
     undefined,
     options,
   );

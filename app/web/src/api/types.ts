@@ -30,6 +30,9 @@ export type Span = QueryAnswer["range_seconds"]; // start and end in seconds
 /** A correction of an instrument; the families come from the service's limits, so any string is allowed here. */
 export type InstrumentChange = Omit<Schemas["InstrumentPatch"], "family"> & { family?: string | null };
 
+/** How a list of instruments can be ordered; `enrolled`: the oldest first. */
+export type InstrumentOrder = "enrolled" | "newest" | "name" | "family";
+
 /** One page of any list. */
 export type Page<Item> = Pick<Schemas["InstrumentPage"], "next"> & { items: Item[] };
 

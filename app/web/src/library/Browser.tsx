@@ -1,33 +1,32 @@
-/** A library's instruments in a virtual list: search, filter by family, play, and where the caller may change it, rename,
- * correct, delete. Keys: arrows move, Space plays, F2 renames, Delete deletes. */
+/** A library's instruments in a virtual list: search, filter, order, play, and where the caller may change it, select, rename,
+ * correct, mark, delete. Keys: arrows move, with Shift they select, Space plays, F2 renames, Delete deletes. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { listInstruments } from "../api/client";
 import type { Instrument, Library } from "../api/types";
-import { limits } from "../state/server";
 import { Button } from "../ui/Button";
-import { familyName } from "../ui/Family";
 import { formatCount } from "../ui/format";
-import { Icon } from "../ui/icons";
 import { narrow } from "../ui/narrow";
 import { Problem } from "../ui/Problem";
 import { type Shortcut, useShortcuts } from "../ui/shortcuts";
 import { VirtualList } from "../ui/VirtualList";
+import { BrowserBar, useListing } from "./BrowserBar";
+import { BulkBar } from "./BulkBar";
 import { enrollments, enrollmentsEnded, isOver } from "./enrollments";
 import { InstrumentRow, PendingRow } from "./InstrumentRow";
-import { removeInstrument } from "./instrumentActions";
+import { removeInstruments } from "./instrumentActions";
+import { sharedPrefix } from "./names";
 import { PagedList, type Row, rowsOf } from "./pagedList";
 import { revealTarget } from "./reveal";
+import { Selection } from "./selection";
 
-const SEARCH_PAUSE_MS = 150;
 const ROW_PIXELS = 46;
 const NARROW_ROW_PIXELS = 60;
 
 export function Browser({ library }: { library: Library }) {
   const found = revealTarget.value?.library === library.id ? revealTarget.value : null;
-  const typed = useSignal(found?.name ?? "");
-  const search = useSignal(typed.value);
-  const family = useSignal<string | null>(null);
+  const listing = useListing(found?.name ?? "");
+  const { filter, filtered } = listing;
   const current = useSignal(0);
   const editing = useSignal<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -35,23 +34,22 @@ export function Browser({ library }: { library: Library }) {
   const list = useMemo(
     () =>
       new PagedList<Instrument>((next, signal) =>
-        listInstruments(library.id, { search: search.value, family: family.value }, next, { signal }),
+        listInstruments(library.id, filter.value, next, { signal }),
       ),
-    [library.id, search.value, family.value, enrollmentsEnded.value],
+    [library.id, filter.value, enrollmentsEnded.value],
   );
+  const selection = useMemo(() => new Selection(list.items), [list]);
+  const chosen = selection.items.value;
   useEffect(() => {
     list.ensure(0);
     return () => list.stop();
   }, [list]);
   useEffect(() => {
     current.value = 0;
-  }, [search.value, family.value]);
+  }, [filter.value]);
   useEffect(() => {
-    const timer = setTimeout(() => {
-      search.value = typed.value.trim();
-    }, SEARCH_PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [typed.value]);
+    if (selection.wantsAll.value && list.complete.value) selection.all();
+  }, [selection, selection.wantsAll.value, list.complete.value]);
   useEffect(() => {
     if (!found) return;
     const index = list.items.value.findIndex(({ id }) => id === found.id);
@@ -60,7 +58,6 @@ export function Browser({ library }: { library: Library }) {
     revealTarget.value = null;
   }, [list.items.value, found]);
 
-  const filtered = search.value !== "" || family.value !== null;
   const rows = rowsOf(list.items.value, list.complete.value, filtered ? null : library.num_instruments);
   const move = (to: number) => {
     current.value = Math.max(0, Math.min(rows.length - 1, to));
@@ -71,6 +68,11 @@ export function Browser({ library }: { library: Library }) {
           ?.focus({ preventScroll: true }),
       ),
     );
+  };
+  const go = (to: number, event: KeyboardEvent) => {
+    move(to);
+    if (event.shiftKey && library.writable) selection.extend(current.value);
+    else selection.begin(current.value);
   };
   const at = () => list.items.value[current.value];
   const changes: Shortcut[] = [
@@ -89,19 +91,46 @@ export function Browser({ library }: { library: Library }) {
       run: () => {
         const item = at();
         if (!item) return;
-        void removeInstrument(list, item);
+        void removeInstruments(list, selection.items.value.length ? selection.items.value : [item]);
         move(current.value);
       },
     },
+    { keys: ["x"], shown: "X", does: "select or not", run: () => selection.toggle(current.value) },
+    {
+      keys: [], // the arrow keys above
+      shown: "Shift ↑ ↓",
+      does: "select from here on",
+      run: () => undefined,
+    },
+    {
+      keys: ["Ctrl+a"],
+      shown: "Ctrl A",
+      does: "select all that are listed",
+      run: () => {
+        selection.wantsAll.value = true;
+        list.ensure(library.num_instruments);
+      },
+    },
+    { keys: ["Escape"], shown: "Esc", does: "select nothing", run: () => selection.clear() },
   ];
-  const keys = useMemo(
+  const keys = useMemo<Shortcut[]>(
     () => [
-      { keys: ["ArrowDown"], shown: "↓", does: "next instrument", run: () => move(current.value + 1) },
-      { keys: ["ArrowUp"], shown: "↑", does: "previous instrument", run: () => move(current.value - 1) },
-      { keys: ["PageDown"], shown: "PgDn", does: "ten down", run: () => move(current.value + 10) },
-      { keys: ["PageUp"], shown: "PgUp", does: "ten up", run: () => move(current.value - 10) },
-      { keys: ["Home"], shown: "Home", does: "first instrument", run: () => move(0) },
-      { keys: ["End"], shown: "End", does: "last instrument", run: () => move(rows.length - 1) },
+      {
+        keys: ["ArrowDown"],
+        shown: "↓",
+        does: "next instrument",
+        run: (event) => go(current.value + 1, event),
+      },
+      {
+        keys: ["ArrowUp"],
+        shown: "↑",
+        does: "previous instrument",
+        run: (event) => go(current.value - 1, event),
+      },
+      { keys: ["PageDown"], shown: "PgDn", does: "ten down", run: (event) => go(current.value + 10, event) },
+      { keys: ["PageUp"], shown: "PgUp", does: "ten up", run: (event) => go(current.value - 10, event) },
+      { keys: ["Home"], shown: "Home", does: "first instrument", run: (event) => go(0, event) },
+      { keys: ["End"], shown: "End", does: "last instrument", run: (event) => go(rows.length - 1, event) },
       {
         keys: [" "],
         shown: "Space",
@@ -117,9 +146,13 @@ export function Browser({ library }: { library: Library }) {
 
   const row = (item: Row<Instrument>, index: number) => {
     if ("pending" in item) return <Wanted list={list} index={index} />;
+    const [above, below] = [list.items.value[index - 1], list.items.value[index + 1]];
     return (
       <InstrumentRow
         item={item}
+        prefix={sharedPrefix(item.name, above?.name, below?.name)}
+        selected={selection.ids.value.has(item.id)}
+        selection={selection}
         index={index}
         current={index === current.value}
         editing={item.id === editing.value}
@@ -138,42 +171,10 @@ export function Browser({ library }: { library: Library }) {
   const empty = list.complete.value && !rows.length;
   return (
     <div class="browser" ref={box} style={{ "--rows": `${rows.length * rowPixels}px` }}>
-      <div class="browser-bar">
-        <label class="search">
-          <Icon name="search" />
-          <input
-            ref={searchField}
-            type="search"
-            class="input"
-            data-test="search"
-            aria-label="Search instruments by name"
-            placeholder="Search by name"
-            value={typed.value}
-            onInput={(event) => {
-              typed.value = event.currentTarget.value;
-            }}
-          />
-        </label>
-        <select
-          class="input"
-          data-test="family-select"
-          aria-label="Filter by family"
-          value={family.value ?? ""}
-          onChange={(event) => {
-            family.value = event.currentTarget.value || null;
-          }}
-        >
-          <option value="">All families</option>
-          {limits.value.families.map((name) => (
-            <option key={name} value={name}>
-              {familyName(name)}
-            </option>
-          ))}
-        </select>
-        <span class="quiet browser-count" role="status" data-test="count">
-          {countWords(list, filtered, library)}
-        </span>
-      </div>
+      <BrowserBar listing={listing} field={searchField} count={countWords(list, filtered, library)} />
+      {library.writable && chosen.length > 0 && (
+        <BulkBar items={chosen} list={list} onClear={() => selection.clear()} />
+      )}
       {list.problem.value !== null && (
         <Problem error={list.problem.value}>
           <Button onClick={() => list.retry()}>Try again</Button>
@@ -183,11 +184,7 @@ export function Browser({ library }: { library: Library }) {
         <Nothing
           filtered={filtered}
           adding={enrollments.value.some((one) => one.library.id === library.id && !isOver(one))}
-          onClear={() => {
-            typed.value = "";
-            search.value = "";
-            family.value = null;
-          }}
+          onClear={listing.clear}
         />
       ) : (
         <VirtualList

@@ -11,7 +11,7 @@ import { PlayButton } from "../ui/PlayButton";
 import { Problem } from "../ui/Problem";
 import { enrollmentsEnded } from "./enrollments";
 import { sourceWords } from "./InstrumentRow";
-import { type EditableList, removeInstrument } from "./instrumentActions";
+import { type EditableList, removeInstruments } from "./instrumentActions";
 
 const STRICTNESS: [value: number, words: string][] = [
   [0.995, "Same sound"],
@@ -88,7 +88,12 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
             <p class="group-head">{(100 * group.similarity).toFixed(1)}% similar</p>
             <ul>
               {group.instruments.map((item) => (
-                <Twin key={item.id} item={item} list={library.writable ? list : null} />
+                <Twin
+                  key={item.id}
+                  item={item}
+                  others={group.instruments.filter((other) => other !== item)}
+                  list={library.writable ? list : null}
+                />
               ))}
             </ul>
           </li>
@@ -98,7 +103,13 @@ export function Duplicates({ library, onClose }: { library: Library; onClose: ()
   );
 }
 
-function Twin({ item, list }: { item: Instrument; list: EditableList | null }) {
+interface TwinProps {
+  item: Instrument;
+  others: readonly Instrument[]; // of its group
+  list: EditableList | null; // null where the caller may only read
+}
+
+function Twin({ item, others, list }: TwinProps) {
   return (
     <li class="twin" data-test="duplicate">
       <PlayButton url={item.preview_url} label={item.name} />
@@ -107,13 +118,22 @@ function Twin({ item, list }: { item: Instrument; list: EditableList | null }) {
         <span class="instrument-source">{sourceWords(item)}</span>
       </span>
       <FamilyChip family={item.family} />
+      {list && others.length > 0 && (
+        <Button
+          kind="quiet"
+          icon="check"
+          label={`Keep ${item.name}, and delete the others of this group`}
+          data-test="keep-one"
+          onClick={() => void removeInstruments(list, others)}
+        />
+      )}
       {list && (
         <Button
           kind="quiet"
           icon="trash"
           label={`Delete ${item.name}`}
           data-test="delete"
-          onClick={() => void removeInstrument(list, item)}
+          onClick={() => void removeInstruments(list, [item])}
         />
       )}
     </li>
@@ -133,8 +153,8 @@ function editableGroups(groups: ReturnType<typeof signal<DuplicateGroup[] | null
       }) ?? null;
   };
   return {
-    replace: (item) =>
-      change(({ instruments }) => instruments.map((other) => (other.id === item.id ? item : other))),
+    replace: (...items) =>
+      change(({ instruments }) => instruments.map((old) => items.find(({ id }) => id === old.id) ?? old)),
     remove: (id) => {
       const place = groups.value?.find(({ instruments }) => instruments.some((other) => other.id === id));
       const index = place?.instruments.findIndex((other) => other.id === id) ?? -1;

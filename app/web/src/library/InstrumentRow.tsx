@@ -1,4 +1,5 @@
-/** One instrument in the list: play, name (double-click or F2 renames), source, family, delete; without a list to edit, to read. */
+/** One instrument in the list: select, play, name (double-click or F2 renames) with tags, source, family, favourite, delete;
+ * without a list to edit, to read. */
 import { Component } from "preact";
 import type { Instrument } from "../api/types";
 import { Button } from "../ui/Button";
@@ -6,15 +7,21 @@ import { FamilyChip } from "../ui/Family";
 import { formatCount } from "../ui/format";
 import { PlayButton } from "../ui/PlayButton";
 import { FamilySelect } from "./FamilySelect";
-import { correctFamily, type EditableList, removeInstrument, renameInstrument } from "./instrumentActions";
+import { InstrumentName } from "./InstrumentName";
+import { type EditableList, removeInstruments, renameInstrument } from "./instrumentActions";
+import { correctFamily, setFavourite } from "./marks";
 import { NameEdit } from "./NameEdit";
+import type { Selection } from "./selection";
 
 interface InstrumentRowProps {
   item: Instrument;
+  prefix: string; // of its name, shared with a neighbour
   index: number;
   current: boolean;
+  selected: boolean;
   editing: boolean;
   list: EditableList | null; // null where the caller may only read
+  selection: Selection;
   onCurrent: (index: number) => void;
   onEdit: (id: string | null) => void;
 }
@@ -22,10 +29,12 @@ interface InstrumentRowProps {
 /** Skips rendering for unchanged rows while others scroll in and out. */
 export class InstrumentRow extends Component<InstrumentRowProps> {
   override shouldComponentUpdate(next: InstrumentRowProps): boolean {
-    const { item, index, current, editing, list } = this.props;
+    const { item, prefix, index, current, selected, editing, list } = this.props;
     return (
       next.item !== item ||
+      next.prefix !== prefix ||
       next.index !== index ||
+      next.selected !== selected ||
       next.current !== current ||
       next.editing !== editing ||
       next.list !== list
@@ -38,18 +47,43 @@ export class InstrumentRow extends Component<InstrumentRowProps> {
 }
 
 function Row(props: InstrumentRowProps) {
-  const { item, index, current, editing, list, onCurrent, onEdit } = props;
+  const { item, prefix, index, current, selected, editing, list, selection, onCurrent, onEdit } = props;
   const tabIndex = current ? 0 : -1; // roving tab index: only the current row is in the tab order
+  const select = (event: MouseEvent) => {
+    const isField = (event.target as Element).closest("button, select, input") !== null;
+    if (!list || isField) return;
+    if (event.shiftKey) selection.extend(index);
+    else if (event.ctrlKey || event.metaKey) selection.toggle(index);
+    else selection.begin(index);
+  };
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/noStaticElementInteractions: the box and the keys do the same
     <div
       class="instrument"
       data-test="instrument-row"
       data-id={item.id}
       data-index={index}
       data-current={current || undefined}
+      data-selected={selected || undefined}
       onFocusCapture={() => onCurrent(index)}
       onPointerDown={() => onCurrent(index)}
+      onMouseDown={(event) => event.shiftKey && event.preventDefault()} // selects rows, not text
+      onClick={select}
     >
+      {list && (
+        <input
+          type="checkbox"
+          data-test="select"
+          aria-label={`Select ${item.name}`}
+          tabIndex={tabIndex}
+          checked={selected}
+          onClick={(event) => {
+            if (!event.shiftKey) return selection.toggle(index);
+            event.preventDefault(); // the range decides
+            selection.extend(index);
+          }}
+        />
+      )}
       <PlayButton url={item.preview_url} label={item.name} tabIndex={tabIndex} />
       {editing && list ? (
         <NameEdit
@@ -59,15 +93,7 @@ function Row(props: InstrumentRowProps) {
           onClose={() => onEdit(null)}
         />
       ) : (
-        // biome-ignore lint/a11y/noStaticElementInteractions: a mouse shortcut; the pencil button and F2 do the same
-        <span
-          class="instrument-name"
-          data-test="name"
-          title={item.name}
-          onDblClick={list ? () => onEdit(item.id) : undefined}
-        >
-          {item.name}
-        </span>
+        <InstrumentName item={item} prefix={prefix} onEdit={list ? () => onEdit(item.id) : undefined} />
       )}
       <span class="instrument-source" title={detailOf(item)}>
         {item.stale && (
@@ -93,7 +119,7 @@ interface ToolsProps {
   onEdit: (id: string) => void;
 }
 
-/** The tools that change an instrument: its family, its name, and whether it is there. */
+/** The tools that change an instrument: its family, its name, whether it is a favourite, and whether it is there. */
 function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
   return (
     <>
@@ -101,9 +127,18 @@ function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
         family={item.family}
         name={item.name}
         tabIndex={tabIndex}
-        onChange={(family) => void correctFamily(list, item, family)}
+        onChange={(family) => void correctFamily(list, [item], family)}
       />
       <span class="instrument-tools">
+        <Button
+          kind="quiet"
+          icon="star"
+          label={`${item.name} is a favourite`}
+          data-test="favourite"
+          tabIndex={tabIndex}
+          pressed={item.favourite}
+          onClick={() => void setFavourite(list, [item], !item.favourite)}
+        />
         <Button
           kind="quiet"
           icon="edit"
@@ -118,7 +153,7 @@ function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
           label={`Delete ${item.name}`}
           data-test="delete"
           tabIndex={tabIndex}
-          onClick={() => void removeInstrument(list, item)}
+          onClick={() => void removeInstruments(list, [item])}
         />
       </span>
     </>

@@ -13,6 +13,7 @@ import { UpdateNotice } from "./UpdateNotice";
 import "./adding.css";
 import "./library.css";
 import "./instruments.css";
+import "./selection.css";
 import { openLibrary } from "./libraryActions";
 
 export function LibraryView({ id }: { id: string | null }) {

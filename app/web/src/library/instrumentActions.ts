@@ -1,14 +1,14 @@
-/** Actions on an instrument, each with undo: rename, correct the family, delete.
+/** Actions on one instrument or several, each with one undo: rename, correct, mark, delete.
  * The list changes at once and is restored if the service refuses. */
 import { changeInstrument, deleteInstrument, restoreInstrument } from "../api/client";
-import type { Instrument } from "../api/types";
+import type { Instrument, InstrumentChange } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
 import { offerUndo, showProblem } from "../state/toasts";
-import { familyName } from "../ui/Family";
+import { formatCount } from "../ui/format";
 
 /** The list that shows the instrument. */
 export interface EditableList {
-  replace: (item: Instrument) => void;
+  replace: (...items: Instrument[]) => void;
   remove: (id: string) => number;
   insert: (item: Instrument, index: number) => void;
 }
@@ -21,34 +21,80 @@ export async function renameInstrument(list: EditableList, item: Instrument, nam
   });
 }
 
-export async function correctFamily(
+const MOST_REQUESTS = 6; // at a time
+
+/** Change each instrument by `changeOf`; `words` tell what has happened, after `“Piano” is` or `3 instruments are`. */
+export async function changeInstruments(
   list: EditableList,
-  item: Instrument,
-  family: string | null,
+  items: readonly Instrument[],
+  changeOf: (item: Instrument) => InstrumentChange,
+  words: string,
 ): Promise<void> {
-  list.replace({ ...item, family });
-  try {
-    list.replace(await changeInstrument(item.id, { family }));
-  } catch (error) {
-    list.replace(item);
-    return showProblem(error);
-  }
-  offerUndo(`“${item.name}” is now ${familyName(family)}`, async () => {
-    list.replace(await changeInstrument(item.id, { family: item.family }));
+  const changes = items.map((item) => ({ item, change: changeOf(item) }));
+  list.replace(...changes.map(({ item, change }) => ({ ...item, ...change }) as Instrument));
+  const done = await eachOf(changes, async ({ item, change }) => {
+    const changed = await changeInstrument(item.id, change);
+    return { item, change, changed };
+  });
+  const reached = new Set(done.map(({ item }) => item));
+  list.replace(...items.filter((item) => !reached.has(item)), ...done.map(({ changed }) => changed));
+  if (!done.length) return;
+  const whom = whomOf(done.map(({ item }) => item));
+  offerUndo(`${whom} ${done.length === 1 ? "is" : "are"} ${words}`, async () => {
+    const back = await eachOf(done, ({ item, change }) => changeInstrument(item.id, valuesOf(item, change)));
+    list.replace(...back);
   });
 }
 
-export async function removeInstrument(list: EditableList, item: Instrument): Promise<void> {
-  const index = list.remove(item.id);
-  try {
-    await deleteInstrument(item.id);
-  } catch (error) {
-    if (index >= 0) list.insert(item, index);
-    return showProblem(error);
-  }
+/** Delete the instruments. */
+export async function removeInstruments(list: EditableList, items: readonly Instrument[]): Promise<void> {
+  const removed = items.map((item) => ({ item, index: list.remove(item.id) }));
+  const done = await eachOf(removed, async (one) => {
+    await deleteInstrument(one.item.id);
+    return one;
+  });
+  const putBack = (one: { index: number }, item: Instrument) => list.insert(item, Math.max(0, one.index));
+  for (const one of removed.filter((each) => !done.includes(each)).reverse()) putBack(one, one.item);
   void refreshLibraries();
-  offerUndo(`“${item.name}” was deleted`, async () => {
-    list.insert(await restoreInstrument(item.id), Math.max(0, index));
+  if (!done.length) return;
+  const whom = whomOf(done.map(({ item }) => item));
+  offerUndo(`${whom} ${done.length === 1 ? "was" : "were"} deleted`, async () => {
+    for (const one of done.toReversed()) putBack(one, await restoreInstrument(one.item.id));
     void refreshLibraries();
   });
+}
+
+/** `“Piano”`, `3 instruments`. */
+function whomOf(items: readonly Instrument[]): string {
+  const [first] = items;
+  return first && items.length === 1 ? `“${first.name}”` : formatCount(items.length, "instrument");
+}
+
+/** The values that `item` has of the fields of a change. */
+function valuesOf(item: Instrument, change: InstrumentChange): InstrumentChange {
+  const fields = Object.keys(change) as (keyof InstrumentChange)[];
+  return Object.fromEntries(fields.map((field) => [field, item[field]]));
+}
+
+/** Run `work` for each item, a few at a time, and return the results in the order of the items, without those that failed.
+ * The first failure is shown, and begins no further work. */
+async function eachOf<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Map<number, Result>();
+  let next = 0;
+  let failed = false;
+  const run = async () => {
+    for (let index = next++; index < items.length && !failed; index = next++) {
+      try {
+        results.set(index, await work(items[index] as Item));
+      } catch (error) {
+        if (!failed) showProblem(error);
+        failed = true;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: MOST_REQUESTS }, run));
+  return [...results].sort(([one], [other]) => one - other).map(([, result]) => result);
 }

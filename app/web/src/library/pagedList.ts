@@ -50,8 +50,10 @@ export class PagedList<Item extends { id: string }> {
     }
   }
 
-  replace(item: Item): void {
-    this.items.value = this.items.value.map((other) => (other.id === item.id ? item : other));
+  /** Replace items by those with the same ids. */
+  replace(...items: Item[]): void {
+    const changed = new Map(items.map((item) => [item.id, item]));
+    this.items.value = this.items.value.map((other) => changed.get(other.id) ?? other);
   }
 
   /** Remove an item; returns its former index, or −1. */

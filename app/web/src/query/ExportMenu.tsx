@@ -1,4 +1,4 @@
-/** Exports the chosen instruments as JSON, CSV, or a zip with previews. */
+/** Exports the chosen instruments as JSON, CSV, or a zip with previews and the sure parts as MIDI. */
 import { exportUrl } from "../api/client";
 import { download } from "../api/download";
 import { showProblem, showToast } from "../state/toasts";
@@ -23,7 +23,12 @@ async function take(format: Format): Promise<void> {
 export function ExportMenu() {
   const count = queryState.value.chosen.size;
   const items = [
-    { label: "Previews and list", hint: ".zip", test: "export-zip", onSelect: () => void take("zip") },
+    {
+      label: "Folder with previews, MIDI and list",
+      hint: ".zip",
+      test: "export-zip",
+      onSelect: () => void take("zip"),
+    },
     { label: "Table", hint: ".csv", test: "export-csv", onSelect: () => void take("csv") },
     { label: "Data", hint: ".json", test: "export-json", onSelect: () => void take("json") },
   ];

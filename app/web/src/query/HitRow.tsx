@@ -20,6 +20,7 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
   const stop = tabStop === "not-this" && lane.locked ? "play-hit" : tabStop;
   const tabIndex = (control: HitControl) => (stop === control ? 0 : -1);
   const chosen = queryState.value.chosen.has(choiceKey(lane, hit));
+  const suggested = chosen && !queryState.value.decided.has(lane.key);
   const isCompared =
     compared.value?.hit.instrument_id === hit.instrument_id && compared.value.lane.key === lane.key;
   return (
@@ -64,7 +65,7 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
           disabled={lane.locked}
           onClick={() => hideHit(lane, hit)}
         />
-        <label class="hit-choice" title={chosen ? "Chosen for export" : "Choose for export"}>
+        <label class="hit-choice" data-suggested={suggested} title={choiceWords(chosen, suggested)}>
           <input
             type="checkbox"
             data-test="choose"
@@ -77,6 +78,11 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
       </span>
     </li>
   );
+}
+
+function choiceWords(chosen: boolean, suggested: boolean): string {
+  if (suggested) return "Suggested for export: choose in this lane to decide yourself";
+  return chosen ? "Chosen for export" : "Choose for export";
 }
 
 /** The similarity as a bar and a number; the bar stops at zero. */

@@ -87,8 +87,9 @@ export function toggleChoice(lane: Lane, hit: Hit): void {
   const choice = choiceKey(lane, hit);
   const there = chosen.delete(choice);
   if (!there) chosen.add(choice);
+  const decided = new Set(queryState.value.decided).add(lane.key);
   const text = there ? `${hit.name} removed from the export` : `${hit.name} chosen`;
-  apply({ text, state: { chosen } });
+  apply({ text, state: { chosen, decided } });
 }
 
 /** Lock or unlock a lane; new answers do not change a locked lane. */

@@ -135,15 +135,25 @@ export function heardWords(slots: readonly Slot[], lanes: readonly Lane[]): stri
   return more > 0 ? `${heard}, ${more} locked` : heard;
 }
 
-/** The choices for new lanes: previous choices that are still listed, else the best hit if the library has a match. */
-export function carryChoices(lanes: readonly Lane[], before: ReadonlySet<string>): Set<string> {
-  const chosen = new Set<string>();
-  for (const lane of lanes) {
-    const kept = lane.slot.hits.map((hit) => choiceKey(lane, hit)).filter((choice) => before.has(choice));
-    if (lane.locked) for (const choice of before) if (choice.startsWith(`${lane.key} `)) kept.push(choice);
-    const [best] = lane.slot.hits;
-    if (!kept.length && best && lane.slot.close && !lane.locked) kept.push(choiceKey(lane, best));
-    for (const choice of kept) chosen.add(choice);
-  }
-  return chosen;
+/** The choices for new lanes. A suggestion, the best hit of a fair or strong match, stands until the user decides in its lane;
+ * of what was chosen there, all that is still listed stays. `decided` are the keys of such lanes. */
+export function carryChoices(
+  lanes: readonly Lane[],
+  before: ReadonlySet<string>,
+  decided: ReadonlySet<string>,
+): Set<string> {
+  return new Set(lanes.flatMap((lane) => choicesIn(lane, before, decided.has(lane.key))));
+}
+
+function choicesIn(lane: Lane, before: ReadonlySet<string>, isDecided: boolean): string[] {
+  if (lane.locked) return [...before].filter((choice) => choice.startsWith(`${lane.key} `));
+  const listed = lane.slot.hits.map((hit) => choiceKey(lane, hit));
+  if (isDecided) return listed.filter((choice) => before.has(choice));
+  return isSuggested(lane.slot) ? listed.slice(0, 1) : [];
+}
+
+/** Whether a slot's match is worth a suggestion: weak ones are not. */
+function isSuggested(slot: Slot): boolean {
+  const word = matchWord(slot);
+  return word === null ? slot.close : word === "fair" || word === "strong";
 }

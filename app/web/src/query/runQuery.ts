@@ -170,6 +170,7 @@ export function openStoredQuery(id: string): Promise<unknown> {
       ...EMPTY_STATE,
       source,
       selection: selectionOf(answer),
+      family: answer.family,
       ...answeredWith(answer, EMPTY_STATE),
     });
   });

@@ -22,6 +22,7 @@ export interface QueryState {
   effects: boolean; // whether sound effects may be hits
   excluded: ReadonlyMap<string, string>; // id → name of instruments hidden for this track
   chosen: ReadonlySet<string>; // see choiceKey
+  decided: ReadonlySet<string>; // keys of the lanes in which the user has chosen; elsewhere choices are suggestions
 }
 
 export const EMPTY_STATE: QueryState = {
@@ -33,6 +34,7 @@ export const EMPTY_STATE: QueryState = {
   effects: false,
   excluded: new Map(),
   chosen: new Set(),
+  decided: new Set(),
 };
 
 export interface QueryProgress {

@@ -22,10 +22,10 @@ export interface Undone {
 /** The parts of the state that an answer changes; lanes of the same instrument are kept. */
 export function answeredWith(
   answer: QueryAnswer,
-  { lanes, chosen }: QueryState,
+  { lanes, chosen, decided }: QueryState,
 ): Pick<QueryState, "answer" | "lanes" | "chosen"> {
   const next = lanesOf(answer, lanes);
-  return { answer, lanes: next, chosen: carryChoices(next, chosen) };
+  return { answer, lanes: next, chosen: carryChoices(next, chosen, decided) };
 }
 
 /** The state without the change from `before` to `after`, and with all that differs between `after` and `now`. */
@@ -39,6 +39,7 @@ export function withoutChange(before: Moment, after: Moment, now: Moment): Undon
     effects: pick(b.effects, a.effects, n.effects),
     excluded: mergeMaps(b.excluded, a.excluded, n.excluded),
     chosen: mergeSets(b.chosen, a.chosen, n.chosen),
+    decided: mergeSets(b.decided, a.decided, n.decided),
   };
   const asks = !isSameQuestion(before, after);
   const restores = asks && isSameQuestion(before, { ...now, state, library });

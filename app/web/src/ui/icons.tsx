@@ -52,6 +52,9 @@ const PATHS = {
     <path d="M8 6.2a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM4 13.4a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM12 13.4a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM7 6l-2.1 3.6M9 6l2.1 3.6" />
   ),
   back: <path d="M9.8 3.5 5.2 8l4.6 4.5" />,
+  star: (
+    <path d="m8 2.2 1.8 3.7 4 .6-2.9 2.8.7 4L8 11.4l-3.6 1.9.7-4L2.2 6.5l4-.6z" stroke-linejoin="round" />
+  ),
   folder: <path d="M2.2 12.8v-9h4.2l1.4 1.7h6v7.3z" />,
 } satisfies Record<string, JSX.Element>;
 
