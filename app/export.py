@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 from urllib.parse import quote
 
@@ -127,16 +128,22 @@ class ExportedSet(Document):
     library: QueriedLibrary = Field(description="The library that was searched.")
     range_seconds: Span = Field(description="The analysed range: (start, end) in seconds of the file.")
     instruments: list[ExportedInstrument] = Field(description="The instruments, in the order of choice.")
-    link: str = Field(description="Address of the answer on the page.")
+    link: str | None = Field(
+        description="Address of the answer on the page; null in files that no service wrote."
+    )
 
 
 def chosen_set(
-    answer: QueryAnswer, ids: Sequence[str], index: InstrumentIndex, find: FindInstrument, page: str
+    answer: QueryAnswer,
+    ids: Sequence[str],
+    index: InstrumentIndex,
+    find: FindInstrument,
+    page: str | None = None,
 ) -> ExportedSet:
     """Return the instruments `ids` as a document; without ids, the best hit of every slot.
 
-    Each stands under the slot that it is most similar to, or under none if it is a hit of no slot. `page` is
-    the address of the page. `find` returns an instrument that the caller may see, and raises InstrumentNotFound for others.
+    Each stands under the slot that it is most similar to, or under none if it is a hit of no slot. `page` is the address of
+    the page, if there is one. `find` returns an instrument that the caller may see, and raises InstrumentNotFound for others.
     """
     wanted = dict.fromkeys(ids or [slot.hits[0].instrument_id for slot in answer.slots if slot.hits])
     return ExportedSet(
@@ -147,7 +154,7 @@ def chosen_set(
         instruments=[
             _exported(number, one, answer.slots, index, find) for number, one in enumerate(wanted, 1)
         ],
-        link=f"{page}#/q/{answer.id}",
+        link=page and f"{page}#/q/{answer.id}",
     )
 
 
@@ -206,7 +213,9 @@ def spans_text(spans: Sequence[Span]) -> str:
     return "; ".join(f"{start:g}-{end:g}" for start, end in spans)
 
 
-def as_zip(chosen: ExportedSet, index: InstrumentIndex, midi: Mapping[str, bytes]) -> IO[bytes]:
+def as_zip(
+    chosen: ExportedSet, index: InstrumentIndex, midi: Mapping[str, bytes] = MappingProxyType({})
+) -> IO[bytes]:
     """Return a zip of one folder, named as the mixture: `set.json`, `set.csv`, and `midi`, files by their paths.
 
     Under `previews/` is the mp3 of every instrument that is still there. The zip is a file without a name, at its end: nothing

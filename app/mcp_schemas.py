@@ -64,7 +64,7 @@ class FoundInstrument(BaseModel):
     instrument: str = Field(description="Id of the instrument.")
     name: str = Field(description="Name of the instrument.")
     family: str | None = Field(description="Its family; null when it is not known.")
-    source: str = Field(description="File, preset or folder that it was enrolled from.")
+    source: str | None = Field(description="File, preset or folder that it was enrolled from.")
     similarity: float = Field(description="Cosine similarity, −1 to 1.")
 
 

@@ -40,6 +40,7 @@ const answer = (id: string, ids: string[], range: Span = [0, 10]): QueryAnswer =
   retrieved: [],
   audio_url: `/v1/queries/${id}/audio`,
   asked_again: null,
+  family: null,
   timing_ms: {},
 });
 
