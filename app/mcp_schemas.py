@@ -58,7 +58,7 @@ class ExportQuestion(BaseModel):
     )
 
 
-class FoundInstrument(BaseModel):
+class SimilarInstrument(BaseModel):
     """An instrument of a library, and how similar it is."""
 
     instrument: str = Field(description="Id of the instrument.")
@@ -77,7 +77,7 @@ class Lane(BaseModel):
         description="How likely the library holds what plays: strong, fair, weak, or none, when no hit resembles it."
     )
     active: list[Span] = Field(description="Spans in which it plays: (start, end) in seconds of the file.")
-    hits: list[FoundInstrument] = Field(
+    hits: list[SimilarInstrument] = Field(
         description="Instruments of the library most similar to it, best first."
     )
 
@@ -108,7 +108,7 @@ class LaneExplanation(Lane):
 class SimilarInstruments(BaseModel):
     """Similar instruments, best first."""
 
-    instruments: list[FoundInstrument] = Field(description="The instruments, best first.")
+    instruments: list[SimilarInstrument] = Field(description="The instruments, best first.")
 
 
 class ListedLibrary(BaseModel):

@@ -14,13 +14,13 @@ from app.export import as_csv, as_json, as_zip, chosen_set, chunks_of
 from app.mcp_schemas import (
     Exported,
     ExportQuestion,
-    FoundInstrument,
     Lane,
     LaneExplanation,
     LaneQuestion,
     ListedLibraries,
     ListedLibrary,
     NoQuestion,
+    SimilarInstrument,
     SimilarInstruments,
     SimilarQuestion,
     TrackAnswer,
@@ -145,8 +145,8 @@ def _lane(slot: SlotOut) -> dict[str, Any]:
     }
 
 
-def _found(hit: Hit | HitOut) -> FoundInstrument:
-    return FoundInstrument(
+def _found(hit: Hit | HitOut) -> SimilarInstrument:
+    return SimilarInstrument(
         instrument=hit.instrument_id,
         name=hit.name,
         family=hit.family,
