@@ -11,8 +11,8 @@ from tests.app.test_undo import FILES, instruments
 ADDRESS = "/v1/libraries/One/instruments"
 
 
-def change(client: httpx.Client, name: str, **changes: Any) -> dict[str, Any]:
-    answer = client.patch(f"/v1/instruments/{instruments(client)[name]['id']}", json=changes)
+def change(client: httpx.Client, of: str, /, **changes: Any) -> dict[str, Any]:
+    answer = client.patch(f"/v1/instruments/{instruments(client)[of]['id']}", json=changes)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found

@@ -263,7 +263,7 @@ def test_room_noise_before_and_after_music_makes_no_lane(
     music[15 * 16_000 : 30 * 16_000] = 0.5 * np.sin(2 * np.pi * 220 * seconds)
     noise = 0.5 * 10 ** (-below_db / 20) * rng.standard_normal(len(music)) / np.sqrt(2)
     slots, starts = encode_samples(pair, (music + noise).astype(np.float32))
-    heard = slots.embedding.any(axis=(1, 2))
+    heard = np.asarray(slots.embedding.any(axis=(1, 2)))
     assert heard[[12.0 <= start / 16_000 <= 28 for start in starts]].all()
     outside = [start / 16_000 <= 10 or start / 16_000 >= 30 for start in starts]
     assert heard[outside].all() == heard[outside].any() == is_heard
