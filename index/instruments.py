@@ -285,19 +285,23 @@ def _place(
     last = literal(int(after), BigInteger)
     if len(order) == 1:
         return (last,)  # also after an instrument that was purged meanwhile
-    row = session.execute(select(*order).where(Instrument.vector_id == last)).first()
+    keys = [column.label(f"key_{number}") for number, column in enumerate(order)]
+    row = session.execute(select(*keys).where(Instrument.vector_id == last)).first()
     if row is None:
         raise InvalidRequest(message, value=after)
     return [literal(value, BigInteger() if isinstance(value, int) else String()) for value in row]
 
 
 def _clean_tags(tags: Sequence[str]) -> list[str]:
-    """Return the tags with white space counted once, each once in either case. Raises InvalidRequest for unusable ones."""
+    """Return the tags with white space counted once, each once in whichever case. Raises InvalidRequest for unusable ones."""
     if len(tags) > MAX_TAGS:
         message = f"{len(tags)} tags are too many; an instrument has at most {MAX_TAGS}"
         raise InvalidRequest(message, value=len(tags), limit=MAX_TAGS)
-    cleaned = [clean_name("a tag", tag, MAX_TAG_LENGTH) for tag in tags]
-    return list({tag.casefold(): tag for tag in reversed(cleaned)}.values())[::-1]
+    kept: dict[str, str] = {}
+    for tag in tags:
+        cleaned = clean_name("a tag", tag, MAX_TAG_LENGTH)
+        kept.setdefault(cleaned.casefold(), cleaned)
+    return list(kept.values())
 
 
 def _check_name_is_free(session: Session, library: Library, name: str) -> None:

@@ -46,6 +46,7 @@ const COMMON = {
   families: [],
   retrieved: [],
   asked_again: null,
+  family: null,
   timing_ms: {},
 };
 

@@ -53,7 +53,7 @@ export function useListing(search: string): Listing {
 
 interface BrowserBarProps {
   listing: Listing;
-  field: RefObject<HTMLInputElement>;
+  field: RefObject<HTMLInputElement | null>;
   count: string;
 }
 

@@ -65,6 +65,7 @@ function Row(props: InstrumentRowProps) {
       data-index={index}
       data-current={current || undefined}
       data-selected={selected || undefined}
+      data-editable={list !== null}
       onFocusCapture={() => onCurrent(index)}
       onPointerDown={() => onCurrent(index)}
       onMouseDown={(event) => event.shiftKey && event.preventDefault()} // selects rows, not text

@@ -10,6 +10,7 @@ const ASK_SECONDS = 1.5;
 /** A job of which the page knows only that there was one. */
 export const UNKNOWN_JOB: Job = {
   id: "",
+  created_at: null,
   kind: "enroll",
   state: "failed",
   done: 0,
