@@ -279,6 +279,19 @@ class SimilarOut(Document):
     items: list[HitOut] = Field(description="Instruments of the library, the most similar first.")
 
 
+class KeysOut(Document):
+    """The single notes that an instrument plays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"instrument_id": "i_5d1c9a04be77", "pitches": [40, 41, 42, 43]}}
+    )
+
+    instrument_id: str = Field(description="Id of the instrument.")
+    pitches: list[int] = Field(
+        description="MIDI pitches, ascending; of a folder of one-shots there may be gaps."
+    )
+
+
 class MapPoint(Document):
     """An instrument's place on the map."""
 

@@ -225,7 +225,7 @@ class NoNotes(PartError):
 
 class CannotPlay(PartError):
     slug = "cannot-play"
-    title = "The instrument cannot play the part"
+    title = "The instrument cannot play this"
 
 
 class KeyInUse(ShowMeError):

@@ -1,10 +1,11 @@
-"""Instruments: their properties, corrections, previews and neighbours.
+"""Instruments: their properties, corrections, previews, neighbours and single notes.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract".
 """
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
@@ -27,10 +28,19 @@ from app.deps import (
 from app.errors import BODY_STATUSES, documented
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import chunks_of, disposition, files_as_zip
-from app.library_schemas import MAX_SIMILAR, InstrumentOut, InstrumentPage, InstrumentPatch, SimilarOut
+from app.library_schemas import (
+    MAX_SIMILAR,
+    InstrumentOut,
+    InstrumentPage,
+    InstrumentPatch,
+    KeysOut,
+    SimilarOut,
+)
 from app.service import Service
 from index.records import InstrumentInfo
 from models.errors import (
+    Busy,
+    CannotPlay,
     EncoderMismatch,
     InstrumentExists,
     InstrumentNotFound,
@@ -204,3 +214,44 @@ def list_similar_instruments(
 ) -> SimilarOut:
     """List the most similar other instruments of the same library, best first."""
     return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument.id, limit)])
+
+
+@router.get("/{instrument_id}/keys", responses=documented(InstrumentNotFound, CannotPlay, Busy))
+async def list_keys(instrument: InstrumentDep, service: ServiceDep) -> KeysOut:
+    """List the pitches that an instrument plays as single notes; one-shots are listened to for it.
+
+    An instrument that plays none is refused with the reason.
+    """
+    async with service.queue.admit():
+        pitches = await service.queue.render(lambda: service.renderer.keys(instrument))
+    return KeysOut(instrument_id=instrument.id, pitches=list(pitches))
+
+
+@router.get(
+    "/{instrument_id}/note",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The whole note.", "content": {"audio/flac": {}}},
+        206: {"description": "The requested bytes.", "content": {"audio/flac": {}}},
+        **documented(InstrumentNotFound, CannotPlay, Busy, InvalidRequest),
+    },
+)
+async def get_note(
+    instrument: InstrumentDep,
+    request: Request,
+    service: ServiceDep,
+    pitch: Annotated[int, Query(ge=0, le=127, description="MIDI pitch; 60 is middle C.")],
+    velocity: Annotated[
+        int, Query(ge=1, le=127, description="How hard the key is struck; every note peaks at -3 dBFS.")
+    ] = 100,
+) -> FileResponse:
+    """Get one note of an instrument, held for three seconds and then released, as flac; supports byte ranges.
+
+    The notes within an octave of it are rendered too and kept for a while, so that they come at once. An instrument that
+    cannot play the pitch is refused with the reason.
+    """
+    path = await to_thread.run_sync(service.renderer.kept_note, instrument, pitch, velocity)
+    if path is None:
+        async with service.queue.admit():
+            path = await service.queue.render(lambda: service.renderer.note(instrument, pitch, velocity))
+    return audio_response(request, path)

@@ -54,6 +54,8 @@ CONTRACT = {
     "/v1/instruments/{instrument_id}/source": {"get"},
     "/v1/similar": {"post"},
     "/v1/jobs": {"get"},
+    "/v1/instruments/{instrument_id}/keys": {"get"},
+    "/v1/instruments/{instrument_id}/note": {"get"},
     "/v1/jobs/{job_id}": {"get", "delete"},
     "/v1/jobs/{job_id}/events": {"get"},
     "/v1/jobs/{job_id}/instruments": {"delete"},

@@ -71,7 +71,7 @@ export async function visit(
 }
 
 /** Open the page at the stored answer for mixture.mp3, which spares an upload. */
-export async function visitAnswer(options: BrowserContextOptions = {}): Promise<Visit> {
+export async function visitAnswer(options: Parameters<typeof visit>[1] = {}): Promise<Visit> {
   const here = await visit(`#/q/${inject("query")}`, options);
   await answered(here.page);
   return here;

@@ -2,6 +2,7 @@
  * The query view stays mounted while another view is shown: its answer, scroll position and running query survive. */
 import { useMemo, useState } from "preact/hooks";
 import { Header } from "./Header";
+import { played } from "./keyboard/played";
 import { lazy } from "./lazy";
 import { QueryView } from "./query/QueryView";
 import { ServerBanner } from "./ServerBanner";
@@ -14,6 +15,7 @@ import { Toasts } from "./ui/Toasts";
 
 const LibraryView = lazy(() => import("./library/LibraryView").then((module) => module.LibraryView));
 const SignIn = lazy(() => import("./SignIn").then((module) => module.SignIn));
+const Keyboard = lazy(() => import("./keyboard/Keyboard").then((module) => module.Keyboard));
 const MapView = lazy(() => import("./map/MapView").then((module) => module.MapView));
 
 export function App() {
@@ -42,6 +44,7 @@ export function App() {
         {view === "library" && <LibraryView id={id} />}
         {view === "map" && <MapView id={id} />}
       </main>
+      {played.value && <Keyboard key={played.value.id} instrument={played.value} />}
       <Toasts />
       {help && <ShortcutHelp onClose={() => setHelp(false)} />}
     </>

@@ -25,5 +25,6 @@ function lazyParts(): Promise<unknown>[] {
     import("./query/recording"),
     import("./library/LibraryView"),
     import("./map/MapView"),
+    import("./keyboard/Keyboard"),
   ];
 }

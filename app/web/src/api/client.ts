@@ -6,6 +6,7 @@ import type {
   Hit,
   Instrument,
   InstrumentChange,
+  InstrumentKeys,
   InstrumentOrder,
   Job,
   Library,
@@ -184,6 +185,12 @@ export const deleteInstrument = (id: string) => request<void>("DELETE", instrume
 export const restoreInstrument = (id: string) => request<Instrument>("POST", instrument(id, "/restore"));
 export const getSimilar = (id: string, limit = 10, options?: Options) =>
   request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit }), undefined, options);
+/** The pitches that an instrument plays as single notes. */
+export const getKeys = (id: string, options?: Options) =>
+  request<InstrumentKeys>("GET", instrument(id, "/keys"), undefined, options);
+/** The address of one note of an instrument. */
+export const noteUrl = (id: string, pitch: number, velocity: number) =>
+  urlWith(instrument(id, "/note"), { pitch, velocity });
 
 // Jobs
 

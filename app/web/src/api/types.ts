@@ -16,6 +16,7 @@ export type Timeline = Schemas["TimelineOut"];
 export type FamilyRow = Schemas["FamilyRowOut"];
 export type Library = Schemas["LibraryOut"];
 export type Instrument = Schemas["InstrumentOut"];
+export type InstrumentKeys = Schemas["KeysOut"];
 export type DuplicateGroup = Schemas["DuplicateGroup"];
 export type LibraryMap = Schemas["MapOut"];
 export type MapPoint = Schemas["MapPoint"];

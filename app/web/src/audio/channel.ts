@@ -4,7 +4,7 @@
 let context: AudioContext | null = null;
 
 /** The page's audio context, created at the first sound because browsers require a gesture. */
-function audioContext(): AudioContext | null {
+export function audioContext(): AudioContext | null {
   if (!context && typeof AudioContext !== "undefined") {
     try {
       context = new AudioContext();

@@ -1,7 +1,9 @@
 /** One match in a lane: play, similarity, more like this, hide, choose for export. */
 import type { Hit } from "../api/types";
+import { openKeyboard } from "../keyboard/played";
 import { Button } from "../ui/Button";
 import { FamilyChip } from "../ui/Family";
+import { Menu } from "../ui/Menu";
 import { PlayButton } from "../ui/PlayButton";
 import { compared, toggleHitPreview } from "./abCompare";
 import { hideHit, showMoreLike, toggleChoice } from "./actions";
@@ -64,6 +66,21 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
           tabIndex={tabIndex("not-this")}
           disabled={lane.locked}
           onClick={() => hideHit(lane, hit)}
+        />
+        <Menu
+          kind="quiet"
+          icon="more"
+          label={`More for ${hit.name}`}
+          test="hit-more"
+          tabIndex={tabIndex("hit-more")}
+          items={[
+            {
+              label: "Play it on a keyboard",
+              icon: "keys",
+              test: "open-keyboard",
+              onSelect: () => openKeyboard({ id: hit.instrument_id, name: hit.name }),
+            },
+          ]}
         />
         <label class="hit-choice" data-suggested={suggested} title={choiceWords(chosen, suggested)}>
           <input

@@ -13,7 +13,7 @@ export interface MenuItem {
   test?: string;
 }
 
-type MenuProps = Pick<ButtonProps, "icon" | "kind" | "children" | "disabled"> & {
+type MenuProps = Pick<ButtonProps, "icon" | "kind" | "children" | "disabled" | "tabIndex"> & {
   label: string;
   items: readonly MenuItem[];
   test?: string;
