@@ -15,7 +15,15 @@ from app.access.ownership import Access
 from app.heard_families import families_out
 from app.query_store import QueryStore
 from app.question import AskedRange, Question
-from app.schemas import HitOut, MatchOut, QueriedLibrary, QueryAnswer, RankedInstrumentOut, SlotOut
+from app.schemas import (
+    HitOut,
+    MatchOut,
+    QueriedLibrary,
+    QueryAnswer,
+    RankedInstrumentOut,
+    SlotHitOut,
+    SlotOut,
+)
 from app.settings import Settings
 from app.timelines import FamilyTimelines, rounded
 from index.declarative import new_id
@@ -23,7 +31,7 @@ from index.decoding.workers import DecodeWorkers
 from index.enrollment.hearing import hear_sound
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
-from index.query import RankedInstrument, SlotResult, run_query
+from index.query import HitReason, RankedInstrument, SlotResult, run_query
 from index.records import Hit, LibraryInfo
 from models.audio import Admit, Decoded
 from models.audio_tracks import detect_format
@@ -197,7 +205,7 @@ def slot_out(slot: SlotResult) -> SlotOut:
         slot=slot.slot,
         presence=round(slot.presence, 4),
         active=[(round(start, 6), round(end, 6)) for start, end in slot.active],
-        hits=[hit_out(hit) for hit in slot.hits],
+        hits=[slot_hit_out(*pair) for pair in zip(slot.hits, slot.reasons, strict=True)],
         curve=[(round(second, 3), round(presence, 4)) for second, presence in slot.curve],
         family=most_probable(slot.families),
         families={name: round(share, 4) for name, share in slot.families.items() if share >= LEAST_SHARE},
@@ -230,6 +238,13 @@ def hit_out(hit: Hit) -> HitOut:
         similarity=round(hit.similarity, 4),
         preview_url=preview_url(hit.instrument_id),
     )
+
+
+def slot_hit_out(hit: Hit, reason: HitReason) -> SlotHitOut:
+    """Convert a hit of a slot."""
+    start, end = reason.span
+    lead = None if reason.lead is None else round(reason.lead, 4)
+    return SlotHitOut(**dict(hit_out(hit)), best_span=(round(start, 6), round(end, 6)), lead=lead)
 
 
 def preview_url(instrument_id: str) -> str:

@@ -54,7 +54,7 @@ EXAMPLE_QUERY: dict[str, JsonValue] = {
             "slot": 0,
             "presence": 0.97,
             "active": [[0.0, 4.5], [6.0, 12.4]],
-            "hits": [EXAMPLE_HIT],
+            "hits": [EXAMPLE_HIT | {"best_span": [7.5, 12.4], "lead": 0.06}],
             "curve": [[2.5, 0.97], [5.0, 0.21], [7.5, 0.93], [9.9, 0.95]],
             "family": "bass",
             "families": {"bass": 0.91, "guitar": 0.06},
@@ -98,6 +98,21 @@ class HitOut(Document):
     preview_url: str = Field(description="Path of the instrument's preview as mp3.")
 
 
+class SlotHitOut(HitOut):
+    """An instrument of the library that is similar to a slot, and why."""
+
+    best_span: Span | None = Field(
+        default=None,
+        description="The window of five seconds in which the slot is most similar to it: (start, end) in seconds of the file; "
+        "null in answers of older versions.",
+    )
+    lead: float | None = Field(
+        default=None,
+        description="How much more similar it is than the next hit, 0 or more; null where no other is left, and in answers of "
+        "older versions.",
+    )
+
+
 class RankedInstrumentOut(HitOut):
     """An instrument in the ranking for the whole query; `similarity` is the highest over its slots."""
 
@@ -126,7 +141,7 @@ class SlotOut(Document):
     slot: int = Field(description="Number of the slot.")
     presence: float = Field(description="Probability that an instrument sounds in this slot, 0 to 1.")
     active: list[Span] = Field(description="Spans in which it sounds: (start, end) in seconds of the file.")
-    hits: list[HitOut] = Field(description="The most similar instruments, best first.")
+    hits: list[SlotHitOut] = Field(description="The most similar instruments, best first.")
     curve: list[CurvePoint] = Field(
         default=[],
         description="Presence over time: (second, presence) at the centre of every window; empty in answers of older "

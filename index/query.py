@@ -5,6 +5,7 @@ All rules are those of `index/retrieval.py`: ours, or section 3.3 of Kim et al. 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from time import perf_counter
 
 import numpy as np
@@ -23,29 +24,43 @@ from index.retrieval import (
     encode_samples,
     hidden_effects,
     lane_evidence,
+    nearest_windows,
     retrieve,
     retrieve_as_published,
 )
 from index.search_space import SearchSpace
-from index.vector_cache import VectorRow
+from index.vector_cache import LibraryVectors, VectorRow
 from models.encoder_pair import EncoderPair
 from models.match import NO_MATCH, Match, MatchModel
-from models.tracks import Curve, Span, Timeline
+from models.tracks import Curve, LinkedSlots, Span, Timeline
 
 MAX_RANKED = 50  # instruments in the ranking of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class HitReason:
+    """Why an instrument is a hit of a slot: the window in which the slot is nearest to it, in seconds, and its lead.
+
+    The lead is its similarity minus that of the next hit, None where no other is left.
+    """
+
+    span: Span
+    lead: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
     """One estimated instrument: its presence, the spans in which it sounds, its hits, best first, and how good they are.
 
-    `families` are the probabilities of its families, the highest first (`index/lane_families.py`).
+    `reasons` has one for each hit. `families` are the probabilities of its families, the highest first
+    (`index/lane_families.py`).
     """
 
     slot: int
     presence: float
     active: tuple[Span, ...]
     hits: tuple[Hit, ...]
+    reasons: tuple[HitReason, ...]
     curve: Curve = ()
     match: Match = NO_MATCH
     families: Families = field(default_factory=dict)
@@ -108,7 +123,7 @@ def run_query(
     timeline = timeline_of(pair, samples, starts, range_start_seconds)
     hidden = hidden_instruments(vectors.rows, exclude, effects=effects or family == EFFECT)
     space = SearchSpace(vectors.cosines, len(vectors.rows)) if as_published else vectors.space(pair.family)
-    answer, threshold = _Answer(vectors.rows, space, hidden, family, top_k), pair.presence_threshold
+    answer, threshold = _Answer(vectors, space, hidden, family, top_k), pair.presence_threshold
     if as_published:
         found = retrieve_as_published(slots, space, ~answer.shown)
         whole = found if family is None else retrieve_as_published(slots, space, answer.hidden)
@@ -140,13 +155,14 @@ class _Answer:
 
     def __init__(
         self,
-        rows: Sequence[VectorRow],
+        vectors: LibraryVectors,
         space: SearchSpace,
         hidden: Bools,
         family: str | None,
         top_k: int,
     ) -> None:
-        self._rows, self._space, self._top_k = rows, space, top_k
+        self._vectors, self._rows = vectors, vectors.rows
+        self._space, self._top_k = space, top_k
         self.hidden = hidden
         of_family = np.array([family is None or row.family == family for row in self._rows])
         self.shown: Bools = of_family & ~self.hidden
@@ -177,7 +193,14 @@ class _Answer:
         """Our answer: one slot a track."""
         tracks = timeline.tracks(found.tracks, slots.embedding, slots.presence, threshold)
         heard = tuple(
-            SlotResult(i, track.presence, track.active, self._hits(similarity), track.curve, *lane)
+            SlotResult(
+                i,
+                track.presence,
+                track.active,
+                *self._hits(found.tracks[i], similarity, slots, timeline),
+                track.curve,
+                *lane,
+            )
             for i, (track, similarity, lane) in enumerate(zip(tracks, found.similarity, told, strict=True))
         )
         return self._result(found, heard, len(tracks))
@@ -193,8 +216,18 @@ class _Answer:
         """The paper's answer: all M slots over the whole range; as many instruments as are named."""
         spans = ((start_seconds, timeline.end),)
         curves = [timeline.curve(presence) for presence in slots.presence.T]
+        sounding = {int(window): 1.0 for window in np.flatnonzero(slots.embedding.any(axis=(1, 2)))}
         heard = tuple(
-            SlotResult(i, float(presence), spans, self._hits(similarity), curve, *lane)
+            SlotResult(
+                i,
+                float(presence),
+                spans,
+                *self._hits(
+                    LinkedSlots(found.tracks[i].total, sounding), similarity, slots.only(i), timeline
+                ),
+                curve,
+                *lane,
+            )
             for i, (presence, similarity, curve, lane) in enumerate(
                 zip(found.presence, found.similarity, curves, told, strict=True)
             )
@@ -217,10 +250,18 @@ class _Answer:
         )
         return QueryResult(count, heard, named, ranked)
 
-    def _hits(self, similarity: Floats) -> tuple[Hit, ...]:
-        """The `top_k` instruments of a slot by its `similarity [n]`, best first."""
-        order = self._visible(np.argsort(-similarity, kind="stable"))[: self._top_k]
-        return tuple(self._rows[place].hit(float(similarity[place])) for place in order)
+    def _hits(
+        self, track: LinkedSlots, similarity: Floats, slots: QuerySlots, timeline: Timeline
+    ) -> tuple[tuple[Hit, ...], tuple[HitReason, ...]]:
+        """The `top_k` instruments of a track by its `similarity [n]`, best first, and why each is one of them."""
+        order = self._visible(np.argsort(-similarity, kind="stable"))[: self._top_k + 1]
+        best, following = order[: self._top_k], [float(similarity[place]) for place in order[1:]]
+        ids = np.array([self._rows[place].vector_id for place in best], np.int64)
+        windows = nearest_windows(track, slots, self._vectors.store.vectors(ids))
+        hits = tuple(self._rows[place].hit(float(similarity[place])) for place in best)
+        leads = [hit.similarity - after for hit, after in zip(hits, following, strict=False)]
+        reasons = zip_longest(map(timeline.span, windows.tolist()), leads)
+        return hits, tuple(HitReason(span, lead) for span, lead in reasons)
 
     def _visible(self, places: Ints) -> Ints:
         return places[self.shown[places]]

@@ -57,6 +57,10 @@ class QuerySlots:
     embedding: Floats
     presence: Floats
 
+    def only(self, slot: int) -> "QuerySlots":
+        """One slot alone, in every window."""
+        return QuerySlots(self.embedding[:, [slot]], self.presence[:, [slot]])
+
     def sounding(self) -> "QuerySlots":
         """The windows that were encoded."""
         chosen = self.embedding.any(axis=(1, 2))
@@ -224,9 +228,7 @@ def lane_evidence(
         order = sorted(track.presence_of_window, key=lambda window: -track.presence_of_window[window])
         windows = order[:AGREEING_WINDOWS]
         presence = np.array([track.presence_of_window[window] for window in windows], np.float32)
-        heard = slots.embedding[windows]  # [w, M, dim]
-        nearest = (heard @ track.embedding).argmax(axis=1)
-        own = np.where(hide, -np.inf, similarities(heard[np.arange(len(windows)), nearest]))  # [w, n]
+        own = np.where(hide, -np.inf, similarities(_slots_of(track, slots, windows)))  # [w, n]
         agree = (
             own.argmax(axis=1) == similarity[lane].argmax() if own.shape[1] else np.zeros(len(windows), bool)
         )
@@ -242,6 +244,20 @@ def lane_evidence(
         agreeing,
         crowd,
     )
+
+
+def nearest_windows(track: LinkedSlots, slots: QuerySlots, embedding: Floats) -> Ints:
+    """The window of a track in which its slot is nearest to each instrument of `embedding [k, dim]`, `[k]`."""
+    windows = sorted(track.presence_of_window)
+    cosine = _slots_of(track, slots, windows) @ embedding.T  # [w, k]
+    return np.array(windows, np.int64)[cosine.argmax(axis=0)]
+
+
+def _slots_of(track: LinkedSlots, slots: QuerySlots, windows: Sequence[int]) -> Floats:
+    """The slot that a track is heard in, in each of its `windows`: the one most similar to it, `[w, dim]`."""
+    heard = slots.embedding[windows]  # [w, M, dim]
+    own: Floats = heard[np.arange(len(windows)), (heard @ track.embedding).argmax(axis=1)]
+    return own
 
 
 def hidden_effects(families: Sequence[str | None]) -> Bools:

@@ -125,6 +125,11 @@ class Timeline:
         """The middle of each window in seconds, `[w]`."""
         return (self.starts + np.minimum(self.starts + self.window_seconds, self.end)) / 2.0
 
+    def span(self, window: int) -> Span:
+        """The start and the end of a window."""
+        start = float(self.starts[window])
+        return start, min(start + self.window_seconds, self.end)
+
     def curve(self, heights: NDArray[np.floating]) -> Curve:
         """Pair presences `heights [w]` with the centres of their windows."""
         return tuple(zip(self.centres.tolist(), heights.tolist(), strict=True))

@@ -41,6 +41,8 @@ def test_answer_has_the_contracts_shape(
         assert {hit["name"] for hit in slot["hits"]} <= set(TONES)
         for hit in slot["hits"]:
             assert client.get(hit["preview_url"]).headers["content-type"] == "audio/mpeg"
+            assert hit["best_span"] == [0.0, 3.0]
+        assert slot["hits"][0]["lead"] == pytest.approx(similarity[0] - similarity[1], abs=2e-4)
     assert body["num_instruments"] == len(body["retrieved"]) >= 1
 
 

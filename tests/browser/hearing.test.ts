@@ -1,7 +1,8 @@
-/** Hearing a hit: its keyboard, played with the mouse, with computer keys and through MIDI. */
+/** Hearing a hit: the part of the track that is most like it, and its keyboard: mouse, letters and MIDI. */
 import type { Page } from "playwright-core";
-import { afterEach, expect, test } from "vitest";
-import { part, type Visit, visit, visitAnswer } from "./visit";
+import { afterEach, expect, inject, test } from "vitest";
+import type { QueryAnswer } from "../../app/web/src/api/types";
+import { heard, part, silent, type Visit, visit, visitAnswer } from "./visit";
 
 declare global {
   interface Window {
@@ -133,4 +134,36 @@ test("keys out of the range are greyed, the others are one tab stop, and a refus
   await expect
     .poll(() => keyboard(here.page).locator('[role="alert"]').innerText())
     .toContain("source is not there any more");
+});
+
+test("a hit says which part of the track is most like it, and plays exactly this beside its preview", async () => {
+  here = await visitAnswer();
+  const { page, url } = here;
+  const answer = (await (
+    await page.request.get(`${url}/v1/queries/${inject("query")}`)
+  ).json()) as QueryAnswer;
+  const known = answer.slots[0]?.hits[1];
+  const [start, end] = known?.best_span ?? [Number.NaN, Number.NaN];
+  expect(end - start).toBeCloseTo(5, 1);
+  const hit = part(page, "hit").nth(1);
+  expect(await hit.getAttribute("data-id")).toBe(known?.instrument_id);
+  await part(hit, "hit-more").click();
+  await part(page, "why").click();
+  const reason = part(hit, "reason");
+  expect(await reason.innerText()).toContain(`${known?.lead?.toFixed(2)} ahead of the next match`);
+  await part(reason, "why-track").click();
+  expect((await heard(page, "reference")).time).toBeGreaterThanOrEqual(start);
+  await part(hit, "play-hit").click();
+  await heard(page, "preview");
+  await page.keyboard.press("a"); // back to the same part, not to where the lane begins
+  const { time } = await heard(page, "reference");
+  expect(time).toBeGreaterThanOrEqual(start);
+  expect(time).toBeLessThan(end);
+  await silent(page); // at the end of the part
+  const stopped = await page.evaluate(() => Math.max(...window.media.map((one) => one.currentTime)));
+  expect(stopped).toBeGreaterThan(start + 4);
+  expect(stopped).toBeLessThan(end + 1);
+  await part(hit, "hit-more").click();
+  await part(page, "why").click();
+  await reason.waitFor({ state: "detached" });
 });

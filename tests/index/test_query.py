@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.lane_families import most_probable
-from index.query import run_query
+from index.query import QueryResult, run_query
 from index.retrieval import encode_samples
 from index.sources.base import Floats
 from models.encoder_pair import EncoderPair
@@ -95,6 +95,34 @@ def test_times_say_when_each_instrument_sounds_and_count_from_the_files_beginnin
     }
     assert [slot.hits[0].name for slot in result.slots] == ["Tone 1", "Tone 11", "Tone 5"]
     assert [slot.slot for slot in result.slots] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("as_published", [False, True])
+def test_every_hit_has_a_reason(tones: tuple[InstrumentIndex, TonePair], as_published: bool) -> None:
+    index, pair = tones
+    mixture = tone(1, 0, 6, 6) + tone(5, 3, 5, 6)
+
+    def ask(top_k: int) -> QueryResult:
+        return run_query(index, pair, mixture, 30.0, library="Tones", as_published=as_published, top_k=top_k)[
+            0
+        ]
+
+    result = ask(len(BANDS))
+    for slot in result.slots:
+        assert len(slot.reasons) == len(slot.hits) == len(BANDS)
+        leads = [reason.lead for reason in slot.reasons]
+        assert leads[-1] is None
+        similarity = [hit.similarity for hit in slot.hits]
+        assert leads[:-1] == pytest.approx([one - other for one, other in pairwise(similarity)])
+        for reason in slot.reasons:
+            assert 30.0 <= reason.span[0] < reason.span[1] <= 36.0
+            assert reason.span[1] - reason.span[0] == pytest.approx(1.0)
+    for few, all_ in zip(ask(1).slots, result.slots, strict=True):
+        assert few.reasons == all_.reasons[:1]  # the next hit counts where it is not shown
+    if not as_published:
+        (heard,) = (slot for slot in result.slots if slot.hits[0].name == "Tone 5")
+        start, end = heard.reasons[0].span
+        assert 32.5 <= start < end <= 35.5  # of the windows that hear it
 
 
 def test_silence_within_the_audio_belongs_to_no_instrument(tones: tuple[InstrumentIndex, TonePair]) -> None:

@@ -11,6 +11,7 @@ from index import retrieval
 from index.retrieval import (
     QuerySlots,
     lane_evidence,
+    nearest_windows,
     retrieve,
     retrieve_as_published,
     sustained_posterior,
@@ -209,3 +210,21 @@ def test_a_published_slot_is_judged_in_the_window_of_its_best_hit() -> None:
         [window] = track.presence_of_window
         assert track.embedding == pytest.approx(longer.embedding[window, place], abs=1e-6)
         assert (library @ track.embedding).max() == pytest.approx(found.similarity[place].max(), abs=1e-6)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 8), st.integers(1, 4), st.integers(0, 6))
+def test_the_nearest_window_is_the_one_whose_own_slot_is_most_similar(
+    seed: int, num_windows: int, num_slots: int, num_instruments: int
+) -> None:
+    slots, library = scene(seed, num_windows, num_slots, num_instruments)
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(num_windows)[: rng.integers(1, num_windows + 1)].tolist()
+    track = LinkedSlots(slots.embedding[chosen[0], 0], dict.fromkeys(chosen, 1.0))
+
+    def similarity(window: int, instrument: int) -> float:
+        own = max(range(num_slots), key=lambda j: float(slots.embedding[window, j] @ track.embedding))
+        return float(slots.embedding[window, own] @ library[instrument])
+
+    expected = [max(sorted(chosen), key=lambda w: similarity(w, k)) for k in range(num_instruments)]
+    assert nearest_windows(track, slots, library).tolist() == expected

@@ -1,6 +1,6 @@
 /** Lanes across answers: an instrument keeps its lane, a locked lane keeps everything, choices are carried over. */
 import { describe, expect, it } from "vitest";
-import type { Hit, QueryAnswer, Slot, Span } from "../src/api/types";
+import type { QueryAnswer, Slot, Span } from "../src/api/types";
 import {
   carryChoices,
   choiceKey,
@@ -15,13 +15,15 @@ import {
   sameInstrumentScore,
 } from "../src/query/lanes";
 
-const hit = (id: string, similarity = 0.8): Hit => ({
+const hit = (id: string, similarity = 0.8): Slot["hits"][number] => ({
   instrument_id: id,
   name: id.toUpperCase(),
   family: "bass",
   source: null,
   similarity,
   preview_url: `/v1/instruments/${id}/preview`,
+  best_span: null,
+  lead: null,
 });
 
 const slot = (index: number, active: Span[], ids: string[], close = true): Slot => ({

@@ -130,12 +130,13 @@ describe("wheel", () => {
 });
 
 describe("marks", () => {
+  const unheard = { family: null, source: null, best_span: null, lead: null };
   const slot = (number_: number, name: string | null): Slot => ({
     slot: number_,
     presence: 1,
     active: [],
     hits: name
-      ? [{ instrument_id: `i_${name}`, name, family: null, source: null, similarity: 1, preview_url: "" }]
+      ? [{ ...unheard, instrument_id: `i_${name}`, name, similarity: 1, preview_url: "" }]
       : [],
     curve: [],
     family: null,

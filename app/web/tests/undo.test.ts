@@ -12,6 +12,8 @@ const hit = (id: string) => ({
   source: null,
   similarity: 0.8,
   preview_url: `/v1/instruments/${id}/preview`,
+  best_span: null,
+  lead: null,
 });
 
 /** An answer with two lanes, of which the first lists `ids`. */

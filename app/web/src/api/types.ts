@@ -10,7 +10,8 @@ export type QueryForm = Schemas["QueryForm"];
 export type Slot = Schemas["SlotOut"];
 export type MatchWord = Schemas["MatchOut"]["word"];
 export type HeardFamily = Schemas["HeardFamilyOut"];
-export type Hit = Schemas["HitOut"];
+/** Hits of a slot also say why they are hits. */
+export type Hit = Schemas["HitOut"] & Partial<Pick<Schemas["SlotHitOut"], "best_span" | "lead">>;
 export type Parts = Schemas["PartsOut"];
 export type Timeline = Schemas["TimelineOut"];
 export type FamilyRow = Schemas["FamilyRowOut"];

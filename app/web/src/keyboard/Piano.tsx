@@ -16,7 +16,7 @@ export function Piano({ keys, lowest, count, down, press, release }: PianoProps)
     (pitch) => pitch <= HIGHEST,
   );
   const [last, setLast] = useState(lowest);
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLFieldSetElement>(null);
   const playable = shown.filter((pitch) => keys?.has(pitch));
   const stop = playable.includes(last) ? last : playable[0];
   const pointers = useRef(new Map<number, number>()); // the key under each finger
@@ -50,10 +50,9 @@ export function Piano({ keys, lowest, count, down, press, release }: PianoProps)
   const whites = shown.filter((pitch) => !isBlack(pitch)).length;
   let white = 0;
   return (
-    <div
+    <fieldset
       ref={box}
       class="piano"
-      role="group"
       aria-label="Keys"
       style={{ "--whites": whites }}
       onPointerDown={(event) => {
@@ -91,6 +90,6 @@ export function Piano({ keys, lowest, count, down, press, release }: PianoProps)
           </button>
         );
       })}
-    </div>
+    </fieldset>
   );
 }

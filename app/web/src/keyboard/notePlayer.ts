@@ -6,6 +6,7 @@ import { audioContext } from "../audio/channel";
 import { volume } from "../state/preferences";
 
 const LAYERS = [40, 70, 100]; // velocities that are rendered; between them only the loudness changes
+const HIGHEST_VELOCITY = 127;
 const HEADROOM = 0.5; // of a single note, so that chords stay below the limiter for the most part
 const RELEASE_SECONDS = 0.08; // time constant of the fade when a key is released
 const LOADING = 4; // notes that are fetched at a time
@@ -96,5 +97,3 @@ export class NotePlayer {
     return this.context.decodeAudioData(bytes);
   }
 }
-
-const HIGHEST_VELOCITY = 127;

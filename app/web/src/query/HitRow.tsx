@@ -3,13 +3,14 @@ import type { Hit } from "../api/types";
 import { openKeyboard } from "../keyboard/played";
 import { Button } from "../ui/Button";
 import { FamilyChip } from "../ui/Family";
-import { Menu } from "../ui/Menu";
+import { Menu, type MenuItem } from "../ui/Menu";
 import { PlayButton } from "../ui/PlayButton";
-import { compared, toggleHitPreview } from "./abCompare";
+import { compared, playsBestSpan, toggleBestSpan, toggleHitPreview } from "./abCompare";
 import { hideHit, showMoreLike, toggleChoice } from "./actions";
 import { choiceKey, type Lane } from "./lanes";
 import type { HitControl } from "./lanesFocus";
-import { queryState } from "./state";
+import { explained, queryState } from "./state";
+import { formatClock } from "./timeFormat";
 
 interface HitRowProps {
   lane: Lane;
@@ -19,10 +20,21 @@ interface HitRowProps {
 }
 
 export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
-  const stop = tabStop === "not-this" && lane.locked ? "play-hit" : tabStop;
+  const place = choiceKey(lane, hit);
+  const isExplained = hit.best_span && explained.value === place;
+  const isGone = tabStop === "not-this" ? lane.locked : tabStop === "why-track" && !isExplained;
+  const stop = isGone ? "play-hit" : tabStop;
   const tabIndex = (control: HitControl) => (stop === control ? 0 : -1);
-  const chosen = queryState.value.chosen.has(choiceKey(lane, hit));
+  const chosen = queryState.value.chosen.has(place);
   const suggested = chosen && !queryState.value.decided.has(lane.key);
+  const why: MenuItem = {
+    label: isExplained ? "Hide the reason" : "Why this?",
+    icon: "help",
+    test: "why",
+    onSelect: () => {
+      explained.value = isExplained ? null : place;
+    },
+  };
   const isCompared =
     compared.value?.hit.instrument_id === hit.instrument_id && compared.value.lane.key === lane.key;
   return (
@@ -36,7 +48,7 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
       <PlayButton
         url={hit.preview_url}
         label={hit.name}
-        place={choiceKey(lane, hit)}
+        place={place}
         test="play-hit"
         tabIndex={tabIndex("play-hit")}
         onToggle={() => toggleHitPreview(lane, hit)}
@@ -74,6 +86,7 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
           test="hit-more"
           tabIndex={tabIndex("hit-more")}
           items={[
+            ...(hit.best_span ? [why] : []),
             {
               label: "Play it on a keyboard",
               icon: "keys",
@@ -93,6 +106,7 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
           />
         </label>
       </span>
+      {isExplained && <Reason lane={lane} hit={hit} tabIndex={tabIndex("why-track")} />}
     </li>
   );
 }
@@ -100,6 +114,31 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
 function choiceWords(chosen: boolean, suggested: boolean): string {
   if (suggested) return "Suggested for export: choose in this lane to decide yourself";
   return chosen ? "Chosen for export" : "Choose for export";
+}
+
+/** Where the lane is most similar to the hit, with a button that plays exactly this part, and how far the next hit is. */
+function Reason({ lane, hit, tabIndex }: { lane: Lane; hit: Hit; tabIndex: number }) {
+  const [start, end] = hit.best_span ?? [0, 0];
+  const plays = playsBestSpan(lane, hit);
+  const span = `${formatClock(start)} to ${formatClock(end)}`;
+  return (
+    <div class="hit-why" data-test="reason">
+      <Button
+        icon={plays ? "stop" : "play"}
+        label={`${plays ? "Stop" : "Play"} the track from ${span}; A switches to ${hit.name}`}
+        data-test="why-track"
+        pressed={plays}
+        tabIndex={tabIndex}
+        onClick={() => toggleBestSpan(lane, hit)}
+      >
+        {span}
+      </Button>
+      <span>
+        is most like it
+        {typeof hit.lead === "number" && `; it is ${hit.lead.toFixed(2)} ahead of the next match`}
+      </span>
+    </div>
+  );
 }
 
 /** The similarity as a bar and a number; the bar stops at zero. */

@@ -12,6 +12,7 @@ import { currentLane, decodedTrack, duration, queryState } from "./state";
 export interface Compared {
   lane: Lane;
   hit: Hit;
+  span?: Span; // exactly this part of the track is compared; left out: where the lane is active
 }
 
 /** The hit that key A compares with the reference. */
@@ -27,6 +28,9 @@ export function comparisonSpan(lane: Lane, range: Span, at: number): Span {
   return here ?? spans.find(([start, end]) => end - start >= MIN_COMPARED_SECONDS) ?? spans[0] ?? range;
 }
 
+const spanOf = ({ lane, span }: Compared): Span =>
+  span ?? comparisonSpan(lane, activeRange(), position.value);
+
 /** The span that was queried: the selection, else the whole track. */
 export function activeRange(): Span {
   return queryState.value.selection ?? [0, duration.value || Number.POSITIVE_INFINITY];
@@ -37,9 +41,35 @@ export function toggleHitPreview(lane: Lane, hit: Hit): void {
   currentLane.value = lane.key;
   const place = choiceKey(lane, hit);
   if (sounding.value?.place === place) return stop();
-  compared.value = { lane, hit };
+  const kept = compared.value;
+  const next = kept?.hit === hit && kept.lane.key === lane.key ? kept : { lane, hit };
+  compared.value = next;
   playPreview(hit.preview_url, hit.name, place);
-  void matchLoudness({ lane, hit });
+  void matchLoudness(next);
+}
+
+/** Whether the part of the track in which a lane is most similar to a hit is playing. */
+export function playsBestSpan(lane: Lane, hit: Hit): boolean {
+  const now = compared.value;
+  const isCompared = now?.hit === hit && now.lane.key === lane.key && now.span !== undefined;
+  return isCompared && sounding.value?.kind === "reference";
+}
+
+/** Play exactly this part of the track, or stop it; key A then switches between it and the hit. */
+export function toggleBestSpan(lane: Lane, hit: Hit): void {
+  if (playsBestSpan(lane, hit)) return stop();
+  if (!hit.best_span) return;
+  const now = { lane, hit, span: hit.best_span };
+  currentLane.value = lane.key;
+  compared.value = now;
+  playTrackBeside(now);
+  void matchLoudness(now);
+}
+
+function playTrackBeside(now: Compared): void {
+  const [start, end] = spanOf(now);
+  if (now.span || position.value < start || position.value >= end) seek(start);
+  playReference(queryState.value.source?.name ?? "the track", now.span ? end : activeRange()[1]);
 }
 
 /** Key A: switch between the preview and the reference where the lane is active. */
@@ -47,9 +77,7 @@ export function switchSides(): void {
   const now = compared.value ?? firstOf(currentLane.value);
   if (!now) return;
   if (sounding.value?.kind === "preview") {
-    const [start, end] = comparisonSpan(now.lane, activeRange(), position.value);
-    if (position.value < start || position.value >= end) seek(start);
-    playReference(queryState.value.source?.name ?? "the track", activeRange()[1]);
+    playTrackBeside(now);
   } else {
     compared.value = now;
     playPreview(now.hit.preview_url, now.hit.name, choiceKey(now.lane, now.hit));
@@ -86,16 +114,12 @@ export function playFromClick(event: MouseEvent, [from, to]: Span, start: number
 }
 
 /** Bring the reference and a hit's sound to one loudness: its preview, or the `sound` that is played from `url`. */
-export async function matchLoudness(
-  { lane, hit }: Compared,
-  url = hit.preview_url,
-  sound?: Blob,
-): Promise<void> {
+export async function matchLoudness(now: Compared, url = now.hit.preview_url, sound?: Blob): Promise<void> {
   const reference = decodedTrack.value;
   if (!reference) return;
-  const spot = comparisonSpan(lane, activeRange(), position.value);
+  const spot = spanOf(now);
   const preview = await loudnessOf(url, sound);
-  if (compared.value?.hit !== hit) return; // another hit was chosen meanwhile
+  if (compared.value?.hit !== now.hit) return; // another hit was chosen meanwhile
   const [one, other] = matchedGains(loudness(reference.samples, reference.sampleRate, ...spot), preview);
   levels.value = { reference: one, preview: other };
 }

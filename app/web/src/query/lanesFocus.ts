@@ -4,7 +4,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-const CONTROLS = ["play-hit", "more-like", "not-this", "hit-more", "choose"] as const; // of a match, in the order shown
+const CONTROLS = ["play-hit", "more-like", "not-this", "hit-more", "choose", "why-track"] as const; // of a match, in the order shown
 export type HitControl = (typeof CONTROLS)[number];
 
 interface HitPlace {

@@ -51,6 +51,8 @@ export const queryProblem = signal<unknown>(null);
 export const retry = signal<() => void>(() => undefined);
 /** The key of the lane that ↑, ↓ and 1–9 act on. */
 export const currentLane = signal<string | null>(null);
+/** The choice (see choiceKey) whose reason is shown; null: none. */
+export const explained = signal<string | null>(null);
 /** The decoded reference for drawing; null: not loaded yet; false: this browser cannot decode it. */
 export const decodedTrack = signal<DecodedAudio | null | false>(null);
 /** Whether the time axis is zoomed to the selection. */
