@@ -228,18 +228,14 @@ def write_mp3(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 
 def write_flac(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write float samples [samples] or [samples, channels] as flac of 16 bits, atomically.
-
-    Samples beyond full scale are clipped. Unlike mp3 it begins without a delay.
-    """
+    """Write samples as flac of 16 bits, as `write_mp3` does; unlike mp3 it begins without a delay."""
     _write(path, samples, sample_rate, "FLAC")
 
 
 def _write(path: Path, samples: np.ndarray, sample_rate: int, kind: str) -> None:
     samples = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
     encoded = io.BytesIO()  # libsndfile does not tell why a file cannot be written, nor always that
-    with sf.SoundFile(encoded, "w", sample_rate, channels, format=kind) as file:
+    with sf.SoundFile(encoded, "w", sample_rate, int(np.prod(samples.shape[1:])), format=kind) as file:
         for start in range(0, len(samples), WRITE_FRAMES):
             file.write(samples[start : start + WRITE_FRAMES])
     write_atomically(path, encoded.getvalue())
