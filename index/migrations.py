@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from sqlalchemy import Connection
 
 from index.database.base import Database
 from models.errors import IndexDamaged
@@ -41,19 +42,24 @@ def revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts)
 
 
+def upgrade_within(connection: Connection) -> None:
+    """Upgrade to the newest revision in the transaction of a connection that may alter tables."""
+    config = alembic_config()
+    config.attributes[CONNECTION] = connection
+    command.upgrade(config, "head")
+
+
 def upgrade(database: Database) -> None:
     """Upgrade to the newest revision; take the write lock only if there is something to do.
 
     Raises IndexDamaged if the database is damaged, is no catalogue, or was made by a newer version of the program.
     """
-    config = alembic_config()
     try:
         with database.reader.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-        if current != ScriptDirectory.from_config(config).get_current_head():
+        if current != revisions()[0]:
             with database.altering() as connection:
-                config.attributes[CONNECTION] = connection
-                command.upgrade(config, "head")
+                upgrade_within(connection)
     except CommandError as error:
         message = f"{database.name} was made by a newer version of this program: {error}"
         raise IndexDamaged(message, value=current) from error

@@ -19,6 +19,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
     ├── BackupError          a backup that cannot be made or restored
     ├── ArchiveError         a library's archive that cannot be imported
+    ├── MoveError            a catalogue that cannot be moved to another database
     └── TrainingError        an unusable recipe or data folder
 """
 
@@ -298,6 +299,11 @@ class BackupError(ShowMeError):
 class ArchiveError(ShowMeError):
     slug = "archive"
     title = "The archive of a library cannot be imported"
+
+
+class MoveError(ShowMeError):
+    slug = "move"
+    title = "The catalogue cannot be moved"
 
 
 class TrainingError(ShowMeError):

@@ -5,12 +5,11 @@ read the environment.
 """
 
 import os
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import select, text
-
 from index.catalog import Catalog
-from index.declarative import Base
+from index.catalogue_move import move_catalogue
 from index.libraries import DATABASE
 
 VARIABLE = "SHOWME_DATABASE_URL"
@@ -26,19 +25,7 @@ def move_rows(folder: Path) -> None:
     url = os.environ.get(VARIABLE)
     if url is None:
         return
-    source, target = Catalog(folder / DATABASE), Catalog(url)
-    target.migrate()
-    with source.engine.connect() as old, target.writer.begin() as new:
-        for table in Base.metadata.sorted_tables:
-            if rows := [dict(row) for row in old.execute(select(table)).mappings()]:
-                new.execute(table.insert(), rows)
-            if table.autoincrement_column is not None:
-                name, column = table.name, table.autoincrement_column.name
-                last = f"SELECT coalesce(max({column}), 0) + 1 FROM {name}"
-                new.execute(
-                    text(f"SELECT setval(pg_get_serial_sequence('{name}', '{column}'), ({last}), false)")
-                )
-    for catalog in (source, target):
-        catalog.close()
+    with closing(Catalog(folder / DATABASE)) as source, closing(Catalog(url)) as target:
+        move_catalogue(source, target)
     for path in folder.glob(f"{DATABASE}*"):
         path.unlink()

@@ -23,6 +23,10 @@ app = typer.Typer(
 app.add_typer(index, name="index")
 key_commands = typer.Typer(help="Manage the keys to a service.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(key_commands, name="keys")
+database_commands = typer.Typer(
+    help="Manage the database of the catalogue.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(database_commands, name="database")
 
 
 @app.command()
@@ -211,6 +215,25 @@ def keys_revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of 
         from app.cli import keys
 
         keys.revoke(key_id)
+
+
+@database_commands.command("move")
+def database_move(
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="postgresql://USER@HOST/DATABASE, an empty database (its password may be in PGPASSWORD), or sqlite."
+        ),
+    ],
+) -> None:
+    """Move the catalogue to PostgreSQL, or back to SQLite, and compare. Stop the services first.
+
+    All or nothing. The old catalogue is kept; the files of the data folder stay where they are.
+    """
+    with user_errors():
+        from app.cli import moving_catalogue
+
+        moving_catalogue.move(target)
 
 
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}

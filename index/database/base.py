@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 
 BUSY_SECONDS = 5.0  # a writer waits this long for another one to finish
 PATIENT_SECONDS = 60.0  # … if it has something to store that took long to make
@@ -35,6 +35,21 @@ class Database(Protocol):
 
     def inspecting(self) -> AbstractContextManager[Connection | None]:
         """Open a connection that changes nothing, whatever the database is; None where there is none yet."""
+
+    def leaving(self) -> AbstractContextManager[Connection]:
+        """Open a transaction in which all is read before the catalogue moves away, and beside which nobody writes.
+
+        Raises Busy while others are connected: what a service stored later would stay behind.
+        """
+
+    def stored(self, value: Any) -> Any:
+        """Return a text or a document of JSON as the database gives it back; other values as they are."""
+
+    def last_number(self, connection: Connection, table: Table) -> int:
+        """Return the highest number that a row of a numbered table has ever had; 0 if none had."""
+
+    def set_last_number(self, connection: Connection, table: Table, number: int) -> None:
+        """Let the next row of a numbered table have a higher number than this."""
 
     def page_faults(self, connection: Connection) -> list[str]:
         """Return the first faults of the pages that a quick check finds."""

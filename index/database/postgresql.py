@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import (
@@ -17,11 +18,15 @@ from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
+    Function,
     NullPool,
     String,
+    Table,
     create_engine,
     event,
+    func,
     inspect,
+    select,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -29,12 +34,16 @@ from sqlalchemy.ext.compiler import compiles
 
 from index.database.base import BUSY_SECONDS, WAIT_SECONDS, patient_engine
 from index.database.postgresql_faults import fault_of, reason_of
-from models.errors import DatabaseUnavailable, InvalidRequest
+from models.errors import Busy, DatabaseUnavailable, InvalidRequest
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 DRIVER = "postgresql+psycopg"
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE, with @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
 WRITE_LOCK = 0x53686F774D65  # of all that write the catalogue: the letters of ShowMe
+_OTHERS = (  # of clients, not of the server's own processes
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"
+)
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _SERVER_OPTIONS = (
     f"-c lock_timeout={round(1000 * BUSY_SECONDS)} "
@@ -100,6 +109,42 @@ class PostgresqlDatabase:
         except DatabaseUnavailable as error:
             raise self._unavailable(error) from error.__cause__
 
+    @contextmanager
+    def leaving(self) -> Iterator[Connection]:
+        """Open a patient writing transaction, and wait BUSY_SECONDS for connections that are being closed."""
+        self.reader.dispose()
+        with self.patient_writer.begin() as connection:
+            deadline = monotonic() + BUSY_SECONDS
+            while others := connection.exec_driver_sql(_OTHERS).scalar_one():
+                if monotonic() > deadline:
+                    message = (
+                        f"{self.name} has {others} other connections: stop the services that use it first"
+                    )
+                    raise Busy(message, value=others, limit="no other connection")
+                sleep(0.05)
+                connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+            yield connection
+
+    def stored(self, value: Any) -> Any:
+        """Return a text or a document with replacement characters for what PostgreSQL cannot hold."""
+        from index.database.postgresql_text import storable
+
+        if isinstance(value, str):
+            return storable(value)
+        return json.loads(_to_json(value)) if isinstance(value, dict | list) else value
+
+    def last_number(self, connection: Connection, table: Table) -> int:
+        """Return the last number that the table's sequence has given out."""
+        sequence = connection.scalar(select(_sequence_of(table)))
+        last = connection.exec_driver_sql(
+            f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"
+        )
+        return int(last.scalar_one())
+
+    def set_last_number(self, connection: Connection, table: Table, number: int) -> None:
+        """Let the table's sequence go on behind the number."""
+        connection.execute(select(func.setval(_sequence_of(table), max(number, 1), number > 0)))
+
     def page_faults(self, connection: Connection) -> list[str]:
         """Return none: a damaged page is told when it is read, and `pg_amcheck` looks for all of them."""
         return []
@@ -137,6 +182,11 @@ class PostgresqlDatabase:
 
     def _unavailable(self, error: DatabaseUnavailable) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"{self.name} cannot be used: {reason_of(error.__cause__)}")
+
+
+def _sequence_of(table: Table) -> Function[str]:
+    (key,) = table.primary_key
+    return func.pg_get_serial_sequence(table.name, key.name)
 
 
 def _read_url(location: str) -> URL:

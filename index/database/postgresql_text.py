@@ -4,11 +4,16 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumperUnknown
 
 
-class TextDumper(StrDumperUnknown):
-    """Sends what PostgreSQL cannot hold (a character of code 0, half a surrogate pair) as a replacement character.
+def storable(text: str) -> str:
+    """Return a text with replacement characters for what PostgreSQL cannot hold: code 0, and half a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
-    Such texts come from names in damaged files and from addresses that nobody meant; SQLite takes them as they are.
+
+class TextDumper(StrDumperUnknown):
+    """Sends texts as PostgreSQL can hold them.
+
+    Others come from names in damaged files and from addresses that nobody meant; SQLite takes them as they are.
     """
 
     def dump(self, obj: str) -> Buffer:
-        return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
+        return storable(obj).encode()

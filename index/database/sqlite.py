@@ -10,7 +10,19 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    NullPool,
+    Table,
+    column,
+    create_engine,
+    event,
+    func,
+    select,
+    table,
+)
 
 from index.database.base import BUSY_SECONDS, PATIENT_SECONDS, RESTORE, WAIT_SECONDS, patient_engine
 from index.disk import free_bytes
@@ -19,6 +31,7 @@ from models.errors import Busy, IndexDamaged, ShowMeError, StorageFull
 MAX_PAGE_FAULTS = 5  # that a quick check looks for
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNDECODABLE = ("Could not decode to UTF-8", "malformed JSON")  # values that are damaged in sound pages
+_SEQUENCES = table("sqlite_sequence", column("name"), column("seq"))  # https://www.sqlite.org/autoinc.html
 _ALMOST_NOTHING = 1 << 20  # bytes; below it an I/O error is one of a full disk
 
 
@@ -75,6 +88,39 @@ class SqliteDatabase:
         )
         with engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def leaving(self) -> Iterator[Connection]:
+        """Open a writing transaction of the only process: nobody else may be connected when WAL is switched off."""
+        self.reader.dispose()
+        with self.writer.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            try:
+                driver.execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.OperationalError as error:
+                message = f"{self.name} is in use: stop the services of the data folder first"
+                raise Busy(message, value=str(error), limit="no other process") from error
+            with connection.begin():
+                yield connection
+
+    def stored(self, value: Any) -> Any:
+        """Return the value: SQLite keeps all that its driver takes."""
+        return value
+
+    def last_number(self, connection: Connection, table: Table) -> int:
+        """Return the highest number of its rows, or of those that are gone where it never uses one twice (AUTOINCREMENT)."""
+        (key,) = table.primary_key
+        highest = connection.scalar(select(func.max(key))) or 0
+        kept = select(_SEQUENCES.c.seq).where(_SEQUENCES.c.name == table.name)
+        return max(highest, connection.scalar(kept) or 0)
+
+    def set_last_number(self, connection: Connection, table: Table, number: int) -> None:
+        """Keep the number where the table never uses one twice; elsewhere that of the last row counts."""
+        if not table.dialect_options["sqlite"]["autoincrement"]:
+            return
+        connection.execute(_SEQUENCES.delete().where(_SEQUENCES.c.name == table.name))
+        connection.execute(_SEQUENCES.insert().values(name=table.name, seq=number))
 
     def page_faults(self, connection: Connection) -> list[str]:
         """Return what a quick check of all pages finds."""

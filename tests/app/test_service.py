@@ -96,7 +96,7 @@ def all_errors(kind: type[errors.ShowMeError]) -> set[type[errors.ShowMeError]]:
 def test_every_error_has_a_status_and_a_slug_of_its_own() -> None:
     kinds = {kind for kind in all_errors(errors.ShowMeError) if kind.__module__ == "models.errors"}
     assert len({kind.slug for kind in kinds}) == len(kinds)
-    in_terminals_only = {errors.TrainingError, errors.BackupError}
+    in_terminals_only = {errors.TrainingError, errors.BackupError, errors.MoveError}
     for kind in kinds - {errors.ShowMeError} - in_terminals_only:
         assert 400 <= status_of(kind) <= 507
         assert status_of(kind) != 500
