@@ -193,8 +193,8 @@ class JobStore:
             return [_view(row) for row in session.scalars(_oldest_first().where(*chosen))]
 
     def being_filled(self) -> set[str]:
-        """Return the ids of the libraries that living processes enroll into."""
-        filling = select(Job.library_id).where(is_alive(self._clock()), Job.kind == "enroll")
+        """Return the ids of the libraries that enrollments have not come to an end in, also those to be taken over."""
+        filling = select(Job.library_id).where(Job.state.in_(UNFINISHED_STATES), Job.kind == "enroll")
         with self._catalog.session() as session:
             return {library_id for library_id in session.scalars(filling) if library_id}
 

@@ -131,7 +131,9 @@ def test_a_job_is_interrupted_when_its_lease_is_over_and_not_before(index: Instr
         assert runner.view(job.id) == job
         assert ended.renew([job.id]) == {job.id}
     clock.advance(1.1 * LEASE_SECONDS)
+    assert ended.being_filled() == {library}  # until another process goes on with it, or gives it up
     runner.beat()
+    assert ended.being_filled() == set()
     assert runner.view(job.id) == replace(job, state="failed", message=f"{INTERRUPTED}; nothing was stored")
     with pytest.raises(JobConflict, match="taken over"):
         ended.save(replace(job, state="done"))
