@@ -18,7 +18,7 @@ from app.question import FamilyName
 from app.service import Service
 from index.instruments import INSTRUMENT_CURSOR, Sort
 from index.records import InstrumentInfo, LibraryInfo
-from models.errors import KeyRefused, KeyRequired, ScopeTooSmall, TooManyAttempts
+from models.errors import Busy, KeyRefused, KeyRequired, ScopeTooSmall, TooManyAttempts, TooManyRequests
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
@@ -41,6 +41,7 @@ _SESSION = APIKeyCookie(
 )
 CREDENTIALS = [Security(_BEARER), Security(_SESSION)]
 REFUSED = documented(KeyRequired, KeyRefused, ScopeTooSmall, TooManyAttempts)
+BACK_PRESSURE = (Busy, TooManyAttempts, TooManyRequests)  # of routes whose work is queued
 
 
 def _caller(request: Request) -> Caller:

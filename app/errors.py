@@ -38,6 +38,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.KeyRequired: 401,
     errors.KeyRefused: 401,
     errors.TooManyAttempts: 429,
+    errors.TooManyRequests: 429,
     errors.KeyNotFound: 404,
     errors.AccessError: 403,
     errors.EncoderMismatch: 409,

@@ -158,8 +158,11 @@ class Listening:
 
             return await self._queue.infer(hear)
 
-    async def timeline(self, query_id: str) -> TimelineOut:
-        """Which families sound when in a stored query. Raises QueryNotFound, and RecogniserMissing without a network for it."""
+    async def timeline(self, query_id: str, key_id: str | None) -> TimelineOut:
+        """Which families sound when in a stored query, asked by a key.
+
+        Raises QueryNotFound, and RecogniserMissing without a network for it.
+        """
         self._engine.pair.frame_level_recogniser()
         answer = await to_thread.run_sync(self._engine.queries.answer, query_id)
         timelines = self._engine.answerer.timelines
@@ -167,23 +170,30 @@ class Listening:
         if timeline is None:
             path = await to_thread.run_sync(self._engine.queries.audio, query_id)
             timeline = await self._hear_again(
-                path, answer, lambda decoded: timelines.compute(query_id, decoded)
+                path, answer, key_id, lambda decoded: timelines.compute(query_id, decoded)
             )
         return await to_thread.run_sync(timeline_out, query_id, timeline)
 
-    async def parts(self, query_id: str) -> QueryParts:
-        """The notes of each slot of a stored query. Raises QueryNotFound, and AudioGone where only the answer is stored."""
+    async def parts(self, query_id: str, key_id: str | None) -> QueryParts:
+        """The notes of each slot of a stored query, asked by a key.
+
+        Raises QueryNotFound, and AudioGone where only the answer is stored.
+        """
         answer = await to_thread.run_sync(self._engine.queries.answer, query_id)
         reader = self._engine.part_reader
         path = await to_thread.run_sync(self._engine.queries.kept_audio, query_id)
         kept = await to_thread.run_sync(reader.kept, answer, path)
         if kept is not None:
             return kept
-        return await self._hear_again(path, answer, lambda decoded: reader.read(answer, path, decoded))
+        return await self._hear_again(
+            path, answer, key_id, lambda decoded: reader.read(answer, path, decoded)
+        )
 
-    async def _hear_again(self, path: Path, answer: QueryAnswer, hear: Callable[[Decoded], T]) -> T:
+    async def _hear_again(
+        self, path: Path, answer: QueryAnswer, key_id: str | None, hear: Callable[[Decoded], T]
+    ) -> T:
         """Decode the range of a stored query at `path`, and hear it, in its turn."""
-        async with self._queue.admit():
+        async with self._queue.admit(key_id):
             with self._queue.hold_audio() as held:
                 decoded = (await self._decoded(path, answer.name, asked_range(answer), held)).decoded
                 return await self._queue.infer(lambda: hear(decoded))

@@ -135,8 +135,8 @@ def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics, traces: Tr
 
 
 def _check_queue(scope: Scope) -> None:
-    """Raise Busy where an upload would find its queue full, so that it is not received in vain."""
-    scope["app"].state.service.check_queue(scope["path"])
+    """Raise Busy or TooManyRequests where an upload would find its queue full, so that it is not received in vain."""
+    scope["app"].state.service.check_queue(scope["path"], scope["state"]["caller"])
 
 
 def _open(

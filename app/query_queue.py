@@ -6,13 +6,15 @@ A place is given on the event loop's own thread, so that bound needs no lock; se
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from models.errors import Busy
+from app.access.request_rate import RequestRate
+from models.errors import Busy, TooManyRequests
 
 T = TypeVar("T")
 SMOOTHING = 0.2  # weight of the newest query in the running mean
@@ -46,13 +48,27 @@ class HeldAudio:
 class QueryQueue:
     """Admits at most `max_waiting` queries and runs each stage in a thread, within the stage's capacity.
 
+    Of one key it admits at most `max_of_key` at a time (0: all places), so that others find places, and as many as `rate`
+    allows. Those without a key may take all places.
+
     All queries together may hold `max_audio_seconds` of decoded audio; one that is alone may always hold its own.
     """
 
-    def __init__(self, max_waiting: int, max_audio_seconds: float = math.inf, decoders: int = 2) -> None:
+    def __init__(
+        self,
+        max_waiting: int,
+        max_audio_seconds: float = math.inf,
+        decoders: int = 2,
+        *,
+        max_of_key: int = 0,
+        rate: RequestRate | None = None,
+    ) -> None:
         self.max_waiting = max_waiting
+        self.max_of_key = max_of_key
         self.max_audio_seconds = max_audio_seconds
         self.in_flight = 0
+        self._of_key: Counter[str | None] = Counter()  # queries in flight
+        self._rate = rate or RequestRate()
         self._held: set[HeldAudio] = set()
         self._lock = threading.Lock()
         self._decoding = CapacityLimiter(decoders)
@@ -61,20 +77,33 @@ class QueryQueue:
         self._mean_seconds = 0.3
 
     @asynccontextmanager
-    async def admit(self) -> AsyncIterator[None]:
-        """Hold a place for one query. Raises QueueFull when all places are taken."""
-        self.check_place()
+    async def admit(self, key_id: str | None = None, number: int = 1) -> AsyncIterator[None]:
+        """Hold a place for one query of a key, or for a batch of `number`. Raises as `check_place` does."""
+        self.check_place(key_id)
+        self._rate.take(key_id, number)
         self.in_flight += 1
+        self._of_key[key_id] += 1
         started = time.perf_counter()
         try:
             yield
         finally:
             self.in_flight -= 1
+            self._of_key[key_id] -= 1
             seconds = (time.perf_counter() - started) / (self.in_flight + 1)
             self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
 
-    def check_place(self) -> None:
-        """Raise QueueFull when all places are taken."""
+    def check_place(self, key_id: str | None = None) -> None:
+        """Raise QueueFull when all places are taken, TooManyRequests when the key has its share of them, or asks too often."""
+        self._rate.check(key_id)
+        own = self._of_key[key_id]
+        if key_id is not None and 0 < self.max_of_key <= own:
+            message = f"{own} queries of the key are already in flight; try again"
+            raise TooManyRequests(
+                message,
+                value=own,
+                limit=self.max_of_key,
+                retry_after_seconds=self._retry_after_seconds(),
+            )
         if self.in_flight >= self.max_waiting:
             message = f"{self.in_flight} queries are already in flight; try again"
             raise QueueFull(message, self.in_flight, self.max_waiting, self._retry_after_seconds())

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.access.authenticator import Authenticator
 from app.access.keys import AccessKeys
 from app.access.ownership import Access, Caller
+from app.access.request_rate import RequestRate
 from app.default_library import (
     check_default_is_kept,
     check_default_keeps_its_name,
@@ -53,8 +54,16 @@ class Service:
         self.default = self.engine.default
         self.index = self.engine.index
         self.queries = self.engine.queries
+        self.request_rate = RequestRate(
+            settings.key_requests_per_minute,
+            counts_unkeyed="key_requests_per_minute" in settings.model_fields_set,
+        )
         self.queue = QueryQueue(
-            settings.max_waiting_queries, settings.max_audio_seconds, settings.decode_workers
+            settings.max_waiting_queries,
+            settings.max_audio_seconds,
+            settings.decode_workers,
+            max_of_key=settings.max_waiting_queries_per_key,
+            rate=self.request_rate,
         )
         self.keys = AnsweredKeys(self.index.catalog)
         self.access_keys = AccessKeys(self.index.catalog, settings.session_seconds)
@@ -95,11 +104,12 @@ class Service:
             self.access_keys.sweep()
         self.engine.close()
 
-    def check_queue(self, path: str) -> None:
-        """Raise Busy where an upload to `path` would find no place for its query or its enrollment."""
+    def check_queue(self, path: str, caller: Caller) -> None:
+        """Raise Busy or TooManyRequests where an upload to `path` would find no place for its query or its enrollment."""
         if path.startswith(("/v1/queries", "/v1/recognise", "/v1/similar")):
-            self.queue.check_place()
+            self.queue.check_place(caller.key_id)
         elif path.startswith("/v1/libraries"):
+            self.request_rate.check(caller.key_id)
             self.jobs.check_place()
 
     def enroll_uploads(
@@ -109,8 +119,9 @@ class Service:
         storing: Storing | None = None,
         key_id: str | None = None,
     ) -> JobView:
-        """Queue the enrollment of files, as `Enrollments.add_uploads` does. Raises Busy, EncoderMismatch."""
+        """Queue the enrollment of files, as `Enrollments.add_uploads` does. Raises Busy, TooManyRequests, EncoderMismatch."""
         self.updates.check_ready(library)
+        self.request_rate.take(key_id)
         return self.enrollments.add_uploads(library, uploads, storing, key_id)
 
     def sweep(self) -> None:

@@ -106,6 +106,15 @@ class Settings(BaseSettings):
     max_top_k: int = Field(default=100, ge=1, description="most hits per slot")
     max_batch_files: int = Field(default=32, ge=1, description="most files of one batch query")
     max_waiting_queries: int = Field(default=16, ge=1, description="queries in flight before 503")
+    max_waiting_queries_per_key: int = Field(
+        default=8, ge=0, description="queries in flight of one key before 429; 0: as many as of all"
+    )
+    key_requests_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="queries, recognitions, timelines, parts, renderings and enrollments of a key in a minute before 429; 0: "
+        "any number. Requests without a key count, together, only if it is set",
+    )
     max_waiting_jobs: int = Field(default=32, ge=1, description="enrollments in flight before 503")
     max_zip_entries: int = Field(default=20_000, ge=1, description="most files in an uploaded zip")
     max_unpacked_bytes: int = Field(

@@ -11,6 +11,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
     ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · KeyNotFound
     ├── PartError ── AudioGone · NoNotes · CannotPlay
+    ├── TooManyRequests      a key asks for more than its share
     ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
     ├── Busy                 a full queue, or a database that is being written; try again ── DatabaseUnavailable
@@ -23,6 +24,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     └── TrainingError        an unusable recipe or data folder
 """
 
+import math
 from typing import ClassVar, Self
 
 
@@ -227,6 +229,15 @@ class NoNotes(PartError):
 class CannotPlay(PartError):
     slug = "cannot-play"
     title = "The instrument cannot play this"
+
+
+class TooManyRequests(ShowMeError):
+    slug = "too-many-requests"
+    title = "The key asks for too much"
+
+    def __init__(self, message: str, *, value: int, limit: int, retry_after_seconds: float) -> None:
+        super().__init__(message, value=value, limit=limit)
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
 
 
 class KeyInUse(ShowMeError):

@@ -14,6 +14,7 @@ from app.archive import clean_name
 from app.audio_response import MEDIA_TYPES, UNKNOWN_TYPE, audio_response
 from app.bulk_schemas import CorrectedOut, InstrumentsPatch
 from app.deps import (
+    BACK_PRESSURE,
     AccessDep,
     FavouritesOnly,
     InstrumentDep,
@@ -39,7 +40,6 @@ from app.library_schemas import (
 from app.service import Service
 from index.records import InstrumentInfo
 from models.errors import (
-    Busy,
     CannotPlay,
     EncoderMismatch,
     InstrumentExists,
@@ -216,13 +216,13 @@ def list_similar_instruments(
     return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument.id, limit)])
 
 
-@router.get("/{instrument_id}/keys", responses=documented(InstrumentNotFound, CannotPlay, Busy))
-async def list_keys(instrument: InstrumentDep, service: ServiceDep) -> KeysOut:
+@router.get("/{instrument_id}/keys", responses=documented(InstrumentNotFound, CannotPlay, *BACK_PRESSURE))
+async def list_keys(instrument: InstrumentDep, service: ServiceDep, access: AccessDep) -> KeysOut:
     """List the pitches that an instrument plays as single notes; one-shots are listened to for it.
 
     An instrument that plays none is refused with the reason.
     """
-    async with service.queue.admit():
+    async with service.queue.admit(access.caller.key_id):
         pitches = await service.queue.render(lambda: service.renderer.keys(instrument))
     return KeysOut(instrument_id=instrument.id, pitches=list(pitches))
 
@@ -233,13 +233,14 @@ async def list_keys(instrument: InstrumentDep, service: ServiceDep) -> KeysOut:
     responses={
         200: {"description": "The whole note.", "content": {"audio/flac": {}}},
         206: {"description": "The requested bytes.", "content": {"audio/flac": {}}},
-        **documented(InstrumentNotFound, CannotPlay, Busy, InvalidRequest),
+        **documented(InstrumentNotFound, CannotPlay, InvalidRequest, *BACK_PRESSURE),
     },
 )
 async def get_note(
     instrument: InstrumentDep,
     request: Request,
     service: ServiceDep,
+    access: AccessDep,
     pitch: Annotated[int, Query(ge=0, le=127, description="MIDI pitch; 60 is middle C.")],
     velocity: Annotated[
         int, Query(ge=1, le=127, description="How hard the key is struck; every note peaks at -3 dBFS.")
@@ -252,6 +253,6 @@ async def get_note(
     """
     path = await to_thread.run_sync(service.renderer.kept_note, instrument, pitch, velocity)
     if path is None:
-        async with service.queue.admit():
+        async with service.queue.admit(access.caller.key_id):
             path = await service.queue.render(lambda: service.renderer.note(instrument, pitch, velocity))
     return audio_response(request, path)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.access.ownership import Access
 from app.default_library import is_default
 from app.deps import (
+    BACK_PRESSURE,
     MAX_PAGE,
     MULTIPART,
     AccessDep,
@@ -247,7 +248,7 @@ def list_instruments(
             errors.EmptyAudio,
             errors.AudioTooLarge,
         ),
-        *(errors.SourceError, errors.EncoderMismatch, errors.InvalidRequest, errors.Busy),
+        *(errors.SourceError, errors.EncoderMismatch, errors.InvalidRequest, *BACK_PRESSURE),
         *(errors.KeyReused, errors.KeyInUse),
         http=BODY_STATUSES,
     ),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from app.audio_response import audio_response
-from app.deps import AccessDep, OwnQueryId, ServiceDep
+from app.deps import BACK_PRESSURE, AccessDep, OwnQueryId, ServiceDep
 from app.errors import documented
 from app.export import disposition
 from app.parts import PartsOut
@@ -20,16 +20,16 @@ router = APIRouter(prefix="/v1/queries", tags=["queries"])
 
 MIDI = "audio/midi"
 READ_PROBLEMS = (
-    *(errors.QueryNotFound, errors.AudioGone, errors.AudioError, errors.Busy),
-    *(errors.CheckpointError, errors.InvalidRequest),
+    *(errors.QueryNotFound, errors.AudioGone, errors.AudioError, errors.CheckpointError),
+    *(errors.InvalidRequest, *BACK_PRESSURE),
 )
 SlotNumber = Annotated[int, Path(ge=0, description="Number of the slot in the answer.")]
 
 
 @router.get("/{query_id}/parts", responses=documented(*READ_PROBLEMS))
-async def list_parts(query_id: OwnQueryId, service: ServiceDep) -> PartsOut:
+async def list_parts(query_id: OwnQueryId, service: ServiceDep, access: AccessDep) -> PartsOut:
     """List the parts of a stored query: for each slot how many notes are heard, and how surely they are its own."""
-    return (await service.listening.parts(query_id)).document
+    return (await service.listening.parts(query_id, access.caller.key_id)).document
 
 
 @router.get(
@@ -40,9 +40,11 @@ async def list_parts(query_id: OwnQueryId, service: ServiceDep) -> PartsOut:
         **documented(*READ_PROBLEMS, errors.SlotNotFound, errors.NoNotes),
     },
 )
-async def get_part_midi(query_id: OwnQueryId, slot: SlotNumber, service: ServiceDep) -> Response:
+async def get_part_midi(
+    query_id: OwnQueryId, slot: SlotNumber, service: ServiceDep, access: AccessDep
+) -> Response:
     """Download the part of a slot as notes. The file begins with the audio file, so that the two can be laid side by side."""
-    parts = await service.listening.parts(query_id)
+    parts = await service.listening.parts(query_id, access.caller.key_id)
     headers = {"Content-Disposition": disposition(parts.file_name(slot))}
     return Response(parts.midi(slot), media_type=MIDI, headers=headers)
 
@@ -75,7 +77,7 @@ async def render_part(
     nearest sample, transposed by a fifth at most. An instrument that cannot is refused with the reason. Supports byte ranges.
     """
     player = await to_thread.run_sync(access.instrument, instrument)
-    parts = await service.listening.parts(query_id)
-    async with service.queue.admit():
+    parts = await service.listening.parts(query_id, access.caller.key_id)
+    async with service.queue.admit(access.caller.key_id):
         path = await service.queue.render(lambda: service.renderer.rendered(parts, slot, player))
     return audio_response(request, path)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.access.ownership import Access
 from app.audio_response import MEDIA_TYPES, audio_response
-from app.deps import MULTIPART, AccessDep, IdempotencyKey, OwnQueryId, QueryPageDep, ServiceDep
+from app.deps import BACK_PRESSURE, MULTIPART, AccessDep, IdempotencyKey, OwnQueryId, QueryPageDep, ServiceDep
 from app.errors import BODY_STATUSES, documented, problem_of
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import (
@@ -95,7 +95,7 @@ class BatchForm(Question):
         errors.InvalidRequest,
         errors.KeyReused,
         errors.KeyInUse,
-        errors.Busy,
+        *BACK_PRESSURE,
         http=BODY_STATUSES,
     ),
 )
@@ -127,7 +127,7 @@ async def create_query(
 
 
 async def _ask(form: QueryForm, service: Service, access: Access, keyed: KeyedRequest | None) -> QueryAnswer:
-    async with service.queue.admit():
+    async with service.queue.admit(access.caller.key_id):
         if form.file is not None:
             upload = Upload(upload_name(form.file.filename), form.file.file)
             return await service.listening.ask(upload, form, access, keyed)
@@ -136,7 +136,7 @@ async def _ask(form: QueryForm, service: Service, access: Access, keyed: KeyedRe
 
 @router.post(
     "/batch",
-    responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy, http=BODY_STATUSES),
+    responses=documented(*LIBRARY_PROBLEMS, errors.InvalidRequest, *BACK_PRESSURE, http=BODY_STATUSES),
 )
 async def create_query_batch(
     form: Annotated[BatchForm, MULTIPART], service: ServiceDep, access: AccessDep, request: Request
@@ -151,7 +151,7 @@ async def create_query_batch(
         raise errors.InvalidRequest(
             f"a batch may have at most {limit} files, not {seen}", value=seen, limit=limit
         )
-    async with service.queue.admit():
+    async with service.queue.admit(access.caller.key_id, len(form.files)):
         uploads = [Upload(upload_name(file.filename), file.file) for file in form.files]
         path = request.url.path
         results = [await _batch_item(upload, form, service, access, path) for upload in uploads]
@@ -208,11 +208,11 @@ def delete_query(query_id: OwnQueryId, service: ServiceDep) -> None:
 
 @router.get(
     "/{query_id}/timeline",
-    responses=documented(errors.QueryNotFound, errors.RecogniserMissing, errors.AudioError, errors.Busy),
+    responses=documented(errors.QueryNotFound, errors.RecogniserMissing, errors.AudioError, *BACK_PRESSURE),
 )
-async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep) -> TimelineOut:
+async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep, access: AccessDep) -> TimelineOut:
     """Get which families sound when in a stored query, nearly ten times a second, over its whole range."""
-    return await service.listening.timeline(query_id)
+    return await service.listening.timeline(query_id, access.caller.key_id)
 
 
 @router.get(
@@ -224,7 +224,7 @@ async def get_query_timeline(query_id: OwnQueryId, service: ServiceDep) -> Timel
             "model": ExportedSet,
             "content": {kind: {} for kind in EXPORT_TYPES.values()},
         },
-        **documented(errors.QueryNotFound, errors.InvalidRequest, errors.Busy),
+        **documented(errors.QueryNotFound, errors.InvalidRequest, *BACK_PRESSURE),
     },
 )
 async def export_query(
@@ -255,16 +255,16 @@ async def export_query(
     if format != "zip":
         content = as_json(chosen) if format == "json" else as_csv(chosen)
         return Response(content, media_type=kind, headers=headers)
-    midi = await _midi_of(chosen, service)
+    midi = await _midi_of(chosen, service, access.caller.key_id)
     file = await to_thread.run_sync(as_zip, chosen, service.index, midi)
     headers["Content-Length"] = str(file.tell())
     return StreamingResponse(chunks_of(file), media_type=kind, headers=headers)
 
 
-async def _midi_of(chosen: ExportedSet, service: Service) -> dict[str, bytes]:
+async def _midi_of(chosen: ExportedSet, service: Service, key_id: str | None) -> dict[str, bytes]:
     """Return the MIDI files of a set; none where the audio is not stored any more, or nothing reads notes."""
     try:
-        return midi_files(chosen, await service.listening.parts(chosen.query))
+        return midi_files(chosen, await service.listening.parts(chosen.query, key_id))
     except (errors.AudioGone, errors.AudioError, errors.CheckpointError):
         return {}
 

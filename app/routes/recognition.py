@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, UploadFile
 from pydantic import ConfigDict, Field
 
-from app.deps import MULTIPART, ServiceDep
+from app.deps import BACK_PRESSURE, MULTIPART, AccessDep, ServiceDep
 from app.errors import BODY_STATUSES, documented
 from app.heard_families import RecognitionOut
 from app.question import AskedRange
@@ -27,12 +27,14 @@ class RecognitionForm(AskedRange):
 @router.post(
     "",
     responses=documented(
-        *AUDIO_PROBLEMS, errors.InvalidRequest, errors.Busy, errors.CheckpointError, http=BODY_STATUSES
+        *AUDIO_PROBLEMS, errors.InvalidRequest, *BACK_PRESSURE, errors.CheckpointError, http=BODY_STATUSES
     ),
 )
-async def recognise(form: Annotated[RecognitionForm, MULTIPART], service: ServiceDep) -> RecognitionOut:
+async def recognise(
+    form: Annotated[RecognitionForm, MULTIPART], service: ServiceDep, access: AccessDep
+) -> RecognitionOut:
     """Tell which families of instruments a recording holds and when each of them plays, without any library."""
-    async with service.queue.admit():
+    async with service.queue.admit(access.caller.key_id):
         return await service.listening.recognise(
             Upload(upload_name(form.file.filename), form.file.file), form
         )

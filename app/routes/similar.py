@@ -6,7 +6,7 @@ from fastapi import APIRouter, UploadFile
 from pydantic import ConfigDict, Field
 
 from app.answering import hit_out
-from app.deps import MULTIPART, AccessDep, ServiceDep
+from app.deps import BACK_PRESSURE, MULTIPART, AccessDep, ServiceDep
 from app.errors import BODY_STATUSES, documented
 from app.library_schemas import MAX_SIMILAR, SimilarOut
 from app.question import AskedRange
@@ -38,7 +38,7 @@ class SimilarForm(AskedRange):
 @router.post(
     "",
     responses=documented(
-        *AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.InvalidRequest, errors.Busy, http=BODY_STATUSES
+        *AUDIO_PROBLEMS, *LIBRARY_PROBLEMS, errors.InvalidRequest, *BACK_PRESSURE, http=BODY_STATUSES
     ),
 )
 async def find_similar(
@@ -49,6 +49,6 @@ async def find_similar(
     It is heard as an instrument is that is enrolled from this file; for a mixture there is POST /v1/queries.
     """
     upload = Upload(upload_name(form.file.filename), form.file.file)
-    async with service.queue.admit():
+    async with service.queue.admit(access.caller.key_id):
         hits = await service.listening.similar(upload, form, form.library, form.limit, access)
     return SimilarOut(items=[hit_out(hit) for hit in hits])
