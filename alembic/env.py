@@ -12,6 +12,7 @@ from sqlalchemy import Connection, make_url
 
 from index.catalog import Catalog
 from index.declarative import Base
+from index.incoming import ResumableUpload  # noqa: F401 its table belongs to the metadata
 from index.migrations import CONNECTION
 
 

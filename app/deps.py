@@ -15,6 +15,7 @@ from app.errors import documented
 from app.job_store import JOB_CURSOR, JobView
 from app.query_store import QUERY_CURSOR
 from app.question import FamilyName
+from app.resumable import UploadView
 from app.service import Service
 from index.instruments import INSTRUMENT_CURSOR, Sort
 from index.records import InstrumentInfo, LibraryInfo
@@ -64,6 +65,7 @@ DeletedLibraryId = Annotated[str, Path(description="Id of the library.")]
 InstrumentId = Annotated[str, Path(description="Id of the instrument.")]
 QueryId = Annotated[str, Path(description="Id of the query.")]
 JobId = Annotated[str, Path(description="Id of the job.")]
+UploadId = Annotated[str, Path(description="Id of the resumable upload.")]
 
 
 def _library(library_id: LibraryId, access: AccessDep) -> LibraryInfo:
@@ -90,12 +92,17 @@ def _job(job_id: JobId, access: AccessDep, service: ServiceDep) -> JobView:
     return access.check_job(service.jobs.view(job_id))
 
 
+def _upload(upload_id: UploadId, access: AccessDep, service: ServiceDep) -> UploadView:
+    return access.check_upload(service.uploads.view(upload_id))
+
+
 LibraryDep = Annotated[LibraryInfo, Depends(_library)]  # that the caller may read
 OwnLibraryDep = Annotated[LibraryInfo, Depends(_own_library)]  # … may change
 InstrumentDep = Annotated[InstrumentInfo, Depends(_instrument)]
 OwnInstrumentDep = Annotated[InstrumentInfo, Depends(_own_instrument)]
 OwnQueryId = Annotated[str, Depends(_query)]
 JobDep = Annotated[JobView, Depends(_job)]
+UploadDep = Annotated[UploadView, Depends(_upload)]
 
 IdempotencyKey = Annotated[
     str | None,

@@ -19,7 +19,7 @@ from index.declarative import new_id
 from index.decoding.remote_source import DecodingOpener
 from index.instrument_index import InstrumentIndex
 from index.records import LibraryInfo
-from index.source_finder import open_stored
+from index.source_finder import check_root, open_stored
 from index.sources.base import InstrumentSource
 from models.encoder_pair import EncoderPair
 from models.errors import JobConflict
@@ -65,16 +65,35 @@ class Enrollments:
         folder = self._index.folder.uploads_dir / new_id("u")
         with self._jobs.admit():
             try:
-                self.staged.take(folder, sum(map(size_of, uploads)))
+                self.staged.take(folder, sum(size_of(upload) for upload in uploads if upload.path is None))
                 folder.mkdir()
                 take = partial(self.staged.take, folder)
                 source = stage(uploads, folder, self._settings, self._opener, take)
+                self.staged.keep(folder)
                 task = self._upload_task(library.id, folder, lambda: source, len(source))
                 return self._jobs.submit(library.id, task, storing=storing, key_id=key_id)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 self.staged.release(folder)
                 raise
+
+    def add_path(
+        self, library: LibraryInfo, path: Path, storing: Storing | None = None, key_id: str | None = None
+    ) -> JobView:
+        """Queue the enrollment of a file or folder of this machine, below the folders that the settings name.
+
+        A job of it that ended early goes on. Raises SourceForbidden, SourceError, Busy, and JobConflict while a job adds it.
+        """
+        stored = self._index.folder.stored_path(check_root(path, self._settings.source_roots))
+        if running := [one for one in self._jobs.alive(library.id, "enroll") if one.source_path == stored]:
+            message = f"job {running[0].id} is adding {path} to {library.name!r} already"
+            raise JobConflict(message, value=running[0].id, limit="one job for each path")
+        with self._jobs.admit():
+            source = open_stored(self._index.folder, stored, self._opener, self._roots)
+            task = EnrollTask(
+                self._index, self._pair, library.id, lambda: source, len(source), Path(stored), stored
+            )
+            return self._jobs.submit(library.id, task, storing=storing, key_id=key_id, going_on=True)
 
     def fill_default(self) -> str | None:
         """Queue what fills the default library unless it is filled; return the id of its job."""

@@ -31,8 +31,10 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.QueryNotFound: 404,
     errors.SlotNotFound: 404,
     errors.JobNotFound: 404,
+    errors.UploadNotFound: 404,
     errors.LibraryError: 409,
     errors.JobConflict: 409,
+    errors.UploadConflict: 409,
     errors.PartError: 409,
     errors.KeyInUse: 409,
     errors.KeyRequired: 401,
@@ -58,7 +60,9 @@ HTTP_PROBLEMS: dict[int, tuple[str, str]] = {  # raised by Starlette and FastAPI
     404: ("not-found", "Nothing is served at this address"),
     405: ("method-not-allowed", "This address does not take this method"),
     408: ("body-too-slow", "The request body comes too slowly"),
+    412: ("tus-version", "The request is of no known version of tus"),
     413: ("body-too-large", "The request body is too large"),
+    415: ("media-type", "The request body is of another media type"),
     416: ("range-not-satisfiable", "The byte range lies outside the file"),
     421: ("unknown-host", "The service is not known by this name"),
 }
@@ -92,6 +96,25 @@ class BodyCutOff(HTTPException):
 
     def __init__(self) -> None:
         super().__init__(400, "the request body was cut off")
+
+
+class UnknownTusVersion(HTTPException):
+    """A request for a resumable upload that names no version of the protocol which the service speaks."""
+
+    def __init__(self, version: str | None, known: str) -> None:
+        detail = f"the header Tus-Resumable must be {known}" + (f", not {version!r}" if version else "")
+        super().__init__(412, detail, {"Tus-Version": known})
+        self.value = version
+        self.limit = known
+
+
+class UnknownMediaType(HTTPException):
+    """A request body of another media type than the one that the route takes."""
+
+    def __init__(self, seen: str | None, known: str) -> None:
+        super().__init__(415, f"the Content-Type must be {known}" + (f", not {seen!r}" if seen else ""))
+        self.value = seen
+        self.limit = known
 
 
 class UnknownHost(HTTPException):

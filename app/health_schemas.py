@@ -16,23 +16,33 @@ class LimitsOut(Document):
         json_schema_extra={
             "example": {
                 "max_upload_bytes": 104857600,
+                "max_library_bytes": 1073741824,
                 "max_decoded_seconds": 1800.0,
                 "max_batch_files": 32,
                 "max_top_k": 100,
                 "families": ["bass", "brass", "…"],
                 "audio_formats": [".wav", ".mp3", "…"],
                 "library_formats": [".wav", ".zip", ".sf2", "…"],
+                "source_roots": ["/srv/samples"],
             }
         }
     )
 
-    max_upload_bytes: int = Field(description="Largest request body.")
+    max_upload_bytes: int = Field(
+        description="Largest request body, but for files that are added to a library."
+    )
+    max_library_bytes: int = Field(
+        description="Largest upload for a library: in one request, or resumable in pieces."
+    )
     max_decoded_seconds: float = Field(description="Longest range of audio that a query may analyse.")
     max_batch_files: int = Field(description="Most files of one batch.")
     max_top_k: int = Field(description="Most hits per slot.")
     families: list[str] = Field(description="Names of the instrument families.")
     audio_formats: list[str] = Field(description="File suffixes that a query accepts.")
     library_formats: list[str] = Field(description="File suffixes that can be added to a library.")
+    source_roots: list[str] = Field(
+        description="Folders of the server below which libraries may be filled by path; empty: none."
+    )
 
 
 class Health(Document):

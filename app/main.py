@@ -21,7 +21,7 @@ from app.metrics import Metrics
 from app.middleware import RequestContext
 from app.origins import KnownHosts, NamedOrigins, OwnOrigin, known_hosts
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE
-from app.request_bodies import BodyLimit, BodyPace, FreeSpace, UploadSlots
+from app.request_bodies import BodyLimit, BodyPace, BodySizes, FreeSpace, UploadSlots
 from app.routes import (
     health,
     instruments,
@@ -34,6 +34,8 @@ from app.routes import (
     recognition,
     session,
     similar,
+    sources,
+    uploads,
 )
 from app.service import Service
 from app.settings import Settings, keys_required
@@ -49,6 +51,7 @@ TAGS = {
     "recognition": "Send a recording and get the families of instruments in it; no library is needed.",
     "libraries": "Create, fill, search, rename, delete and restore libraries of instruments.",
     "instruments": "Read, hear, correct, delete and restore the instruments of a library.",
+    "uploads": "Send large files for a library in pieces (tus 1.0), and go on after an interruption.",
     "jobs": "Watch and cancel the enrollments that run in the background.",
     "session": "Sign the page in with a key, and out again.",
     "health": "Check that the service is alive and ready, and read its limits and metrics.",
@@ -96,7 +99,10 @@ def create_app(
             }
         },
     )
-    for module in (queries, parts, recognition, similar, libraries, library_archives, instruments, jobs):
+    for module in (
+        *(queries, parts, recognition, similar, libraries, sources, library_archives),
+        *(instruments, uploads, jobs),
+    ):
         app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)
     for module in (session, health, page):
         app.include_router(module.router)
@@ -107,7 +113,8 @@ def create_app(
 
 def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics, traces: Traces) -> None:
     """Add what every request passes through, the innermost first."""
-    app.add_middleware(BodyLimit, max_bytes=chosen.max_upload_bytes)
+    sizes = BodySizes(library=chosen.max_library_bytes, other=chosen.max_upload_bytes)
+    app.add_middleware(BodyLimit, sizes=sizes)
     app.add_middleware(
         BodyPace,
         seconds=chosen.client_timeout_seconds,
@@ -117,13 +124,13 @@ def _add_middleware(app: FastAPI, chosen: Settings, metrics: Metrics, traces: Tr
         FreeSpace,
         folder=chosen.data_dir,
         min_free_bytes=chosen.min_free_bytes,
-        max_bytes=chosen.max_upload_bytes,
+        sizes=sizes,
     )
     app.add_middleware(
         UploadSlots,
         max_uploads=chosen.max_uploads,
         max_bytes_of_all=chosen.max_received_bytes,
-        max_bytes=chosen.max_upload_bytes,
+        sizes=sizes,
         check=_check_queue,
     )
     app.add_middleware(AccessGate, keys_required=keys_required(chosen), max_bytes=chosen.max_upload_bytes)

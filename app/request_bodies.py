@@ -3,7 +3,9 @@
 Plain ASGI. The limits hold for the bytes that arrive, since a Content-Length may be missing or wrong (RFC 9110, 8.6).
 """
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -20,13 +22,27 @@ _LINGER_SECONDS = (
     5.0  # spent on discarding the body of a refused request, so that the client reads the answer
 )
 _UNREAD: Message = {"type": "http.request", "more_body": True}
+PIECE = "application/offset+octet-stream"  # the media type of a piece of a resumable upload
+_FOR_LIBRARIES = re.compile(r"/v1/(libraries/[^/]+/instruments|uploads/[^/]+)")
+
+
+@dataclass(frozen=True)
+class BodySizes:
+    """The largest request bodies in bytes: of files for a library, and of all else."""
+
+    library: int
+    other: int
+
+    def of(self, scope: Scope) -> int:
+        """Return the limit for a request."""
+        return self.library if _FOR_LIBRARIES.fullmatch(scope["path"]) else self.other
 
 
 class UploadSlots:
     """Admits so many uploads, and bytes of them, at a time: further ones are refused (503) before their bodies are read.
 
-    An upload counts from its head to its answer, with the bytes that it announces, or else with `max_bytes`, the limit of
-    one. `check(scope)` may refuse it for a reason of its own, by raising one of our errors.
+    An upload counts from its head to its answer, with the bytes that it announces, or else with the most that it may have.
+    `check(scope)` may refuse it for a reason of its own, by raising one of our errors.
     """
 
     def __init__(
@@ -34,13 +50,13 @@ class UploadSlots:
         app: ASGIApp,
         max_uploads: int,
         max_bytes_of_all: int,
-        max_bytes: int,
+        sizes: BodySizes,
         check: Callable[[Scope], None],
     ) -> None:
         self.app = app
         self.max_uploads = max_uploads
         self.max_bytes_of_all = max_bytes_of_all
-        self.max_bytes = max_bytes
+        self.sizes = sizes
         self.check = check
         self._number = self._bytes = 0
 
@@ -48,13 +64,14 @@ class UploadSlots:
         if not _is_upload(scope):
             await self.app(scope, receive, send)
             return
-        size = min(_announced_bytes(Headers(scope=scope)) or self.max_bytes, self.max_bytes)
+        most = self.sizes.of(scope)
+        size = min(_announced_bytes(Headers(scope=scope)) or most, most)
         try:
             self._check_room(size)
             self.check(scope)
         except ShowMeError as error:
             answer = our_problem_response(Request(scope), error)
-            await refuse(scope, receive, send, answer, self.max_bytes)
+            await refuse(scope, receive, send, answer, most)
             return
         self._number, self._bytes = self._number + 1, self._bytes + size
         try:
@@ -76,11 +93,11 @@ class UploadSlots:
 class FreeSpace:
     """Refuses uploads (507) before they are read where the disk of `folder` would keep less than `min_free_bytes`."""
 
-    def __init__(self, app: ASGIApp, folder: Path, min_free_bytes: int, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, folder: Path, min_free_bytes: int, sizes: BodySizes) -> None:
         self.app = app
         self.folder = folder
         self.min_free_bytes = min_free_bytes
-        self.max_bytes = max_bytes
+        self.sizes = sizes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _is_upload(scope):
@@ -88,7 +105,7 @@ class FreeSpace:
             if left < self.min_free_bytes:
                 error = StorageFull.below(self.min_free_bytes, left)
                 answer = our_problem_response(Request(scope), error)
-                await refuse(scope, receive, send, answer, self.max_bytes)
+                await refuse(scope, receive, send, answer, self.sizes.of(scope))
                 return
         await self.app(scope, receive, send)
 
@@ -143,30 +160,30 @@ class BodyPace:
 
 
 class BodyLimit:
-    """Refuses request bodies above `max_bytes`: raises BodyTooLarge (413) where the body is read."""
+    """Refuses request bodies above their size: raises BodyTooLarge (413) where the body is read."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, sizes: BodySizes) -> None:
         self.app = app
-        self.max_bytes = max_bytes
+        self.sizes = sizes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        most, headers = self.sizes.of(scope), Headers(scope=scope)
         announced = _announced_bytes(headers)
         waits_for_permission = _waits_for_permission(headers)
         seen = 0
 
         async def limited() -> Message:
             nonlocal seen
-            if announced > self.max_bytes and waits_for_permission:
-                raise BodyTooLarge(announced, self.max_bytes)
+            if announced > most and waits_for_permission:
+                raise BodyTooLarge(announced, most)
             message = await receive()
             seen += len(message.get("body", b""))
-            if max(seen, announced) > self.max_bytes:
-                await _drain(receive, message, self.max_bytes)
-                raise BodyTooLarge(max(seen, announced), self.max_bytes)
+            if max(seen, announced) > most:
+                await _drain(receive, message, most)
+                raise BodyTooLarge(max(seen, announced), most)
             return message
 
         await self.app(scope, limited, send)
@@ -180,7 +197,7 @@ def has_body(scope: Scope) -> bool:
 
 def _is_upload(scope: Scope) -> bool:
     headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-    return headers.get("content-type", "").lower().startswith("multipart/")
+    return headers.get("content-type", "").lower().startswith(("multipart/", PIECE))
 
 
 def _waits_for_permission(headers: Headers) -> bool:

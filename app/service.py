@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from app.access.authenticator import Authenticator
 from app.access.keys import AccessKeys
 from app.access.ownership import Access, Caller
@@ -29,6 +31,7 @@ from app.metrics import Metrics
 from app.part_rendering import PartRenderer
 from app.query_queue import QueryQueue
 from app.question import Question
+from app.resumable import ResumableUploads, UploadView
 from app.settings import Settings, keys_required
 from app.tasks import Task
 from app.updates import LibraryUpdates
@@ -79,6 +82,9 @@ class Service:
         self.enrollments = Enrollments(
             self.index, pair, self.jobs, self.engine.jobs, self.default, opener, settings, roots
         )
+        self.uploads = ResumableUploads(
+            self.index.catalog, self.index.folder, self.enrollments.staged, settings
+        )
         self.engine.decoding.warm()
         self.queries.sweep()
         self.index.catalog.reserve.hold()
@@ -124,8 +130,39 @@ class Service:
         self.request_rate.take(key_id)
         return self.enrollments.add_uploads(library, uploads, storing, key_id)
 
+    def enroll_resumable(
+        self,
+        library: LibraryInfo,
+        upload: UploadView,
+        storing: Storing | None = None,
+        key_id: str | None = None,
+    ) -> JobView:
+        """Queue the enrollment of a complete resumable upload, which ends with it; one that is refused stays.
+
+        Raises as `enroll_uploads` does, UploadConflict before all of it has arrived, and UploadNotFound.
+        """
+
+        def ending(session: Session, view: JobView) -> None:
+            self.uploads.forget(session, upload)
+            if storing:
+                storing(session, view)
+
+        complete = self.uploads.complete(upload)
+        with complete.file:
+            job = self.enroll_uploads(library, [complete], ending, key_id)
+        self.uploads.remove(upload.id)
+        return job
+
+    def enroll_path(
+        self, library: LibraryInfo, path: Path, storing: Storing | None = None, key_id: str | None = None
+    ) -> JobView:
+        """Queue the enrollment of a path of this machine, as `Enrollments.add_path` does. Raises Busy, EncoderMismatch."""
+        self.updates.check_ready(library)
+        return self.enrollments.add_path(library, path, storing, key_id)
+
     def sweep(self) -> None:
         """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
+        self.uploads.sweep()
         self.index.sweep(in_use=self.enrollments.staged.names)
         self.queries.sweep()
         self.keys.sweep()

@@ -76,11 +76,32 @@ class Settings(BaseSettings):
     )
     source_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
-        description="folders, with commas between, below which updates may read sources that were enrolled in the terminal; "
-        "empty: anywhere, or nowhere if keys are required",
+        description="folders, with commas between, below which libraries may be filled by path, and updates may read sources "
+        "that were enrolled in the terminal; empty: no path, and updates anywhere, or nowhere if keys are required",
     )
 
-    max_upload_bytes: int = Field(default=100 * MEBIBYTE, ge=1, description="largest request body")
+    max_upload_bytes: int = Field(
+        default=100 * MEBIBYTE,
+        ge=1,
+        description="largest request body, but for files that are added to a library",
+    )
+    max_library_bytes: int = Field(
+        default=1024 * MEBIBYTE,
+        ge=1,
+        description="largest upload for a library: in one request, or resumable in pieces",
+    )
+    resumable_seconds: float = Field(
+        default=7 * 24 * 3600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="time after its last piece until a resumable upload is given up",
+    )
+    max_resumable_uploads: int = Field(
+        default=32, ge=1, description="resumable uploads of a key that are not enrolled yet"
+    )
+    max_resumable_bytes: int = Field(
+        default=4096 * MEBIBYTE, ge=1, description="bytes of all of these together"
+    )
     max_uploads: int = Field(default=32, ge=1, description="uploads in flight before 503")
     max_received_bytes: int = Field(
         default=1024 * MEBIBYTE, ge=1, description="bytes of all uploads in flight before 503"

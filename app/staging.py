@@ -1,4 +1,4 @@
-"""The uploads that are on disk and wait for their enrollment: which folders they use, and how many bytes in all.
+"""The uploads that are on disk, or on their way to it, and wait for their enrollment: which folders, and how many bytes in all.
 
 A zip may unpack to twenty times its size, and every waiting job may hold one: without a limit on their sum they fill the disk.
 """
@@ -42,13 +42,14 @@ class StagedUploads:
                 )
             self._bytes_of[folder.name] += num_bytes
 
-    def keep(self, folder: Path) -> None:
-        """Count an upload of before a restart, whose enrollment goes on, however many bytes there are."""
-        files = (path for path in folder.rglob("*") if path.is_file())
+    def keep(self, folder: Path, num_bytes: int | None = None) -> None:
+        """Count an upload that was admitted before, however many bytes there are; None: the bytes of its files."""
+        if num_bytes is None:
+            num_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         with self._lock:
-            self._bytes_of[folder.name] = sum(path.stat().st_size for path in files)
+            self._bytes_of[folder.name] = num_bytes
 
     def release(self, folder: Path) -> None:
-        """Forget a folder, whose enrollment has ended."""
+        """Forget a folder, whose enrollment has ended, or whose upload was given up."""
         with self._lock:
             self._bytes_of.pop(folder.name, None)

@@ -6,6 +6,7 @@ Names are cleaned, and contents are checked before a job is accepted, so that a 
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -33,10 +34,14 @@ ACCEPTED = ", ".join(
 
 
 class Upload(NamedTuple):
-    """An uploaded file: the client's name for it, and its bytes as a binary file."""
+    """An uploaded file: the client's name for it, and its bytes as a binary file.
+
+    `path` is where a resumable upload lies, whose bytes were counted when it was created.
+    """
 
     name: str
     file: BinaryIO
+    path: Path | None = None
 
 
 def upload_name(filename: str | None) -> str:
@@ -45,7 +50,11 @@ def upload_name(filename: str | None) -> str:
 
 
 def save(upload: Upload, path: Path) -> Path:
-    """Copy the upload to `path`, which must not exist."""
+    """Copy the upload to `path`, which must not exist; one that is on the disk already is linked where that is possible."""
+    if upload.path is not None:
+        with suppress(OSError):
+            path.hardlink_to(upload.path)
+            return path
     upload.file.seek(0)
     with path.open("xb") as target:
         shutil.copyfileobj(upload.file, target, 1 << 20)

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from index.catalog import Catalog, Instrument, Library, from_bytes
 from index.duplicates import find_similar_groups
+from index.incoming import uploads_in_progress
 from index.instruments import InstrumentStore
 from index.integrity import find_faults
 from index.job_instruments import JobInstruments
@@ -68,6 +69,7 @@ class InstrumentIndex:
             known_ids = {*session.scalars(select(Instrument.id)), *session.scalars(select(Library.id))}
             source_paths = session.scalars(select(Instrument.source_path).distinct())
             known_ids |= {Path(path).name for path in [*source_paths, *sources_in_use(session)] if path}
+            known_ids.update(uploads_in_progress(session, utc_now()))
             oldest_job = oldest_alive(session, utc_now())
         self.folder.remove_leftovers(known_ids.union(in_use), oldest_job)
 

@@ -16,7 +16,7 @@ from index.libraries import DataFolder
 from index.records import no_instrument
 from index.sources.base import InstrumentSource, SourceInstrument
 from index.sources.opening import SourceOpener
-from models.errors import SourceError, kind_of
+from models.errors import SourceError, SourceForbidden, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,28 @@ class SourceFinder:
             log.warning("a source cannot be opened: %s", kind_of(error))
             self.lost.add(self._folder.source_path(stored))
             return error
+
+
+def check_root(path: Path, roots: Sequence[Path]) -> Path:
+    """Return the path without links. Raises SourceForbidden unless it is absolute and below a root, and SourceError."""
+    shown, names = str(path)[:200], ", ".join(map(str, roots))
+    if not roots:
+        message = (
+            "the service reads no paths of its machine; its operator can name folders in SHOWME_SOURCE_ROOTS"
+        )
+        raise SourceForbidden(message, value=shown, limit="a path below SHOWME_SOURCE_ROOTS")
+    try:
+        found = path.resolve()
+        if not path.is_absolute() or not any(found.is_relative_to(root.resolve()) for root in roots):
+            message = (
+                f"{shown} lies outside the folders that the service may read (SHOWME_SOURCE_ROOTS): {names}"
+            )
+            raise SourceForbidden(message, value=shown, limit=names)
+        if not found.exists():
+            raise SourceError(f"{shown} does not exist", value=shown)
+    except (OSError, RuntimeError) as error:  # it cannot be entered, or its links lead to each other
+        raise SourceError(f"{shown} cannot be read: {error}", value=shown) from error
+    return found
 
 
 def open_stored(

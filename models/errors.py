@@ -6,14 +6,16 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── AudioError ── NotAudio · UnsupportedAudio · AudioTooLarge · EmptyAudio · NonFiniteAudio · SilentAudio
     │                 RangeOutsideAudio · DecodingStopped
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
-    │                   InstrumentExists · SourceNotKept · QueryNotFound · SlotNotFound · JobNotFound
+    │                   InstrumentExists · SourceNotKept · QueryNotFound · SlotNotFound · JobNotFound · UploadNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
-    ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · KeyNotFound
+    ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · SourceForbidden
+    │                  KeyNotFound
     ├── PartError ── AudioGone · NoNotes · CannotPlay
     ├── TooManyRequests      a key asks for more than its share
     ├── KeyInUse             a request that is still being answered is sent again
     ├── JobConflict          a request that the job's state forbids
+    ├── UploadConflict       a piece of an upload that does not fit, or the use of one that is not complete
     ├── Busy                 a full queue, or a database that is being written; try again ── DatabaseUnavailable
     ├── StorageFull          no room on the disk
     ├── CheckpointError ── EncoderMismatch
@@ -156,6 +158,11 @@ class JobNotFound(LibraryError):
     title = "No such job"
 
 
+class UploadNotFound(LibraryError):
+    slug = "upload-not-found"
+    title = "No such upload"
+
+
 class SourceError(ShowMeError):
     slug = "source"
     title = "The instrument source cannot be read"
@@ -206,6 +213,11 @@ class LibraryNotOwned(AccessError):
     title = "The library belongs to another key"
 
 
+class SourceForbidden(AccessError):
+    slug = "source-forbidden"
+    title = "The service may not read this path"
+
+
 class KeyNotFound(AccessError):
     slug = "key-not-found"
     title = "No such key"
@@ -248,6 +260,11 @@ class KeyInUse(ShowMeError):
 class JobConflict(ShowMeError):
     slug = "job-conflict"
     title = "The job's state does not allow this"
+
+
+class UploadConflict(ShowMeError):
+    slug = "upload-conflict"
+    title = "The upload is at another place"
 
 
 class Busy(ShowMeError):

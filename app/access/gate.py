@@ -19,7 +19,7 @@ from app.access.ownership import MACHINE_OWNER, NOBODY, Caller
 from app.errors import http_problem_response, our_problem_response
 from app.logs import REQUEST_ID
 from app.origins import READING, check_own_page
-from app.request_bodies import BodyLimit, has_body, refuse
+from app.request_bodies import BodyLimit, BodySizes, has_body, refuse
 from index.deletions import ACTOR, Actor
 from models.errors import AccessError, KeyRefused, KeyRequired, ShowMeError
 
@@ -37,7 +37,7 @@ class AccessGate:
         self.app = app
         self.keys_required = keys_required
         self.max_bytes = max_bytes
-        self._sign_in = BodyLimit(app, MAX_SIGN_IN_BYTES)
+        self._sign_in = BodyLimit(app, BodySizes(MAX_SIGN_IN_BYTES, MAX_SIGN_IN_BYTES))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -11,6 +11,7 @@ from app.access.keys import SCOPES, KeyScope
 from app.default_library import DefaultLibrary, is_default
 from app.job_store import JobStore, JobView, no_job
 from app.query_store import QueryStore, no_query
+from app.resumable import UploadView, no_upload
 from app.schemas import QuerySummary
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo, LibraryInfo, OwnedLibrary, no_instrument, no_library
@@ -146,6 +147,12 @@ class Access:
         if not self.sees_job(job):
             raise no_job(job.id)
         return job
+
+    def check_upload(self, upload: UploadView) -> UploadView:
+        """Return the resumable upload. Raises UploadNotFound unless it is the caller's."""
+        if not self.caller.owns(upload.key_id):
+            raise no_upload(upload.id)
+        return upload
 
     @property
     def _listed_key(self) -> str | None:

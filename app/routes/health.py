@@ -94,12 +94,14 @@ def get_limits(service: ServiceDep) -> LimitsOut:
     settings = service.settings
     return LimitsOut(
         max_upload_bytes=settings.max_upload_bytes,
+        max_library_bytes=settings.max_library_bytes,
         max_decoded_seconds=settings.max_decoded_seconds,
         max_batch_files=settings.max_batch_files,
         max_top_k=settings.max_top_k,
         families=list(FAMILIES),
         audio_formats=list(AUDIO_SUFFIXES),
         library_formats=[*AUDIO_SUFFIXES, *COLLECTIONS],
+        source_roots=[str(root) for root in settings.source_roots],
     )
 
 

@@ -3,16 +3,19 @@
 Follows docs/ARCHITECTURE.md, section "HTTP contract", and the event streams of the WHATWG HTML standard, section 9.2.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from anyio import sleep, to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.orm import Session
 
 from app.deps import AccessDep, JobDep, JobPageDep, ServiceDep
 from app.errors import documented
+from app.idempotency import KeyedRequest
 from app.job_schemas import JobOut, JobPage
-from app.job_store import JobView
+from app.job_store import JobView, Storing
+from app.service import Service
 from models.errors import InstrumentExists, InstrumentNotFound, InvalidRequest, JobConflict, JobNotFound
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -23,6 +26,24 @@ POLL_SECONDS = 0.2  # between two looks at a job that is followed
 def job_out(view: JobView) -> JobOut:
     """Convert a job."""
     return JobOut.model_validate(view, from_attributes=True)
+
+
+def queued_once(
+    service: Service, response: Response, keyed: KeyedRequest | None, queue: Callable[[Storing], JobView]
+) -> JobOut:
+    """Return the job that `queue` makes, or the one that the same request with its Idempotency-Key has got before.
+
+    `queue` is given what is to be stored with the job. Raises KeyInUse and KeyReused.
+    """
+
+    def storing(session: Session, view: JobView) -> None:
+        service.keys.store(session, keyed, job_out(view).model_dump_json())
+
+    with service.keys.using(keyed):
+        first = service.keys.first_answer(keyed)
+        job = JobOut.model_validate_json(first) if first else job_out(queue(storing))
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
 
 
 @router.get("", responses=documented(InvalidRequest))

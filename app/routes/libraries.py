@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from app.access.ownership import Access
 from app.default_library import is_default
@@ -31,7 +30,7 @@ from app.deps import (
 from app.errors import BODY_STATUSES, documented
 from app.idempotency import KeyedRequest
 from app.job_schemas import JobOut
-from app.job_store import JobView
+from app.job_store import JobView, Storing
 from app.library_schemas import (
     DuplicateGroup,
     DuplicatesOut,
@@ -44,7 +43,7 @@ from app.library_schemas import (
     MapPoint,
 )
 from app.routes.instruments import instrument_out
-from app.routes.jobs import job_out
+from app.routes.jobs import job_out, queued_once
 from app.service import Service
 from app.slot_places import slot_places
 from app.uploads import ACCEPTED, Upload, upload_name
@@ -272,17 +271,11 @@ def add_instruments(
     key_id = access.caller.key_id
     keyed = KeyedRequest.of(idempotency_key, request.url.path, form, key_id) if idempotency_key else None
 
-    def storing(session: Session, view: JobView) -> None:
-        service.keys.store(session, keyed, job_out(view).model_dump_json())
+    def queue(storing: Storing) -> JobView:
+        uploads = [Upload(upload_name(item.filename), item.file) for item in form.files]
+        return service.enroll_uploads(library, uploads, storing, key_id)
 
-    with service.keys.using(keyed):
-        if first := service.keys.first_answer(keyed):
-            job = JobOut.model_validate_json(first)
-        else:
-            uploads = [Upload(upload_name(item.filename), item.file) for item in form.files]
-            job = job_out(service.enroll_uploads(library, uploads, storing, key_id))
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job
+    return queued_once(service, response, keyed, queue)
 
 
 @router.post(

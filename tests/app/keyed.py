@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from app.access.keys import AccessKeys, KeyInfo, KeyScope
+from app.routes.uploads import SPOKEN
 from index.catalog import AccessKey, Catalog
 from index.libraries import utc_now
 from models.encoder_pair import EncoderPair
@@ -28,6 +29,7 @@ class Owned(NamedTuple):
     instrument: str
     query: str
     job: str
+    upload: str
 
     def at(self, template: str) -> str:
         names = {
@@ -35,21 +37,24 @@ class Owned(NamedTuple):
             "instrument_id": self.instrument,
             "query_id": self.query,
             "job_id": self.job,
+            "upload_id": self.upload,
             "slot": "0",
         }
         return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], template)
 
 
-MISSING = Owned("l_000000000000", "i_000000000000", "q_000000000000", "j_000000000000")
+MISSING = Owned("l_000000000000", "i_000000000000", "q_000000000000", "j_000000000000", "u_000000000000")
 
 
 def made(client: httpx.Client, name: str = "Mine") -> Owned:
-    """A library of one instrument, and a query of it."""
+    """A library of one instrument, a query of it, and an upload that has begun."""
     library = client.post("/v1/libraries", json={"name": name}).json()["id"]
     job = enrolled(client, library, TONE)
     (instrument,) = client.get(f"/v1/libraries/{library}/instruments").json()["items"]
     query = client.post("/v1/queries", files=FILE, data={"library": library}).json()
-    return Owned(library, instrument["id"], query["id"], job["id"])
+    headers = SPOKEN | {"Upload-Length": "9", "Upload-Metadata": "filename YS53YXY="}
+    upload = client.post("/v1/uploads", headers=headers).headers["location"].rpartition("/")[2]
+    return Owned(library, instrument["id"], query["id"], job["id"], upload)
 
 
 class KeyedService:

@@ -20,7 +20,7 @@ from app import (
     schemas,
     timelines,
 )
-from app.routes import libraries, queries, session
+from app.routes import libraries, queries, session, sources
 from tests.app.serving import problem
 from tests.app.sounds import mixture
 
@@ -47,6 +47,9 @@ CONTRACT = {
     "/v1/libraries/{library_id}/duplicates": {"get"},
     "/v1/libraries/{library_id}/instruments": {"get", "post"},
     "/v1/instruments": {"get", "patch"},
+    "/v1/libraries/{library_id}/sources": {"post"},
+    "/v1/uploads": {"options", "post"},
+    "/v1/uploads/{upload_id}": {"head", "patch", "delete"},
     "/v1/instruments/{instrument_id}": {"get", "patch", "delete"},
     "/v1/instruments/{instrument_id}/restore": {"post"},
     "/v1/instruments/{instrument_id}/preview": {"get", "head"},
@@ -162,6 +165,7 @@ def test_examples_are_whole_and_valid() -> None:
         heard_families,
         schemas,
         session,
+        sources,
         parts,
         timelines,
     )

@@ -41,11 +41,13 @@ def admin(service: KeyedService) -> httpx.Client:
 def request(client: httpx.Client, method: str, path: str) -> httpx.Response:
     bodies: dict[tuple[str, str], dict[str, Any]] = {
         ("POST", "instruments"): {"files": {"files": TONE}},
+        ("POST", "sources"): {"json": {"path": "/"}},
+        ("PATCH", "uploads"): {"headers": {"Upload-Offset": "0"}},
         ("PATCH", "libraries"): {"json": {"name": "Stolen", "shared": True}},
         ("PATCH", "instruments"): {"json": {"name": "Stolen"}},
     }
     ends = path.rpartition("/")[2]
-    noun = ends if ends == "instruments" else path.split("/")[2]
+    noun = ends if ends in ("instruments", "sources") else path.split("/")[2]
     return client.request(method, path, **bodies.get((method, noun), {}))
 
 

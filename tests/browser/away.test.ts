@@ -1,6 +1,6 @@
 /** The service crashes, is busy, or is behind a proxy with limits: the page waits and loses nothing. */
 import { cpSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, request as forward, type Server } from "node:http";
 import { join } from "node:path";
 import type { Page, Response } from "playwright-core";
@@ -9,6 +9,8 @@ import { Service } from "./service";
 import { answered, ask, drop, file, PATIENCE, part, told, uploadSlowly, type Visit, visit } from "./visit";
 
 const RESTART = 4 * PATIENCE; // a service takes seconds to start, on a busy machine many
+
+const CUT_AT = 8 * 1024 * 1024; // the first piece of a large upload (api/resumable.ts)
 
 let service: Service;
 let here: Visit;
@@ -20,6 +22,7 @@ beforeAll(async () => {
     ...inject("settings"),
     DATA_DIR: folder,
     MAX_WAITING_QUERIES: "1",
+    MAX_LIBRARY_BYTES: "100000000",
     JOB_LEASE_SECONDS: "20",
   });
 });
@@ -97,6 +100,59 @@ async function startEnrollment(): Promise<Visit> {
   await part(there.page, "add").click();
   await told(there.page, /Waiting in the queue/);
   return there;
+}
+
+test("a large upload that is cut off at 60 % goes on after a reload, with the same file", async () => {
+  const { page } = here;
+  const path = join(inject("files"), "Long Tone.wav");
+  await writeFile(path, longTone(CUT_AT / 0.605));
+  const job = (state: string) => page.locator(`[data-test="job"][data-state="${state}"]`);
+  const add = async () => {
+    await part(page, "files-input").setInputFiles(path);
+    await part(page, "add").click();
+  };
+  await page.goto(`${service.url}/#/library`);
+  await part(page, "instrument-row").first().waitFor();
+  let pieces = 0;
+  await page.route("**/v1/uploads/*", (route) =>
+    route.request().method() === "PATCH" && ++pieces > 1 ? route.abort() : route.fallback(),
+  );
+  await add();
+  await job("failed").waitFor({ timeout: RESTART });
+
+  await page.unroute("**/v1/uploads/*");
+  await page.reload();
+  const rest = part(page, "unfinished").filter({ hasText: /Long Tone.wav.*60% uploaded/s });
+  await rest.waitFor();
+  const offsets: (string | undefined)[] = [];
+  page.on("request", (one) => {
+    if (one.method() === "PATCH") offsets.push(one.headers()["upload-offset"]);
+  });
+  await add();
+  await job("done").waitFor({ timeout: RESTART });
+  expect(offsets).toEqual([String(CUT_AT)]);
+  await rest.waitFor({ state: "detached" });
+});
+
+/** A mono wav of a sawtooth at 110 Hz, of about so many bytes. */
+function longTone(bytes: number): Buffer {
+  const rate = 44_100;
+  const wav = Buffer.alloc(44 + 2 * Math.floor(bytes / 2));
+  wav.write("RIFF");
+  wav.writeUInt32LE(wav.length - 8, 4);
+  wav.write("WAVEfmt ", 8);
+  wav.writeUInt32LE(16, 16);
+  wav.writeUInt16LE(1, 20);
+  wav.writeUInt16LE(1, 22);
+  wav.writeUInt32LE(rate, 24);
+  wav.writeUInt32LE(2 * rate, 28);
+  wav.writeUInt16LE(2, 32);
+  wav.writeUInt16LE(16, 34);
+  wav.write("data", 36);
+  wav.writeUInt32LE(wav.length - 44, 40);
+  for (let at = 44; at < wav.length; at += 2)
+    wav.writeInt16LE(Math.round((8000 * (((at / 2) * 110) % rate)) / rate), at);
+  return wav;
 }
 
 test("a busy service (503) is asked again until it has time", async () => {

@@ -35,6 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     DATA_DIR: join(folder, "data"),
     DEVICE: "cpu",
     MAX_UPLOAD_BYTES: "2000000",
+    MAX_LIBRARY_BYTES: "2500000",
     MAX_DECODED_SECONDS: "60",
   };
   const endings = [async () => rmSync(folder, { recursive: true, force: true })];

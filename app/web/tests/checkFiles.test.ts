@@ -6,12 +6,14 @@ import { checkFile, chooseTrack } from "../src/query/checkFiles";
 
 const LIMITS: Limits = {
   max_upload_bytes: 1_000_000,
+  max_library_bytes: 1_000_000,
   max_decoded_seconds: 1800,
   max_batch_files: 32,
   max_top_k: 100,
   families: ["bass"],
   audio_formats: [".wav", ".flac", ".mp3"],
   library_formats: [".wav", ".sf2"],
+  source_roots: [],
 };
 
 const file = (name: string, size = 10, type = "") => ({ name, size, type }) as File;

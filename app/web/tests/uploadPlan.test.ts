@@ -7,12 +7,14 @@ import { isAudio, pickEvenly, planUpload } from "../src/library/uploadPlan";
 
 const LIMITS: Limits = {
   max_upload_bytes: 10_000,
+  max_library_bytes: 15_000,
   max_decoded_seconds: 1800,
   max_batch_files: 32,
   max_top_k: 100,
   families: [],
   audio_formats: [".wav", ".aif", ".flac", ".mp4"],
   library_formats: [],
+  source_roots: [],
 };
 
 function dropped(...paths: (string | [path: string, bytes: number])[]): DroppedFiles {
@@ -119,7 +121,7 @@ describe("plan", () => {
   it("reports files that are too large, with the limit", () => {
     const plan = planUpload(dropped(["big.sf2", 20_000]), LIMITS);
     expect(plan.parts).toEqual([]);
-    expect(plan.skipped[0]).toMatch(/“big\.sf2” is 19\.5 KiB, but the server accepts at most 9\.8 KiB/);
+    expect(plan.skipped[0]).toMatch(/“big\.sf2” is 19\.5 KiB, but the server accepts at most 14\.6 KiB/);
   });
 
   it("keeps an SFZ together with everything around it", () => {

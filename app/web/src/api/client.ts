@@ -149,6 +149,18 @@ export function addInstruments(id: string, files: readonly File[], options?: Upl
   return upload<Job>(library(id, "/instruments"), form, options);
 }
 
+/** Enroll the file of a complete upload (api/resumable.ts); asked again, it is the same job. */
+export const addUpload = (id: string, upload: string, options: Options = {}) =>
+  request<Job>(
+    "POST",
+    library(id, "/sources"),
+    { upload },
+    {
+      ...options,
+      headers: { "Idempotency-Key": `${id}/${upload}` },
+    },
+  );
+
 // Instruments
 
 export interface InstrumentFilter {

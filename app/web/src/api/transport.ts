@@ -10,6 +10,10 @@ export interface Options {
   onWait?: (problem: ApiProblem, seconds: number) => void; // the service is busy; the request is retried after `seconds`
 }
 
+interface RequestOptions extends Options {
+  headers?: Record<string, string>;
+}
+
 export interface UploadOptions extends Options {
   onProgress?: (share: number) => void; // 0 to 1 while the body is sent; 1: the service has all of it
 }
@@ -22,27 +26,62 @@ export const connection = {
 };
 
 /** Send a request with fetch; `body` becomes JSON. */
-export function request<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
-  return withRetries(options, () => fetchOnce<T>(method, path, body, options.signal));
+export function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  options: RequestOptions = {},
+): Promise<T> {
+  return withRetries(options, () => fetchOnce<T>(method, path, body, options));
 }
 
-/** Send a form with XMLHttpRequest, because fetch does not report upload progress. */
+/** Send a request without a body; resolves with the headers of the response. */
+export function requestHeaders(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  options: Options = {},
+): Promise<Headers> {
+  return withRetries(
+    options,
+    async () => (await answerTo(path, { method, headers }, options.signal)).headers,
+  );
+}
+
+/** Send a form. */
 export function upload<T>(path: string, form: FormData, options: UploadOptions = {}): Promise<T> {
-  return withRetries(options, () => sendForm<T>(path, form, options));
+  return sendBody<T>("POST", path, form, options);
+}
+
+/** Send a body with XMLHttpRequest, because fetch does not report upload progress. */
+export function sendBody<T>(
+  method: string,
+  path: string,
+  body: FormData | Blob,
+  options: UploadOptions & RequestOptions = {},
+): Promise<T> {
+  return withRetries(options, () => sendOnce<T>(method, path, body, options));
 }
 
 async function fetchOnce<T>(
   method: string,
   path: string,
   body: unknown,
-  signal: AbortSignal | undefined,
+  { signal, headers }: RequestOptions,
 ): Promise<T> {
   const init: RequestInit = { method };
-  if (signal) init.signal = signal;
+  if (headers) init.headers = headers;
   if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { "Content-Type": "application/json" };
+    init.headers = { ...headers, "Content-Type": "application/json" };
   }
+  const answer = await answerTo(path, init, signal);
+  return (answer.status === 204 ? undefined : await bodyOf(answer, signal)) as T;
+}
+
+/** Fetch; a problem of the service, or none to be reached, rejects. */
+async function answerTo(path: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
+  if (signal) init.signal = signal;
   const answer = await fetch(path, init).catch((error: unknown) => {
     if (signal?.aborted) throw error;
     connection.onContact(false);
@@ -50,9 +89,9 @@ async function fetchOnce<T>(
   });
   connection.onContact(true);
   if (answer.status === 401) connection.onRefused();
-  const document = answer.status === 204 ? undefined : await bodyOf(answer, signal);
-  if (!answer.ok) throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
-  return document as T;
+  if (!answer.ok)
+    throw problemOf(answer.status, await bodyOf(answer, signal), answer.headers.get("Retry-After"));
+  return answer;
 }
 
 /** Read the JSON of a response; undefined for an error without JSON. A truncated response means a lost server. */
@@ -66,11 +105,17 @@ async function bodyOf(answer: Response, signal: AbortSignal | undefined): Promis
   }
 }
 
-function sendForm<T>(path: string, form: FormData, { signal, onProgress }: UploadOptions): Promise<T> {
+function sendOnce<T>(
+  method: string,
+  path: string,
+  body: FormData | Blob,
+  { signal, onProgress, headers = {} }: UploadOptions & RequestOptions,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     const abort = () => xhr.abort();
-    xhr.open("POST", path);
+    xhr.open(method, path);
+    for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
     xhr.responseType = "json";
     xhr.upload.onprogress = (event) => event.lengthComputable && onProgress?.(event.loaded / event.total);
     xhr.upload.onload = () => onProgress?.(1);
@@ -88,7 +133,7 @@ function sendForm<T>(path: string, form: FormData, { signal, onProgress }: Uploa
     xhr.onloadend = () => signal?.removeEventListener("abort", abort);
     if (signal?.aborted) return xhr.onabort?.(new ProgressEvent("abort"));
     signal?.addEventListener("abort", abort);
-    xhr.send(form);
+    xhr.send(body);
   });
 }
 

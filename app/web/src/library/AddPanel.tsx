@@ -81,7 +81,7 @@ function DropPlace({ over, onFiles }: { over: boolean; onFiles: (files: Iterable
         <strong>{over ? "Release to add" : "Drop instruments here"}</strong>
         <span class="quiet">
           A folder of samples, a zip, an .sf2 or .sf3, or an .sfz with its samples; up to{" "}
-          {formatBytes(limits.value.max_upload_bytes)} per file.
+          {formatBytes(limits.value.max_library_bytes)} per file.
         </span>
       </p>
       <div class="add-tools">

@@ -9,6 +9,7 @@ import { Duplicates } from "./Duplicates";
 import { EnrollmentList } from "./EnrollmentList";
 import { LibraryHead } from "./LibraryHead";
 import { LibraryList } from "./LibraryList";
+import { UnfinishedUploads } from "./UnfinishedUploads";
 import { UpdateNotice } from "./UpdateNotice";
 import "./adding.css";
 import "./library.css";
@@ -46,6 +47,7 @@ export function LibraryView({ id }: { id: string | null }) {
         {library && <UpdateNotice library={library} />}
         {mayWrite.value && <AddPanel library={library ?? null} onAdded={openLibrary} />}
         <EnrollmentList open={library?.id ?? null} />
+        <UnfinishedUploads />
         {library && !compares && <Browser key={library.id} library={library} />}
         {library && compares && (
           <Duplicates

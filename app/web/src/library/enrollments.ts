@@ -1,8 +1,8 @@
 /** Running enrollments: zip, upload and follow one part after another, in the background of every view.
  * Running jobs are kept in localStorage, so that a reloaded page still shows how they end. */
 import { signal } from "@preact/signals";
-import { addInstruments, cancelJob, putInstrumentsBack, takeInstrumentsOut } from "../api/client";
-import { describeProblem, isAbort, ServerAway } from "../api/problem";
+import { addInstruments, addUpload, cancelJob, putInstrumentsBack, takeInstrumentsOut } from "../api/client";
+import { ApiProblem, describeProblem, isAbort, ServerAway } from "../api/problem";
 import { sleep } from "../api/transport";
 import type { Job, Library } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
@@ -10,6 +10,8 @@ import { serverThere, until } from "../state/server";
 import { offerUndo, showProblem } from "../state/toasts";
 import { followJob, UNKNOWN_JOB } from "./followJob";
 import { rememberedJobs, rememberJob } from "./rememberedJobs";
+import { sendLarge } from "./sendLarge";
+import { discardUpload, forgetUpload } from "./unfinishedUploads";
 import type { UploadPart, UploadPlan } from "./uploadPlan";
 import { zipOf } from "./zip";
 
@@ -27,6 +29,8 @@ export interface Enrollment {
 }
 
 const TRIES = 3; // of one upload whose connection breaks
+const REFUSED = [413, 415, 422]; // statuses of a file that will not do, however often it is sent
+const LARGE_BYTES = 4 * 1024 * 1024; // what is larger is sent in pieces, and can go on after a reload
 
 export const enrollments = signal<Enrollment[]>([]);
 /** Increases after every enrollment, so that lists reload. */
@@ -136,31 +140,39 @@ type Show = (phase: Phase, text: string, share: number | null) => void;
 const PACKED = 0.05;
 const SENT = 0.2;
 
+async function fileOf(part: UploadPart, show: Show, stopped: AbortSignal): Promise<File> {
+  if ("file" in part) return part.file;
+  show("packing", "Packing…", 0);
+  const zip = await zipOf(part.entries, (share) => show("packing", "Packing…", PACKED * share), stopped);
+  return new File([zip], part.name);
+}
+
 async function sendPart(id: number, part: UploadPart, show: Show, stopped: AbortSignal): Promise<Job> {
-  let file: File;
-  if ("file" in part) file = part.file;
-  else {
-    show("packing", "Packing…", 0);
-    const zip = await zipOf(part.entries, (share) => show("packing", "Packing…", PACKED * share), stopped);
-    file = new File([zip], part.name);
-  }
+  const file = await fileOf(part, show, stopped);
   const library = enrollments.value.find((other) => other.id === id)?.library.id ?? "";
+  const onProgress = (share: number) =>
+    share < 1
+      ? show("sending", `Uploading, ${Math.floor(100 * share)}%`, PACKED + (SENT - PACKED) * share)
+      : show("sending", "Uploaded. The server is checking the files…", SENT);
+  const onWait = (_: unknown, seconds: number) =>
+    show("sending", `The server is busy; trying again in ${Math.ceil(seconds)} s.`, PACKED);
+  const onBreak = async () => {
+    show("sending", "The server is not responding. The upload resumes by itself.", PACKED);
+    await sleep(1, stopped);
+    await until(() => serverThere.value, stopped);
+  };
+  const options = { signal: stopped, onProgress, onWait };
+  const upload = file.size > LARGE_BYTES ? await sendLarge(file, { ...options, onBreak }) : null;
   for (let tried = 1; ; tried++) {
     try {
-      return await addInstruments(library, [file], {
-        signal: stopped,
-        onProgress: (share) =>
-          share < 1
-            ? show("sending", `Uploading, ${Math.floor(100 * share)}%`, PACKED + (SENT - PACKED) * share)
-            : show("sending", "Uploaded. The server is checking the files…", SENT),
-        onWait: (_, seconds) =>
-          show("sending", `The server is busy; trying again in ${Math.ceil(seconds)} s.`, PACKED),
-      });
+      if (!upload) return await addInstruments(library, [file], options);
+      const job = await addUpload(library, upload, { signal: stopped, onWait });
+      forgetUpload(upload);
+      return job;
     } catch (error) {
+      if (upload && error instanceof ApiProblem && REFUSED.includes(error.status)) void discardUpload(upload);
       if (!(error instanceof ServerAway) || tried === TRIES) throw error;
-      show("sending", "The server is not responding. The upload resumes by itself.", PACKED);
-      await sleep(1, stopped);
-      await until(() => serverThere.value, stopped);
+      await onBreak();
     }
   }
 }

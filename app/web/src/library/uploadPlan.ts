@@ -41,7 +41,8 @@ export function planUpload(
   limits: Limits,
   wanted: Grouping | null = null,
 ): UploadPlan {
-  const most = limits.max_upload_bytes - FORM_BYTES;
+  const most = limits.max_library_bytes - FORM_BYTES;
+  const mostOfZip = limits.max_upload_bytes - FORM_BYTES; // a zip is packed in memory
   const tops = topNames(dropped);
   const [first = "nothing"] = tops;
   const plan: UploadPlan = {
@@ -58,11 +59,11 @@ export function planUpload(
   const single = whole.filter(({ path }) => SINGLE.includes(extensionOf(path)));
   const rest = whole.filter(({ path }) => !SINGLE.includes(extensionOf(path)));
   for (const { path, file } of single) {
-    if (file.size > most) skipTooLarge(plan, path, file.size, limits);
+    if (file.size > most) skipTooLarge(plan, path, file.size, limits.max_library_bytes);
     else plan.parts.push({ name: fileName(path), bytes: file.size, file });
   }
   if (rest.some(({ path }) => extensionOf(path) === "sfz")) addSfzFolder(plan, rest, most, limits);
-  else addSamples(plan, rest, most, limits, wanted);
+  else addSamples(plan, rest, Math.min(most, mostOfZip), limits, wanted);
   plan.files = plan.parts.reduce((sum, part) => sum + ("entries" in part ? part.entries.length : 1), 0);
   plan.bytes = plan.parts.reduce((sum, { bytes }) => sum + bytes, 0);
   if (single.length) plan.instruments = null;
@@ -97,7 +98,7 @@ function addSfzFolder(plan: UploadPlan, found: readonly DroppedFile[], most: num
     return;
   }
   const bytes = zipBytes(found.map(({ path, file }) => ({ path, size: file.size })));
-  if (bytes > most) skipTooLarge(plan, plan.name, bytes, limits);
+  if (bytes > most) skipTooLarge(plan, plan.name, bytes, limits.max_library_bytes);
   else plan.parts.push({ name: `${plan.name}.zip`, bytes, entries: [...found] });
   plan.instruments = found.filter(({ path }) => extensionOf(path) === "sfz").length;
 }
@@ -122,7 +123,7 @@ function addSamples(
   for (const [name, files] of groups) {
     const entries = entriesOfInstrument(name, files, most);
     if (!entries.length) {
-      skipTooLarge(plan, name, Math.min(...files.map(({ file }) => file.size)), limits);
+      skipTooLarge(plan, name, Math.min(...files.map(({ file }) => file.size)), limits.max_upload_bytes);
       continue;
     }
     if (entries.length < files.length)
@@ -188,8 +189,8 @@ function fileName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-function skipTooLarge(plan: UploadPlan, name: string, bytes: number, limits: Limits): void {
-  const most = formatBytes(limits.max_upload_bytes);
+function skipTooLarge(plan: UploadPlan, name: string, bytes: number, accepted: number): void {
+  const most = formatBytes(accepted);
   plan.skipped.push(
     `“${fileName(name)}” is ${formatBytes(bytes)}, but the server accepts at most ${most} per upload. Add it with “showme index add” in a terminal, which has no such limit.`,
   );

@@ -15,6 +15,7 @@ export const readiness = signal<Readiness | null>(null);
 export const serverState = signal<ServerState>("unknown");
 export const limits = signal<Limits>({
   max_upload_bytes: 100 * 1024 * 1024,
+  max_library_bytes: 1024 * 1024 * 1024,
   max_decoded_seconds: 1800,
   max_batch_files: 32,
   max_top_k: 100,
@@ -24,6 +25,7 @@ export const limits = signal<Limits>({
   ],
   audio_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"],
   library_formats: ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac", "zip", "sf2", "sf3", "sfz"],
+  source_roots: [],
 }); // the service's defaults, until its own limits arrive
 export const serverThere = computed(() => serverState.value === "ready" || serverState.value === "preparing");
 
