@@ -285,7 +285,7 @@ def _place(
     last = literal(int(after), BigInteger)
     if len(order) == 1:
         return (last,)  # also after an instrument that was purged meanwhile
-    keys = [column.label(f"key_{number}") for number, column in enumerate(order)]
+    keys: list[ColumnElement[Any]] = [column.label(f"key_{number}") for number, column in enumerate(order)]
     row = session.execute(select(*keys).where(Instrument.vector_id == last)).first()
     if row is None:
         raise InvalidRequest(message, value=after)

@@ -135,9 +135,7 @@ describe("marks", () => {
     slot: number_,
     presence: 1,
     active: [],
-    hits: name
-      ? [{ ...unheard, instrument_id: `i_${name}`, name, similarity: 1, preview_url: "" }]
-      : [],
+    hits: name ? [{ ...unheard, instrument_id: `i_${name}`, name, similarity: 1, preview_url: "" }] : [],
     curve: [],
     family: null,
     families: {},
