@@ -17,7 +17,8 @@ from index.records import LibraryInfo, OwnedLibrary
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.sources.default import BANKS, default_soundfont
-from models.errors import InvalidRequest, LibraryExists, LibraryKept, SourceError, kind_of
+from models.error_kind import kind_of
+from models.errors import InvalidRequest, LibraryExists, LibraryKept, SourceError
 
 log = logging.getLogger("showme")
 

@@ -41,7 +41,7 @@ KICK, SNARE, HAT = 36, 38, 42
 
 
 @dataclass(frozen=True)
-class Part:
+class DemoPart:
     """Notes for one preset: (pitch, velocity, start, end), in beats."""
 
     bank: int
@@ -50,13 +50,13 @@ class Part:
     notes: Sequence[tuple[int, int, float, float]]
 
 
-def parts() -> tuple[Part, ...]:
+def parts() -> tuple[DemoPart, ...]:
     """Return the piece: vibraphone throughout, finger bass from bar 3, flute from bar 5, drums from bar 7."""
     return (
-        Part(MELODIC_BANK, 11, 0.8, tuple(_arpeggio(0, BARS))),
-        Part(MELODIC_BANK, 33, 0.9, tuple(_bass(2, BARS))),
-        Part(MELODIC_BANK, 73, 0.8, tuple(_melody(4, BARS))),
-        Part(DRUM_BANK, 0, 0.6, tuple(_beat(6, BARS))),
+        DemoPart(MELODIC_BANK, 11, 0.8, tuple(_arpeggio(0, BARS))),
+        DemoPart(MELODIC_BANK, 33, 0.9, tuple(_bass(2, BARS))),
+        DemoPart(MELODIC_BANK, 73, 0.8, tuple(_melody(4, BARS))),
+        DemoPart(DRUM_BANK, 0, 0.6, tuple(_beat(6, BARS))),
     )
 
 

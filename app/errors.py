@@ -15,8 +15,9 @@ from starlette.exceptions import HTTPException
 
 from app.metrics import method_of, route_of
 from app.problems import MEDIA_TYPE, PROBLEM_REFERENCE, InvalidFields, Problem, make_problem
-from index.disk import is_full
+from index.disk import is_full, storage_full
 from models import errors
+from models.error_kind import kind_of
 from models.errors import StorageFull
 
 log = logging.getLogger("showme")
@@ -213,7 +214,7 @@ def our_problem_response(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
     is_back_pressure = isinstance(error, errors.Busy) and not isinstance(error, errors.DatabaseUnavailable)
     if problem.status >= 500 and not is_back_pressure:  # which must not fill the log
-        log.warning("%s %s: %s", method_of(request.scope), route_of(request.scope), errors.kind_of(error))
+        log.warning("%s %s: %s", method_of(request.scope), route_of(request.scope), kind_of(error))
     return problem_response(problem, headers)
 
 
@@ -235,7 +236,7 @@ def _on_validation_error(request: Request, error: Exception) -> Response:
 
 def _on_os_error(request: Request, error: Exception) -> Response:
     if is_full(error):
-        return our_problem_response(request, StorageFull.of(error))
+        return our_problem_response(request, storage_full(error))
     raise error
 
 
@@ -255,7 +256,7 @@ def http_problem_response(request: Request, error: Exception) -> Response:
     """Return the problem document of an exception that Starlette, FastAPI or a middleware raises."""
     assert isinstance(error, HTTPException)
     if is_full(error.__cause__):  # while an upload was being received
-        return our_problem_response(request, StorageFull.of(error.__cause__))
+        return our_problem_response(request, storage_full(error.__cause__))
     slug, title = HTTP_PROBLEMS.get(error.status_code, (f"http-{error.status_code}", error.detail))
     detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else title
     value, limit = getattr(error, "value", None), getattr(error, "limit", None)

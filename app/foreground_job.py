@@ -16,7 +16,8 @@ from app.heartbeat import Heartbeat
 from app.job_store import BEATS_PER_LEASE, SAVE_SECONDS, JobState, JobStore, JobView
 from app.tasks import Outcome
 from index.enroll import EnrollReport, Progress
-from models.errors import ShowMeError, kind_of
+from models.error_kind import kind_of
+from models.errors import ShowMeError
 
 log = logging.getLogger("showme")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from models.errors import kind_of
+from models.error_kind import kind_of
 
 log = logging.getLogger("showme")
 

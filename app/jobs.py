@@ -1,8 +1,7 @@
 """Runs enrollments and re-embeddings one after another in a worker thread, with progress and cancellation.
 
-What the service does by itself gives way to work that a person asked for. A job that fails or is cancelled says how many
-instruments it keeps. Heartbeats tell other processes that its jobs are alive; those of a process that has ended are taken over
-and go on where they stopped, and so do those of a service that is stopped.
+What the service does by itself gives way to what a person asked for. A job that fails or is cancelled says how many instruments
+it keeps. Heartbeats tell that its jobs are alive; those of a process that has ended, or is stopped, are taken over and go on.
 """
 
 import itertools
@@ -19,8 +18,9 @@ from sqlalchemy.orm import Session
 from app.heartbeat import Heartbeat
 from app.job_store import BEATS_PER_LEASE, INTERRUPTED, SAVE_SECONDS, JobKind, JobStore, JobView, Storing
 from app.tasks import Task
-from index.disk import is_full
-from models.errors import Busy, JobConflict, ShowMeError, StorageFull, kind_of
+from index.disk import is_full, storage_full
+from models.error_kind import kind_of
+from models.errors import Busy, JobConflict, ShowMeError
 
 log = logging.getLogger("showme")
 
@@ -265,7 +265,7 @@ class JobRunner:
         except Exception as error:
             log.exception("job %s failed", view.id)
             unexpected = "an unexpected error; see the log of the service"
-            return self._failed(work, StorageFull.of(error).message if is_full(error) else unexpected)
+            return self._failed(work, storage_full(error).message if is_full(error) else unexpected)
         state, message, skipped = outcome
         if state == "cancelled":
             return self._cancelled(work, message)

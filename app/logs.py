@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
-from models.errors import kind_of
+from models.error_kind import kind_of
 
 LogFormat = Literal["text", "json"]
 MAX_FRAMES = 50  # of a traceback, the last ones

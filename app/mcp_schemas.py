@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from app.library_schemas import MAX_SIMILAR
+from app.instrument_schemas import MAX_SIMILAR
 from app.question import Question
 from app.schemas import Span
 

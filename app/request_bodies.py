@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyCutOff, BodyTooLarge, BodyTooSlow, our_problem_response
-from index.disk import free_bytes
-from models.errors import Busy, ShowMeError, StorageFull
+from index.disk import free_bytes, nearly_full
+from models.errors import Busy, ShowMeError
 
 _LINGER_SECONDS = (
     5.0  # spent on discarding the body of a refused request, so that the client reads the answer
@@ -103,7 +103,7 @@ class FreeSpace:
         if _is_upload(scope):
             left = free_bytes(self.folder) - _announced_bytes(Headers(scope=scope))
             if left < self.min_free_bytes:
-                error = StorageFull.below(self.min_free_bytes, left)
+                error = nearly_full(self.min_free_bytes, left)
                 answer = our_problem_response(Request(scope), error)
                 await refuse(scope, receive, send, answer, self.sizes.of(scope))
                 return

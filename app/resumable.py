@@ -25,7 +25,7 @@ from app.staging import StagedUploads
 from app.uploads import COLLECTIONS, Upload, upload_name
 from index.catalog import Catalog
 from index.declarative import new_id
-from index.disk import free_bytes
+from index.disk import free_bytes, nearly_full
 from index.incoming import ResumableUpload
 from index.libraries import DataFolder, utc_now
 from index.sources.folder import AUDIO_SUFFIXES
@@ -33,7 +33,6 @@ from models.errors import (
     AudioTooLarge,
     Busy,
     InvalidRequest,
-    StorageFull,
     UnsupportedAudio,
     UploadConflict,
     UploadNotFound,
@@ -213,7 +212,7 @@ class ResumableUploads:
             raise AudioTooLarge(message, value=num_bytes, limit=most)
         left = free_bytes(self._folder.root) - num_bytes
         if left < self._settings.min_free_bytes:
-            raise StorageFull.below(self._settings.min_free_bytes, left)
+            raise nearly_full(self._settings.min_free_bytes, left)
 
     def _check_share(self, session: Session, key_id: str | None, num_bytes: int) -> None:
         """Raise Busy if a key would have too many uploads, or bytes of them, that are not enrolled yet."""

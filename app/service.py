@@ -36,7 +36,7 @@ from app.settings import Settings, keys_required
 from app.tasks import Task
 from app.updates import LibraryUpdates
 from app.uploads import Upload
-from index.disk import free_bytes
+from index.disk import free_bytes, nearly_full
 from index.records import InstrumentInfo, LibraryInfo
 from index.source_files import SourceFiles
 from models.encoder_pair import EncoderPair
@@ -218,7 +218,7 @@ class Service:
             return IndexDamaged(f"the data folder cannot be reached: {error.strerror}", value=error.strerror)
         if not os.access(root, os.W_OK):
             return IndexDamaged("the data folder cannot be written", value="read-only", limit="writable")
-        return StorageFull.below(least, free) if free < least else None
+        return nearly_full(least, free) if free < least else None
 
     def _queried_library(self, question: Question, access: Access) -> LibraryInfo:
         filling = self.filling()

@@ -21,7 +21,7 @@ from starlette.types import Scope
 
 from app.job_store import JobView
 from app.metrics import method_of, route_of
-from models.errors import kind_of
+from models.error_kind import kind_of
 
 EXPORT_SECONDS = 2.0  # for one attempt to reach the collector: a service that stops waits no longer for it
 UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds, and of no interest

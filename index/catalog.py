@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -30,25 +28,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from index.database.opening import open_database
 from index.declarative import Base, UtcDateTime, id_column, new_id, now
 from index.disk import DiskReserve
-from models.errors import IndexDamaged
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 UNFINISHED_STATES = JOB_STATES[:2]
-
-
-def to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """Encode an embedding `[dim]` as little-endian float32 bytes, as rows store it."""
-    return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
-
-
-def from_bytes(data: bytes) -> NDArray[np.float32]:
-    """Decode the embedding `[dim]` of a row. Raises IndexDamaged if the bytes are not finite float32 numbers."""
-    if len(data) % 4:
-        raise IndexDamaged(f"an embedding of {len(data)} bytes is damaged", value=len(data))
-    embedding = np.frombuffer(data, dtype="<f4").astype(np.float32)
-    if not np.isfinite(embedding).all():
-        raise IndexDamaged("an embedding holds numbers that are not finite", value="NaN or infinity")
-    return embedding
 
 
 _NOT_DELETED = text("deleted_at IS NULL")

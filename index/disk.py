@@ -9,6 +9,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from models.errors import StorageFull
+
 RESERVE_BYTES = 2 * 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -21,6 +23,21 @@ def is_full(error: BaseException | None) -> bool:
 def free_bytes(folder: Path) -> int:
     """Return the bytes that are free for us on the disk of `folder`."""
     return shutil.disk_usage(folder).free
+
+
+def storage_full(error: object) -> StorageFull:
+    """Return the error of a full disk, with what can be done; `error` is what the system or the database says."""
+    message = "the disk of the data folder is full: delete queries or libraries, or make room on it"
+    return StorageFull(message, value=str(getattr(error, "strerror", None) or error), limit="free space")
+
+
+def nearly_full(min_free_bytes: int, free_bytes: int) -> StorageFull:
+    """Return the error of a disk that has room for deletions and small changes, but not for uploads."""
+    message = (
+        f"the disk of the data folder would have {free_bytes} bytes left; uploads are refused below {min_free_bytes} "
+        "(SHOWME_MIN_FREE_BYTES): delete queries or libraries, or make room on it"
+    )
+    return StorageFull(message, value=free_bytes, limit=min_free_bytes)
 
 
 class DiskReserve:

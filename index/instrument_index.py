@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.catalog import Catalog, Instrument, Library
 from index.duplicates import find_similar_groups
 from index.incoming import uploads_in_progress
 from index.instruments import InstrumentStore
@@ -21,6 +21,7 @@ from index.leases import oldest_alive, sources_in_use
 from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore, utc_now
 from index.maps import LibraryMaps
 from index.records import Hit, InstrumentInfo, LibraryInfo, find_instrument, find_library, library_info
+from index.stored_embeddings import from_bytes
 from index.vector_cache import LibraryVectors, VectorCache
 from models.errors import EncoderMismatch, InvalidRequest, LibraryEmpty
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, defer
 
-from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.catalog import Catalog, Instrument, Library
 from index.deletions import record_deletion
 from index.families import check_family
 from index.libraries import DataFolder, LibraryStore, Wanted, clean_name, utc_now
@@ -36,6 +36,7 @@ from index.records import (
     instrument_info,
     instruments_of,
 )
+from index.stored_embeddings import from_bytes
 from index.vector_cache import VectorCache
 from index.vector_store import Floats
 from models.errors import IndexDamaged, InstrumentExists, InstrumentNotFound, InvalidRequest

@@ -10,9 +10,10 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from index.catalog import Catalog, Clip, Instrument, Library, from_bytes
+from index.catalog import Catalog, Clip, Instrument, Library
 from index.libraries import DataFolder
 from index.records import LibraryInfo, instruments_of
+from index.stored_embeddings import from_bytes
 from index.vector_cache import VectorCache
 from index.vector_store import Floats
 from models.errors import IndexDamaged

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from index.catalog import Clip, Instrument, to_bytes
+from index.catalog import Clip, Instrument
 from index.declarative import new_id
 from index.families import FAMILIES
 from index.instrument_index import InstrumentIndex
@@ -24,6 +24,7 @@ from index.instruments import MAX_INSTRUMENT_NAME_LENGTH
 from index.libraries import MAX_NAME_LENGTH, utc_now
 from index.records import LibraryInfo, instruments_of
 from index.sources.base import Floats
+from index.stored_embeddings import to_bytes
 from index.stored_zip import (
     BROKEN,
     StoredFile,
@@ -177,7 +178,7 @@ def _read_manifest(zipped: zipfile.ZipFile) -> LibraryManifest:
     """Read the manifest, whose file names are those that this version gives."""
     try:
         text = read_entry(zipped, MANIFEST, MAX_MANIFEST_BYTES)
-        version = _AnyVersion.model_validate_json(text).version
+        version = _VersionOfArchive.model_validate_json(text).version
         if version > VERSION:
             message = f"it has format {version}, and this version of the program reads up to {VERSION}; take a newer one"
             raise ArchiveError(message, value=version, limit=VERSION)
@@ -199,7 +200,7 @@ def _read_manifest(zipped: zipfile.ZipFile) -> LibraryManifest:
     return manifest
 
 
-class _AnyVersion(BaseModel):
+class _VersionOfArchive(BaseModel):
     """The part of a manifest that every version has."""
 
     format: Literal["showme-library"]

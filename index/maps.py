@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session, defer
 
-from index.catalog import Catalog, Instrument, Library, LibraryMap, from_bytes
+from index.catalog import Catalog, Instrument, Library, LibraryMap
 from index.records import InstrumentInfo, find_library, instrument_info, searchable_of
+from index.stored_embeddings import from_bytes
 from index.vector_store import Floats
-from models.errors import Busy, IndexDamaged, StorageFull, kind_of
+from models.error_kind import kind_of
+from models.errors import Busy, IndexDamaged, StorageFull
 from models.posterior import SCALE
 
 log = logging.getLogger(__name__)

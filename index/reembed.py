@@ -15,15 +15,17 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from index.catalog import Clip, Instrument, Library, LibraryMap, OtherEmbedding, from_bytes, to_bytes
+from index.catalog import Clip, Instrument, Library, LibraryMap, OtherEmbedding
 from index.enroll import DRAWING, Progress
 from index.enrollment.hearing import hear_instrument
 from index.instrument_index import InstrumentIndex
 from index.records import instruments_of
 from index.source_finder import EnrolledInstrument, FoundInstrument, GivenSource, SourceFinder
 from index.sources.opening import IN_PROCESS, SourceOpener
+from index.stored_embeddings import from_bytes, to_bytes
 from models.encoder_pair import EncoderPair
-from models.errors import AudioError, IndexDamaged, LibraryNotFound, SourceError, kind_of
+from models.error_kind import kind_of
+from models.errors import AudioError, IndexDamaged, LibraryNotFound, SourceError
 
 log = logging.getLogger(__name__)
 

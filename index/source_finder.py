@@ -16,7 +16,8 @@ from index.libraries import DataFolder
 from index.records import no_instrument
 from index.sources.base import InstrumentSource, SourceInstrument
 from index.sources.opening import SourceOpener
-from models.errors import SourceError, SourceForbidden, kind_of
+from models.error_kind import kind_of
+from models.errors import SourceError, SourceForbidden
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from index.catalog import Catalog, Instrument, Library, from_bytes
+from index.catalog import Catalog, Instrument, Library
 from index.records import Hit, searchable_of
 from index.search_space import SearchSpace
+from index.stored_embeddings import from_bytes
 from index.vector_store import Floats, Ids, VectorStore
-from models.errors import IndexDamaged, LibraryNotFound, kind_of
+from models.error_kind import kind_of
+from models.errors import IndexDamaged, LibraryNotFound
 from models.family import FamilyModel
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
 """
 
 import math
-from typing import ClassVar, Self
+from typing import ClassVar
 
 
 class ShowMeError(Exception):
@@ -48,14 +48,6 @@ class ShowMeError(Exception):
         if self.limit is None or str(self.limit) in self.message:
             return self.message
         return f"{self.message} (allowed: {self.limit})"
-
-
-def kind_of(error: BaseException) -> str:
-    """Say what kind of error this is, for a log: messages quote the names of files, which stay out of it."""
-    if isinstance(error, ShowMeError):
-        return error.title
-    words = error.strerror if isinstance(error, OSError) else getattr(error, "sqlite_errorname", None)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 class AudioError(ShowMeError):
@@ -282,21 +274,6 @@ class DatabaseUnavailable(Busy):
 class StorageFull(ShowMeError):
     slug = "storage-full"
     title = "The disk is full"
-
-    @classmethod
-    def of(cls, error: object) -> Self:
-        """Return the error with what can be done; `error` is what the system or the database says."""
-        message = "the disk of the data folder is full: delete queries or libraries, or make room on it"
-        return cls(message, value=str(getattr(error, "strerror", None) or error), limit="free space")
-
-    @classmethod
-    def below(cls, min_free_bytes: int, free_bytes: int) -> Self:
-        """Return the error of a disk that has room for deletions and small changes, but not for uploads."""
-        message = (
-            f"the disk of the data folder would have {free_bytes} bytes left; uploads are refused below {min_free_bytes} "
-            "(SHOWME_MIN_FREE_BYTES): delete queries or libraries, or make room on it"
-        )
-        return cls(message, value=free_bytes, limit=min_free_bytes)
 
 
 class CheckpointError(ShowMeError):

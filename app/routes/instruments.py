@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse, StreamingResponse
 from app.answering import hit_out, preview_url
 from app.archive import clean_name
 from app.audio_response import MEDIA_TYPES, UNKNOWN_TYPE, audio_response
-from app.bulk_schemas import CorrectedOut, InstrumentsPatch
 from app.deps import (
     BACK_PRESSURE,
     AccessDep,
@@ -29,11 +28,13 @@ from app.deps import (
 from app.errors import BODY_STATUSES, documented
 from app.export import MEDIA_TYPES as EXPORT_TYPES
 from app.export import chunks_of, disposition, files_as_zip
-from app.library_schemas import (
+from app.instrument_schemas import (
     MAX_SIMILAR,
+    CorrectedOut,
     InstrumentOut,
     InstrumentPage,
     InstrumentPatch,
+    InstrumentsPatch,
     KeysOut,
     SimilarOut,
 )

@@ -29,12 +29,12 @@ from app.deps import (
 )
 from app.errors import BODY_STATUSES, documented
 from app.idempotency import KeyedRequest
+from app.instrument_schemas import InstrumentPage
 from app.job_schemas import JobOut
 from app.job_store import JobView, Storing
 from app.library_schemas import (
     DuplicateGroup,
     DuplicatesOut,
-    InstrumentPage,
     LibraryIn,
     LibraryOut,
     LibraryPage,

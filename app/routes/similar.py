@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from app.answering import hit_out
 from app.deps import BACK_PRESSURE, MULTIPART, AccessDep, ServiceDep
 from app.errors import BODY_STATUSES, documented
-from app.library_schemas import MAX_SIMILAR, SimilarOut
+from app.instrument_schemas import MAX_SIMILAR, SimilarOut
 from app.question import AskedRange
 from app.routes.queries import AUDIO_PROBLEMS, LIBRARY_PROBLEMS
 from app.uploads import Upload, upload_name

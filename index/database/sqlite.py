@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 
 from index.database.base import BUSY_SECONDS, PATIENT_SECONDS, RESTORE, WAIT_SECONDS, patient_engine
-from index.disk import free_bytes
-from models.errors import Busy, IndexDamaged, ShowMeError, StorageFull
+from index.disk import free_bytes, storage_full
+from models.errors import Busy, IndexDamaged, ShowMeError
 
 MAX_PAGE_FAULTS = 5  # that a quick check looks for
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -220,7 +220,7 @@ def _fault(error: BaseException, path: Path) -> ShowMeError | None:
             "another write holds the database; try again", value=str(error), limit="one write at a time"
         )
     if kind == sqlite3.SQLITE_FULL or (kind == sqlite3.SQLITE_IOERR and _has_no_room(path)):
-        return StorageFull.of(error)
+        return storage_full(error)
     if kind == sqlite3.SQLITE_CANTOPEN:
         return IndexDamaged(f"the database {path.name} cannot be opened ({error})", value=path.name)
     if kind == sqlite3.SQLITE_IOERR:

@@ -21,7 +21,8 @@ from index.decoding.archives import BROKEN
 from index.decoding.channel import Channel, ChannelClosed, Message
 from index.sources.base import Floats, InstrumentSource, Note, SourceInstrument, is_playable
 from models.audio import decode_into, expected_seconds
-from models.errors import ShowMeError, SourceError, kind_of
+from models.error_kind import kind_of
+from models.errors import ShowMeError, SourceError
 
 CHUNK_BYTES = 1 << 20
 

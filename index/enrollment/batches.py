@@ -10,13 +10,14 @@ from typing import NamedTuple, Self
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from index.catalog import Clip, Instrument, Library, to_bytes
+from index.catalog import Clip, Instrument, Library
 from index.declarative import new_id
 from index.enrollment.hearing import HeardInstrument
 from index.instrument_index import InstrumentIndex
 from index.instruments import Corrections
 from index.records import InstrumentInfo, instrument_info, instruments_of, library_info
 from index.sources.base import Floats, SourceInstrument
+from index.stored_embeddings import to_bytes
 from models.audio import write_mp3
 from models.errors import LibraryNotFound
 

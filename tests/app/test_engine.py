@@ -13,9 +13,10 @@ from app import Engine
 from app.answering import ranked_out
 from app.question import MAX_EXCLUDED, Question
 from app.schemas import EXAMPLE_QUERY, QueryAnswer
-from index.catalog import Instrument, from_bytes
+from index.catalog import Instrument
 from index.query import RankedInstrument
 from index.records import Hit
+from index.stored_embeddings import from_bytes
 from models.encoder_pair import EncoderPair
 from models.errors import CheckpointError, InvalidRequest, LibraryEmpty, LibraryNotFound, SourceError
 from tests.app.serving import running, settings_for

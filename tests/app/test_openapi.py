@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from app import (
-    bulk_schemas,
     export,
     health_schemas,
     heard_families,
+    instrument_schemas,
     job_schemas,
     library_schemas,
     parts,
@@ -154,7 +154,7 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 def test_examples_are_whole_and_valid() -> None:
     modules = (
-        bulk_schemas,
+        instrument_schemas,
         job_schemas,
         export,
         health_schemas,

@@ -13,12 +13,13 @@ import soundfile as sf
 
 from app.engine import Engine
 from app.settings import Settings
-from index.catalog import Clip, Instrument, Library, to_bytes
+from index.catalog import Clip, Instrument, Library
 from index.enroll import enroll
 from index.families import FAMILIES
 from index.sources.base import Floats, enrollment_phrases
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontPlayer, SoundFontSource
+from index.stored_embeddings import to_bytes
 from models.audio import write_mp3
 from models.encoder_pair import EncoderPair
 from tests.app.sounds import TONES, audio, tone, zipped

@@ -9,11 +9,12 @@ import pytest
 import soundfile as sf
 from sqlalchemy import func, select, update
 
-from index.catalog import Clip, Instrument, from_bytes
+from index.catalog import Clip, Instrument
 from index.enroll import enroll
 from index.instrument_index import InstrumentIndex
 from index.sources.opening import open_source
 from index.sources.soundfont import SoundFontSource
+from index.stored_embeddings import from_bytes
 from models.encoder_pair import EncoderPair, Floats
 from tests.databases import catalogue_at, move_rows
 from tests.encoders import random_pair_of

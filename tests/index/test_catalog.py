@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from index.catalog import JOB_STATES, Catalog, Clip, Instrument, Job, Library, Query, from_bytes, to_bytes
+from index.catalog import JOB_STATES, Catalog, Clip, Instrument, Job, Library, Query
 from index.declarative import Base, new_id
 from index.migrations import CONNECTION, alembic_config, migrations_folder
+from index.stored_embeddings import from_bytes, to_bytes
 from models.errors import IndexDamaged
 from tests.databases import catalogue_at
 

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import event, inspect, select
 
 from index import catalog as tables
-from index.catalog import Catalog, to_bytes
+from index.catalog import Catalog
 from index.catalogue_move import move_catalogue
 from index.database import postgresql, sqlite
 from index.declarative import Base, now
 from index.libraries import DATABASE
+from index.stored_embeddings import to_bytes
 from models.errors import Busy, MoveError
 from tests.postgresql_server import PostgresqlServer
 

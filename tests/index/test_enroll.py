@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from index.catalog import Clip, Instrument, from_bytes
+from index.catalog import Clip, Instrument
 from index.enroll import enroll
 from index.enrollment.batches import free_name
 from index.instrument_index import InstrumentIndex
 from index.sources.base import Floats
 from index.sources.folder import FolderSource
 from index.sources.soundfont import SoundFontSource
+from index.stored_embeddings import from_bytes
 from models.audio import decode
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryNotFound, SourceError

@@ -8,11 +8,12 @@ import pytest
 from alembic import command
 from sqlalchemy import select
 
-from index.catalog import Catalog, Instrument, Library, to_bytes
+from index.catalog import Catalog, Instrument, Library
 from index.families import FAMILIES, family_of_program
 from index.migrations import CONNECTION, alembic_config
 from index.sources.default import default_soundfont
 from index.sources.soundfont import SoundFontSource
+from index.stored_embeddings import to_bytes
 
 NEW = ("synth_pad", "effect")
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
 
-from index.catalog import Clip, Instrument, Library, to_bytes
+from index.catalog import Clip, Instrument, Library
 from index.instrument_index import InstrumentIndex
+from index.stored_embeddings import to_bytes
 from index.vector_store import VectorStore
 from models.encoder_pair import EncoderPair
 from models.errors import IndexDamaged, LibraryNotFound

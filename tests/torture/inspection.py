@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from index.catalog import Instrument, Query, from_bytes
+from index.catalog import Instrument, Query
 from index.instrument_index import InstrumentIndex
 from index.integrity import UPDATE
 from index.records import searchable_of
+from index.stored_embeddings import from_bytes
 from models.encoder_pair import EncoderPair
 from models.errors import EncoderMismatch, LibraryEmpty
 from tests.torture.forked import fresh

@@ -15,7 +15,8 @@ from index.enrollment import batches
 from index.instrument_index import InstrumentIndex
 from index.reembed import reembed
 from models.encoder_pair import EncoderPair
-from models.errors import EncoderMismatch, LibraryEmpty, ShowMeError, kind_of
+from models.error_kind import kind_of
+from models.errors import EncoderMismatch, LibraryEmpty, ShowMeError
 from tests.index.fake_source import FakeSource
 from tests.torture.forked import Say
 from tests.torture.ledger import KnownInstrument, KnownLibrary, Operation, State, after, instruments_of
