@@ -13,10 +13,12 @@ from sqlalchemy import Connection, CursorResult, Table, inspect, select
 from index.catalog import Catalog
 from index.database.base import Database
 from index.declarative import Base
+from index.incoming import ResumableUpload  # noqa: F401 its table belongs to the metadata
 from index.migrations import upgrade_within
 from models.errors import MoveError
 
 CHUNK_ROWS = 500
+VERSION_TABLE = "alembic_version"
 MAX_NAMED = 3  # tables that a refusal names
 
 
@@ -32,12 +34,20 @@ def move_catalogue(source: Catalog, target: Catalog) -> dict[str, int]:
     with source.database.leaving() as old, target.database.altering() as new:
         _check_empty(target.database, new)
         upgrade_within(new)
+        _check_known(new)
         return {table.name: _move(source.database, target.database, old, new, table) for table in _tables()}
 
 
 def _tables() -> list[Table]:
     """The tables, each behind those that its rows refer to."""
     return Base.metadata.sorted_tables
+
+
+def _check_known(connection: Connection) -> None:
+    """Raise MoveError if the schema has a table that this program would leave behind."""
+    unknown = {*inspect(connection).get_table_names()} - {*Base.metadata.tables, VERSION_TABLE}
+    if unknown:
+        raise MoveError(f"rows of the table {min(unknown)} would be left behind", value=min(unknown))
 
 
 def _check_source(database: Database) -> None:

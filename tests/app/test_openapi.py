@@ -253,4 +253,4 @@ def test_a_batch_is_no_query(client: httpx.Client, document: dict[str, Any], met
     assert (
         answer.headers["allow"] == ", ".join(map(str.upper, document["paths"]["/v1/queries/batch"])) == "POST"
     )
-    assert client.put("/v1/queries/q_1").headers["allow"] == "DELETE, GET"
+    assert client.put("/v1/queries/q_1").headers["allow"] == "DELETE, GET, PATCH"

@@ -59,7 +59,10 @@ def test_a_short_file_is_heard_as_if_it_were_repeated(
         ).json()
         for samples in files
     ]
-    heard = [[(slot["presence"], slot["hits"]) for slot in answer["slots"]] for answer in answers]
+    heard = [
+        [(slot["presence"], [hit | {"best_span": None} for hit in slot["hits"]]) for slot in answer["slots"]]
+        for answer in answers
+    ]
     assert heard[0] == heard[1]
     assert answers[0]["range_seconds"] == [0.0, 1.5]
     assert all(end <= 1.5 for slot in answers[0]["slots"] for _, end in slot["active"])

@@ -14,6 +14,7 @@ from models.encoder_pair import EncoderPair
 from tests.app.keyed import TONE, KeyedService, Owned, made
 from tests.app.serving import enrolled, problem, running, settings_for
 from tests.app.sounds import RATE, TONES, audio, tone, zipped
+from tests.index.tiny_soundfont import soundfont_bytes
 
 
 def ids_of(client: httpx.Client, library: str) -> dict[str, str]:
@@ -111,12 +112,11 @@ def test_nothing_outside_the_roots_is_sent(tmp_path: Path, pair: EncoderPair) ->
 
 
 def test_a_file_of_presets_comes_whole_or_in_part(own: httpx.Client) -> None:
-    text = b"<region> sample=*sine ampeg_release=0.1"
     own.post("/v1/libraries", json={"name": "Lone"})
-    assert enrolled(own, "Lone", ("Sine.sfz", text))["state"] == "done"
-    (key,) = ids_of(own, "Lone").values()
-    answer = own.get(f"/v1/instruments/{key}/source", headers={"Range": "bytes=0-7"})
-    assert (answer.status_code, answer.content) == (206, b"<region>")
+    assert enrolled(own, "Lone", ("Tiny.sf2", soundfont_bytes()))["state"] == "done"
+    key = next(iter(ids_of(own, "Lone").values()))
+    answer = own.get(f"/v1/instruments/{key}/source", headers={"Range": "bytes=0-3"})
+    assert (answer.status_code, answer.content) == (206, b"RIFF")
     assert answer.headers["content-type"] == "application/octet-stream"
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from index.catalog import Catalog
 from index.catalogue_move import move_catalogue
 from index.database import postgresql, sqlite
 from index.declarative import Base, now
+from index.incoming import ResumableUpload
 from index.libraries import DATABASE
 from index.stored_embeddings import to_bytes
 from models.errors import Busy, MoveError
@@ -84,6 +86,9 @@ def fill(catalog: Catalog) -> None:
                 tables.AnsweredKey(key="k", fingerprint="f", answer="{}"),
                 tables.AccessKey(id="k_1", name="studio", scope="read", digest="d"),
                 tables.Deletion(kind="query", item_id="q_1"),
+                ResumableUpload(
+                    file_name=NAME, described="", num_bytes=2**40, expires_at=now() + timedelta(days=1)
+                ),
             ]
         )
         session.flush()
