@@ -87,7 +87,12 @@ def test_it_learns_is_resumed_and_is_measured(
     table = read_report(report).tables[0]
     assert [row.name for row in table.rows] == [network]
     assert table.rows[0].figures["f1_macro"].value > 0.7
-    assert {one.kind for one in read_report(report).tables} == {"frames", "classes"}
+    assert {one.kind for one in read_report(report).tables} == {
+        "frames",
+        "frames-chamber",
+        "frames-production",
+        "classes",
+    }
     if network == "cqt":
         wave, notes = tune(np.random.default_rng(5))
         timeline = FrameLevelRecogniser.load(path, "cpu").timeline(wave, RATE, start_seconds=10.0)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from models.checkpoint import file_hash, load_frame_level
 from models.device import DEVICES, choose_device
-from models.encoder_pair import FRAME_LEVEL_FILE, EncoderPair
+from models.encoder_pair import FRAME_LEVEL_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
 from models.errors import TrainingError
 from models.front_end import FrontEndConfig
 from models.recognition.frame_level_recogniser import resampled
@@ -112,7 +112,8 @@ def network_tables(rows: list[RowCounts], ids: tuple[str, ...], split: str, seed
     for title, chosen in groups.items():
         notes = (f"{int(chosen.sum())} recordings", PUBLISHED_DATA)
         shown = [ReportRow(row.name, row.figures(chosen, seed) | _published(row.name)) for row in rows]
-        yield Table(NAME, split, "frames", f"families ten times a second, {title}", notes, tuple(shown))
+        kind = "frames" if chosen.all() else f"frames-{title}"
+        yield Table(NAME, split, kind, f"families ten times a second, {title}", notes, tuple(shown))
     by_class = [
         ReportRow(
             row.name,
@@ -205,8 +206,12 @@ def main(argv: list[str] | None = None) -> int:
         print_table(table, console)
     if options.json:
         machine = describe_machine(str(choose_device(options.device)))
-        pitch = file_hash(PITCH_WEIGHTS)
-        write_report(
-            options.json, Report(NAME, pitch, pitch, 0, machine, command_line([NAME, *argv]), tuple(tables))
+        heard_by = (
+            [options.weights / name for name in (SINGLE_FILE, MULTI_FILE)]
+            if options.weights
+            else [PITCH_WEIGHTS] * 2
         )
+        first, second = (file_hash(path) for path in heard_by)
+        report = Report(NAME, first, second, 0, machine, command_line([NAME, *argv]), tuple(tables))
+        write_report(options.json, report)
     return 0
