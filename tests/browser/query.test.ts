@@ -80,10 +80,12 @@ test("families heard are shown on the time axis; a click plays from there, and f
   await part(page, "heard").waitFor();
   const rows = part(page, "heard-family");
   await expect.poll(() => rows.allInnerTexts()).toContainEqual(expect.stringMatching(/^guitar\s+\d+%/i));
-  const guitar = rows.filter({ hasText: /^guitar/i }).getByRole("button");
+  const row = rows.filter({ hasText: /^guitar/i });
+  const guitar = row.getByRole("button");
+  const strip = row.locator('[data-test="heard-strip"]'); // of the timeline, ten frames a second
   await expect
-    .poll(() => guitar.evaluate((node) => getComputedStyle(node).backgroundImage))
-    .toMatch(/gradient/);
+    .poll(() => strip.evaluate((node) => getComputedStyle(node).maskImage))
+    .toMatch(/^url\("data:image/);
   const box = await guitar.boundingBox();
   await guitar.click({ position: { x: (box?.width ?? 0) / 2, y: 5 } });
   const track = await heard(page, "reference");
