@@ -22,6 +22,7 @@ beforeAll(async () => {
     ...inject("settings"),
     DATA_DIR: folder,
     MAX_WAITING_QUERIES: "1",
+    MAX_UPLOAD_BYTES: "100000000", // also of a zip that the page packs
     MAX_LIBRARY_BYTES: "100000000",
     JOB_LEASE_SECONDS: "20",
   });

@@ -35,12 +35,13 @@ export interface Visit {
   close: () => Promise<void>; // fails if the page threw an error or logged one to its console
 }
 
-/** Open the page and wait until it `shows` a part; `hash` is its view, `before` sees the empty tab first. */
+/** Open the page and wait until it `shows` a part, of itself that of its view; `hash` is its view, `before` sees the empty tab first. */
 export async function visit(
   hash = "#/",
   options: BrowserContextOptions & { url?: string; shows?: string; before?: (page: Page) => void } = {},
 ): Promise<Visit> {
-  const { url = inject("url"), shows = "tab-query", before, ...rest } = options;
+  const view = hash.startsWith("#/library") ? "library" : "tab-query"; // the library view is loaded when it is wanted
+  const { url = inject("url"), shows = view, before, ...rest } = options;
   browser ??= chromium.connect(inject("browser"));
   const context = await (await browser).newContext({
     viewport: { width: 1280, height: 860 },

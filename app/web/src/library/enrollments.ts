@@ -140,11 +140,15 @@ type Show = (phase: Phase, text: string, share: number | null) => void;
 const PACKED = 0.05;
 const SENT = 0.2;
 
+/** The file to send. A zip of the same files is the same file again, so that a broken upload goes on after a reload. */
 async function fileOf(part: UploadPart, show: Show, stopped: AbortSignal): Promise<File> {
   if ("file" in part) return part.file;
   show("packing", "Packing…", 0);
   const zip = await zipOf(part.entries, (share) => show("packing", "Packing…", PACKED * share), stopped);
-  return new File([zip], part.name);
+  const modified = part.entries.map(({ file }) => (file instanceof File ? file.lastModified : 0));
+  return new File([zip], part.name, {
+    lastModified: modified.reduce((one, other) => Math.max(one, other), 0),
+  });
 }
 
 async function sendPart(id: number, part: UploadPart, show: Show, stopped: AbortSignal): Promise<Job> {
