@@ -3,15 +3,18 @@
 A place is given on the event loop's own thread, so that bound needs no lock; seconds are counted in the threads that decode.
 """
 
+import asyncio
 import math
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from app.access.request_rate import RequestRate
 from models.errors import Busy, TooManyRequests
@@ -73,6 +76,7 @@ class QueryQueue:
         self._lock = threading.Lock()
         self._decoding = CapacityLimiter(decoders)
         self._inference = CapacityLimiter(1)
+        self._encoder_thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._rendering = CapacityLimiter(1)
         self._mean_seconds = 0.3
 
@@ -153,8 +157,18 @@ class QueryQueue:
         return await to_thread.run_sync(work, limiter=self._decoding)
 
     async def infer(self, work: Callable[[], T]) -> T:
-        """Run `work` (the encoder and the search) in a thread, one at a time, in the order of arrival."""
-        return await to_thread.run_sync(work, limiter=self._inference)
+        """Run `work` (the encoder and the search) in the encoder's thread, one at a time, in the order of arrival.
+
+        It is always the same one: each thread that computes keeps helpers (OpenMP) and freed memory (glibc) of its own.
+        """
+        async with self._inference:
+            running = self._encoder_thread.submit(copy_context().run, work)
+            with CancelScope(shield=True):  # what has begun is awaited, as in the other stages
+                return await asyncio.wrap_future(running)
+
+    def close(self) -> None:
+        """End the encoder's thread, when nothing runs in it any more."""
+        self._encoder_thread.shutdown()
 
     async def render(self, work: Callable[[], T]) -> T:
         """Run `work` (an instrument that plays) in a thread, one at a time, so that queries go on meanwhile."""

@@ -106,6 +106,7 @@ class Service:
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
         self.jobs.stop()
+        self.queue.close()
         with suppress(Busy, StorageFull, IndexDamaged):  # when keys were last used is not worth a fault
             self.access_keys.sweep()
         self.engine.close()
