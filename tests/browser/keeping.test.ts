@@ -63,9 +63,9 @@ test("the chosen instruments are exported as JSON, CSV and a zip with previews",
 
   const zip = await exported("zip");
   const entries = entriesOf(zip.bytes);
-  expect(entries).toContain("set.csv");
-  expect(entries).toContain("set.json");
-  expect(entries.filter((name) => /^previews\/\d\d .*\.mp3$/.test(name))).toHaveLength(2);
+  expect(entries).toContain("mixture/set.csv");
+  expect(entries).toContain("mixture/set.json");
+  expect(entries.filter((name) => /^mixture\/previews\/\d\d .*\.mp3$/.test(name))).toHaveLength(2);
   await told(page, /\.zip saved/);
 });
 
