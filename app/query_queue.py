@@ -164,7 +164,8 @@ class QueryQueue:
         async with self._inference:
             running = self._encoder_thread.submit(copy_context().run, work)
             with CancelScope(shield=True):  # what has begun is awaited, as in the other stages
-                return await asyncio.wrap_future(running)
+                done = await asyncio.wrap_future(running)
+        return done
 
     def close(self) -> None:
         """End the encoder's thread, when nothing runs in it any more."""
