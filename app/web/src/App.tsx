@@ -23,7 +23,7 @@ export function App() {
   const keys = useMemo(
     () => [
       { keys: ["?"], shown: "?", does: "show this list", run: () => setHelp(true) },
-      { keys: ["Ctrl+z"], shown: "Ctrl Z", does: "undo", run: undoLast },
+      { keys: ["Ctrl+z"], shown: "Ctrl Z", does: "undo", run: () => void undoLast() },
     ],
     [],
   );

@@ -24,7 +24,6 @@ export default defineConfig({
     fileParallelism: false, // the tests share one service
     isolate: false, // and one connection to the browser
     expect: { poll: { timeout: 0.75 * MINUTE, interval: 50 } }, // the page answers late on a busy machine
-    retry: 1, // a shared machine may stand still for longer than a test waits
     testTimeout: 3 * MINUTE,
     hookTimeout: 12 * MINUTE,
     teardownTimeout: MINUTE,

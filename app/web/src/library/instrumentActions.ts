@@ -3,7 +3,7 @@
 import { changeInstrument, deleteInstrument, restoreInstrument } from "../api/client";
 import type { Instrument, InstrumentChange } from "../api/types";
 import { refreshLibraries } from "../state/libraries";
-import { offerUndo, showProblem } from "../state/toasts";
+import { beforeUndo, offerUndo, showProblem } from "../state/toasts";
 import { formatCount } from "../ui/format";
 
 /** The list that shows the instrument. */
@@ -24,7 +24,12 @@ export async function renameInstrument(list: EditableList, item: Instrument, nam
 const MOST_REQUESTS = 6; // at a time
 
 /** Change each instrument by `changeOf`; `words` tell what has happened, after `“Piano” is` or `3 instruments are`. */
-export async function changeInstruments(
+export const changeInstruments: typeof change = (...wanted) => beforeUndo(change(...wanted));
+
+/** Delete the instruments. */
+export const removeInstruments: typeof remove = (...wanted) => beforeUndo(remove(...wanted));
+
+async function change(
   list: EditableList,
   items: readonly Instrument[],
   changeOf: (item: Instrument) => InstrumentChange,
@@ -46,8 +51,7 @@ export async function changeInstruments(
   });
 }
 
-/** Delete the instruments. */
-export async function removeInstruments(list: EditableList, items: readonly Instrument[]): Promise<void> {
+async function remove(list: EditableList, items: readonly Instrument[]): Promise<void> {
   const removed = items.map((item) => ({ item, index: list.remove(item.id) }));
   const done = await eachOf(removed, async (one) => {
     await deleteInstrument(one.item.id);

@@ -21,6 +21,7 @@ const MAX_UNDO_STEPS = 50;
 
 export const toasts = signal<Toast[]>([]);
 const undoSteps = signal<UndoStep[]>([]);
+const underWay = new Set<Promise<unknown>>();
 let count = 0;
 
 function show(text: string, tone: Tone, undo: (() => void) | null, seconds: number): number {
@@ -49,8 +50,15 @@ export function offerUndo(text: string, undo: UndoStep["undo"], quiet = false): 
   return () => withdraw(step);
 }
 
-/** Undo the last step. */
-export function undoLast(): void {
+/** Let undo wait for an action that the page shows before the service has done it, and that registers its undo then. */
+export function beforeUndo<Result>(action: Promise<Result>): Promise<Result> {
+  underWay.add(action);
+  return action.finally(() => underWay.delete(action));
+}
+
+/** Undo the last step, also one whose action is under way. */
+export async function undoLast(): Promise<void> {
+  await Promise.allSettled(underWay);
   const last = undoSteps.value.at(-1);
   if (last) void undoStep(last);
   else showToast("Nothing to undo.");
