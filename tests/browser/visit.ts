@@ -175,12 +175,13 @@ export async function silent(page: Page): Promise<void> {
   await page.waitForFunction(() => window.media.every((one) => one.paused || one.ended));
 }
 
-/** Drop files or folders on the page, like from a file manager. */
+/** Drop files or folders on the page's header, like from a file manager.
+ * It never moves: a browser drops nothing on an element that came under the pointer after the last step of the drag. */
 export async function drop(page: Page, ...names: string[]): Promise<void> {
   const client = await page.context().newCDPSession(page);
   const data = { items: [], files: names.map(file), dragOperationsMask: 1 };
   for (const type of ["dragEnter", "dragOver", "drop"] as const)
-    await client.send("Input.dispatchDragEvent", { type, x: 640, y: 480, data });
+    await client.send("Input.dispatchDragEvent", { type, x: 640, y: 12, data });
   await client.detach();
 }
 

@@ -1,6 +1,6 @@
 /** Accepts files dropped anywhere in the window, so that the browser never navigates to a dropped file. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Entry, entriesOf } from "./droppedFiles";
 
 /** Call `onDrop` with files dropped on the window while the component is mounted. Returns whether files are over it. */
@@ -8,7 +8,8 @@ export function useWindowDrop(onDrop: (entries: Entry[]) => unknown): boolean {
   const over = useSignal(0);
   const latest = useRef(onDrop);
   latest.current = onDrop;
-  useEffect(() => {
+  // As soon as the component is shown: until then the browser would open a dropped file.
+  useLayoutEffect(() => {
     const carries = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
     const count = (step: number) => (event: DragEvent) => {
       if (carries(event)) over.value = Math.max(0, over.value + step);
