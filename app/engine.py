@@ -29,6 +29,7 @@ from app.uploads import upload_name
 from index.decoding.remote_source import DecodingOpener
 from index.decoding.workers import DecodeWorkers
 from index.enroll import EnrollReport, Progress, enroll
+from index.enrollment.recognising import recognise_unnamed
 from index.instrument_index import InstrumentIndex
 from index.records import Hit, LibraryInfo
 from index.reembed import ReembedReport, reembed
@@ -279,6 +280,8 @@ def _open_index(settings: Settings, pair: EncoderPair, reconcile: bool) -> Instr
     )
     if reconcile:
         index.open()
+        if pair.instrument_family:
+            recognise_unnamed(index.catalog, pair.encoder_hash, pair.instrument_family)
     else:
         index.catalog.migrate()
     return index

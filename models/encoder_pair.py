@@ -1,8 +1,8 @@
 """The two encoders as serving and the index use them: numpy in, numpy out, in batches, thread-safe.
 
 A multi encoder names the single encoder whose embeddings it learnt to give, a match model the pair that it was fitted to;
-loading refuses files that do not belong together. The solo network and the frame-level network beside them hear audio, so they
-belong to any pair; the timeline model was fitted to the pair and the frame-level network.
+loading refuses files that do not belong together. The frame-level network beside them hears audio, so it belongs to any pair;
+the timeline model was fitted to the pair and the frame-level network.
 """
 
 import threading
@@ -21,14 +21,13 @@ from models.errors import CheckpointError, EncoderMismatch, RecogniserMissing
 from models.family import FamilyModel
 from models.match import MatchModel
 from models.recognition.frame_level_recogniser import FrameLevelRecogniser
-from models.recognition.solo_recogniser import SoloRecogniser
 from models.recognition.timeline_model import TimelineModel
 
 WEIGHTS = Path(__file__).parent / "weights"
 SINGLE_FILE, MULTI_FILE = "single.safetensors", "multi.safetensors"
 FAMILY_FILE, MATCH_FILE = "family.safetensors", "match.safetensors"
-SOLO_FILE, FRAME_LEVEL_FILE = "solo.safetensors", "frame_level.safetensors"
-TIMELINE_FILE = "timeline.json"
+INSTRUMENT_FAMILY_FILE = "instrument_family.safetensors"
+FRAME_LEVEL_FILE, TIMELINE_FILE = "frame_level.safetensors", "timeline.json"
 Floats = NDArray[np.float32]
 
 
@@ -36,13 +35,13 @@ class EncoderPair:
     """A single and a multi encoder that belong together, on one device.
 
     `embed` and `encode` take float32 clips at `sample_rate`; both are thread-safe and deterministic for a given batch.
-    `match` and `family` are None for encoders that have not been released, `solo` and `frame_level` where no such network lies
-    beside them; `timeline` comes with `frame_level`.
+    `match` and `family` (of slots) are None for encoders that have not been released, `instrument_family` (of single
+    instruments' clips) and `frame_level` where no such file lies beside them; `timeline` comes with `frame_level`.
     `batch_sizes` counts, for each encoder, the batches of each size that it was given.
     """
 
     batch_size = 32
-    solo: SoloRecogniser | None = None
+    instrument_family: FamilyModel | None = None
     frame_level: FrameLevelRecogniser | None = None
     timeline: TimelineModel | None = None
 
@@ -55,14 +54,9 @@ class EncoderPair:
         presence_threshold: float = 0.5,
         match: MatchModel | None = None,
         family: FamilyModel | None = None,
-        solo: SoloRecogniser | None = None,
     ) -> None:
         if single.config.front_end != multi.config.front_end:
             raise EncoderMismatch("the encoders have different front ends", value=multi.config.front_end)
-        if solo and solo.sample_rate != single.config.front_end.sample_rate:
-            rates = solo.sample_rate, single.config.front_end.sample_rate
-            message = f"the solo network hears {rates[0]} Hz, the encoders {rates[1]} Hz"
-            raise EncoderMismatch(message, value=rates[0], limit=rates[1])
         self._single = single.to(device).eval()
         self._multi = multi.to(device).eval()
         self._device = device
@@ -71,7 +65,6 @@ class EncoderPair:
         self.presence_threshold = presence_threshold
         self.match = match
         self.family = family
-        self.solo = solo
         self.device = str(device)
         self.sample_rate = single.config.front_end.sample_rate
         self.clip_samples = single.config.front_end.clip_samples
@@ -86,6 +79,7 @@ class EncoderPair:
         device: str = "auto",
         *,
         with_family: bool = True,
+        with_instrument_family: bool = True,
         with_match: bool = True,
         with_timeline: bool = True,
     ) -> "EncoderPair":
@@ -105,13 +99,14 @@ class EncoderPair:
                 limit=header.target_encoder,
             )
         hashes = encoder_hash, file_hash(folder / MULTI_FILE)
-        family_path, match_path, solo_path = (folder / name for name in (FAMILY_FILE, MATCH_FILE, SOLO_FILE))
+        family_path, match_path = folder / FAMILY_FILE, folder / MATCH_FILE
         family = FamilyModel.load(family_path, *hashes) if with_family and family_path.exists() else None
         match = MatchModel.load(match_path, *hashes) if with_match and match_path.exists() else None
-        solo = SoloRecogniser.load(solo_path, device) if solo_path.exists() else None
         pair = cls(
-            single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family, solo
+            single, multi, encoder_hash, choose_device(device), header.presence_threshold, match, family
         )
+        if with_instrument_family and (folder / INSTRUMENT_FAMILY_FILE).exists():
+            pair.instrument_family = FamilyModel.load(folder / INSTRUMENT_FAMILY_FILE, encoder_hash, None)
         if (folder / FRAME_LEVEL_FILE).exists():
             pair.frame_level = FrameLevelRecogniser.load(folder / FRAME_LEVEL_FILE, device)
             if with_timeline:

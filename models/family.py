@@ -1,9 +1,10 @@
 """Family model: which family of instruments an embedding is of, and what that says about a library's instruments.
 
-A linear softmax over embeddings, fitted to slots of training mixtures (`training/family.py`). Where a recording is far from
-the library's sound, a slot resembles relatives and strangers about alike, but its family is still heard
+A linear softmax over embeddings. One is fitted to slots of training mixtures (`training/family.py`). Where a recording is far
+from the library's sound, a slot resembles relatives and strangers about alike, but its family is still heard
 (docs/EXPERIMENTS.md). So the two are put together as probabilities: the softmax of the cosines times the root of the
-chance that the families agree.
+chance that the families agree. Another is fitted to clips of single instruments (`training/instrument_family.py`), and tells
+what an instrument is whose source does not say.
 """
 
 import json
@@ -26,7 +27,7 @@ FORMAT = "showme-family/1"
 # Both chosen on validation: real solos and rendered passages (docs/EXPERIMENTS.md).
 STRENGTH = 0.5  # exponent of the agreement
 LEAST_AGREEMENT = 0.03  # so that a family that is not heard at all costs .12 of a cosine, not everything
-REFIT = "fit it again with `python -m training.family`"
+REFIT = "fit it again with `python -m {}`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,8 @@ class FamilyModel:
         added: Floats = np.log(np.minimum(agreement, 1.0)) * np.float32(STRENGTH / SCALE)
         return added
 
-    def save(self, path: Path, single_hash: str, multi_hash: str) -> None:
-        """Write the model of a pair of encoders, in half precision; replaces the file at once."""
+    def save(self, path: Path, single_hash: str, multi_hash: str | None) -> None:
+        """Write the model in half precision; replaces the file at once. `multi_hash` is None for a model of clips."""
         header = {
             "format": FORMAT,
             "families": self.families,
@@ -82,8 +83,8 @@ class FamilyModel:
             temporary.chmod(0o644)  # safetensors makes it readable by the owner only
 
     @classmethod
-    def load(cls, path: Path, single_hash: str, multi_hash: str) -> "FamilyModel":
-        """Read the model of a pair of encoders.
+    def load(cls, path: Path, single_hash: str, multi_hash: str | None) -> "FamilyModel":
+        """Read the model of slots of a pair of encoders or, without `multi_hash`, of the single encoder's clips.
 
         Raises CheckpointError for a file that cannot be read, EncoderMismatch for another pair's.
         """
@@ -100,8 +101,9 @@ class FamilyModel:
                 f"{path} is not a readable family model: {error}", value=str(path)
             ) from error
         if fitted_to != (single_hash, multi_hash):
+            refit = REFIT.format("training.family" if multi_hash else "training.instrument_family")
             raise EncoderMismatch(
-                f"{path.name} was fitted to other encoders than those beside it; {REFIT}",
+                f"{path.name} was fitted to other encoders than those beside it; {refit}",
                 value=(single_hash, multi_hash),
                 limit=fitted_to,
             )

@@ -88,11 +88,15 @@ def draw_slots(pair: EncoderPair, bank: ClipSource, recipe: Recipe, seed: int = 
 
 
 def fit_family(slots: LabelledSlots) -> FamilyModel:
-    """Fit the softmax by L-BFGS; slots of a family together count by the root of their number."""
+    """Fit the softmax to slots; those of a family together count by the root of their number."""
     number = torch.bincount(slots.family, minlength=len(FAMILIES)).float()
-    share = number.rsqrt()[slots.family]
-    share /= share.sum()
-    linear = nn.Linear(slots.embedding.shape[1], len(FAMILIES))
+    return fit_softmax(slots.embedding, slots.family, number.rsqrt()[slots.family], WEIGHT_PENALTY)
+
+
+def fit_softmax(embedding: Tensor, family: Tensor, weight: Tensor, penalty: float) -> FamilyModel:
+    """Fit a softmax over FAMILIES by L-BFGS to `embedding [n, dim]` of unit norm, of `family [n]`, counted by `weight [n]`."""
+    share = weight / weight.sum()
+    linear = nn.Linear(embedding.shape[1], len(FAMILIES))
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     optimizer = torch.optim.LBFGS(
@@ -101,18 +105,17 @@ def fit_family(slots: LabelledSlots) -> FamilyModel:
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        logits = INPUT_SCALE * linear(slots.embedding)
-        each = functional.cross_entropy(
-            logits, slots.family, reduction="none", label_smoothing=LABEL_SMOOTHING
-        )
-        value = (share * each).sum() + WEIGHT_PENALTY * linear.weight.square().sum()
+        logits = INPUT_SCALE * linear(embedding)
+        each = functional.cross_entropy(logits, family, reduction="none", label_smoothing=LABEL_SMOOTHING)
+        value = (share * each).sum() + penalty * linear.weight.square().sum()
         value.backward()
         return value
 
     optimizer.step(loss)
-    weight, bias = (INPUT_SCALE * value.detach().numpy() for value in (linear.weight, linear.bias))
-    bias[number.numpy() == 0] = -1e4  # a family that training never heard is never told
-    return FamilyModel(tuple(FAMILIES), _halved(weight), _halved(bias))
+    fitted, bias = (INPUT_SCALE * value.detach().numpy() for value in (linear.weight, linear.bias))
+    heard = torch.bincount(family, minlength=len(FAMILIES)).numpy()
+    bias[heard == 0] = -1e4  # a family that training never heard is never told
+    return FamilyModel(tuple(FAMILIES), _halved(fitted), _halved(bias))
 
 
 def _halved(values: np.ndarray) -> np.ndarray:

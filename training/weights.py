@@ -16,7 +16,7 @@ import torch
 
 from models.checkpoint import file_hash, load_checkpoint
 from models.device import DEVICES
-from models.encoder_pair import FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE
+from models.encoder_pair import FAMILY_FILE, INSTRUMENT_FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE
 from models.errors import TrainingError
 from training import parallel
 from training.bank import Bank, CombinedBank
@@ -24,6 +24,7 @@ from training.changed_bank import changed
 from training.clip_store import ClipSource
 from training.commands import cli_errors
 from training.config import CONFIGS, Recipe, load_recipe, same_recipe
+from training.instrument_family import write_instrument_family
 from training.nlakh.dataset import TRAIN, VALID
 from training.release import ReleaseData, release
 from training.run import ENCODER_FILES, TrainingRun
@@ -154,7 +155,8 @@ class TrainingChain:
         held = [copy for copy in trained if copy.exists()]
         if not all(trained[copy].exists() and same_weights(copy, trained[copy]) for copy in held):
             raise TrainingError(f"{out} holds other weights; choose another folder", value=str(out))
-        return len(held) == len(trained) and all((out / name).exists() for name in (FAMILY_FILE, MATCH_FILE))
+        models = FAMILY_FILE, INSTRUMENT_FAMILY_FILE, MATCH_FILE
+        return len(held) == len(trained) and all((out / name).exists() for name in models)
 
     def _is_finished(self, stage: TrainingStage) -> bool:
         path = self.checkpoint(stage.name)
@@ -234,6 +236,7 @@ def main(argv: list[str] | None = None) -> int:
             release(
                 *chain.pair, ReleaseData(validation, banks.rendered, heard, options.recordings), out, device
             )
+            write_instrument_family(out, [one for one in (banks.rendered, banks.real) if one], options.device)
         print_once(f"{out}: released")
     return 0
 

@@ -119,7 +119,12 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
         message = f"an embedding has norm {norm:.3f} instead of 1 on {pair.device}"
         yield Finding("weights", "wrong", message, "try SHOWME_DEVICE=cpu")
         return
-    parts = {"family": pair.family, "match": pair.match, "solo": pair.solo, "frame-level": pair.frame_level}
+    parts = {
+        "family": pair.family,
+        "instrument family": pair.instrument_family,
+        "match": pair.match,
+        "frame-level": pair.frame_level,
+    }
     there = ", ".join(name for name, part in parts.items() if part)
     yield Finding("weights", "right", f"encoder {pair.encoder_hash[:19]}… with {there}, on {pair.device}")
     if pair.family is None:

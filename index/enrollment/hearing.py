@@ -13,12 +13,13 @@ from index.sources.base import Floats, SourceInstrument
 from index.sources.folder import FolderInstrument
 from models.encoder_pair import EncoderPair
 from models.errors import SilentAudio, SourceError
+from models.family import FamilyModel
 
 _MIN_MEAN_NORM = 1e-3  # below it the clips' embeddings cancel out, and their mean has no direction
 
 
 class HeardInstrument(NamedTuple):
-    """The encoder's and the solo network's view of an instrument: `clips [clips, dim]`, and their normalised `mean [dim]`.
+    """The encoder's view of an instrument: `clips [clips, dim]`, and their normalised `mean [dim]`.
 
     `families` are the recognised probabilities, None where its source names the family or nothing recognises one.
     """
@@ -34,7 +35,7 @@ def hear_instrument(pair: EncoderPair, instrument: SourceInstrument) -> HeardIns
     Raises SourceError if it has no usable clip, or if its embeddings cancel out.
     """
     audio = instrument.clips(pair.sample_rate, pair.clip_samples)
-    return _heard(pair, instrument, audio, pair.embed(audio))
+    return _heard(pair, instrument, pair.embed(audio))
 
 
 def hear_sound(pair: EncoderPair, samples: Floats, name: str) -> HeardInstrument:
@@ -62,31 +63,29 @@ def hear_together(
     embedded = pair.embed(np.concatenate([clips for _, clips in instruments]))  # [all clips, dim]
     ends = np.cumsum([len(clips) for _, clips in instruments])[:-1]
     found: list[HeardInstrument | SourceError] = []
-    for (instrument, audio), clips in zip(instruments, np.split(embedded, ends), strict=True):
+    for (instrument, _), clips in zip(instruments, np.split(embedded, ends), strict=True):
         try:
-            found.append(_heard(pair, instrument, audio, clips))
+            found.append(_heard(pair, instrument, clips))
         except SourceError as error:
             found.append(error)
     return found
 
 
-def _heard(pair: EncoderPair, instrument: SourceInstrument, audio: Floats, clips: Floats) -> HeardInstrument:
+def _heard(pair: EncoderPair, instrument: SourceInstrument, clips: Floats) -> HeardInstrument:
     mean = clips.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     if not norm > _MIN_MEAN_NORM:  # also true for NaN
         raise SourceError(
             f"the clips of {instrument.name} have no usable mean embedding", value=instrument.source
         )
-    families = _recognised(pair, audio) if instrument.family is None else None
+    model = pair.instrument_family
+    families = recognise(model, clips) if model and instrument.family is None else None
     return HeardInstrument(clips, mean / norm, families)
 
 
-def _recognised(pair: EncoderPair, audio: Floats) -> dict[str, float] | None:
-    """The probability of each family of `audio [clips, samples]`; None without a solo network, or if it hears silence."""
-    if pair.solo is None:
-        return None
-    try:
-        shares = pair.solo.recognise(list(audio))
-    except SilentAudio:  # the gate of its windows is a little above that of whole clips
-        return None
-    return {family: round(share, 4) for family, share in shares.items()}
+def recognise(model: FamilyModel, clips: Floats) -> dict[str, float]:
+    """The mean probability of each family over an instrument's `clips [clips, dim]`, the most probable first."""
+    share = model.probability(clips).mean(axis=0)
+    return {
+        model.families[place]: round(float(share[place]), 4) for place in np.argsort(-share, kind="stable")
+    }

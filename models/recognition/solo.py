@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models.front_end import FrontEnd, FrontEndConfig
 
+SOLO_FILE = "solo.safetensors"  # in the folder of a training run
 FRONT_END = FrontEndConfig(clip_seconds=3.0, n_fft=1536, hop_length=372)
 CONVOLUTIONS = 4
 UNDROPPED = 1  # convolutions without dropout, from the first

@@ -2,36 +2,38 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
-from models.checkpoint import CheckpointHeader, save_checkpoint
-from models.encoder_pair import SOLO_FILE
-from models.recognition.solo import SoloConfig, SoloNetwork
-from tests.app.commands import run, write_weights
+from models.checkpoint import file_hash
+from models.encoder_pair import INSTRUMENT_FAMILY_FILE, SINGLE_FILE
+from models.family import FamilyModel
+from tests.app.commands import CONFIG, run, write_weights
 from tests.app.serving import enrolled, running
 from tests.app.sounds import audio, tone
 from tests.encoders import random_pair
-from tests.index.pitch_recogniser import HIGH_HZ, LOW_HZ, PitchRecogniser
+from tests.index.pitch_families import HIGH_HZ, LOW_HZ, families_by_pitch
 
 FILES = (
     ("Thing.wav", audio(tone(LOW_HZ))),
     ("Stuff.wav", audio(tone(HIGH_HZ))),
     ("Organ.wav", audio(tone(LOW_HZ))),
 )
-RECOGNISED = {"bass": 0.9, "flute": 0.1}
 
 
 def test_documents_tell_recognised_families_from_named_ones(tmp_path: Path) -> None:
     pair = random_pair()
-    pair.solo = PitchRecogniser()
+    seconds = pair.clip_samples / pair.sample_rate
+    pair.instrument_family = families_by_pitch(pair, (tone(LOW_HZ, seconds), tone(HIGH_HZ, seconds)))
     with running(tmp_path, pair) as client:
         client.post("/v1/libraries", json={"name": "One"})
         assert enrolled(client, "One", *FILES)["state"] == "done"
         items = {row["name"]: row for row in client.get("/v1/libraries/One/instruments").json()["items"]}
         told = {name: [row[key] for key in ("family", "recognised_family")] for name, row in items.items()}
         assert told == {"Thing": [None, "bass"], "Stuff": [None, "flute"], "Organ": ["organ", None]}
-        assert items["Thing"]["families"] == RECOGNISED
+        families = items["Thing"]["families"]
+        assert list(families) == ["bass", "flute"]
+        assert sum(families.values()) == pytest.approx(1, abs=1e-3)
         assert items["Organ"]["families"] is None
         address = f"/v1/instruments/{items['Thing']['id']}"
         assert client.get(address).json() == items["Thing"]
@@ -44,11 +46,11 @@ def test_documents_tell_recognised_families_from_named_ones(tmp_path: Path) -> N
 
 def test_the_list_marks_recognised_families(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = write_weights(environment / "weights")
-    config = SoloConfig(families=("bass", "brass"), width=2, hidden=8)
-    network = SoloNetwork(config)
-    for value in network.parameters():  # hears everything alike: the first family, at one half
-        torch.nn.init.zeros_(value)
-    save_checkpoint(network, CheckpointHeader("solo", config.to_dict()), weights / SOLO_FILE)
+    zeros = np.zeros((2, CONFIG.embedding_dim), np.float32)
+    model = FamilyModel(
+        ("bass", "brass"), zeros, zeros[:, 0]
+    )  # hears everything alike: the first family, at one half
+    model.save(weights / INSTRUMENT_FAMILY_FILE, file_hash(weights / SINGLE_FILE), None)
     monkeypatch.setenv("SHOWME_WEIGHTS_DIR", str(weights))
     for name, content in FILES:
         (environment / "samples").mkdir(exist_ok=True)

@@ -3,24 +3,29 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from index.catalog import Clip
 from index.enroll import enroll
+from index.enrollment.hearing import hear_instrument
+from index.enrollment.recognising import recognise_unnamed
 from index.instrument_index import InstrumentIndex
 from index.records import InstrumentInfo
 from index.reembed import reembed
 from index.source_finder import GivenSource
 from models.encoder_pair import EncoderPair
-from models.errors import SilentAudio
 from tests.encoders import random_pair
 from tests.index.conftest import LIBRARY, open_index
 from tests.index.fake_source import FakeInstrument, FakeSource
-from tests.index.pitch_recogniser import HIGH_HZ, LOW_HZ, PitchRecogniser
+from tests.index.pitch_families import HIGH_HZ, LOW_HZ, families_by_pitch, sine
 
 
 @pytest.fixture
 def pair() -> EncoderPair:
     made = random_pair()
-    made.solo = PitchRecogniser()
+    made.instrument_family = families_by_pitch(
+        made, *((sine(LOW_HZ * ratio, made), sine(HIGH_HZ * ratio, made)) for ratio in (1.0, 1.5))
+    )
     return made
 
 
@@ -53,7 +58,9 @@ def test_only_unnamed_families_are_recognised(index: InstrumentIndex, pair: Enco
         "Two": (None, "flute"),
         "Three": ("organ", None),
     }
-    assert found["One"].families == {"bass": 0.9, "flute": 0.1}
+    families = found["One"].families or {}
+    assert list(families) == ["bass", "flute"]
+    assert sum(families.values()) == pytest.approx(1, abs=1e-3)
     assert found["Three"].families is None
     stored, _ = index.instruments.page(LIBRARY)
     assert [told(one) for one in stored] == [told(one) for one in found.values()]
@@ -67,8 +74,8 @@ def test_retrieval_hears_no_recognised_family(index: InstrumentIndex, pair: Enco
     assert index.instruments.page(LIBRARY, family="bass")[0] == []
 
 
-def test_without_a_network_everything_is_as_before(index: InstrumentIndex, pair: EncoderPair) -> None:
-    pair.solo = None
+def test_without_a_model_nothing_is_recognised(index: InstrumentIndex, pair: EncoderPair) -> None:
+    pair.instrument_family = None
     assert [told(one) for one in added(index, pair, instruments()).values()] == [
         (None, None),
         (None, None),
@@ -76,14 +83,11 @@ def test_without_a_network_everything_is_as_before(index: InstrumentIndex, pair:
     ]
 
 
-def test_what_the_network_hears_as_silence_is_enrolled(
-    index: InstrumentIndex, pair: EncoderPair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def silent(self: object, recordings: object) -> dict[str, float]:
-        raise SilentAudio("silent")
-
-    monkeypatch.setattr(PitchRecogniser, "recognise", silent)
-    assert added(index, pair, instruments())["One"].families is None
+def test_families_are_the_mean_over_the_clips(pair: EncoderPair) -> None:
+    heard = hear_instrument(pair, FakeInstrument("One", LOW_HZ))
+    assert pair.instrument_family is not None
+    mean = pair.instrument_family.probability(heard.clips).mean(axis=0)
+    assert heard.families == pytest.approx({"bass": mean[0], "flute": mean[1]}, abs=1e-4)
 
 
 @pytest.mark.parametrize("family", ["guitar", None])
@@ -117,3 +121,30 @@ def test_old_instruments_get_families_when_they_are_embedded_again(tmp_path: Pat
     assert reembed(index, pair, LIBRARY, given=given).num_updated == 3
     found, _ = index.instruments.page(LIBRARY)
     assert [told(one) for one in found] == [(None, "bass"), (None, "flute"), (None, None)]
+
+
+def test_instruments_from_before_the_model_get_families_once(
+    index: InstrumentIndex, pair: EncoderPair
+) -> None:
+    model, pair.instrument_family = pair.instrument_family, None
+    before = added(index, pair, instruments())
+    index.instruments.correct(before["Three"].id, {"family": None})
+    assert model is not None
+    assert recognise_unnamed(index.catalog, "sha256:other", model) == 0
+    assert recognise_unnamed(index.catalog, pair.encoder_hash, model) == 2
+    assert recognise_unnamed(index.catalog, pair.encoder_hash, model) == 0
+    found, _ = index.instruments.page(LIBRARY)
+    assert [told(one) for one in found] == [(None, "bass"), (None, "flute"), (None, None)]
+    pair.instrument_family = model
+    again = added(index, pair, FakeSource(FakeInstrument("One", LOW_HZ)))["One (2)"]
+    assert again.families == found[0].families
+
+
+def test_damaged_embeddings_have_no_family(index: InstrumentIndex, pair: EncoderPair) -> None:
+    model, pair.instrument_family = pair.instrument_family, None
+    one = added(index, pair, instruments())["One"]
+    assert model is not None
+    with index.catalog.write() as session:
+        session.execute(update(Clip).where(Clip.position == 0).values(embedding=b"junk!"))
+    assert recognise_unnamed(index.catalog, pair.encoder_hash, model) == 0
+    assert index.instruments.get(one.id).families is None

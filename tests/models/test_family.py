@@ -78,6 +78,16 @@ def test_a_file_gives_the_model_back_and_belongs_to_one_pair(tmp_path: Path) -> 
             FamilyModel.load(path, *other)
 
 
+def test_a_model_of_clips_belongs_to_the_single_encoder_alone(tmp_path: Path) -> None:
+    path = tmp_path / "instrument_family.safetensors"
+    model().save(path, PAIR[0], None)
+    assert FamilyModel.load(path, PAIR[0], None).families == FAMILIES
+    with pytest.raises(EncoderMismatch, match=r"training\.instrument_family"):
+        FamilyModel.load(path, "sha256:other", None)
+    with pytest.raises(EncoderMismatch, match=r"training\.family"):
+        FamilyModel.load(path, *PAIR)
+
+
 def test_damaged_files_are_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "family.safetensors"
     model().save(path, *PAIR)

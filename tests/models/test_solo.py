@@ -1,6 +1,5 @@
 """Solo recognition: the published shapes, windows of any length, the gate against silence, and files that are refused."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +7,11 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointHeader, load_single, load_solo, save_checkpoint
-from models.encoder_pair import SINGLE_FILE, SOLO_FILE, EncoderPair
 from models.encoders import SingleInstrumentEncoder
-from models.errors import CheckpointError, EncoderMismatch, SilentAudio
-from models.recognition.solo import FRONT_END, SoloConfig, SoloNetwork
+from models.errors import CheckpointError, SilentAudio
+from models.recognition.solo import FRONT_END, SOLO_FILE, SoloConfig, SoloNetwork
 from models.recognition.solo_recogniser import SoloRecogniser, sounding_windows
-from tests.app.commands import CONFIG, write_weights
+from tests.app.commands import CONFIG
 
 FAMILIES = ("bass", "brass", "drum")
 TINY = SoloConfig(families=FAMILIES, width=2, hidden=8)
@@ -112,20 +110,3 @@ def test_wrong_files_are_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "junk").write_bytes(b"junk")
     with pytest.raises(CheckpointError, match="not a readable checkpoint"):
         load_solo(tmp_path / "junk")
-
-
-def test_a_pair_has_the_network_that_lies_beside_it(tmp_path: Path) -> None:
-    write_weights(tmp_path)
-    assert EncoderPair.load(tmp_path, "cpu").solo is None
-    save_checkpoint(SoloNetwork(TINY), CheckpointHeader("solo", TINY.to_dict()), tmp_path / SOLO_FILE)
-    solo = EncoderPair.load(tmp_path, "cpu").solo
-    assert solo is not None
-    assert solo.families == FAMILIES
-    front_end = replace(FRONT_END, sample_rate=8_000, max_hz=4_000.0)
-    other = SoloConfig(families=FAMILIES, width=2, hidden=8, front_end=front_end)
-    save_checkpoint(SoloNetwork(other), CheckpointHeader("solo", other.to_dict()), tmp_path / SOLO_FILE)
-    with pytest.raises(EncoderMismatch, match="8000 Hz"):
-        EncoderPair.load(tmp_path, "cpu")
-    (tmp_path / SOLO_FILE).write_bytes((tmp_path / SINGLE_FILE).read_bytes())
-    with pytest.raises(CheckpointError, match="not a solo network"):
-        EncoderPair.load(tmp_path, "cpu")

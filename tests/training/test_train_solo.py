@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from models.checkpoint import load_solo
-from models.encoder_pair import SOLO_FILE
 from models.errors import TrainingError
+from models.recognition.solo import SOLO_FILE
 from models.recognition.solo_recogniser import SoloRecogniser
 from tests.training.evaluation.held_out_bank import write_splits
 from training.bank import Bank

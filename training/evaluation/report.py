@@ -75,7 +75,7 @@ COLUMNS = {
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
-    "f1_family_model": "F1, family model",
+    "f1_network": "F1, solo network",
     "instruments": "instruments",
     "deviation": "deviation",
     "seeds": "seeds",

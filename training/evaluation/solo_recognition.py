@@ -1,4 +1,4 @@
-"""`showme evaluate solo`: families of single instruments, by the solo network (Segal 2016) and by the linear family model.
+"""`showme evaluate solo`: families of single instruments, as enrollment tells them and by the solo network (Segal 2016).
 
 On held-out rendered instruments and on the test side of a folder of real recordings: precision, recall and F1 of every
 family, their macro average, top-1, and the confusions as a picture.
@@ -19,7 +19,7 @@ from index.sources.base import is_silent
 from models.audio import split_windows
 from models.checkpoint import file_hash, load_multi
 from models.device import DEVICES
-from models.encoder_pair import MULTI_FILE, SOLO_FILE, WEIGHTS, EncoderPair
+from models.encoder_pair import INSTRUMENT_FAMILY_FILE, MULTI_FILE, WEIGHTS, EncoderPair
 from models.errors import SilentAudio, TrainingError
 from models.recognition.solo_recogniser import SoloRecogniser
 from training.bank import Bank
@@ -27,7 +27,6 @@ from training.commands import cli_errors
 from training.evaluation import plots
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.cost import multiply_adds
-from training.evaluation.embeddings import unit
 from training.evaluation.held_out import to_float
 from training.evaluation.metrics import Floats, Values
 from training.evaluation.real_context import PART_OF_SPLIT, TEST
@@ -46,7 +45,7 @@ from training.real.source import RealSource
 from training.recognition.solo_scores import class_scores, confusion_of, macro_scores
 
 NAME = "solo"
-NETWORK, LINEAR = "solo network", "family model"
+SERVED, NETWORK = "instrument family model", "solo network"
 PUBLISHED = (
     ("published, validation", {"top1": Estimate(1 - 0.256), "f1_macro": Estimate(0.747)}),
     ("published, test", {"top1": Estimate(1 - 0.283), "f1_macro": Estimate(0.692)}),
@@ -103,7 +102,7 @@ class Heard:
 
 
 def hear_by_network(recogniser: SoloRecogniser) -> Hear:
-    """The solo network, as the service hears a recording."""
+    """The solo network, on the windows of three seconds that sound."""
 
     def hear(recordings: Sequence[Floats]) -> Floats:
         share = recogniser.recognise(recordings)
@@ -113,13 +112,15 @@ def hear_by_network(recogniser: SoloRecogniser) -> Hear:
 
 
 def hear_by_embedding(pair: EncoderPair) -> Hear:
-    """The linear family model, on the mean of the single encoder's embeddings of the windows that sound.
+    """The instrument family model, as enrollment asks it: the mean over the single encoder's windows that sound.
 
-    Raises TrainingError if the encoders come without a family model.
+    Raises TrainingError if the encoders come without one.
     """
-    model = pair.family
+    model = pair.instrument_family
     if model is None:
-        raise TrainingError("the encoders come without a family model, with which the network is compared")
+        raise TrainingError(
+            f"the encoders come without {INSTRUMENT_FAMILY_FILE}; fit it with `python -m training.instrument_family`"
+        )
     places = [FAMILIES.index(family) for family in model.families]
 
     def hear(recordings: Sequence[Floats]) -> Floats:
@@ -129,7 +130,7 @@ def hear_by_embedding(pair: EncoderPair) -> Hear:
         if not sounding:
             raise SilentAudio("no window of five seconds sounds", value="silent")
         share = np.zeros(len(FAMILIES), np.float32)
-        share[places] = model.probability(unit(pair.embed(np.stack(sounding)).mean(axis=0))[None])[0]
+        share[places] = model.probability(pair.embed(np.stack(sounding))).mean(axis=0)
         return share
 
     return hear
@@ -209,14 +210,14 @@ def real_tables(
 
 
 def class_tables(split: str, heard: Heard, of_what: str) -> Iterator[Table]:
-    """Yield the scores of the network by family, beside the family model's F1, and its confusions as shares."""
-    confusion = heard.confusion(NETWORK)
-    precision, recall, f1 = class_scores(confusion)
-    linear = class_scores(heard.confusion(LINEAR))[2]
+    """Yield the scores of the served model by family, beside the network's F1, and its confusions as shares."""
+    confusion = heard.confusion(SERVED)
+    values = dict(zip(("precision", "recall", "f1"), class_scores(confusion), strict=True))
+    if NETWORK in heard.probability:
+        values["f1_network"] = class_scores(heard.confusion(NETWORK))[2]
     number = np.bincount(heard.by_unit().truth, minlength=len(FAMILIES))
     rows, shares = [], []
     for place in np.flatnonzero(number):
-        values = {"precision": precision, "recall": recall, "f1": f1, "f1_family_model": linear}
         figures = {name: Estimate(float(value[place])) for name, value in values.items()}
         rows.append(ReportRow(FAMILIES[place], {**figures, "instruments": Estimate(float(number[place]))}))
         share = confusion[place] / confusion[place].sum()
@@ -226,16 +227,20 @@ def class_tables(split: str, heard: Heard, of_what: str) -> Iterator[Table]:
     yield Table(NAME, split, "confusion", f"{of_what}, confusions", (), tuple(shares))
 
 
-def measure(options: argparse.Namespace, pair: EncoderPair, recogniser: SoloRecogniser) -> Iterator[Table]:
+def measure(
+    options: argparse.Namespace, pair: EncoderPair, recogniser: SoloRecogniser | None
+) -> Iterator[Table]:
     """Yield the tables of the bank's splits, then of the real recordings."""
-    methods = {NETWORK: hear_by_network(recogniser), LINEAR: hear_by_embedding(pair)}
+    methods = {SERVED: hear_by_embedding(pair)}
     notes = [
-        f"{NETWORK}: {file_hash(options.network)[:19]}…, {', '.join(recogniser.families)}",
-        f"{LINEAR}: softmax over the single encoder's embedding, fitted to slots of mixtures (models/family.py)",
+        f"{SERVED}: softmax over the single encoder's embeddings, fitted to clips of training instruments (models/family.py)"
     ]
-    splits = options.split or [
-        name for name in read_dataset(options.bank).splits if name not in (TRAIN, VALID)
-    ]
+    if recogniser:
+        methods[NETWORK] = hear_by_network(recogniser)
+        notes.append(f"{NETWORK}: {file_hash(options.network)[:19]}…, {', '.join(recogniser.families)}")
+    splits = options.split or []
+    if options.bank and not splits:
+        splits = [name for name in read_dataset(options.bank).splits if name not in (TRAIN, VALID)]
     for split in splits if options.bank else ():
         heard = hear_all(list(clips_of(Bank.open(options.bank, split), options.clips)), methods)
         yield from rendered_tables(split, heard, notes, options.seed)
@@ -253,10 +258,10 @@ def parser() -> argparse.ArgumentParser:
         "--real", type=Path, metavar="DIR", help="folder of real recordings, whose test side is heard"
     )
     out.add_argument("--clips", type=int, default=8, metavar="N", help="clips of each instrument (8)")
+    out.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the encoders and their models")
     out.add_argument(
-        "--weights", type=Path, default=WEIGHTS, help="folder of the encoders and their family model"
+        "--network", type=Path, metavar="FILE", help="a solo network to compare (`showme train solo`)"
     )
-    out.add_argument("--network", type=Path, help=f"the solo network (default: {SOLO_FILE} in --weights)")
     out.add_argument("--device", choices=DEVICES, default="auto")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
@@ -276,8 +281,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     if options.plots:
         plots.check()
-    options.network = options.network or options.weights / SOLO_FILE
-    recogniser = SoloRecogniser.load(options.network, options.device)
+    recogniser = SoloRecogniser.load(options.network, options.device) if options.network else None
     pair = EncoderPair.load(options.weights, options.device, with_match=False)
     console, tables = Console(), []
     for table in measure(options, pair, recogniser):
@@ -286,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
             print_table(table, console)
         elif options.plots:
             path = options.plots / f"solo-confusion-{table.split}.png"
-            plots.draw_confusion(table, path, f"recognised by the {NETWORK}")
+            plots.draw_confusion(table, path, f"recognised by the {SERVED}")
     multi = options.weights / MULTI_FILE
     cost = multiply_adds(load_multi(multi)[0], pair.clip_samples)
     machine, command = describe_machine(pair.device), command_line([NAME, *argv])

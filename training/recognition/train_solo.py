@@ -12,9 +12,8 @@ import torch
 from torch.nn import functional
 
 from models.checkpoint import CheckpointHeader, save_checkpoint
-from models.encoder_pair import SOLO_FILE
 from models.errors import TrainingError
-from models.recognition.solo import SoloNetwork
+from models.recognition.solo import SOLO_FILE, SoloNetwork
 from training import parallel
 from training.bank import Bank
 from training.commands import cli_errors

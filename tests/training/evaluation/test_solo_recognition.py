@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from index.families import FAMILIES
-from models.checkpoint import CheckpointHeader, file_hash, save_checkpoint
-from models.encoder_pair import FAMILY_FILE, MULTI_FILE, SINGLE_FILE, SOLO_FILE
+from models.checkpoint import CheckpointHeader, save_checkpoint
+from models.encoder_pair import INSTRUMENT_FAMILY_FILE, MULTI_FILE, SINGLE_FILE
 from models.encoders import EncoderConfig, MultiInstrumentEncoder, SingleInstrumentEncoder
 from models.errors import TrainingError
 from models.family import FamilyModel
-from models.recognition.solo import SoloConfig, SoloNetwork
+from models.recognition.solo import SOLO_FILE, SoloConfig, SoloNetwork
 from models.recognition.solo_recogniser import SoloRecogniser
 from tests.training.evaluation.held_out_bank import write_splits
 from tests.training.evaluation.test_real import MORE
@@ -20,7 +20,7 @@ from tests.training.real.tiny_real import FILES, write_real
 from training.evaluation import command, results
 from training.evaluation.real_queries import RealQuery
 from training.evaluation.report import read_report
-from training.evaluation.solo_recognition import LINEAR, NETWORK, Heard, hear_all, hear_by_network
+from training.evaluation.solo_recognition import NETWORK, SERVED, Heard, hear_all, hear_by_network
 
 ENCODER = EncoderConfig("compact", {"widths": [4, 8, 8]}, 16, 3, "pooled")
 SOLO = SoloConfig(families=FAMILIES, width=2, hidden=8)
@@ -28,7 +28,7 @@ SOLO = SoloConfig(families=FAMILIES, width=2, hidden=8)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of random encoders, their family model, and a random solo network."""
+    """A folder of random encoders, their instrument family model, and a random solo network."""
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -43,7 +43,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_checkpoint(solo, CheckpointHeader("solo", SOLO.to_dict()), folder / SOLO_FILE)
     weight = np.random.default_rng(0).normal(size=(len(FAMILIES), 16)).astype(np.float32)
     model = FamilyModel(FAMILIES, weight, np.zeros(len(FAMILIES), np.float32))
-    model.save(folder / FAMILY_FILE, target, file_hash(folder / MULTI_FILE))
+    model.save(folder / INSTRUMENT_FAMILY_FILE, target, None)
     return folder
 
 
@@ -52,6 +52,7 @@ def test_both_methods_are_measured_on_rendered_and_real_sound(weights: Path, tmp
     folder = write_real(tmp_path / "real", (*FILES, *MORE))
     report, pictures = tmp_path / "solo.json", tmp_path / "plots"
     arguments = ["solo", "--bank", str(tmp_path / "bank"), "--real", str(folder), "--weights", str(weights)]
+    arguments += ["--network", str(weights / SOLO_FILE)]
     assert command.main([*arguments, "--json", str(report), "--plots", str(pictures)]) == 0
     found = read_report(report)
     assert [(table.split, table.kind) for table in found.tables] == [
@@ -59,7 +60,7 @@ def test_both_methods_are_measured_on_rendered_and_real_sound(weights: Path, tmp
     ]
     rendered, classes, confusion, real = found.tables[:4]
     names = [row.name for row in rendered.rows]
-    assert names[:2] == [f"{NETWORK}, by clip", f"{LINEAR}, by clip"]
+    assert names[:2] == [f"{SERVED}, by clip", f"{NETWORK}, by clip"]
     assert names[-2:] == ["published, validation", "published, test"]
     assert rendered.rows[-1].figures["f1_macro"].value == 0.692
     assert [row.name for row in classes.rows] == ["bass", "mallet", "synth_lead", "drum"]
@@ -97,6 +98,7 @@ def test_silent_recordings_are_left_out() -> None:
         ([], "--bank, --real, or both"),
         (["--real", "nowhere", "--clips", "0"], "at least 1"),
         (["--real", "nowhere", "--network", "none.safetensors"], "none.safetensors"),
+        (["--real", "nowhere"], "nowhere"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(
