@@ -55,7 +55,8 @@ def families_out(heard: Sequence[HeardFamily]) -> list[HeardFamilyOut]:
             probability=round(one.probability, 4),
             active=[(round(start, 3), round(end, 3)) for start, end in one.active],
             curve=[(round(second, 3), round(height, 4)) for second, height in one.curve],
+            plays=one.plays,
         )
         for one in heard
-        if one.probability >= LEAST_PROBABILITY
+        if one.plays or one.probability >= LEAST_PROBABILITY
     ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from app.problems import Problem
 from app.question import Mode
+from index.recognition import PLAYS
 from models.match import Word
 
 Span = tuple[float, float]  # start and end, seconds of the file
@@ -39,6 +40,7 @@ EXAMPLE_FAMILY: dict[str, JsonValue] = {
     "probability": 0.94,
     "active": [[0.0, 12.4]],
     "curve": [[2.5, 0.97], [5.0, 0.81], [7.5, 0.93], [9.9, 0.95]],
+    "plays": True,
 }
 EXAMPLE_QUERY: dict[str, JsonValue] = {
     "id": "q_8c2f6ad0915e",
@@ -175,10 +177,15 @@ class HeardFamilyOut(Document):
         description="Probability that an instrument of the family plays, 0 to 1: averaged over fifteen seconds, at its highest."
     )
     active: list[Span] = Field(
-        description="Spans in which its probability reaches .35: (start, end) in seconds of the file."
+        description=f"Spans in which its probability reaches {PLAYS:g}: (start, end) in seconds of the file."
     )
     curve: list[CurvePoint] = Field(
         description="Probability over time: (second, probability) at the centre of every window of five seconds."
+    )
+    plays: bool | None = Field(
+        default=None,
+        description="Whether it is said to play: in an answer to a query, whether a slot's `family` is this one; without a "
+        f"library, whether its probability reaches {PLAYS:g}. null in answers of older versions.",
     )
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from index.families import EFFECT
 from index.instrument_index import InstrumentIndex
-from index.lane_families import Families, families_of_lanes
-from index.recognition import HeardFamily, heard_families, timeline_of
+from index.lane_families import Families, families_of_lanes, most_probable
+from index.recognition import HeardFamily, families_of_answer, heard_families, timeline_of
 from index.records import Hit
 from index.retrieval import (
     Bools,
@@ -135,7 +135,9 @@ def run_query(
     else:
         result = answer.of_tracks(found, told, slots, timeline, threshold)
     if pair.family:
-        result = replace(result, families=heard_families(slots, timeline, pair.family))
+        heard = heard_families(slots, timeline, pair.family)
+        lanes = {most_probable(slot.families) for slot in result.slots}
+        result = replace(result, families=families_of_answer(heard, lanes))
     searched = perf_counter()
     return result, {"encode": (encoded - began) * 1e3, "search": (searched - encoded) * 1e3}
 

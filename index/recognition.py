@@ -6,8 +6,8 @@ surest: the rule by which `index/retrieval.sustained_posterior` ranks instrument
 better than an attention head that was trained for it (docs/EXPERIMENTS.md).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,12 +22,16 @@ PLAYS = 0.32  # least probability of a family that is said to play, chosen on re
 
 @dataclass(frozen=True, slots=True)
 class HeardFamily:
-    """A family, the probability that it plays at all, where it plays in seconds, and its probability over time."""
+    """A family, the probability that it plays at all, where it plays in seconds, and its probability over time.
+
+    It is said to play where `plays`: if its probability reaches `PLAYS`, or in an answer if it is the family of a lane.
+    """
 
     family: str
     probability: float
     active: tuple[Span, ...]
     curve: Curve
+    plays: bool
 
 
 def recognise(
@@ -64,9 +68,17 @@ def heard_families(slots: QuerySlots, timeline: Timeline, model: FamilyModel) ->
             float(overall[place]),
             timeline.active_spans(set(np.flatnonzero(in_window[:, place] >= PLAYS).tolist())),
             timeline.curve(in_window[:, place]),
+            bool(overall[place] >= PLAYS),
         )
         for place in np.argsort(-overall, kind="stable")
     )
+
+
+def families_of_answer(
+    heard: Sequence[HeardFamily], lanes: Collection[str | None]
+) -> tuple[HeardFamily, ...]:
+    """The families of an answer, of which those of its lanes play: these tell them better (docs/EXPERIMENTS.md), and once."""
+    return tuple(replace(one, plays=one.family in lanes) for one in heard)
 
 
 def families_of_windows(slots: QuerySlots, model: FamilyModel) -> Floats:

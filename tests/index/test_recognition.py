@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from index.recognition import PLAYS, families_of_windows, recognise, sustained
+from index.recognition import PLAYS, families_of_answer, families_of_windows, recognise, sustained
 from index.retrieval import SUSTAINED_WINDOWS, QuerySlots
 from models.errors import CheckpointError, SilentAudio
 from models.family import FamilyModel
@@ -39,6 +39,10 @@ def test_families_are_told_when_they_play(pair: TonePair) -> None:
     assert min(first.probability, second.probability) > 0.99
     assert (last.family, last.active) == ("reed", ())
     assert last.probability < 0.01
+    assert (first.plays, second.plays, last.plays) == (True, True, False)
+    again = families_of_answer((first, second, last), {"reed", None})
+    assert [one.plays for one in again] == [False, False, True]
+    assert [one.family for one in again] == [first.family, second.family, "reed"]
     bass, flute = sorted((first, second), key=lambda heard: heard.family)
     ((start, end),) = bass.active
     assert (start, round(end)) == (100.0, 120)

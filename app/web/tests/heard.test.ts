@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { FamilyRow, HeardFamily, QueryAnswer, Timeline } from "../src/api/types";
-import { opacity, placeOf, rowOf, shownFamilies, strip } from "../src/query/heard";
+import { isPerhaps, opacity, placeOf, rowOf, shownFamilies, strip } from "../src/query/heard";
 
-function heard(family: string, probability: number): HeardFamily {
-  return { family, probability, active: [], curve: [] };
+function heard(family: string, probability: number, plays: boolean | null = null): HeardFamily {
+  return { family, probability, active: [], curve: [], plays };
 }
 
 describe("families heard", () => {
@@ -19,6 +19,15 @@ describe("families heard", () => {
     ]);
     expect(shownFamilies({ families: families.slice(6) } as QueryAnswer)).toHaveLength(1);
     expect(shownFamilies({ families: [] as HeardFamily[] } as QueryAnswer)).toEqual([]);
+  });
+
+  test("those of lanes come first, however sure; others only if they are likely", () => {
+    const families = [heard("organ", 0.9, false), heard("flute", 0.1, true), heard("reed", 0.3, false)];
+    const shown = shownFamilies({ families } as QueryAnswer);
+    expect(shown.map((one) => [one.family, isPerhaps(one)])).toEqual([
+      ["flute", false],
+      ["organ", true],
+    ]);
   });
 
   test("a strip is as opaque as the family is probable, within the queried range", () => {

@@ -4,7 +4,7 @@ import { heardShown } from "../state/preferences";
 import { familyName } from "../ui/Family";
 import { playFromClick } from "./abCompare";
 import { FamilyStrip } from "./FamilyStrip";
-import { rowOf, shownFamilies, strip } from "./heard";
+import { isPerhaps, rowOf, shownFamilies, strip } from "./heard";
 import { visibleSpan } from "./state";
 import { formatSpans } from "./timeFormat";
 import { timeline } from "./timeline";
@@ -23,7 +23,7 @@ export function Heard({ answer }: { answer: QueryAnswer }) {
     >
       <summary title="Whatever your library holds">
         Families heard
-        <span class="heard-names">{families.map(({ family }) => familyName(family)).join(", ")}</span>
+        <span class="heard-names">{namesOf(families)}</span>
       </summary>
       <ul>
         {families.map((heard) => (
@@ -34,24 +34,37 @@ export function Heard({ answer }: { answer: QueryAnswer }) {
   );
 }
 
+function namesOf(families: readonly HeardFamily[]): string {
+  const names = (some: readonly HeardFamily[]) => some.map(({ family }) => familyName(family)).join(", ");
+  const perhaps = names(families.filter(isPerhaps));
+  return [names(families.filter((one) => !isPerhaps(one))), perhaps && `perhaps ${perhaps}`]
+    .filter(Boolean)
+    .join("; ");
+}
+
 function Row({ heard, answer }: { heard: HeardFamily; answer: QueryAnswer }) {
   const view = visibleSpan.value;
-  const percent = `${Math.round(100 * heard.probability)}%`;
+  const perhaps = isPerhaps(heard);
   const found = timeline.value;
   const row = rowOf(found, heard.family);
   const active = row?.active.length ? row.active : heard.active;
-  const plays = `plays ${formatSpans(active) || "nowhere for sure"}`;
+  const plays = `${perhaps ? "perhaps plays" : "plays"} ${formatSpans(active) || "nowhere for sure"}`;
   return (
-    <li class="heard-row" data-test="heard-family" style={{ "--tint": `var(--family-${heard.family})` }}>
+    <li
+      class="heard-row"
+      data-test="heard-family"
+      data-perhaps={perhaps}
+      style={{ "--tint": `var(--family-${heard.family})` }}
+    >
       <span class="heard-name">{familyName(heard.family)}</span>
-      <span class="heard-probability">{percent}</span>
+      <span class="heard-perhaps">{perhaps && "perhaps"}</span>
       <span class="heard-time">
         {found && row && <FamilyStrip found={found} row={row} />}
         <button
           type="button"
           style={row ? undefined : { backgroundImage: strip(heard.curve, answer.range_seconds, view) }}
           title={`${familyName(heard.family)} ${plays}`}
-          aria-label={`${familyName(heard.family)}, ${percent} sure, ${plays}. Play the track from there.`}
+          aria-label={`${familyName(heard.family)} ${plays}. Play the track from there.`}
           onClick={(event) => playFromClick(event, view, active[0]?.[0] ?? view[0])}
         />
         <span class="playhead" />

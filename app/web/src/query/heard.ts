@@ -1,13 +1,22 @@
 /** Families heard in the track, whatever the library holds, and how a probability over time becomes a coloured strip. */
 import type { FamilyRow, HeardFamily, QueryAnswer, Span, Timeline } from "../api/types";
 
-const LEAST_PROBABILITY = 0.32; // as index/recognition.py; below this a family is left out
+const LEAST_PROBABILITY = 0.32; // as index/recognition.py; below this a family that no lane has is left out
 const MOST_ROWS = 6;
 const AT_THRESHOLD = 0.3; // opacity of a frame where a family is just taken to sound
 
-/** The families to show, the most probable first; none in answers of older versions. */
+/** The families to show: those of the lanes, then those that may play beside them, the most probable of each first. */
 export function shownFamilies(answer: QueryAnswer): HeardFamily[] {
-  return answer.families.filter(({ probability }) => probability >= LEAST_PROBABILITY).slice(0, MOST_ROWS);
+  const playing = answer.families.filter(({ plays }) => plays);
+  const perhaps = answer.families.filter(
+    ({ plays, probability }) => !plays && probability >= LEAST_PROBABILITY,
+  );
+  return [...playing, ...perhaps].slice(0, MOST_ROWS);
+}
+
+/** Whether a family is heard, but no lane has it. Answers of older versions do not say. */
+export function isPerhaps({ plays }: HeardFamily): boolean {
+  return plays === false;
 }
 
 /** A CSS gradient across `view`: as opaque as the family is probable, and nothing outside of the queried `range`. */
