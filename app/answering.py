@@ -234,6 +234,7 @@ def hit_out(hit: Hit) -> HitOut:
         instrument_id=hit.instrument_id,
         name=hit.name,
         family=hit.family,
+        recognised_family=hit.recognised_family,
         source=hit.source,
         similarity=round(hit.similarity, 4),
         preview_url=preview_url(hit.instrument_id),

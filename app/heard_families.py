@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import ConfigDict, Field
 
-from app.schemas import EXAMPLE_FAMILY, Document, HeardFamilyOut, Span
+from app.query_examples import EXAMPLE_FAMILY
+from app.schemas import Document, HeardFamilyOut, Span
 from index.recognition import HeardFamily, recognise
 from models.audio import Decoded
 from models.encoder_pair import EncoderPair

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
+from app.query_examples import EXAMPLE_HIT
 from app.question import FamilyName
-from app.schemas import EXAMPLE_HIT, NEXT, Document, HitOut
+from app.schemas import NEXT, Document, HitOut
 from index.instruments import MAX_INSTRUMENT_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, Correction
 
 MAX_SIMILAR = 100  # instruments of one answer

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from app.default_library import is_default
 from app.engine import Engine
-from app.export import as_csv, as_json, as_zip, chosen_set, chunks_of
+from app.export.document import as_json, chosen_set
+from app.export.packing import as_zip, chunks_of
+from app.export.tables import as_csv
 from app.mcp_schemas import (
     Exported,
     ExportQuestion,

@@ -93,18 +93,27 @@ class InstrumentInfo:
     @property
     def recognised_family(self) -> str | None:
         """The most probable family where none is named; None where nothing was recognised."""
-        return max(self.families, key=self.families.__getitem__) if self.families else None
+        return likeliest(self.families)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An instrument of a library with its cosine similarity (−1…1) to the query's embedding."""
+    """An instrument of a library with its cosine similarity (−1…1) to the query's embedding.
+
+    `recognised_family` is the most probable one where none is named, as of `InstrumentInfo`.
+    """
 
     instrument_id: str
     name: str
     family: str | None
     source: str
     similarity: float
+    recognised_family: str | None = None
+
+
+def likeliest(families: Mapping[str, float] | None) -> str | None:
+    """The most probable of families; None without any."""
+    return max(families, key=families.__getitem__) if families else None
 
 
 def library_info(session: Session, library: Library, encoder_hash: str) -> LibraryInfo:

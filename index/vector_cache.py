@@ -6,6 +6,7 @@ anew, so that searches under way are not disturbed.
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog, Instrument, Library
-from index.records import Hit, searchable_of
+from index.records import Hit, likeliest, searchable_of
 from index.search_space import SearchSpace
 from index.stored_embeddings import from_bytes
 from index.vector_store import Floats, Ids, VectorStore
@@ -41,10 +42,13 @@ class VectorRow:
     family: str | None
     source: str
     num_clips: int
+    recognised_family: str | None = None
 
     def hit(self, similarity: float) -> Hit:
         """The hit of this instrument with this cosine."""
-        return Hit(self.instrument_id, self.name, self.family, self.source, similarity)
+        return Hit(
+            self.instrument_id, self.name, self.family, self.source, similarity, self.recognised_family
+        )
 
 
 @dataclass(frozen=True)
@@ -174,9 +178,11 @@ class VectorCache:
                 Instrument.family,
                 Instrument.source,
                 Instrument.num_clips,
+                Instrument.families,
+                Instrument.family.is_not(None) | Instrument.family_corrected,
             )
             found = session.execute(searchable_of(library_id).with_only_columns(*columns)).all()
-            rows = tuple(VectorRow(*row) for row in found)
+            rows = tuple(VectorRow(*row[:6], _recognised(row[6], row[7])) for row in found)
             store = self.empty_store(library)
             try:
                 store.load()
@@ -216,3 +222,8 @@ def _save_if_possible(store: VectorStore) -> None:
         store.save()
     except OSError as error:
         log.warning("the vectors could not be saved to %s: %s", store.path.name, kind_of(error))
+
+
+def _recognised(families: Mapping[str, float] | None, is_told: bool) -> str | None:
+    """The most probable family of an instrument, unless its source or a person tells one, or that none fits."""
+    return None if is_told else likeliest(families)

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from app.export import spans_text
+from app.export.tables import spans_text
 from app.schemas import QueryAnswer, SlotOut
 
 TIMELINE, NAME = "timeline", "instrument"

@@ -14,7 +14,7 @@ from app.cli.answer_table import plain_table, query_table
 from app.cli.context import opened_engine
 from app.cli.terminal import USER_ERROR, err, out, print_error, print_table
 from app.engine import Engine
-from app.export import hits_csv
+from app.export.tables import hits_csv
 from app.parts import QueryParts
 from app.question import Question
 from app.schemas import BatchItem, BatchOut, Document, QueryAnswer

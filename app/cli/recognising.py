@@ -12,7 +12,7 @@ from rich.text import Text
 from app.cli.answer_table import GAP, TIMELINE_WIDTHS, ruler, sparkline
 from app.cli.context import read_settings
 from app.cli.terminal import USER_ERROR, out, print_error, print_table
-from app.export import spans_text
+from app.export.tables import spans_text
 from app.heard_families import RecognitionOut, recognition_of
 from app.question import AskedRange
 from models.audio import decode

@@ -26,8 +26,9 @@ from app.deps import (
     ServiceDep,
 )
 from app.errors import BODY_STATUSES, documented
-from app.export import MEDIA_TYPES as EXPORT_TYPES
-from app.export import chunks_of, disposition, files_as_zip
+from app.export.document import MEDIA_TYPES as EXPORT_TYPES
+from app.export.document import disposition
+from app.export.packing import chunks_of, files_as_zip
 from app.instrument_schemas import (
     MAX_SIMILAR,
     CorrectedOut,

@@ -16,7 +16,8 @@ from pydantic.json_schema import SkipJsonSchema
 from app.archive import check_entry_count, clean_name
 from app.deps import MULTIPART, AccessDep, LibraryDep, ServiceDep
 from app.errors import BODY_STATUSES, documented
-from app.export import MEDIA_TYPES, chunks_of, disposition
+from app.export.document import MEDIA_TYPES, disposition
+from app.export.packing import chunks_of
 from app.library_schemas import LibraryName, LibraryOut
 from app.routes.libraries import library_out
 from app.uploads import Upload, save, upload_name

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from app.audio_response import audio_response
 from app.deps import BACK_PRESSURE, AccessDep, OwnQueryId, ServiceDep
 from app.errors import documented
-from app.export import disposition
+from app.export.document import disposition
 from app.parts import PartsOut
 from models import errors
 

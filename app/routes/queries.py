@@ -3,6 +3,8 @@
 Follows docs/ARCHITECTURE.md, section "HTTP contract", and section 3.3 of Kim et al. 2022.
 """
 
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from anyio import to_thread
@@ -14,18 +16,11 @@ from app.access.ownership import Access
 from app.audio_response import MEDIA_TYPES, audio_response
 from app.deps import BACK_PRESSURE, MULTIPART, AccessDep, IdempotencyKey, OwnQueryId, QueryPageDep, ServiceDep
 from app.errors import BODY_STATUSES, documented, problem_of
-from app.export import MEDIA_TYPES as EXPORT_TYPES
-from app.export import (
-    ExportedSet,
-    as_csv,
-    as_json,
-    as_zip,
-    chosen_set,
-    chunks_of,
-    disposition,
-    file_name,
-    midi_files,
-)
+from app.export.document import MEDIA_TYPES as EXPORT_TYPES
+from app.export.document import ExportedSet, as_json, chosen_set, disposition, file_name, midi_files
+from app.export.packing import as_zip, chunks_of
+from app.export.source_files import source_files
+from app.export.tables import as_csv
 from app.idempotency import KeyedRequest
 from app.query_queue import QueueFull
 from app.question import MAX_EXCLUDED, Question
@@ -245,8 +240,17 @@ async def export_query(
             description="Ids of the chosen instruments; left out: the best hit of every slot.",
         ),
     ] = None,
+    sources: Annotated[
+        bool,
+        Query(
+            description="Whether the zip also holds the files that instruments of one's own libraries were enrolled from."
+        ),
+    ] = False,
 ) -> Response:
-    """Download the chosen instruments. Deleted ones are listed as `gone`, without a preview."""
+    """Download the chosen instruments. Deleted ones are listed as `gone`, without a preview.
+
+    Where `sources` are asked for, `no_files` says of each instrument without them why.
+    """
     answer = await to_thread.run_sync(service.queries.answer, query_id)
     page, ids = str(request.base_url), instruments or []
     chosen = await to_thread.run_sync(chosen_set, answer, ids, service.index, access.instrument, page)
@@ -256,9 +260,18 @@ async def export_query(
         content = as_json(chosen) if format == "json" else as_csv(chosen)
         return Response(content, media_type=kind, headers=headers)
     midi = await _midi_of(chosen, service, access.caller.key_id)
-    file = await to_thread.run_sync(as_zip, chosen, service.index, midi)
+    files: dict[str, Path] = {}
+    if sources:
+        limit = service.settings.max_unpacked_bytes
+        files = await to_thread.run_sync(source_files, chosen, partial(_files_of, service, access), limit)
+    file = await to_thread.run_sync(as_zip, chosen, service.index, midi, files)
     headers["Content-Length"] = str(file.tell())
     return StreamingResponse(chunks_of(file), media_type=kind, headers=headers)
+
+
+def _files_of(service: Service, access: Access, instrument_id: str) -> list[Path]:
+    """Return the files of an instrument of the caller's own."""
+    return service.source_files(access.instrument(instrument_id, to_change=True))
 
 
 async def _midi_of(chosen: ExportedSet, service: Service, key_id: str | None) -> dict[str, bytes]:

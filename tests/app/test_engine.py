@@ -192,12 +192,13 @@ def test_a_question_lists_every_wrong_value() -> None:
 
 
 def test_the_ranking_has_the_fields_of_a_hit() -> None:
-    hit = Hit("i_1", "Kazoo", None, "a.wav", 0.83337)
+    hit = Hit("i_1", "Kazoo", None, "a.wav", 0.83337, "reed")
     out = ranked_out(RankedInstrument(hit, 0.91239, (0, 2)))
     assert out.model_dump() == {
         "instrument_id": "i_1",
         "name": "Kazoo",
         "family": None,
+        "recognised_family": "reed",
         "source": "a.wav",
         "similarity": 0.8334,
         "preview_url": "/v1/instruments/i_1/preview",

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from app.export import ExportedSet, midi_files
+from app.export.document import ExportedSet, midi_files
 from app.parts import QueryParts
 from app.schemas import QueryAnswer
 from models.recognition.lane_notes import LaneNotes

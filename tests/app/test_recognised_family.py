@@ -35,6 +35,11 @@ def test_documents_tell_recognised_families_from_named_ones(tmp_path: Path) -> N
         assert list(families) == ["bass", "flute"]
         assert sum(families.values()) == pytest.approx(1, abs=1e-3)
         assert items["Organ"]["families"] is None
+        asked = client.post("/v1/queries", files={"file": FILES[0]}, data={"library": "One", "mode": "paper"})
+        hits = {hit["name"]: hit for slot in asked.json()["slots"] for hit in slot["hits"]}
+        assert {name: (hit["family"], hit["recognised_family"]) for name, hit in hits.items()} == {
+            name: (family, recognised) for name, (family, recognised) in told.items()
+        }
         address = f"/v1/instruments/{items['Thing']['id']}"
         assert client.get(address).json() == items["Thing"]
         corrected = client.patch(address, json={"family": "guitar"}).json()

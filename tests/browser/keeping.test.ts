@@ -17,7 +17,9 @@ interface ExportedInstrument {
   similarity: number;
 }
 
-async function exported(format: "json" | "csv" | "zip"): Promise<{ name: string; bytes: Buffer }> {
+async function exported(
+  format: "json" | "csv" | "zip" | "sources",
+): Promise<{ name: string; bytes: Buffer }> {
   const { page } = here;
   await part(page, "export").click();
   const [download] = await Promise.all([
@@ -67,6 +69,27 @@ test("the chosen instruments are exported as JSON, CSV and a zip with previews",
   expect(entries).toContain("mixture/set.json");
   expect(entries.filter((name) => /^mixture\/previews\/\d\d .*\.mp3$/.test(name))).toHaveLength(2);
   await told(page, /\.zip saved/);
+
+  const whole = entriesOf((await exported("sources")).bytes);
+  expect(whole.filter((name) => name.startsWith("mixture/sources/"))).toEqual([
+    "mixture/sources/TimGM6mb.sf2",
+  ]);
+});
+
+test("a match is dragged out as a file, and its source is downloaded", async () => {
+  const { page } = here;
+  const hit = page.locator(".hit").first();
+  const name = await hit.locator(".hit-name").innerText();
+  const data = await page.evaluateHandle(() => new DataTransfer());
+  await hit.locator(".hit-name").dispatchEvent("dragstart", { dataTransfer: data });
+  const file = await data.evaluate((one) => one.getData("DownloadURL"));
+  const [type = "", out = "", ...address] = file.split(":");
+  expect([type, out]).toEqual(["audio/mpeg", `${name}.mp3`]);
+  const preview = await page.request.get(address.join(":"));
+  expect(preview.headers()["content-type"]).toBe("audio/mpeg");
+  await part(hit, "hit-more").click();
+  const [download] = await Promise.all([page.waitForEvent("download"), part(hit, "take-source").click()]);
+  expect(download.suggestedFilename()).toBe("TimGM6mb.sf2");
 });
 
 test("a permanent link opens the same answer in another browser, with its track", async () => {

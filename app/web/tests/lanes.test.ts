@@ -19,6 +19,7 @@ const hit = (id: string, similarity = 0.8): Slot["hits"][number] => ({
   instrument_id: id,
   name: id.toUpperCase(),
   family: "bass",
+  recognised_family: null,
   source: null,
   similarity,
   preview_url: `/v1/instruments/${id}/preview`,

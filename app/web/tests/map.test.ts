@@ -130,7 +130,7 @@ describe("wheel", () => {
 });
 
 describe("marks", () => {
-  const unheard = { family: null, source: null, best_span: null, lead: null };
+  const unheard = { family: null, recognised_family: null, source: null, best_span: null, lead: null };
   const slot = (number_: number, name: string | null): Slot => ({
     slot: number_,
     presence: 1,

@@ -9,6 +9,7 @@ const hit = (id: string) => ({
   instrument_id: id,
   name: id.toUpperCase(),
   family: "bass",
+  recognised_family: null,
   source: null,
   similarity: 0.8,
   preview_url: `/v1/instruments/${id}/preview`,

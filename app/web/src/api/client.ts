@@ -111,9 +111,11 @@ export function exportUrl(
   id: string,
   format: "json" | "csv" | "zip",
   instruments: readonly string[],
+  sources = false,
 ): string {
   const search = new URLSearchParams([
     ["format", format],
+    ...(sources ? [["sources", "true"]] : []),
     ...instruments.map((item) => ["instruments", item]),
   ]);
   return `${query(id, "/export")}?${search}`;
@@ -162,6 +164,9 @@ export const addUpload = (id: string, upload: string, options: Options = {}) =>
   );
 
 // Instruments
+
+/** What an instrument was enrolled from: its recording, a zip of several, its SoundFont or its .sfz. */
+export const sourceUrl = (id: string) => `/v1/instruments/${encodeURIComponent(id)}/source`;
 
 export interface InstrumentFilter {
   family?: string | null; // `unknown`: those without one

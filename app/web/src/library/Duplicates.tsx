@@ -117,7 +117,7 @@ function Twin({ item, others, list }: TwinProps) {
         <span class="instrument-name">{item.name}</span>
         <span class="instrument-source">{sourceWords(item)}</span>
       </span>
-      <FamilyChip family={item.family} />
+      <FamilyChip family={item.family} recognised={item.recognised_family} />
       {list && others.length > 0 && (
         <Button
           kind="quiet"

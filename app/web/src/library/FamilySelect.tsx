@@ -1,27 +1,31 @@
-/** An instrument's family as a chip; the chip is a select that corrects it. */
+/** An instrument's family as a chip; the chip is a select that corrects it, or confirms what was recognised from the sound. */
+import type { Instrument } from "../api/types";
 import { limits } from "../state/server";
-import { familyName } from "../ui/Family";
+import { familyName, familyWords } from "../ui/Family";
+
+const NO_FAMILY = "none"; // the value of the option that denies a recognised family
 
 interface FamilySelectProps {
-  family: string | null;
-  name: string;
+  item: Instrument;
   onChange: (family: string | null) => void;
   tabIndex?: number;
 }
 
-export function FamilySelect({ family, name, onChange, tabIndex = 0 }: FamilySelectProps) {
+export function FamilySelect({ item, onChange, tabIndex = 0 }: FamilySelectProps) {
+  const { family, recognised_family: recognised } = item;
   return (
     <select
       class="chip family-chip"
       data-test="family"
-      data-family={family ?? "none"}
-      aria-label={`Family of ${name}`}
-      title="Change the family"
+      data-family={family ?? recognised ?? "none"}
+      aria-label={`Family of ${item.name}`}
+      title={titleOf(item)}
       tabIndex={tabIndex}
       value={family ?? ""}
-      onChange={(event) => onChange(event.currentTarget.value || null)}
+      onChange={({ currentTarget: { value } }) => onChange(value === NO_FAMILY ? null : value || null)}
     >
-      <option value="">unknown</option>
+      <option value="">{familyWords(null, recognised)}</option>
+      {recognised && <option value={NO_FAMILY}>{familyName(null)}</option>}
       {limits.value.families.map((other) => (
         <option key={other} value={other}>
           {familyName(other)}
@@ -29,4 +33,10 @@ export function FamilySelect({ family, name, onChange, tabIndex = 0 }: FamilySel
       ))}
     </select>
   );
+}
+
+function titleOf({ recognised_family: recognised, families }: Instrument): string {
+  if (!recognised) return "Change the family";
+  const percent = Math.round(100 * (families?.[recognised] ?? 0));
+  return `Recognised from its sound, ${percent} % sure. Choose a family to confirm or change it`;
 }

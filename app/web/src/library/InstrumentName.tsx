@@ -1,5 +1,6 @@
 /** An instrument's name in the list, with its tags. */
 import type { Instrument } from "../api/types";
+import { dragOut } from "../ui/dragOut";
 import { nameParts } from "./names";
 
 interface InstrumentNameProps {
@@ -11,8 +12,8 @@ interface InstrumentNameProps {
 export function InstrumentName({ item, prefix, onEdit }: InstrumentNameProps) {
   const parts = nameParts(item.name, prefix);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: a mouse shortcut; the pencil button and F2 do the same
-    <span class="instrument-what" onDblClick={onEdit}>
+    // biome-ignore lint/a11y/noStaticElementInteractions: mouse shortcuts; the pencil button and F2 rename, too
+    <span class="instrument-what" onDblClick={onEdit} draggable onDragStart={(event) => dragOut(event, item)}>
       <span class="instrument-name" data-test="name" data-cut={parts.tail !== ""} title={item.name}>
         <span class="name-head">
           {parts.prefix && <span class="name-prefix">{parts.prefix}</span>}

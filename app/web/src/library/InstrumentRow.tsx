@@ -107,7 +107,7 @@ function Row(props: InstrumentRowProps) {
       {list ? (
         <Tools item={item} list={list} tabIndex={tabIndex} onEdit={onEdit} />
       ) : (
-        <FamilyChip family={item.family} />
+        <FamilyChip family={item.family} recognised={item.recognised_family} />
       )}
     </div>
   );
@@ -125,8 +125,7 @@ function Tools({ item, list, tabIndex, onEdit }: ToolsProps) {
   return (
     <>
       <FamilySelect
-        family={item.family}
-        name={item.name}
+        item={item}
         tabIndex={tabIndex}
         onChange={(family) => void correctFamily(list, [item], family)}
       />

@@ -1,4 +1,4 @@
-/** Exports the chosen instruments as JSON, CSV, or a zip with previews and the sure parts as MIDI. */
+/** Exports the chosen instruments as JSON, CSV, or a zip with previews and the sure parts as MIDI, with their sources on demand. */
 import { exportUrl } from "../api/client";
 import { download } from "../api/download";
 import { showProblem, showToast } from "../state/toasts";
@@ -8,12 +8,12 @@ import { queryState } from "./state";
 
 type Format = "json" | "csv" | "zip";
 
-async function take(format: Format): Promise<void> {
+async function take(format: Format, sources = false): Promise<void> {
   const { answer, chosen } = queryState.value;
   if (!answer) return;
   const ids = [...new Set([...chosen].map((choice) => choice.slice(choice.lastIndexOf(" ") + 1)))];
   try {
-    const name = await download(exportUrl(answer.id, format, ids), `instruments.${format}`);
+    const name = await download(exportUrl(answer.id, format, ids, sources), `instruments.${format}`);
     showToast(`${name} saved.`, "good");
   } catch (error) {
     showProblem(error);
@@ -28,6 +28,12 @@ export function ExportMenu() {
       hint: ".zip",
       test: "export-zip",
       onSelect: () => void take("zip"),
+    },
+    {
+      label: "The same with samples and SoundFonts",
+      hint: ".zip",
+      test: "export-sources",
+      onSelect: () => void take("zip", true),
     },
     { label: "Table", hint: ".csv", test: "export-csv", onSelect: () => void take("csv") },
     { label: "Data", hint: ".json", test: "export-json", onSelect: () => void take("json") },

@@ -1,7 +1,12 @@
 /** One match in a lane: play, similarity, more like this, hide, choose for export. */
+
+import { sourceUrl } from "../api/client";
+import { download } from "../api/download";
 import type { Hit } from "../api/types";
 import { openKeyboard } from "../keyboard/played";
+import { showProblem, showToast } from "../state/toasts";
 import { Button } from "../ui/Button";
+import { dragOut } from "../ui/dragOut";
 import { FamilyChip } from "../ui/Family";
 import { Menu, type MenuItem } from "../ui/Menu";
 import { PlayButton } from "../ui/PlayButton";
@@ -56,10 +61,17 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
       <span class="hit-rank" aria-hidden="true">
         {rank}
       </span>
-      <span class="hit-name" title={hit.name}>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: a mouse shortcut; the menu downloads the same */}
+      <span
+        class="hit-name"
+        data-test="hit-name"
+        title={`${hit.name}\nDrag it to a folder or a program`}
+        draggable
+        onDragStart={(event) => dragOut(event, { ...hit, id: hit.instrument_id })}
+      >
         {hit.name}
       </span>
-      <FamilyChip family={hit.family} />
+      <FamilyChip family={hit.family} recognised={hit.recognised_family} />
       <Similarity value={hit.similarity} />
       <span class="hit-tools">
         <Button
@@ -93,6 +105,13 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
               test: "open-keyboard",
               onSelect: () => openKeyboard({ id: hit.instrument_id, name: hit.name }),
             },
+            {
+              label: "Download its source",
+              hint: "sample or SoundFont",
+              icon: "download",
+              test: "take-source",
+              onSelect: () => void takeSource(hit),
+            },
           ]}
         />
         <label class="hit-choice" data-suggested={suggested} title={choiceWords(chosen, suggested)}>
@@ -109,6 +128,14 @@ export function HitRow({ lane, hit, rank, tabStop }: HitRowProps) {
       {isExplained && <Reason lane={lane} hit={hit} tabIndex={tabIndex("why-track")} />}
     </li>
   );
+}
+
+async function takeSource(hit: Hit): Promise<void> {
+  try {
+    showToast(`${await download(sourceUrl(hit.instrument_id), hit.name)} saved.`, "good");
+  } catch (error) {
+    showProblem(error);
+  }
 }
 
 function choiceWords(chosen: boolean, suggested: boolean): string {

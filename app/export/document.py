@@ -1,24 +1,13 @@
-"""Downloads of a query's chosen instruments: JSON, CSV, or a zip with a folder of both, the previews and the parts as MIDI.
+"""A query's chosen instruments as a document, and the names of downloads, which follow RFC 6266."""
 
-File names follow RFC 6266. Text that a spreadsheet would take for a formula is marked as text.
-"""
-
-import csv
-import io
-import os
 import re
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO
 from urllib.parse import quote
 
 from pydantic import ConfigDict, Field
 
-from app.archive import CHUNK_BYTES, clean_name
+from app.archive import clean_name
 from app.parts import QueryParts
 from app.schemas import Document, MatchOut, QueriedLibrary, QueryAnswer, SlotOut, Span
 from index.instrument_index import InstrumentIndex
@@ -26,17 +15,8 @@ from index.records import InstrumentInfo
 from models.errors import InstrumentNotFound
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "zip": "application/zip"}
-COLUMNS = (
-    *("slot", "name", "family", "similarity", "active", "source", "licence", "gone", "preview"),
-    *("instrument_id", "rank", "presence", "heard", "match", "bank", "preset", "midi"),
-)
-HIT_COLUMNS = (
-    *("file", "slot", "presence", "active", "heard", "match", "probability"),  # `probability` of the match
-    *("rank", "name", "family", "similarity", "source", "instrument_id"),
-)
 FindInstrument = Callable[[str], InstrumentInfo]
 _PRESET = re.compile(r"#(\d+):(\d+)$")  # at the end of a SoundFont's source
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ExportedInstrument(Document):
@@ -85,6 +65,14 @@ class ExportedInstrument(Document):
         default=None,
         description="Path of the slot's part as MIDI file in the folder of the zip download; null where no part is sure.",
     )
+    files: list[str] = Field(
+        default=[],
+        description="Paths of the files that it was enrolled from in the folder of the zip download, if these are asked for.",
+    )
+    no_files: str | None = Field(
+        default=None,
+        description="Why these files are not in the zip; null where they are, or are not asked for.",
+    )
 
 
 class ExportedSet(Document):
@@ -116,6 +104,8 @@ class ExportedSet(Document):
                         "bank": 0,
                         "preset": 35,
                         "midi": "midi/song - 1 bass.mid",
+                        "files": ["sources/TimGM6mb.sf2"],
+                        "no_files": None,
                     }
                 ],
                 "link": "http://127.0.0.1:8000/#/q/q_8c2f6ad0915e",
@@ -177,91 +167,6 @@ def as_json(chosen: ExportedSet) -> bytes:
     return chosen.model_dump_json(indent=2).encode()
 
 
-def as_csv(chosen: ExportedSet) -> bytes:
-    """Return one row per instrument; spans are written as `0-4.5; 6-12.4`."""
-    rows = [
-        item.model_dump()
-        | {
-            "active": spans_text(item.active),
-            "gone": str(item.gone).lower(),
-            "match": item.match and item.match.word,
-        }
-        for item in chosen.instruments
-    ]
-    return _csv(COLUMNS, rows, headings=True)
-
-
-def hits_csv(answer: QueryAnswer, *, headings: bool) -> bytes:
-    """Return one row per hit of every slot, best first; a slot without hits has one row."""
-    rows: list[Mapping[str, object]] = []
-    for slot in answer.slots:
-        row = slot.model_dump() | {
-            "file": answer.name,
-            "active": spans_text(slot.active),
-            "heard": slot.family,
-            "match": slot.match and slot.match.word,
-            "probability": slot.match and slot.match.probability,
-            "family": None,
-        }
-        hits = [{"rank": rank} | hit.model_dump() for rank, hit in enumerate(slot.hits, 1)]
-        rows += [row | hit for hit in hits or [{}]]
-    return _csv(HIT_COLUMNS, rows, headings=headings)
-
-
-def spans_text(spans: Sequence[Span]) -> str:
-    """Write spans of seconds as `0-4.5; 6-12.4`."""
-    return "; ".join(f"{start:g}-{end:g}" for start, end in spans)
-
-
-def as_zip(
-    chosen: ExportedSet, index: InstrumentIndex, midi: Mapping[str, bytes] = MappingProxyType({})
-) -> IO[bytes]:
-    """Return a zip of one folder, named as the mixture: `set.json`, `set.csv`, and `midi`, files by their paths.
-
-    Under `previews/` is the mp3 of every instrument that is still there. The zip is a file without a name, at its end: nothing
-    of it is left however the download ends.
-    """
-    with ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile(dir=index.folder.tmp_dir))
-        with zipfile.ZipFile(file, "w") as archive:
-            folder = clean_name(Path(chosen.name).stem)
-            _add_previews(archive, folder, chosen, index)
-            for path, content in {**midi, "set.json": as_json(chosen), "set.csv": as_csv(chosen)}.items():
-                archive.writestr(f"{folder}/{path}", content)
-        stack.pop_all()
-    return file
-
-
-def files_as_zip(paths: Sequence[Path], folder: Path) -> IO[bytes]:
-    """Return a zip of files, by their paths below the folder of all of them; it is as that of `as_zip`, made in `folder`."""
-    common = Path(os.path.commonpath([path.parent for path in paths]))
-    with ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-            for path in paths:
-                name = path.relative_to(common).as_posix().encode("utf-8", "replace").decode()
-                archive.write(path, name)
-        stack.pop_all()
-    return file
-
-
-def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the content of `file` from its beginning, and close it."""
-    with file:
-        file.seek(0)
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
-
-
-def _add_previews(archive: zipfile.ZipFile, folder: str, chosen: ExportedSet, index: InstrumentIndex) -> None:
-    for item in chosen.instruments:
-        if item.preview:
-            try:
-                archive.write(index.folder.preview_file(item.instrument_id), f"{folder}/{item.preview}")
-            except FileNotFoundError:  # purged meanwhile
-                item.preview = None
-
-
 def file_name(chosen: ExportedSet, suffix: str) -> str:
     """Return the download's file name, which begins with the mixture's."""
     return clean_name(f"{Path(chosen.name).stem} instruments.{suffix}")
@@ -295,19 +200,3 @@ def _exported(
     if preset := _PRESET.search(info.source):
         item.bank, item.preset = map(int, preset.groups())
     return item
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, headings: bool) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    if headings:
-        writer.writerow(columns)
-    for row in rows:
-        writer.writerow(_as_text(row.get(column)) for column in columns)
-    return text.getvalue().encode("utf-8", "replace")
-
-
-def _as_text(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
