@@ -2,8 +2,9 @@
 
 The mixtures are those of the multi encoder's recipe, effects included, but most of their stems are recorded where there are
 recordings: families must be told from real sound. Each stem's slot is the one that is matched with it, as in
-permutation-invariant training (Kim et al. 2022, section 3.2). No validation or test data are used. The match model of the
-pair rests on the family model: fit it again afterwards (`training.match`). `training.release` does both for a new pair.
+permutation-invariant training (Kim et al. 2022, section 3.2). What is fitted is averaged with the instrument family model, so
+that comes first (`training.instrument_family`). No validation or test data are used. The match model of the pair rests on the
+family model: fit it again afterwards (`training.match`). `training.release` does all three for a new pair.
 
     python -m training.family --weights models/weights --bank banks/single --bank banks/real
 """
@@ -20,7 +21,14 @@ from torch.nn import functional
 from index.families import FAMILIES
 from models.checkpoint import CheckpointHeader, file_hash, load_multi
 from models.device import DEVICES
-from models.encoder_pair import FAMILY_FILE, MULTI_FILE, SINGLE_FILE, WEIGHTS, EncoderPair
+from models.encoder_pair import (
+    FAMILY_FILE,
+    INSTRUMENT_FAMILY_FILE,
+    MULTI_FILE,
+    SINGLE_FILE,
+    WEIGHTS,
+    EncoderPair,
+)
 from models.errors import TrainingError
 from models.family import FamilyModel
 from training.bank import Bank, CombinedBank
@@ -87,10 +95,15 @@ def draw_slots(pair: EncoderPair, bank: ClipSource, recipe: Recipe, seed: int = 
     return found
 
 
-def fit_family(slots: LabelledSlots) -> FamilyModel:
-    """Fit the softmax to slots; those of a family together count by the root of their number."""
+def fit_family(slots: LabelledSlots, clips: FamilyModel) -> FamilyModel:
+    """Fit the softmax to slots; those of a family together count by the root of their number.
+
+    Its log odds are averaged with those of the model of `clips`: slots are where these embeddings should be, and clips are
+    of more instruments than mixtures can hold (docs/EXPERIMENTS.md).
+    """
     number = torch.bincount(slots.family, minlength=len(FAMILIES)).float()
-    return fit_softmax(slots.embedding, slots.family, number.rsqrt()[slots.family], WEIGHT_PENALTY)
+    fitted = fit_softmax(slots.embedding, slots.family, number.rsqrt()[slots.family], WEIGHT_PENALTY)
+    return averaged(fitted, clips)
 
 
 def fit_softmax(embedding: Tensor, family: Tensor, weight: Tensor, penalty: float) -> FamilyModel:
@@ -116,6 +129,12 @@ def fit_softmax(embedding: Tensor, family: Tensor, weight: Tensor, penalty: floa
     heard = torch.bincount(family, minlength=len(FAMILIES)).numpy()
     bias[heard == 0] = -1e4  # a family that training never heard is never told
     return FamilyModel(tuple(FAMILIES), _halved(fitted), _halved(bias))
+
+
+def averaged(one: FamilyModel, other: FamilyModel) -> FamilyModel:
+    """The model whose log odds are the mean of those of two models of the same families."""
+    weight, bias = (one.weight + other.weight) / 2, (one.bias + other.bias) / 2
+    return FamilyModel(one.families, _halved(weight), _halved(bias))
 
 
 def _halved(values: np.ndarray) -> np.ndarray:
@@ -147,8 +166,12 @@ def main(argv: list[str] | None = None) -> int:
     bank = CombinedBank(banks) if len(banks) > 1 else banks[0]
     pair = EncoderPair.load(options.weights, options.device, with_family=False, with_match=False)
     recipe = recipe_in(load_multi(options.weights / MULTI_FILE)[1])
+    if pair.instrument_family is None:
+        raise TrainingError(
+            f"{INSTRUMENT_FAMILY_FILE} is missing: fit it first with `python -m training.instrument_family`"
+        )
     slots = draw_slots(pair, bank, recipe, options.seed)
-    model = fit_family(slots)
+    model = fit_family(slots, pair.instrument_family)
     model.save(
         options.weights / FAMILY_FILE,
         file_hash(options.weights / SINGLE_FILE),

@@ -18,6 +18,7 @@ from index.families import FAMILIES
 from models.checkpoint import file_hash
 from models.device import DEVICES
 from models.encoder_pair import INSTRUMENT_FAMILY_FILE, SINGLE_FILE, WEIGHTS, EncoderPair
+from models.errors import CheckpointError, EncoderMismatch
 from models.family import FamilyModel
 from training.bank import Bank
 from training.commands import cli_errors
@@ -42,6 +43,14 @@ def fit_instrument_family(pair: EncoderPair, banks: Sequence[Bank]) -> FamilyMod
         torch.from_numpy(family[clips.instrument_of_clip]),
     )
     return fit_softmax(embedding, label, torch.from_numpy(weight).float(), WEIGHT_PENALTY)
+
+
+def known_instrument_family(single: Path) -> FamilyModel | None:
+    """The model beside a single encoder's file if it was fitted to it; None where there is none, or another encoder's."""
+    try:
+        return FamilyModel.load(single.parent / INSTRUMENT_FAMILY_FILE, file_hash(single), None)
+    except (CheckpointError, EncoderMismatch):
+        return None
 
 
 def embed_all(pair: EncoderPair, clips: FamilyClips) -> np.ndarray:

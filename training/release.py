@@ -1,8 +1,8 @@
 """Calibrate trained encoders on validation data and write the pair to ship.
 
-The family model is fitted to training mixtures (`training/family.py`), the presence threshold is chosen on the answers of the
-service (`training/evaluation/served.py`), to real duets and trios too if there are recordings, then the match model is fitted
-(`training/match.py`). No test data are used.
+The family models are fitted to training clips and mixtures (`training/instrument_family.py`, `training/family.py`). Then the
+threshold of presence is chosen on answers of the service (`training/evaluation/served.py`), to real duets and trios too
+if there are recordings, and the match model is fitted (`training/match.py`). No test data are used.
 
     python -m training.release --single RUN/single.safetensors --multi RUN/multi.safetensors --bank banks/single \
         --also banks/real --recordings DIR --out DIR
@@ -21,7 +21,14 @@ from index.retrieval import QuerySlots
 from index.search_space import SearchSpace
 from models.checkpoint import file_hash, load_multi, load_single, save_checkpoint
 from models.device import DEVICES, choose_device
-from models.encoder_pair import FAMILY_FILE, MATCH_FILE, MULTI_FILE, SINGLE_FILE, EncoderPair
+from models.encoder_pair import (
+    FAMILY_FILE,
+    INSTRUMENT_FAMILY_FILE,
+    MATCH_FILE,
+    MULTI_FILE,
+    SINGLE_FILE,
+    EncoderPair,
+)
 from models.family import FamilyModel
 from training.bank import Bank, CombinedBank
 from training.clip_store import ClipSource
@@ -38,6 +45,7 @@ from training.evaluation.scoring import concatenate, search_all
 from training.evaluation.served import LENGTHS, answer, encode_passages, figures, served_answers
 from training.evaluation.verification import verification
 from training.family import draw_slots, fit_family, recipe_in
+from training.instrument_family import fit_instrument_family, known_instrument_family
 from training.match import fit_match
 from training.nlakh.dataset import TRAIN, VALID
 
@@ -126,28 +134,33 @@ class ReleaseData:
 
     valid: Bank
     train: Bank
-    heard: ClipSource
+    also: tuple[Bank, ...] = ()
     recordings: Path | None = None
 
     @classmethod
     def open(cls, bank: Path, also: Sequence[Path] = (), recordings: Path | None = None) -> "ReleaseData":
         """Open the splits of `bank`; the training splits of `also` are heard too."""
         valid, train = (Bank.open(bank, split) for split in (VALID, TRAIN))
-        others = [Bank.open(folder, TRAIN) for folder in also]
-        return cls(valid, train, CombinedBank([train, *others]) if others else train, recordings)
+        return cls(valid, train, tuple(Bank.open(folder, TRAIN) for folder in also), recordings)
+
+    @property
+    def heard(self) -> ClipSource:
+        """The clips of all training splits."""
+        return CombinedBank([self.train, *self.also]) if self.also else self.train
 
 
 def release(
     single_path: Path, multi_path: Path, data: ReleaseData, out: Path, device: torch.device
 ) -> dict[str, float]:
-    """Write the four files into `out`; return the validation figures, which the header of the multi checkpoint holds too.
+    """Write the five files into `out`; return the validation figures, which the header of the multi checkpoint holds too.
 
     With a folder of real recordings the threshold is chosen on them too.
     """
     single, _ = load_single(single_path)
     multi, header = load_multi(multi_path)
     pair = EncoderPair(single, multi, file_hash(single_path), device)
-    pair.family = fit_family(draw_slots(pair, data.heard, recipe_in(header)))
+    clips = known_instrument_family(single_path) or fit_instrument_family(pair, [data.train, *data.also])
+    pair.family = fit_family(draw_slots(pair, data.heard, recipe_in(header)), clips)
     own = ClipEmbeddings(pair, data.valid)
     count = min(NUM_MIXTURES, MIXTURES_EACH * len(own.instruments))
     context = EvaluationContext(pair, own, num_mixtures=count)
@@ -155,6 +168,29 @@ def release(
     real = RealMixtures.from_folder(pair, data.recordings) if data.recordings else None
     threshold = best_threshold(validation, real)
     pair.presence_threshold = threshold
+    rounded = _figures(context, validation, threshold, data.valid.clips_per_instrument)
+    match = fit_match(pair, context.own, ClipEmbeddings(pair, data.train))
+    header = replace(header, presence_threshold=threshold, metrics=rounded)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (
+        FAMILY_FILE,
+        INSTRUMENT_FAMILY_FILE,
+        MATCH_FILE,
+    ):  # never beside a pair that they were not fitted to
+        (out / name).unlink(missing_ok=True)
+    shutil.copyfile(single_path, out / SINGLE_FILE)
+    multi_hash = save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
+    clips.save(out / INSTRUMENT_FAMILY_FILE, pair.encoder_hash, None)
+    pair.family.save(out / FAMILY_FILE, pair.encoder_hash, multi_hash)
+    match.save(out / MATCH_FILE, pair.encoder_hash, multi_hash)
+    EncoderPair.load(out, "cpu")  # raises an error if the files do not belong together
+    return {"presence_threshold": threshold, **rounded, **match.metrics}
+
+
+def _figures(
+    context: EvaluationContext, validation: Validation, threshold: float, clips_each: int
+) -> dict[str, float]:
+    """The figures of the answers, of table 2 of the paper, and of verification."""
     served = served_answers(validation.encoded, validation.playing, validation.library, threshold)
     metrics = {
         f"served_{name}": figure for name, figure in figures(served, len(validation.library), 0).items()
@@ -163,20 +199,9 @@ def release(
     true = context.random.true(len(validation.library))
     row = table_2(true, found.named, found.probability, context.held.family, unit_weights(len(true)))
     metrics |= {name: Estimate(float(value[0])) for name, value in row.items()}
-    clips = context.own.of_instruments(context.whole_split.chosen, 0, data.valid.clips_per_instrument)
-    metrics |= verification(list(clips), 0)
-    rounded = {name: round(figure.value, 4) for name, figure in metrics.items()}
-    match = fit_match(pair, context.own, ClipEmbeddings(pair, data.train))
-    header = replace(header, presence_threshold=threshold, metrics=rounded)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (FAMILY_FILE, MATCH_FILE):  # never beside a pair that they were not fitted to
-        (out / name).unlink(missing_ok=True)
-    shutil.copyfile(single_path, out / SINGLE_FILE)
-    multi_hash = save_checkpoint(multi, header, out / MULTI_FILE, dtype=torch.float16)
-    pair.family.save(out / FAMILY_FILE, pair.encoder_hash, multi_hash)
-    match.save(out / MATCH_FILE, pair.encoder_hash, multi_hash)
-    EncoderPair.load(out, "cpu")  # raises an error if the files do not belong together
-    return {"presence_threshold": threshold, **rounded, **match.metrics}
+    held = context.own.of_instruments(context.whole_split.chosen, 0, clips_each)
+    metrics |= verification(list(held), 0)
+    return {name: round(figure.value, 4) for name, figure in metrics.items()}
 
 
 @cli_errors

@@ -24,7 +24,6 @@ from training.changed_bank import changed
 from training.clip_store import ClipSource
 from training.commands import cli_errors
 from training.config import CONFIGS, Recipe, load_recipe, same_recipe
-from training.instrument_family import write_instrument_family
 from training.nlakh.dataset import TRAIN, VALID
 from training.release import ReleaseData, release
 from training.run import ENCODER_FILES, TrainingRun
@@ -232,11 +231,9 @@ def main(argv: list[str] | None = None) -> int:
             print_once(f"time is up; the same command continues in {options.runs}")
             return 0
         if not released and parallel.is_main_process():
-            heard = CombinedBank([banks.rendered, banks.real]) if banks.real else banks.rendered
-            release(
-                *chain.pair, ReleaseData(validation, banks.rendered, heard, options.recordings), out, device
-            )
-            write_instrument_family(out, [one for one in (banks.rendered, banks.real) if one], options.device)
+            also = (banks.real,) if banks.real else ()
+            data = ReleaseData(validation, banks.rendered, also, options.recordings)
+            release(*chain.pair, data, out, device)
         print_once(f"{out}: released")
     return 0
 

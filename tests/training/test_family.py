@@ -10,10 +10,11 @@ from index.families import FAMILIES
 from models.checkpoint import CheckpointHeader
 from models.encoder_pair import FAMILY_FILE, EncoderPair
 from models.errors import TrainingError
-from tests.encoders import random_pair
+from models.family import FamilyModel
+from tests.encoders import random_families, random_pair
 from tests.training.small_bank import SmallBank
 from tests.training.tiny_runs import recipe
-from training.family import LabelledSlots, draw_slots, fit_family, recipe_in
+from training.family import LabelledSlots, averaged, draw_slots, fit_family, recipe_in
 from training.nlakh.dataset import DatasetInstrument
 
 DIM = 32
@@ -38,14 +39,29 @@ def clouds(number: int, seed: int = 0) -> LabelledSlots:
     return LabelledSlots(embedding, family)
 
 
+def clips() -> FamilyModel:
+    """A model that tells nothing, and never a family that no clip is of."""
+    bias = np.full(len(FAMILIES), -1e4, np.float32)
+    bias[[0, 1, 4]] = 0.0
+    return FamilyModel(FAMILIES, np.zeros((len(FAMILIES), DIM), np.float32), bias)
+
+
 def test_a_fit_tells_families_apart_and_never_one_that_was_not_heard() -> None:
-    model = fit_family(clouds(60))
+    model = fit_family(clouds(60), clips())
     unseen = clouds(20, seed=1)
     share = model.probability(unseen.embedding.numpy())
     assert (share.argmax(axis=1) == unseen.family.numpy()).mean() > 0.95
     assert share[:, [place for place in range(len(FAMILIES)) if place not in (0, 1, 4)]].max() < 1e-6
-    again = fit_family(clouds(60))
+    again = fit_family(clouds(60), clips())
     assert np.array_equal(model.weight, again.weight)
+
+
+def test_what_slots_and_clips_say_is_averaged() -> None:
+    embedding = clouds(5).embedding.numpy()
+    model = averaged(random_families(DIM, seed=1), random_families(DIM, seed=2))
+    log = [np.log(random_families(DIM, seed=seed).probability(embedding)) for seed in (1, 2)]
+    mean = np.exp(np.mean(log, axis=0))
+    assert model.probability(embedding) == pytest.approx(mean / mean.sum(axis=1, keepdims=True), abs=1e-3)
 
 
 def test_slots_are_those_of_instruments_with_a_family() -> None:

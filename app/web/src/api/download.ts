@@ -1,9 +1,9 @@
 /** Downloads with readable errors: the response is fetched first, so that a problem document becomes a message. */
-import { problemOf, ServerAway } from "./problem";
+import { requestResponse } from "./transport";
 
 /** Fetch `url` and save it under the service's file name (RFC 6266). */
 export async function download(url: string, fallbackName: string): Promise<string> {
-  const answer = await fetched(url);
+  const answer = await requestResponse(url);
   const name = fileNameOf(answer.headers.get("Content-Disposition")) ?? fallbackName;
   const address = URL.createObjectURL(await answer.blob());
   const link = document.createElement("a");
@@ -16,16 +16,7 @@ export async function download(url: string, fallbackName: string): Promise<strin
 
 /** Fetch a sound that the service makes, which takes a while. */
 export async function fetchSound(url: string): Promise<Blob> {
-  return (await fetched(url)).blob();
-}
-
-async function fetched(url: string): Promise<Response> {
-  const answer = await fetch(url).catch(() => {
-    throw new ServerAway();
-  });
-  if (answer.ok) return answer;
-  const document: unknown = await answer.json().catch(() => undefined);
-  throw problemOf(answer.status, document, answer.headers.get("Retry-After"));
+  return (await requestResponse(url)).blob();
 }
 
 /** The file name in a Content-Disposition header; the encoded name (RFC 8187) takes precedence. */

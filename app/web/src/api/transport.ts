@@ -48,6 +48,11 @@ export function requestHeaders(
   );
 }
 
+/** Get a response whatever it holds, such as a sound or a file. */
+export function requestResponse(path: string, options: Options = {}): Promise<Response> {
+  return withRetries(options, () => answerTo(path, {}, options.signal));
+}
+
 /** Send a form. */
 export function upload<T>(path: string, form: FormData, options: UploadOptions = {}): Promise<T> {
   return sendBody<T>("POST", path, form, options);
