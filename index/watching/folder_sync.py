@@ -114,7 +114,8 @@ class FolderSync:
             library = self._library(session)
             for path in removed:
                 rows = delete_instruments(session, library.id, look.known[path].instruments)
-                changes.append(FolderChange("removed", path, deleted=tuple(row.id for row in rows)))
+                ids = tuple(row.id for row in rows)
+                changes.append(FolderChange("removed", path, _counted(ids), ids))
             self._store.replace_entries(session, self._watch.id, removed, ())
         self._follow(library, changes, done)
         self._index.libraries.purge_if_possible()
@@ -182,8 +183,11 @@ def _changes_of(entry: EnrolledEntry, deleted: tuple[str, ...], *, is_new: bool)
     if entry.fault is not None:
         yield FolderChange("skipped", entry.path, f": {entry.fault}")
         return
-    number = len(entry.instruments)
-    detail = "" if number == 1 else f": {number} instruments"
-    yield FolderChange("added" if is_new else "changed", entry.path, detail, deleted)
+    kind: ChangeKind = "added" if is_new else "changed"
+    yield FolderChange(kind, entry.path, _counted(entry.instruments), deleted)
     for name, reason in entry.skipped:
         yield FolderChange("skipped", f"{entry.path}: {name}", f": {reason}")
+
+
+def _counted(ids: Collection[str]) -> str:
+    return "" if len(ids) == 1 else f": {len(ids)} instruments"

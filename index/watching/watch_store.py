@@ -17,7 +17,6 @@ from index.libraries import utc_now
 from index.watching.plan import KnownEntry
 from models.errors import InvalidRequest, JobConflict, WatchNotFound
 
-WATCH_LEASE_SECONDS = 60.0
 MAX_WATCHES = 100  # of a library: each takes a thread of the service
 _BATCH = 500  # paths in one SQL condition
 
@@ -48,9 +47,7 @@ class WatchView:
 class WatchStore:
     """Reads all watches, and writes those of one process, which is `owner`."""
 
-    def __init__(
-        self, catalog: Catalog, lease_seconds: float = WATCH_LEASE_SECONDS, clock: Clock = utc_now
-    ) -> None:
+    def __init__(self, catalog: Catalog, lease_seconds: float = 60.0, clock: Clock = utc_now) -> None:
         self.owner = new_id("p")
         self.lease_seconds = lease_seconds
         self._catalog = catalog
@@ -78,6 +75,11 @@ class WatchStore:
         """Return the watches of a library, or of all that are not deleted, the oldest first."""
         with self._catalog.session() as session:
             return [self._view(row) for row in session.scalars(_of_library(library_id))]
+
+    def get(self, watch_id: str) -> WatchView:
+        """Return a watch. Raises WatchNotFound."""
+        with self._catalog.session() as session:
+            return self._view(_find(session, watch_id))
 
     def remove(self, watch_id: str) -> None:
         """Forget a watch and what was seen; the library keeps its instruments. Raises WatchNotFound."""

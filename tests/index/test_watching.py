@@ -211,7 +211,7 @@ def test_banks_are_followed_beside_recordings(followed: Followed) -> None:
     write_sfz(root, "", {"Keys/c4.wav": sine(300.0)}, "other.txt")
     assert followed.sync() == ["changed piano.sfz"]
     (root / "small.sf2").unlink()
-    assert followed.sync() == ["removed small.sf2"]
+    assert followed.sync() == [f"removed small.sf2: {len(PATCHES)} instruments"]
     assert set(followed.instruments()) == {"Bass", "Flute", "Organ", "piano", "a"}
 
 
