@@ -42,10 +42,11 @@ def lease_watch(watch: Watch, owner: str, now: datetime, until: datetime) -> Non
 
 
 def check_not_filled(session: Session, library_id: str, now: datetime) -> None:
-    """Raise JobConflict, naming the job, while a living process enrolls into the library."""
-    filling = select(Job).where(is_alive(now), Job.library_id == library_id, Job.kind == "enroll")
+    """Raise JobConflict, naming the job, while a living process enrolls into the library, or lets it follow a folder."""
+    filling = select(Job).where(is_alive(now), Job.library_id == library_id, Job.kind != "reembed")
     if job := session.scalars(filling.limit(1)).first():
-        message = f"job {job.id} is adding instruments to it; cancel it first"
+        work = "is adding instruments to it" if job.kind == "enroll" else "lets it follow a folder"
+        message = f"job {job.id} {work}; cancel it first"
         raise JobConflict(message, value=job.state, limit="no enrollment into the library")
 
 

@@ -45,14 +45,18 @@ class FolderLooker:
         watch: WatchView,
         settle_seconds: float = SETTLE_SECONDS,
         wait: Wait = time.sleep,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """`check` raises if the folder must not be read."""
         self._store = store
         self._watch = watch
         self._settle_seconds = settle_seconds
         self._wait = wait
+        self._check = check
 
     def look(self) -> FolderLook:
-        """Compare the folder with what is stored. Raises FolderGone, WatchNotFound and JobConflict."""
+        """Compare the folder with what is stored. Raises FolderGone, WatchNotFound, JobConflict and as `check`."""
+        self._check()
         known = self._store.entries(self._watch.id)
         scan, unsettled = self._settled_scan(known)
         if known and not scan.entries and not scan.unreadable:

@@ -5,7 +5,7 @@ Every change is one transaction with what is recorded of it, so that a kill at a
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,7 @@ from models.encoder_pair import EncoderPair
 from models.errors import LibraryNotFound, SourceError
 
 ChangeKind = Literal["added", "changed", "moved", "removed", "skipped"]
+CHANGE_KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 
 
 class FolderChange(NamedTuple):
