@@ -111,6 +111,7 @@ class Service:
         """Interrupt the jobs and close the data folder."""
         self.watches.stop()
         self.jobs.stop()
+        self.watches.release()
         self.queue.close()
         with suppress(Busy, StorageFull, IndexDamaged):  # when keys were last used is not worth a fault
             self.access_keys.sweep()

@@ -49,6 +49,7 @@ class FolderWatches:
         self._roots = roots
         self._lock = threading.Lock()
         self._followers: dict[str, _Follower] = {}
+        self._is_stopping = False
         self._heartbeat = Heartbeat(self.beat, self._store.lease_seconds / BEATS_PER_LEASE)
 
     def start(self) -> None:
@@ -57,9 +58,10 @@ class FolderWatches:
         self._heartbeat.start()
 
     def stop(self) -> None:
-        """End the threads, and leave the watches to other processes."""
+        """End the threads. The watches stay this process's until `release`: a job may still work for them."""
         self._heartbeat.stop()
         with self._lock:
+            self._is_stopping = True
             followers = list(self._followers.values())
         for follower in followers:
             follower.stop.set()
@@ -67,9 +69,16 @@ class FolderWatches:
             if follower.thread:
                 follower.thread.join()
 
+    def release(self) -> None:
+        """Leave the watches to other processes."""
+        for watch_id in self._followers:
+            self._release(watch_id)
+
     def beat(self) -> None:
         """Renew the leases of the watches that are followed, leave those that were ended or taken over, and take free ones."""
         with self._lock:
+            if self._is_stopping:
+                return
             if self._followers:
                 held = self._store.renew(self._followers)
                 for watch_id in self._followers.keys() - held:
@@ -143,10 +152,10 @@ class FolderWatches:
         except Exception:
             log.exception("watch %s failed", watch.id)
         with self._lock:
-            if self._followers.get(watch.id) is follower:
-                del self._followers[watch.id]
-        with suppress(ShowMeError):  # then its lease expires
-            self._store.release(watch.id)
+            if self._is_stopping or self._followers.get(watch.id) is not follower:
+                return
+            del self._followers[watch.id]
+        self._release(watch.id)
 
     def _run(self, watch: WatchView, stop: threading.Event, look: FolderLook) -> str | None:
         """Ask for a job, wait for its end, and return why it did not do its work, if so. Raises EncoderMismatch."""
@@ -160,7 +169,13 @@ class FolderWatches:
         )
         while not job.finished and not stop.wait(POLL_SECONDS):
             job = self._jobs.view(job.id)
-        return None if job.state == "done" or not job.finished else job.message
+        if not job.finished:
+            return "the service was stopped meanwhile"
+        return None if job.state == "done" else job.message
+
+    def _release(self, watch_id: str) -> None:
+        with suppress(ShowMeError):  # then its lease expires
+            self._store.release(watch_id)
 
     def _task(self, watch: WatchView, total: int) -> FollowTask:
         engine = self._engine

@@ -96,9 +96,9 @@ def scan_folder(root: Path) -> FolderScan:
     for path in found:
         try:
             entry = _entry(path)
-        except (OSError, SourceError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error.message
-            scan.unreadable[path.name] = f"cannot be read: {reason}"
+        except (OSError, SourceError, UnicodeEncodeError) as error:
+            name = path.name.encode("utf-8", "replace").decode()
+            scan.unreadable[name] = f"cannot be read: {_reason(error)}"
         else:
             if entry is not None:
                 scan.entries[path.name] = entry
@@ -113,7 +113,11 @@ def file_digest_of(path: Path) -> str:
 
 
 def _entry(path: Path) -> ScannedEntry | None:
-    """Return the entry at a path, None if it holds nothing to enroll. Raises OSError and SourceError."""
+    """Return the entry at a path, None if it holds nothing to enroll.
+
+    Raises OSError, SourceError, and UnicodeEncodeError for names that are no text.
+    """
+    path.name.encode()
     if path.is_symlink() and not path.exists():
         raise SourceError("a broken link", value=path.name)
     if not path.is_dir():
@@ -125,8 +129,16 @@ def _entry(path: Path) -> ScannedEntry | None:
     files = {}
     for file in _files_below(path):
         if file.is_file() and (is_bank or is_audio_file(file)):
-            files[file.relative_to(path.parent).as_posix()] = FileState.of(file)
+            name = file.relative_to(path.parent).as_posix()
+            name.encode()
+            files[name] = FileState.of(file)
     return ScannedEntry(path.name, "bank" if is_bank else "recordings", files) if files else None
+
+
+def _reason(error: OSError | SourceError | UnicodeEncodeError) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "its name, or that of a file in it, is no text"
+    return error.message if isinstance(error, SourceError) else error.strerror or str(error)
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -113,6 +113,7 @@ class FolderSync:
         changes: list[FolderChange] = []
         with self._index.catalog.deleting() as session:
             library = self._library(session)
+            library.revision += 1
             for path in removed:
                 rows = delete_instruments(session, library.id, look.known[path].instruments)
                 ids = tuple(row.id for row in rows)
@@ -139,6 +140,7 @@ class FolderSync:
                 changes.append(FolderChange("skipped", new, f": {error.message}"))
         with self._index.catalog.write(patient=True) as session:
             library = self._library(session)
+            library.revision += 1
             move_instruments(session, library.id, moved)
             self._store.replace_entries(session, self._watch.id, [old for old, _ in look.plan.moved], entries)
         self._follow(library, changes, done)
@@ -155,6 +157,7 @@ class FolderSync:
                 if entry.fault is None:
                     rows = replace_instruments(session, library.id, old, entry.instruments) if old else []
                     deleted = tuple(row.id for row in rows)
+                    library.revision += bool(deleted)
                 ids = entry.instruments if entry.fault is None else old
                 known = KnownEntry(entry.path, look.digests[entry.path], ids, entry.fault)
                 self._store.replace_entries(session, self._watch.id, (), [known])
@@ -162,12 +165,11 @@ class FolderSync:
         self._follow(library, changes, done)
 
     def _library(self, session: Session) -> Library:
-        """Return the library, changed. Raises LibraryNotFound if it was deleted meanwhile."""
+        """Return the library. Raises LibraryNotFound if it was deleted meanwhile."""
         library = session.get(Library, self._watch.library_id)
         if library is None or library.deleted_at is not None:
             message = f"library {self._watch.library_id} was deleted meanwhile"
             raise LibraryNotFound(message, value=self._watch.library_id)
-        library.revision += 1
         return library
 
     def _check_held(self, session: Session) -> None:

@@ -169,6 +169,7 @@ def test_what_cannot_be_used_is_said_once_and_stops_nothing(followed: Followed) 
     write_tone(followed.root / "Silent.wav", 100.0, level=0.0)
     (followed.root / "Bad.sf2").write_bytes(b"no font")
     (followed.root / "Broken").symlink_to(followed.root / "nowhere")
+    (followed.root / os.fsdecode(b"\xff.wav")).write_bytes(b"a name of another encoding")
     told = followed.sync()
     assert [one for one in told if one.startswith("added")] == [
         "added Bass.wav",
@@ -177,10 +178,10 @@ def test_what_cannot_be_used_is_said_once_and_stops_nothing(followed: Followed) 
     ]
     skipped = {one.split()[1].rstrip(":") for one in told if one.startswith("skipped")}
     assert skipped == {"Bad.wav", "Silent.wav", "Bad.sf2"}
-    assert "unreadable Broken" in told
-    assert followed.sync() == ["unreadable Broken"]
+    assert told[-2:] == ["unreadable Broken", "unreadable ?.wav"]
+    assert followed.sync() == ["unreadable Broken", "unreadable ?.wav"]
     write_tone(followed.root / "Bad.wav", 600.0)
-    assert followed.sync() == ["added Bad.wav", "unreadable Broken"]
+    assert followed.sync() == ["added Bad.wav", "unreadable Broken", "unreadable ?.wav"]
 
 
 def test_a_file_that_is_spoilt_keeps_what_it_was(followed: Followed) -> None:
