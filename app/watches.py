@@ -27,6 +27,7 @@ from models.errors import ShowMeError, WatchNotFound
 
 log = logging.getLogger("showme")
 POLL_SECONDS = 0.2  # between two looks at a job
+STOP_SECONDS = 2.0  # that the end of the service waits for a thread, which may be reading a large file
 
 
 class _Follower:
@@ -67,7 +68,7 @@ class FolderWatches:
             follower.stop.set()
         for follower in followers:
             if follower.thread:
-                follower.thread.join()
+                follower.thread.join(STOP_SECONDS)
 
     def release(self) -> None:
         """Leave the watches to other processes."""
