@@ -62,10 +62,12 @@ def _follow(engine: Engine, watch: WatchView, library: LibraryInfo, once: bool) 
         follower.follow(Event())
         return
     stop = Event()
-    while (again := follower.look_once()) is not None:
+    again: float | None = 0.0
+    while again is not None:
+        stop.wait(again)
+        again = follower.look_once()
         if fault := engine.watches.get(watch.id).fault:
             raise SourceError(fault, value=str(watch.path))
-        stop.wait(again)
     number = engine.index.libraries.get(library.id).num_instruments
     out.print(f"{library.name} has {number} instruments", markup=False)
 

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from index.catalog import Catalog, Instrument, Library
 from tests.app.commands import assert_one_line, run
 from tests.app.serving import until
 from tests.app.sounds import TONES, audio, tone
@@ -57,6 +59,18 @@ def test_what_cannot_be_followed_is_said_in_one_line(folder: Path) -> None:
     output = run("watch", folder, "-l", "L", "--once", code=2)
     assert output.splitlines()[-1].startswith("showme: the folder")
     assert "4" in run("index", "list")
+
+
+def test_a_library_of_another_encoder_is_not_followed(folder: Path, environment: Path) -> None:
+    run("watch", folder, "-l", "L", "--once")
+    with Catalog(environment / "data" / "showme.db").write() as session:
+        session.execute(update(Instrument).values(encoder_hash="sha256:other"))
+        session.execute(update(Library).values(encoder_hash="sha256:other"))
+    (folder / "Low Bass").rename(folder / "Sub")
+    assert "showme index reembed L" in run("watch", folder, "-l", "L", "--once", code=2)
+    assert "Low Bass" in run("index", "list", "L")
+    run("index", "reembed", "L", "--source", folder, code=1)  # what has moved is not found under its old name
+    assert "moved Low Bass → Sub" in run("watch", folder, "-l", "L", "--once")
 
 
 def test_it_follows_until_it_is_ended_and_leaves_the_watch_free(folder: Path) -> None:

@@ -15,7 +15,7 @@ from tests.index.followed import Followed, write_samples
 
 
 @pytest.fixture
-def followed(tmp_path: Path) -> Iterator[Followed]:
+def followed(tmp_path: Path, database: str | None) -> Iterator[Followed]:
     made = Followed(write_samples(tmp_path / "samples"), tmp_path / "data")
     yield made
     made.index.close()
@@ -40,6 +40,7 @@ def test_only_the_process_that_holds_the_watch_stores(followed: Followed) -> Non
     assert set(followed.instruments()) == {"Bass", "Flute", "Organ"}
 
 
+@pytest.mark.both_databases
 def test_a_lease_that_has_expired_is_taken_over(followed: Followed) -> None:
     watch = followed.store.add(followed.library, followed.root, in_service=True)
     assert (watch.id, watch.is_followed) == (followed.watch.id, True)
