@@ -126,11 +126,11 @@ class EntryEnrollment:
     ) -> list[EnrolledEntry]:
         instruments_of = {entry.path: self.instruments(entry) for entry in group}
         ids_of: dict[str, list[str]] = {entry.path: [] for entry in group}
-        wanted: dict[str, str] = {}  # id in the source → entry
+        wanted: list[str] = []  # ids in the source
         for entry in group:
             taken = self._taken(entry, instruments_of[entry.path])
             ids_of[entry.path] += taken.values()
-            wanted |= {one.id: entry.path for one in instruments_of[entry.path] if one.id not in taken}
+            wanted += [one.id for one in instruments_of[entry.path] if one.id not in taken]
         source = self._open(group[0])
         faults = tuple(source.faults) if group[0].kind == "bank" else ()
         report = EnrollReport()

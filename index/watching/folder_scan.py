@@ -76,6 +76,14 @@ class FolderScan:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
+def is_as_scanned(root: Path, entry: ScannedEntry) -> bool:
+    """Whether all files of an entry are there, as they were when it was scanned."""
+    try:
+        return all(FileState.of(root / path) == state for path, state in entry.files.items())
+    except OSError:
+        return False
+
+
 def check_watchable(root: Path) -> None:
     """Raise SourceError unless a path is a folder whose entries can be followed one by one."""
     if not root.is_dir():

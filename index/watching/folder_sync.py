@@ -15,6 +15,7 @@ from index.instrument_index import InstrumentIndex
 from index.sources.opening import SourceOpener
 from index.watching.entry_enrollment import Cancelled, EnrolledEntry, EntryEnrollment
 from index.watching.folder_look import FolderLook
+from index.watching.folder_scan import is_as_scanned
 from index.watching.instrument_changes import (
     MovedEntry,
     delete_instruments,
@@ -146,11 +147,17 @@ class FolderSync:
         self._follow(library, changes, done)
 
     def _record(self, group: Sequence[EnrolledEntry], look: FolderLook, done: SyncReport) -> None:
-        """Record entries that were enrolled, and let the instruments of changed ones take the place of the earlier ones."""
+        """Record entries that were enrolled, and let the instruments of changed ones take the place of the earlier ones.
+
+        What has failed because its files went away, or changed meanwhile, is not recorded: the next look finds it again.
+        """
         changes: list[FolderChange] = []
         with self._index.catalog.write(patient=True) as session:
             library = self._library(session)
             for entry in group:
+                is_whole = entry.fault is None and not entry.skipped
+                if not is_whole and not is_as_scanned(self._watch.path, look.entries[entry.path]):
+                    continue
                 earlier = look.known.get(entry.path) if entry.path in look.plan.changed else None
                 old = earlier.instruments if earlier else ()
                 deleted: tuple[str, ...] = ()

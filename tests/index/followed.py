@@ -6,7 +6,7 @@ from pathlib import Path
 from index.records import InstrumentInfo
 from index.source_finder import SourceFinder, enrolled_instrument
 from index.sources.opening import IN_PROCESS
-from index.watching.folder_look import FolderLooker
+from index.watching.folder_look import FolderLook, FolderLooker
 from index.watching.folder_sync import FolderSync
 from index.watching.watch_store import WatchStore
 from tests.encoders import random_pair_of
@@ -46,9 +46,12 @@ class Followed:
             meanwhile()
 
         look = FolderLooker(self.store, self.watch, SETTLE_SECONDS, wait).look()
+        return [*self.applied(look), *(f"unreadable {path}" for path in look.unreadable)]
+
+    def applied(self, look: FolderLook) -> list[str]:
+        """Do what a look asks for, and return the changes in words."""
         sync = FolderSync(self.index, self.pair, IN_PROCESS, self.store, self.watch)
-        told = [change.sentence for change in sync.apply(look).changes]
-        return [*told, *(f"unreadable {path}" for path in look.unreadable)]
+        return [change.sentence for change in sync.apply(look).changes]
 
     def restart(self) -> None:
         """Go on as another process does, whose owner is another."""

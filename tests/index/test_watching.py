@@ -151,6 +151,16 @@ def test_a_folder_that_is_away_or_empty_removes_nothing(followed: Followed, tmp_
     assert followed.instruments() == before
 
 
+def test_a_disk_that_goes_away_during_the_enrollment_spoils_nothing(
+    followed: Followed, tmp_path: Path
+) -> None:
+    look = FolderLooker(followed.store, followed.watch, SETTLE_SECONDS).look()
+    followed.root.rename(tmp_path / "away")
+    assert followed.applied(look) == []
+    (tmp_path / "away").rename(followed.root)
+    assert followed.sync() == ["added Bass.wav", "added Flute.wav", "added Organ"]
+
+
 def test_files_that_are_being_written_are_waited_for(followed: Followed) -> None:
     followed.sync()
     growing = write_tone(followed.root / "Lead.wav", 900.0)
