@@ -35,6 +35,7 @@ from index.records import Hit, LibraryInfo
 from index.reembed import ReembedReport, reembed
 from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
+from index.watching.watch_store import WatchStore
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, JobConflict, LibraryNotFound
 
@@ -65,6 +66,7 @@ class Engine:
         self.default = DefaultLibrary.of_setting(settings.default_library, self.opener)
         self.index = _open_index(settings, self.pair, reconcile)
         self.jobs = JobStore(self.index.catalog, settings.job_lease_seconds)
+        self.watches = WatchStore(self.index.catalog, settings.job_lease_seconds)
         self.queries = QueryStore(
             self.index.catalog, self.index.folder.queries_dir, settings.max_stored_queries
         )

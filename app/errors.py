@@ -33,6 +33,7 @@ STATUS: dict[type[errors.ShowMeError], int] = {
     errors.SlotNotFound: 404,
     errors.JobNotFound: 404,
     errors.UploadNotFound: 404,
+    errors.WatchNotFound: 404,
     errors.LibraryError: 409,
     errors.JobConflict: 409,
     errors.UploadConflict: 409,

@@ -78,7 +78,7 @@ class ServiceGauges:
         views = self._jobs.in_flight()
         yield _gauge("showme_jobs_in_flight", "Enrollments and updates queued or running.", len(views))
         jobs = GaugeMetricFamily("showme_jobs", "Jobs of this process.", labels=["kind", "state"])
-        for kind in ("enroll", "reembed"):
+        for kind in ("enroll", "reembed", "watch"):
             for state in ("queued", "running"):
                 number = sum((view.kind, view.state) == (kind, state) for view in views)
                 jobs.add_metric([kind, state], number)

@@ -32,13 +32,15 @@ class SkippedOut(Document):
 
 
 class JobOut(Document):
-    """An enrollment, or the update of a library of another encoder, in the background."""
+    """An enrollment, the update of a library of another encoder, or what a followed folder asks for, in the background."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_JOB})
 
     id: str = Field(description="Id of the job.")
     kind: JobKind = Field(
-        default="enroll", description="`enroll` adds instruments; `reembed` updates those of another encoder."
+        default="enroll",
+        description="`enroll` adds instruments; `reembed` updates those of another encoder; `watch` lets a library follow a "
+        "folder.",
     )
     state: JobState = Field(description="State of the job; the last three are final.")
     done: int = Field(description="Number of instruments processed so far.")

@@ -25,7 +25,7 @@ INTERRUPTED = "interrupted, since its process ended, and cannot go on"
 JOB_CURSOR = cursor_pattern("j")
 SAVE_SECONDS = 0.5  # between two writes of a job's progress to the database, at least
 
-JobKind = Literal["enroll", "reembed"]
+JobKind = Literal["enroll", "reembed", "watch"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

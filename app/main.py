@@ -36,6 +36,7 @@ from app.routes import (
     similar,
     sources,
     uploads,
+    watches,
 )
 from app.service import Service
 from app.settings import Settings, keys_required
@@ -100,7 +101,7 @@ def create_app(
         },
     )
     for module in (
-        *(queries, parts, recognition, similar, libraries, sources, library_archives),
+        *(queries, parts, recognition, similar, libraries, sources, watches, library_archives),
         *(instruments, uploads, jobs),
     ):
         app.include_router(module.router, dependencies=CREDENTIALS, responses=REFUSED)

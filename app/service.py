@@ -36,9 +36,11 @@ from app.settings import Settings, keys_required
 from app.tasks import Task
 from app.updates import LibraryUpdates
 from app.uploads import Upload
+from app.watches import FolderWatches
 from index.disk import free_bytes, nearly_full
 from index.records import InstrumentInfo, LibraryInfo
 from index.source_files import SourceFiles
+from index.watching.watch_store import WatchView
 from models.encoder_pair import EncoderPair
 from models.errors import Busy, IndexDamaged, JobConflict, ShowMeError, StorageFull
 
@@ -85,6 +87,7 @@ class Service:
         self.uploads = ResumableUploads(
             self.index.catalog, self.index.folder, self.enrollments.staged, settings
         )
+        self.watches = FolderWatches(self.engine, self.jobs, roots)
         self.engine.decoding.warm()
         self.queries.sweep()
         self.index.catalog.reserve.hold()
@@ -92,6 +95,7 @@ class Service:
         self.first_fill = self._fill_default()
         if settings.update_libraries:
             self.updates.start_all()
+        self.watches.start()
         gauges = ServiceGauges(
             self.index,
             pair,
@@ -105,7 +109,9 @@ class Service:
 
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
+        self.watches.stop()
         self.jobs.stop()
+        self.watches.release()
         self.queue.close()
         with suppress(Busy, StorageFull, IndexDamaged):  # when keys were last used is not worth a fault
             self.access_keys.sweep()
@@ -160,6 +166,11 @@ class Service:
         """Queue the enrollment of a path of this machine, as `Enrollments.add_path` does. Raises Busy, EncoderMismatch."""
         self.updates.check_ready(library)
         return self.enrollments.add_path(library, path, storing, key_id)
+
+    def watch(self, library: LibraryInfo, path: Path, key_id: str | None = None) -> WatchView:
+        """Let a library follow a folder of this machine, as `FolderWatches.add` does. Raises Busy, EncoderMismatch."""
+        self.updates.check_ready(library)
+        return self.watches.add(library, path, key_id)
 
     def sweep(self) -> None:
         """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
@@ -253,6 +264,8 @@ class Service:
         """Return the task that goes on with an interrupted job, None if it cannot go on. Raises LibraryNotFound."""
         if view.kind == "reembed":
             return self.updates.resume(view)
+        if view.kind == "watch":
+            return self.watches.resume(view)
         library = self.index.libraries.get(view.library_id or "")
         updates_first = library.state == "stale" and self.settings.update_libraries
         if updates_first:

@@ -13,6 +13,7 @@ from app.job_store import LEASE_SECONDS
 from app.logs import LogFormat
 from index.decoding.limits import CPU_SECONDS, MEBIBYTE, MEMORY_BYTES, WALL_SECONDS, DecodeLimits
 from index.libraries import UNDO_SECONDS, DataFolder
+from index.watching.folder_look import SETTLE_SECONDS
 
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")  # as browsers send it (RFC 6454)
 
@@ -171,6 +172,12 @@ class Settings(BaseSettings):
         ge=0,
         allow_inf_nan=False,
         description="time in which a deletion can be undone",
+    )
+    settle_seconds: float = Field(
+        default=SETTLE_SECONDS,
+        gt=0,
+        le=3600,
+        description="time in which a file of a followed folder must not have changed before it is read",
     )
     max_stored_queries: int = Field(
         default=500, ge=1, description="most stored queries of a key; older ones are deleted with their audio"

@@ -1,9 +1,11 @@
-"""The two kinds of work that jobs do: an enrollment, and the re-embedding of a library with the encoder in use.
+"""The kinds of work that jobs do: an enrollment, the re-embedding of a library, and letting it follow a folder.
 
-`app/jobs.py` runs them one after another. Both go on after a restart: an enrollment has stored its batches, with the job's
-progress in their transactions (`index/enroll.py`), a re-embedding each new embedding (`index/reembed.py`).
+`app/jobs.py` runs them one after another. All go on after a restart: an enrollment has stored its batches, with the job's
+progress in their transactions (`index/enroll.py`), a re-embedding each new embedding (`index/reembed.py`), and a library that
+follows a folder each change (`index/watching/`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from index.instrument_index import InstrumentIndex
 from index.reembed import ReembedReport, reembed
 from index.sources.base import InstrumentSource
 from index.sources.opening import SourceOpener
+from index.watching.folder_look import FolderLooker
+from index.watching.folder_sync import CHANGE_KINDS, FolderSync
 from models.encoder_pair import EncoderPair
 
 MAX_SKIPPED_NAMED = 5
@@ -145,6 +149,36 @@ class ReembedTask:
         failed = bool(skipped) and not report.num_updated
         message = "; ".join([updated_words(report), *_named("not updated and not searched", skipped)])
         return Outcome("failed" if failed else "done", message, skipped)
+
+    def clean_up(self, *, has_ended: bool) -> None:
+        """Nothing is left over."""
+
+
+@dataclass(frozen=True)
+class FollowTask:
+    """Lets a library follow a folder, which is looked at again when it is the task's turn."""
+
+    sync: FolderSync
+    looker: FolderLooker
+    total: int
+    source_path: str
+    kind: JobKind = "watch"
+    after_updates: bool = False
+
+    def run(self, job_id: str, progress: Progress, cancelled: Cancelled, storing: Storing) -> Outcome:
+        report = self.sync.apply(self.looker.look(), progress, cancelled)
+        if report.is_cancelled:
+            return Outcome("cancelled", "cancelled; what was done stays")
+        skipped = tuple(
+            Skipped(one.path, one.detail.removeprefix(": "))
+            for one in report.changes
+            if one.kind == "skipped"
+        )
+        number = Counter(one.kind for one in report.changes)
+        done = ", ".join(
+            f"{number[kind]} {kind}" for kind in CHANGE_KINDS if number[kind] and kind != "skipped"
+        )
+        return Outcome("done", "; ".join([done or "nothing to do", *_named("skipped", skipped)]), skipped)
 
     def clean_up(self, *, has_ended: bool) -> None:
         """Nothing is left over."""

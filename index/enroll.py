@@ -8,7 +8,7 @@ and the next run of its job goes on from there.
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.enrollment.batches import BatchWriter, Destination, Storing
@@ -50,15 +50,52 @@ def enroll(
     cancelled: Callable[[], bool] | None = None,
     storing: Storing | None = None,
 ) -> EnrollReport:
+    """Add the instruments of `source` as `add_instruments` does, and draw the library's map anew.
+
+    `progress(done, total, DRAWING)` is called before the map is drawn. Raises SourceError too if no instrument could be used.
+    """
+    stops = cancelled or (lambda: False)
+    report = add_instruments(
+        index,
+        pair,
+        library_id,
+        source,
+        job_id=job_id,
+        opened_at=opened_at,
+        progress=progress,
+        cancelled=stops,
+        storing=storing,
+    )
+    if report.cancelled:
+        return report
+    if not report.num_stored:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in report.skipped[:3])
+        raise SourceError(f"no instrument of {source.name} could be enrolled ({reasons})", value=source.name)
+    (progress or _no_progress)(len(source), len(source), DRAWING)
+    library = index.libraries.get(library_id)
+    return replace(report, cancelled=not index.maps.draw(library.id, stops))
+
+
+def add_instruments(
+    index: InstrumentIndex,
+    pair: EncoderPair,
+    library_id: str,
+    source: InstrumentSource,
+    *,
+    job_id: str | None = None,
+    opened_at: Path | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    storing: Storing | None = None,
+) -> EnrollReport:
     """Add the instruments of `source` to the library (id or name); unusable instruments are skipped with a reason.
 
     Those that the job `job_id` has enrolled before are left as they are, deleted or not.
     `opened_at` is the path at which `source` was opened, for embedding it again with another encoder (`index/reembed.py`).
     `storing(session, num_stored)` is called in the transaction that stores a batch, for what is to be stored with it.
 
-    `progress(done, total, name)` is called once at the start, after each instrument, and with DRAWING before the library's
-    map is drawn. `cancelled()` is asked before each instrument and while drawing; what was stored by then is kept.
-    Raises LibraryNotFound, EncoderMismatch, and SourceError if no instrument could be used.
+    `progress(done, total, name)` is called once at the start and after each instrument. `cancelled()` is asked before each
+    instrument; what was stored by then is kept. Raises LibraryNotFound and EncoderMismatch.
     """
     index.check_pair(pair.encoder_hash)
     library = index.libraries.get(library_id)
@@ -72,16 +109,7 @@ def enroll(
             added = run.add_all(source, lambda one: (one.source, one.id) not in before)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    is_cancelled = run.is_cancelled
-    if not is_cancelled:
-        if not batches.num_stored:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in run.skipped[:3])
-            raise SourceError(
-                f"no instrument of {source.name} could be enrolled ({reasons})", value=source.name
-            )
-        run.progress(len(source), len(source), DRAWING)
-        is_cancelled = not index.maps.draw(library.id, run.cancelled)
-    return EnrollReport(added, run.skipped, is_cancelled, batches.num_stored)
+    return EnrollReport(added, run.skipped, run.is_cancelled, batches.num_stored)
 
 
 class _Enrollment:

@@ -6,6 +6,7 @@ docs/ARCHITECTURE.md, decision 1: embeddings of another encoder are made anew, f
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ class SourceFinder:
         self._roots = roots
         self._given = [(folder.stored_path(path), _Instruments(source)) for path, source in given]
         self._opened: tuple[str, _Instruments | SourceError] | None = None
+        self._recordings: tuple[str, _Instruments | None] | None = None
 
     def find(self, row: EnrolledInstrument) -> FoundInstrument:
         """Return the instrument in its source. Raises SourceError if it is not known or not there."""
@@ -76,7 +78,12 @@ class SourceFinder:
                 return FoundInstrument(found, path)
         if row.source_path is None:
             raise SourceError("where its source is was not recorded", value=row.source)
-        found = self._open(row.source_path).find(row)
+        try:
+            found = self._open(row.source_path).find(row)
+        except SourceError:
+            if (found := self._find_recording(row, row.source_path)) is None:
+                raise
+        found = found or self._find_recording(row, row.source_path)
         if found is None:
             raise SourceError(f"{row.source} is not in its source any more", value=row.source)
         return FoundInstrument(found, row.source_path)
@@ -96,6 +103,19 @@ class SourceFinder:
         if isinstance(self._opened[1], SourceError):
             raise self._opened[1]
         return self._opened[1]
+
+    def _find_recording(self, row: EnrolledInstrument, stored: str) -> SourceInstrument | None:
+        """Find an instrument among the recordings of a watched folder, where other sources may lie beside them."""
+        path = self._folder.source_path(stored)
+        if not path.is_dir() or path.is_relative_to(self._folder.uploads_dir):
+            return None
+        if self._recordings is None or self._recordings[0] != stored:
+            self._recordings = stored, None
+            with suppress(SourceError, OSError):
+                check_readable(self._folder, path, self._roots)
+                self._recordings = stored, _Instruments(self._opener.open_recordings(path))
+        instruments = self._recordings[1]
+        return instruments.find(row) if instruments else None
 
     def _try_to_open(self, stored: str) -> "_Instruments | SourceError":
         try:

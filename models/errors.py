@@ -7,6 +7,7 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     │                 RangeOutsideAudio · DecodingStopped
     ├── LibraryError ── LibraryNotFound · LibraryExists · LibraryEmpty · LibraryKept · InstrumentNotFound
     │                   InstrumentExists · SourceNotKept · QueryNotFound · SlotNotFound · JobNotFound · UploadNotFound
+    │                   WatchNotFound
     ├── SourceError          an unreadable source of instruments
     ├── InvalidRequest       a parameter outside its limits ── KeyReused
     ├── AccessError ── KeyRequired · KeyRefused · TooManyAttempts · ScopeTooSmall · LibraryNotOwned · SourceForbidden
@@ -155,6 +156,11 @@ class UploadNotFound(LibraryError):
     title = "No such upload"
 
 
+class WatchNotFound(LibraryError):
+    slug = "watch-not-found"
+    title = "The library does not follow this folder"
+
+
 class SourceError(ShowMeError):
     slug = "source"
     title = "The instrument source cannot be read"
@@ -265,8 +271,6 @@ class Busy(ShowMeError):
 
 
 class DatabaseUnavailable(Busy):
-    """A database server that cannot be reached, or does not let us in."""
-
     slug = "database-unavailable"
     title = "The database cannot be reached"
 

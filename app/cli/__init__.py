@@ -70,6 +70,44 @@ def doctor(
 
 
 @app.command()
+def watch(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="The folder: each sub-folder and file in it is an instrument, or a bank of them.",
+        ),
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option("--library", "-l", help="Id or name; created if there is none.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Let the library follow once, and end.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List what is followed.")] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Follow DIR no more; its instruments stay in the library.")
+    ] = False,
+) -> None:
+    """Let a library follow a folder until Ctrl+C: what is added, changed, renamed or removed in it, a line for each change.
+
+    What happens while nobody watches is found the next time. A folder that is away as a whole, as with its disk, removes
+    nothing.
+    """
+    with user_errors():
+        from app.cli import watching
+
+        if show:
+            watching.show()
+        elif folder is None:
+            fail("name the folder: showme watch DIR --library NAME")
+        elif stop:
+            watching.stop(folder, library)
+        elif library is None:
+            fail("name the library: showme watch DIR --library NAME")
+        else:
+            watching.follow(folder, library, once=once)
+
+
+@app.command()
 def query(
     files: Annotated[
         list[Path],

@@ -22,7 +22,7 @@ from app.stopping import StoppableServer
 from index.catalog import Catalog
 from models.encoder_pair import EncoderPair
 
-_TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update"}
+_TITLE: dict[JobKind, str] = {"enroll": "enrollment", "reembed": "update", "watch": "followed folder"}
 
 
 def serve(host: str | None, port: int | None) -> None:

@@ -42,7 +42,7 @@ class DecodingOpener:
         if not path.exists():
             open_source(path)  # says what is missing
         if is_folder_of_audio(path):
-            return self._open_folder(path)
+            return self.open_recordings(path)
         request = {"path": str(path), "as": "any" if banks is None else sorted(banks)}
         return RemoteSource(self.workers, request, path, Path(path.absolute().anchor))
 
@@ -53,11 +53,12 @@ class DecodingOpener:
     def open_place(self, place: Path) -> "FolderSource | RemoteSource":
         """Open one file of an upload, or one unpacked zip; nothing beside the upload is read. Raises SourceError."""
         if place.is_dir() and not sfz_files(place):
-            return self._open_folder(place)
+            return self.open_recordings(place)
         request = {"path": str(place), "as": "sfz" if place.is_dir() else "any"}
         return RemoteSource(self.workers, request, place, place.parent.parent)
 
-    def _open_folder(self, path: Path) -> FolderSource:
+    def open_recordings(self, path: Path) -> FolderSource:
+        """Open a file or folder as recordings, whatever else it holds. Raises SourceError."""
         lost = LostTime(self.workers.limits)
 
         def decode_start(file: Path, sample_rate: int, seconds: float) -> Floats:

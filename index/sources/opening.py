@@ -65,6 +65,10 @@ class SourceOpener(Protocol):
         """Open a file or folder. Raises SourceError."""
         ...
 
+    def open_recordings(self, path: Path) -> FolderSource:
+        """Open a file or folder as recordings, whatever else it holds. Raises SourceError."""
+        ...
+
     def open_upload(self, folder: Path, name: str) -> InstrumentSource:
         """Open the stored files of an upload. Raises SourceError."""
         ...
@@ -180,6 +184,9 @@ class _InProcess:
 
     def open_source(self, path: Path) -> InstrumentSource:
         return open_source(path)
+
+    def open_recordings(self, path: Path) -> FolderSource:
+        return FolderSource(path)
 
     def open_upload(self, folder: Path, name: str) -> InstrumentSource:
         return open_upload(folder, name)

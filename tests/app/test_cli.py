@@ -171,6 +171,7 @@ def test_every_command_has_help() -> None:
         "doctor",
         "query",
         "recognise",
+        "watch",
         "backup",
         "restore",
         "keys",

@@ -45,7 +45,7 @@ def test_work_and_state_are_told(client: httpx.Client, library: dict[str, Any], 
     assert set(stages) == {of(stage=stage) for stage in ("decode", "encode", "search")}
     assert total > sum(stages.values()) > 0
     assert found["showme_queries_waiting"] == {of(stage="decode"): 0, of(stage="encode"): 0}
-    states = [(kind, state) for kind in ("enroll", "reembed") for state in ("queued", "running")]
+    states = [(kind, state) for kind in ("enroll", "reembed", "watch") for state in ("queued", "running")]
     assert found["showme_jobs"] == {of(kind=kind, state=state): 0 for kind, state in states}
     assert found["showme_jobs_ended_total"][of(kind="enroll", state="done")] >= 1
     assert found["showme_library_instruments"][of(library=library["id"])] == 4

@@ -20,7 +20,7 @@ from app import (
     schemas,
     timelines,
 )
-from app.routes import libraries, queries, session, sources
+from app.routes import libraries, queries, session, sources, watches
 from tests.app.serving import problem
 from tests.app.sounds import mixture
 
@@ -48,6 +48,7 @@ CONTRACT = {
     "/v1/libraries/{library_id}/instruments": {"get", "post"},
     "/v1/instruments": {"get", "patch"},
     "/v1/libraries/{library_id}/sources": {"post"},
+    "/v1/libraries/{library_id}/watch": {"get", "post", "delete"},
     "/v1/uploads": {"options", "post"},
     "/v1/uploads/{upload_id}": {"head", "patch", "delete"},
     "/v1/instruments/{instrument_id}": {"get", "patch", "delete"},
@@ -166,6 +167,7 @@ def test_examples_are_whole_and_valid() -> None:
         schemas,
         session,
         sources,
+        watches,
         parts,
         timelines,
     )

@@ -18,7 +18,7 @@ from index.catalog import Catalog
 from index.catalogue_move import move_catalogue
 from index.database import postgresql, sqlite
 from index.declarative import Base, now
-from index.incoming import ResumableUpload
+from index.incoming import ResumableUpload, Watch, WatchedEntry, WatchedFile
 from index.libraries import DATABASE
 from index.stored_embeddings import to_bytes
 from models.errors import Busy, MoveError
@@ -92,6 +92,17 @@ def fill(catalog: Catalog) -> None:
             ]
         )
         session.flush()
+        watch = Watch(library_id=library.id, path=NAME)
+        session.add(watch)
+        session.flush()
+        session.add_all(
+            [
+                WatchedFile(
+                    watch_id=watch.id, path=NAME, num_bytes=2**40, modified_ns=2**60, digest="d" * 64
+                ),
+                WatchedEntry(watch_id=watch.id, path=NAME, digest="d" * 64, instruments=["i_1", NAME]),
+            ]
+        )
         session.add(tables.SignIn(digest="s", key_id="k_1", expires_at=now()))
 
 

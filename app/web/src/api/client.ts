@@ -21,6 +21,7 @@ import type {
   Readiness,
   Session,
   Timeline,
+  Watch,
 } from "./types";
 
 const PAGE_SIZE = 500; // the service's maximum
@@ -162,6 +163,17 @@ export const addUpload = (id: string, upload: string, options: Options = {}) =>
       headers: { "Idempotency-Key": `${id}/${upload}` },
     },
   );
+
+/** Enroll a file or folder of the server once. Returns the job to follow. */
+export const addPath = (id: string, path: string) => request<Job>("POST", library(id, "/sources"), { path });
+
+/** List the folders of the server that a library follows. */
+export const listWatches = (id: string, options?: Options) =>
+  request<{ items: Watch[] }>("GET", library(id, "/watch"), undefined, options);
+export const followFolder = (id: string, path: string) =>
+  request<Watch>("POST", library(id, "/watch"), { path });
+export const endWatch = (id: string, path: string) =>
+  request<void>("DELETE", urlWith(library(id, "/watch"), { path }));
 
 // Instruments
 

@@ -22,6 +22,7 @@ export type DuplicateGroup = Schemas["DuplicateGroup"];
 export type LibraryMap = Schemas["MapOut"];
 export type MapPoint = Schemas["MapPoint"];
 export type Job = Schemas["JobOut"];
+export type Watch = Schemas["WatchOut"];
 export type Limits = Schemas["LimitsOut"];
 export type Session = Schemas["SessionOut"];
 export type Readiness = Schemas["Readiness"];

@@ -9,6 +9,7 @@ import { Duplicates } from "./Duplicates";
 import { EnrollmentList } from "./EnrollmentList";
 import { LibraryHead } from "./LibraryHead";
 import { LibraryList } from "./LibraryList";
+import { ServerFolders } from "./ServerFolders";
 import { UnfinishedUploads } from "./UnfinishedUploads";
 import { UpdateNotice } from "./UpdateNotice";
 import "./adding.css";
@@ -46,6 +47,9 @@ export function LibraryView({ id }: { id: string | null }) {
         )}
         {library && <UpdateNotice library={library} />}
         {mayWrite.value && <AddPanel library={library ?? null} onAdded={openLibrary} />}
+        {library && mayWrite.value && library.writable && (
+          <ServerFolders key={library.id} library={library} />
+        )}
         <EnrollmentList open={library?.id ?? null} />
         <UnfinishedUploads />
         {library && !compares && <Browser key={library.id} library={library} />}

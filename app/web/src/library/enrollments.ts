@@ -1,7 +1,14 @@
 /** Running enrollments: zip, upload and follow one part after another, in the background of every view.
  * Running jobs are kept in localStorage, so that a reloaded page still shows how they end. */
 import { signal } from "@preact/signals";
-import { addInstruments, addUpload, cancelJob, putInstrumentsBack, takeInstrumentsOut } from "../api/client";
+import {
+  addInstruments,
+  addPath,
+  addUpload,
+  cancelJob,
+  putInstrumentsBack,
+  takeInstrumentsOut,
+} from "../api/client";
 import { ApiProblem, describeProblem, isAbort, ServerAway } from "../api/problem";
 import { sleep } from "../api/transport";
 import type { Job, Library } from "../api/types";
@@ -46,6 +53,12 @@ export function enroll(
 ): void {
   const id = addEnrollment(library, plan.name, plan.parts);
   void runEnrollment(id, plan.parts);
+}
+
+/** Start to add a file or folder of the server. Rejects if the service refuses. */
+export async function enrollPath(library: Pick<Library, "id" | "name">, path: string): Promise<void> {
+  const job = await addPath(library.id, path);
+  showJob(job, library, path.replace(/\/+$/, "").split("/").at(-1) || path);
 }
 
 /** Cancel: parts that were not sent stay here, and the running job stores nothing more. */
@@ -232,16 +245,19 @@ function finish(id: number, phase: Phase, results: string[]): void {
 
 /** Show the jobs that an earlier visit started. */
 function resumeJobs(): void {
-  for (const { job, library, name } of rememberedJobs()) {
-    const id = addEnrollment(library, name, []);
-    const { signal: stopped } = controls.get(id) ?? new AbortController();
-    const show: Show = (phase, text, share) => updateEnrollment(id, { phase, text, share });
-    const start: Job = { ...UNKNOWN_JOB, id: job, state: "queued", library_id: library.id };
-    followToEnd(id, start, show, stopped).then(
-      (ended) => finishAs(id, ended),
-      () => finish(id, "cancelled", ["cancelled"]),
-    );
-  }
+  for (const { job, library, name } of rememberedJobs())
+    showJob({ ...UNKNOWN_JOB, id: job, state: "queued", library_id: library.id }, library, name);
+}
+
+/** Show a job of the service from now on to its end. */
+function showJob(job: Job, library: Pick<Library, "id" | "name">, name: string): void {
+  const id = addEnrollment(library, name, []);
+  const { signal: stopped } = controls.get(id) ?? new AbortController();
+  const show: Show = (phase, text, share) => updateEnrollment(id, { phase, text, share });
+  followToEnd(id, job, show, stopped).then(
+    (ended) => finishAs(id, ended),
+    () => finish(id, "cancelled", ["cancelled"]),
+  );
 }
 
 resumeJobs();
