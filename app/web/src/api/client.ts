@@ -105,6 +105,9 @@ export const midiUrl = (id: string, slot: number) => query(id, `/slots/${slot}/m
 /** The address of the part of a slot, played by an instrument. */
 export const renderedPartUrl = (id: string, slot: number, instrumentId: string) =>
   urlWith(query(id, `/slots/${slot}/render`), { instrument: instrumentId });
+/** The address of what a slot isolates, or with `mute` of the track without it. */
+export const isolatedUrl = (id: string, slot: number, mute: boolean) =>
+  urlWith(query(id, `/slots/${slot}/isolated`), { mute: mute ? "true" : null });
 
 /** The download address for the chosen instruments of a query. */
 export function exportUrl(

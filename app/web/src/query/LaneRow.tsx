@@ -6,6 +6,7 @@ import { narrow } from "../ui/narrow";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
 import { HitRow } from "./HitRow";
+import { LaneMix } from "./LaneMix";
 import { LaneTime } from "./LaneTime";
 import { choiceKey, hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
 import { useRovingFocus } from "./lanesFocus";
@@ -52,6 +53,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
             {Math.round(100 * slot.presence)}% sure
           </p>
           <MatchLine slot={slot} />
+          <LaneMix lane={lane} number={number} />
         </div>
         <div class="lane-tools">
           {hasPart(lane) && (
