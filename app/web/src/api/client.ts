@@ -2,6 +2,7 @@
  * All functions reject with ApiProblem, ServerAway or an AbortError. */
 import { type Options, request, type UploadOptions, upload } from "./transport";
 import type {
+  Directions,
   DuplicateGroup,
   Hit,
   Instrument,
@@ -198,8 +199,9 @@ export const changeInstrument = (id: string, change: InstrumentChange) =>
   request<Instrument>("PATCH", instrument(id), change);
 export const deleteInstrument = (id: string) => request<void>("DELETE", instrument(id));
 export const restoreInstrument = (id: string) => request<Instrument>("POST", instrument(id, "/restore"));
-export const getSimilar = (id: string, limit = 10, options?: Options) =>
-  request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit }), undefined, options);
+/** The instruments most similar to one; directions that are zero change nothing. */
+export const getSimilar = (id: string, limit = 10, to: Partial<Directions> = {}, options?: Options) =>
+  request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit, ...to }), undefined, options);
 /** The pitches that an instrument plays as single notes. */
 export const getKeys = (id: string, options?: Options) =>
   request<InstrumentKeys>("GET", instrument(id, "/keys"), undefined, options);

@@ -5,6 +5,7 @@ import { Button } from "../ui/Button";
 import { narrow } from "../ui/narrow";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
+import { DirectionSliders } from "./DirectionSliders";
 import { HitRow } from "./HitRow";
 import { LaneMix } from "./LaneMix";
 import { LaneTime } from "./LaneTime";
@@ -122,6 +123,7 @@ function Hits({ lane }: { lane: Lane }) {
           More like{" "}
           <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} place={`${lane.key} like`} />
           <strong>{lane.like.hit.name}</strong>
+          <DirectionSliders lane={lane} />
         </p>
       ) : (
         matchWord(lane.slot) === "none" && (
