@@ -14,6 +14,7 @@ from index.catalog import Catalog
 from index.declarative import Base
 from index.incoming import ResumableUpload  # noqa: F401 its table belongs to the metadata
 from index.migrations import CONNECTION
+from index.sound_descriptors import SoundDescriptors  # noqa: F401 likewise
 
 
 def run(connection: Connection) -> None:

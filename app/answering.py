@@ -103,15 +103,16 @@ class Answerer:
         asked: AskedRange,
         asked_again: str | None = None,
         admit: Admit | None = None,
+        sample_rate: int | None = None,
     ) -> DecodedUpload:
         """Decode the range that is asked about of the file at `path`, which the client calls `name`. Raises AudioError.
 
-        `admit` is called with the seconds decoded so far and may refuse more.
+        `admit` is called with the seconds decoded so far and may refuse more. None: the encoder's `sample_rate`.
         """
         started = time.perf_counter()
         decoded = self._decoding.decode(
             path,
-            sample_rate=self._pair.sample_rate,
+            sample_rate=sample_rate or self._pair.sample_rate,
             start_seconds=asked.start_seconds,
             end_seconds=asked.end_seconds,
             max_seconds=self._settings.max_decoded_seconds,

@@ -18,6 +18,10 @@ MAX_SIMILAR = 100  # instruments of one answer
 
 MAX_CORRECTED = 500  # instruments of one request
 
+Direction = Annotated[
+    float, Field(ge=-1, le=1, allow_inf_nan=False)
+]  # in which similar instruments are looked for
+
 InstrumentKey = Annotated[str, StringConstraints(max_length=100)]
 
 

@@ -19,6 +19,7 @@ from app.answering import DecodedUpload
 from app.engine import Engine
 from app.heard_families import RecognitionOut, recognition_of
 from app.idempotency import AnsweredKeys, KeyedRequest
+from app.isolation import LaneIsolator, isolated_range
 from app.memory import release_free_memory
 from app.metrics import Metrics
 from app.parts import QueryParts, asked_range
@@ -30,13 +31,14 @@ from app.tracing import span
 from app.uploads import Upload, save
 from index.records import Hit, LibraryInfo
 from models.audio import Decoded
+from models.recognition.lane_isolation import ISOLATED_SAMPLE_RATE
 
 T = TypeVar("T")
 LONG_QUERY_SECONDS = 60.0  # from which on its memory is given back to the system at once
 
 
 class Listening:
-    """Queries, recognitions, timelines and parts of one data folder, each of which holds a place in `queue`."""
+    """Queries, recognitions, timelines, parts and isolated lanes of one data folder, each of which holds a place in `queue`."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Listening:
         self._keys = keys
         self._metrics = metrics
         self._queried_library = queried_library
+        self._isolator = LaneIsolator(engine.index.folder.tmp_dir)
 
     async def ask(
         self, upload: Upload, question: Question, access: Access, request: KeyedRequest | None = None
@@ -189,6 +192,24 @@ class Listening:
             path, answer, key_id, lambda decoded: reader.read(answer, path, decoded)
         )
 
+    async def isolated(self, query_id: str, slot: int, mute: bool, key_id: str | None) -> Path:
+        """The mp3 of what a slot of a stored query isolates, or of the mixture without it (`mute`), asked by a key.
+
+        Raises QueryNotFound, SlotNotFound, and AudioGone where only the answer is stored.
+        """
+        parts = await self.parts(query_id, key_id)
+        kept = await to_thread.run_sync(lambda: self._isolator.kept(parts, slot, mute=mute))
+        if kept is not None:
+            return kept
+        path = await to_thread.run_sync(self._engine.queries.kept_audio, query_id)
+        name, asked = parts.answer.name, isolated_range(parts.answer)
+        async with self._queue.admit(key_id):
+            with self._queue.hold_audio() as held:
+                upload = await self._decoded(path, name, asked, held, sample_rate=ISOLATED_SAMPLE_RATE)
+                return await self._queue.render(
+                    lambda: self._isolator.isolate(parts, slot, upload.decoded, mute=mute)
+                )
+
     async def _hear_again(
         self, path: Path, answer: QueryAnswer, key_id: str | None, hear: Callable[[Decoded], T]
     ) -> T:
@@ -199,21 +220,31 @@ class Listening:
                 return await self._queue.infer(lambda: hear(decoded))
 
     async def _decoded(
-        self, path: Path, name: str, asked: AskedRange, held: HeldAudio, asked_again: str | None = None
+        self,
+        path: Path,
+        name: str,
+        asked: AskedRange,
+        held: HeldAudio,
+        asked_again: str | None = None,
+        sample_rate: int | None = None,
     ) -> DecodedUpload:
-        """Decode the range that is asked about; `held` holds as many seconds as there are."""
+        """Decode the range that is asked about; `held` holds as many seconds as there are, at the encoder's rate."""
         answerer = self._engine.answerer
-        held.set_to(await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
+        weight = (sample_rate or self._engine.pair.sample_rate) / self._engine.pair.sample_rate
+        held.set_to(weight * await to_thread.run_sync(answerer.expected_seconds, path, name, asked))
+
+        def admit(seconds: float) -> None:
+            held.grow_to(weight * seconds)
 
         def decode() -> DecodedUpload:
             with span("decode") as decoding:
-                upload = answerer.decode(path, name, asked, asked_again, held.grow_to)
+                upload = answerer.decode(path, name, asked, asked_again, admit, sample_rate)
                 decoding.set_attribute("showme.audio_seconds", upload.decoded.duration_seconds)
             return upload
 
         upload = await self._queue.decode(decode)
         start, end = upload.decoded.range_seconds
-        held.set_to(min(held.seconds, end - start))
+        held.set_to(min(held.seconds, weight * (end - start)))
         return upload
 
     @contextmanager

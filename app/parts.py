@@ -77,10 +77,11 @@ class PartsOut(Document):
 
 @dataclass(frozen=True)
 class QueryParts:
-    """The notes of each slot of an answer, in seconds of its file."""
+    """The notes of each slot of an answer, and all that are heard, in seconds of its file."""
 
     answer: QueryAnswer
     lanes: tuple[LaneNotes, ...]
+    heard: tuple[HeardNote, ...] = ()
 
     @property
     def document(self) -> PartsOut:
@@ -121,12 +122,17 @@ class QueryParts:
         )
         return played, end - start
 
-    def _of(self, number: int) -> tuple[SlotOut, LaneNotes]:
-        for slot, lane in zip(self.answer.slots, self.lanes, strict=True):
+    def place_of(self, number: int) -> int:
+        """The place of a slot in the answer. Raises SlotNotFound."""
+        for place, slot in enumerate(self.answer.slots):
             if slot.slot == number:
-                return slot, lane
+                return place
         message = f"query {self.answer.id} has no slot {number}"
         raise SlotNotFound(message, value=number, limit=f"{len(self.lanes)} slots")
+
+    def _of(self, number: int) -> tuple[SlotOut, LaneNotes]:
+        place = self.place_of(number)
+        return self.answer.slots[place], self.lanes[place]
 
 
 def _label(slot: SlotOut) -> str:
@@ -165,7 +171,7 @@ class PartReader:
         """The parts of an answer if the notes of its `audio` are in memory."""
         with self._lock:
             notes = self._kept.get(_key_of(answer, audio))
-        return None if notes is None else QueryParts(answer, parts_of(notes, answer))
+        return None if notes is None else parts_of(notes, answer)
 
     def read(self, answer: QueryAnswer, audio: Path, decoded: Decoded) -> QueryParts:
         """Read the parts of an answer from its `audio`, decoded over the queried range."""
@@ -175,7 +181,7 @@ class PartReader:
             self._kept[_key_of(answer, audio)] = notes
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return QueryParts(answer, parts_of(notes, answer))
+        return parts_of(notes, answer)
 
     def pitch_of(self, samples: Floats, sample_rate: int) -> float | None:
         """The MIDI pitch of `samples [n]` (mono) that hold one note; None if they hold none, or several."""
@@ -195,15 +201,19 @@ def _key_of(answer: QueryAnswer, audio: Path) -> _AudioKey:
     return (*file, *answer.range_seconds)
 
 
-def parts_of(notes: Sequence[HeardNote], answer: QueryAnswer) -> tuple[LaneNotes, ...]:
+def parts_of(notes: Sequence[HeardNote], answer: QueryAnswer) -> QueryParts:
     """Give notes, in seconds of the queried range, to the slots of its answer; the result counts in seconds of the file."""
     start = answer.range_seconds[0]
-    moved = [
+    moved = tuple(
         replace(note, start_seconds=note.start_seconds + start, end_seconds=note.end_seconds + start)
         for note in notes
-    ]
-    lanes = [SoundingLane(tuple(slot.curve), tuple(slot.active), slot.families) for slot in answer.slots]
-    return notes_of_lanes(moved, lanes)
+    )
+    return QueryParts(answer, notes_of_lanes(moved, sounding_lanes(answer)), moved)
+
+
+def sounding_lanes(answer: QueryAnswer) -> list[SoundingLane]:
+    """What an answer says of its lanes, in the order of its slots."""
+    return [SoundingLane(tuple(slot.curve), tuple(slot.active), slot.families) for slot in answer.slots]
 
 
 def asked_range(answer: QueryAnswer) -> AskedRange:

@@ -19,6 +19,7 @@ from app.default_library import (
     check_default_keeps_its_name,
     check_default_stays_shared,
 )
+from app.describing import PreviewMeasuring
 from app.engine import Engine
 from app.enrollments import Enrollments
 from app.gauges import ServiceGauges
@@ -88,6 +89,7 @@ class Service:
             self.index.catalog, self.index.folder, self.enrollments.staged, settings
         )
         self.watches = FolderWatches(self.engine, self.jobs, roots)
+        self._measuring = PreviewMeasuring(self.index, self.engine.decoding)
         self.engine.decoding.warm()
         self.queries.sweep()
         self.index.catalog.reserve.hold()
@@ -106,12 +108,14 @@ class Service:
             names_libraries=not self.keys_required,
         )
         metrics.registry.register(gauges)
+        self._measuring.start()
 
     def close(self) -> None:
         """Interrupt the jobs and close the data folder."""
         self.watches.stop()
         self.jobs.stop()
         self.watches.release()
+        self._measuring.stop()
         self.queue.close()
         with suppress(Busy, StorageFull, IndexDamaged):  # when keys were last used is not worth a fault
             self.access_keys.sweep()
@@ -173,13 +177,14 @@ class Service:
         return self.watches.add(library, path, key_id)
 
     def sweep(self) -> None:
-        """Purge old deletions, remove what killed processes left behind, take the disk's reserve, and free memory."""
+        """Purge old deletions, remove what killed processes left behind, measure what was imported, and free memory."""
         self.uploads.sweep()
         self.index.sweep(in_use=self.enrollments.staged.names)
         self.queries.sweep()
         self.keys.sweep()
         self.access_keys.sweep()
         self.index.catalog.reserve.hold()
+        self._measuring.start()
         release_free_memory()
 
     def is_valid(self, caller: Caller) -> bool:

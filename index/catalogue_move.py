@@ -15,6 +15,7 @@ from index.database.base import Database
 from index.declarative import Base
 from index.incoming import ResumableUpload  # noqa: F401 its table belongs to the metadata
 from index.migrations import upgrade_within
+from index.sound_descriptors import SoundDescriptors  # noqa: F401 likewise
 from models.errors import MoveError
 
 CHUNK_ROWS = 500

@@ -21,6 +21,7 @@ from index.leases import oldest_alive, sources_in_use
 from index.libraries import UNDO_SECONDS, DataFolder, LibraryStore, utc_now
 from index.maps import LibraryMaps
 from index.records import Hit, InstrumentInfo, LibraryInfo, find_instrument, find_library, library_info
+from index.sound_descriptors import Directions, scores
 from index.stored_embeddings import from_bytes
 from index.vector_cache import LibraryVectors, VectorCache
 from models.errors import EncoderMismatch, InvalidRequest, LibraryEmpty
@@ -93,8 +94,8 @@ class InstrumentIndex:
             raise LibraryEmpty(f"library {library.name!r} has no instruments yet", value=library.name)
         return vectors
 
-    def similar(self, instrument_id: str, k: int) -> list[Hit]:
-        """The `k` instruments of the same library most similar to this one, itself left out.
+    def similar(self, instrument_id: str, k: int, to: Directions = Directions()) -> list[Hit]:
+        """The `k` instruments of the same library most similar to this one, itself left out, or those in the directions `to`.
 
         Raises InstrumentNotFound, EncoderMismatch, and InvalidRequest for `k` below 1.
         """
@@ -105,7 +106,15 @@ class InstrumentIndex:
         if instrument.encoder_hash != self.encoder_hash:
             raise self._mismatch(f"instrument {instrument.name!r}", library.name, instrument.encoder_hash)
         query = from_bytes(instrument.embedding)[None]  # [1, dim]
-        (hits,) = self.searchable(instrument.library_id).search(query, k + 1)
+        vectors = self.searchable(instrument.library_id)
+        if any(to):
+            cosines = vectors.cosines(query)[0]  # [n]
+            ids = [row.vector_id for row in vectors.rows]
+            score = scores(self.catalog, cosines, ids, instrument.vector_id, to)
+            best = np.argsort(-score, kind="stable")[: k + 1].tolist()
+            hits = [vectors.rows[place].hit(float(cosines[place])) for place in best]
+        else:
+            (hits,) = vectors.search(query, k + 1)
         return [hit for hit in hits if hit.instrument_id != instrument_id][:k]
 
     def duplicates(

@@ -32,6 +32,7 @@ from app.export.packing import chunks_of, files_as_zip
 from app.instrument_schemas import (
     MAX_SIMILAR,
     CorrectedOut,
+    Direction,
     InstrumentOut,
     InstrumentPage,
     InstrumentPatch,
@@ -41,6 +42,7 @@ from app.instrument_schemas import (
 )
 from app.service import Service
 from index.records import InstrumentInfo
+from index.sound_descriptors import Directions
 from models.errors import (
     CannotPlay,
     EncoderMismatch,
@@ -213,9 +215,19 @@ def list_similar_instruments(
     limit: Annotated[
         int, Query(ge=1, le=MAX_SIMILAR, description="Largest number of instruments to return.")
     ] = 10,
+    brightness: Annotated[
+        Direction, Query(description="From darker (-1) to brighter (1) instruments.")
+    ] = 0.0,
+    attack: Annotated[Direction, Query(description="From a softer (-1) to a harder (1) attack.")] = 0.0,
+    length: Annotated[Direction, Query(description="From shorter (-1) to longer (1) sounds.")] = 0.0,
 ) -> SimilarOut:
-    """List the most similar other instruments of the same library, best first."""
-    return SimilarOut(items=[hit_out(candidate) for candidate in service.index.similar(instrument.id, limit)])
+    """List the most similar other instruments of the same library, best first, or those in the directions that are given.
+
+    A direction weighs beside the similarity, by how far an instrument lies in it among those of the library. The spectral
+    centroid, the attack and the length are measured of the previews.
+    """
+    to = Directions(brightness, attack, length)
+    return SimilarOut(items=[hit_out(hit) for hit in service.index.similar(instrument.id, limit, to)])
 
 
 @router.get("/{instrument_id}/keys", responses=documented(InstrumentNotFound, CannotPlay, *BACK_PRESSURE))

@@ -1,4 +1,4 @@
-"""The parts of a query: the notes of each slot, as a MIDI file, and played by an instrument of a library.
+"""The parts of a query: the notes of each slot, as a MIDI file and played by an instrument, and what the slot isolates.
 
 Follows docs/ARCHITECTURE.md, section "HTTP contract".
 """
@@ -81,3 +81,56 @@ async def render_part(
     async with service.queue.admit(access.caller.key_id):
         path = await service.queue.render(lambda: service.renderer.rendered(parts, slot, player))
     return audio_response(request, path)
+
+
+Muted = Annotated[
+    bool, Query(description="Whether to get the mixture without what the slot isolates, instead of it.")
+]
+ISOLATED_PROBLEMS = documented(*READ_PROBLEMS, errors.SlotNotFound)
+
+
+@router.get(
+    "/{query_id}/slots/{slot}/isolated",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The whole range.", "content": {"audio/mpeg": {}}},
+        206: {"description": "The requested bytes.", "content": {"audio/mpeg": {}}},
+        **ISOLATED_PROBLEMS,
+    },
+)
+async def get_isolated_slot(
+    query_id: OwnQueryId,
+    slot: SlotNumber,
+    request: Request,
+    service: ServiceDep,
+    access: AccessDep,
+    mute: Muted = False,
+) -> FileResponse:
+    """Hear what a slot isolates of the mixture, as mp3 of one channel over the queried range: a preview, not a stem.
+
+    The mixture is masked by the slot's share of each cell in time and frequency, which follows from the notes, the slot's
+    presence and its families. At most five minutes are isolated, from the beginning of the range on. Supports byte ranges.
+    """
+    path = await service.listening.isolated(query_id, slot, mute, access.caller.key_id)
+    return audio_response(request, path)
+
+
+@router.head(
+    "/{query_id}/slots/{slot}/isolated",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The headers of the whole range."},
+        206: {"description": "The headers of the requested bytes."},
+        **ISOLATED_PROBLEMS,
+    },
+)
+async def head_isolated_slot(
+    query_id: OwnQueryId,
+    slot: SlotNumber,
+    request: Request,
+    service: ServiceDep,
+    access: AccessDep,
+    mute: Muted = False,
+) -> FileResponse:
+    """Get the size and the type of what a slot isolates, which is made if need be, without the audio."""
+    return await get_isolated_slot(query_id, slot, request, service, access, mute)

@@ -16,9 +16,11 @@ from index.enrollment.hearing import HeardInstrument
 from index.instrument_index import InstrumentIndex
 from index.instruments import Corrections
 from index.records import InstrumentInfo, instrument_info, instruments_of, library_info
+from index.sound_descriptors import descriptors_row
 from index.sources.base import Floats, SourceInstrument
 from index.stored_embeddings import to_bytes
 from models.audio import write_mp3
+from models.descriptors import Descriptors, describe
 from models.errors import LibraryNotFound
 
 BATCH_INSTRUMENTS = 32
@@ -42,6 +44,7 @@ class _EmbeddedInstrument(NamedTuple):
     instrument: SourceInstrument
     heard: HeardInstrument
     preview: Path | None
+    descriptors: Descriptors | None
 
 
 class BatchWriter:
@@ -76,7 +79,8 @@ class BatchWriter:
         """Add an instrument to the batch, and start to write its preview."""
         key = new_id("i")
         path = self._previews.write(key, *preview) if preview else None
-        self._batch.append(_EmbeddedInstrument(key, instrument, heard, path))
+        descriptors = describe(*preview) if preview else None
+        self._batch.append(_EmbeddedInstrument(key, instrument, heard, path, descriptors))
 
     def is_due(self, num_more: int) -> bool:
         """Whether the batch is to be stored, with `num_more` instruments that are about to be added."""
@@ -154,7 +158,7 @@ class _PreviewWriter:
 def _insert(
     session: Session, library: Library, batch: list[_EmbeddedInstrument], to: Destination
 ) -> list[Instrument]:
-    """Insert the instruments and their clips, under names that are free."""
+    """Insert the instruments, what is measured of them and their clips, under names that are free."""
     taken = set(session.scalars(instruments_of(library.id).with_only_columns(Instrument.name)))
     corrections = Corrections(session, library.id)
     rows = [_new_row(item, library, taken, corrections, to) for item in batch]
@@ -166,6 +170,9 @@ def _insert(
         for position, clip in enumerate(item.heard.clips)
     ]
     session.execute(insert(Clip), clips)
+    session.add_all(
+        descriptors_row(row.vector_id, item.descriptors) for row, item in zip(rows, batch, strict=True)
+    )
     return rows
 
 

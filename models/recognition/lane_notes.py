@@ -77,7 +77,7 @@ def notes_of_lanes(notes: Sequence[HeardNote], lanes: Sequence[SoundingLane]) ->
     )
     if not sure or not lanes:
         return tuple(LaneNotes() for _ in lanes)
-    share = _shares(sure, lanes)
+    share = shares_of_notes(sure, lanes)
     claims = (share > 0) & (share >= CLAIM * share.max(axis=0))  # [lanes, notes]
     onset = np.array([note.onset for note in sure])
     return tuple(
@@ -89,11 +89,13 @@ def notes_of_lanes(notes: Sequence[HeardNote], lanes: Sequence[SoundingLane]) ->
     )
 
 
-def _shares(notes: Sequence[HeardNote], lanes: Sequence[SoundingLane]) -> NDArray[np.float64]:
-    """The share of each lane in each note, `[lanes, notes]`; the columns sum to 1, or to 0 where no lane sounds."""
+def shares_of_notes(notes: Sequence[HeardNote], lanes: Sequence[SoundingLane]) -> NDArray[np.float64]:
+    """Return the share of each lane in each note, `[lanes, notes]`; the columns sum to 1, or to 0 where no lane sounds."""
     starts = np.array([note.start_seconds for note in notes])
     pitches = np.array([note.pitch for note in notes], np.float64)
-    weight = np.stack([presence_at(lane, starts) * _density(lane.families, pitches) for lane in lanes])
+    weight = np.stack(
+        [presence_at(lane, starts) * register_density(lane.families, pitches) for lane in lanes]
+    )
     total = weight.sum(axis=0)
     share: NDArray[np.float64] = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     return share
@@ -108,8 +110,8 @@ def presence_at(lane: SoundingLane, seconds: NDArray[np.float64]) -> NDArray[np.
     return np.array(sounds, np.float64)
 
 
-def _density(families: Mapping[str, float], pitches: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The density of each pitch `[n]` in the registers of a lane's families; zero for what plays no pitches."""
+def register_density(families: Mapping[str, float], pitches: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the density of each pitch `[n]` in the registers of a lane's families; zero for what plays no pitches."""
     likely = max(families, key=families.__getitem__, default=None)
     if likely in UNPITCHED:
         return np.zeros_like(pitches)

@@ -36,6 +36,7 @@ CONTRACT = {
     "/v1/queries/{query_id}/parts": {"get"},
     "/v1/queries/{query_id}/slots/{slot}/midi": {"get"},
     "/v1/queries/{query_id}/slots/{slot}/render": {"get"},
+    "/v1/queries/{query_id}/slots/{slot}/isolated": {"get", "head"},
     "/v1/recognise": {"post"},
     "/v1/libraries": {"get", "post"},
     "/v1/libraries/{library_id}": {"get", "patch", "delete"},

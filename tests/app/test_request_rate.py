@@ -157,4 +157,6 @@ def test_the_document_tells_of_the_refusal(tmp_path: Path, pair: EncoderPair) ->
         ("/v1/queries/{query_id}/parts", "get"),
         ("/v1/queries/{query_id}/slots/{slot}/midi", "get"),
         ("/v1/queries/{query_id}/slots/{slot}/render", "get"),
+        ("/v1/queries/{query_id}/slots/{slot}/isolated", "get"),
+        ("/v1/queries/{query_id}/slots/{slot}/isolated", "head"),
     }

@@ -88,9 +88,11 @@ test("parts that are not sure are not offered, and an instrument that cannot pla
   await expect.poll(() => part(refused.page, "play-part").isEnabled()).toBe(true);
   await refused.close();
   expect(page.isClosed()).toBe(true);
+  let answered: Promise<unknown> = Promise.resolve();
   here = await visit(`#/q/${inject("query")}`, {
     url,
     before: (page) => {
+      answered = page.waitForResponse((one) => one.url().endsWith("/parts"));
       void page.route("**/v1/queries/*/parts", async (route) => {
         const answer = await route.fetch();
         const document = (await answer.json()) as Parts;
@@ -101,7 +103,7 @@ test("parts that are not sure are not offered, and an instrument that cannot pla
       });
     },
   });
-  await here.page.waitForResponse((one) => one.url().endsWith("/parts"));
+  await answered;
   await lanes().first().waitFor();
   expect(await part(here.page, "midi").count()).toBe(0);
   expect(await part(here.page, "play-part").count()).toBe(0);

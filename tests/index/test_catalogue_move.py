@@ -20,6 +20,7 @@ from index.database import postgresql, sqlite
 from index.declarative import Base, now
 from index.incoming import ResumableUpload, Watch, WatchedEntry, WatchedFile
 from index.libraries import DATABASE
+from index.sound_descriptors import SoundDescriptors
 from index.stored_embeddings import to_bytes
 from models.errors import Busy, MoveError
 from tests.postgresql_server import PostgresqlServer
@@ -76,6 +77,7 @@ def fill(catalog: Catalog) -> None:
                     clips=b"\0\xff",
                     from_preview=False,
                 ),
+                SoundDescriptors(vector_id=first, brightness=10.1, attack=-1 / 3, length=None),
                 tables.LibraryMap(
                     library_id=library.id, revision=7, method="pca", vector_ids=b"", points=b"\x80"
                 ),

@@ -77,6 +77,7 @@ def value(column: sa.Column[Any], number: int, revision: str) -> Any:
     of_type: dict[type, Any] = {
         int: number + 1,
         bool: number % 2 == 0,
+        float: number / 3,
         str: f"{column} {number}"[-(getattr(column.type, "length", None) or 100) :],
         bytes: bytes([number] * 8),
         datetime: datetime(2026, 1, 1) + timedelta(days=number),

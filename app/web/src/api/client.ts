@@ -2,6 +2,7 @@
  * All functions reject with ApiProblem, ServerAway or an AbortError. */
 import { type Options, request, type UploadOptions, upload } from "./transport";
 import type {
+  Directions,
   DuplicateGroup,
   Hit,
   Instrument,
@@ -106,6 +107,9 @@ export const midiUrl = (id: string, slot: number) => query(id, `/slots/${slot}/m
 /** The address of the part of a slot, played by an instrument. */
 export const renderedPartUrl = (id: string, slot: number, instrumentId: string) =>
   urlWith(query(id, `/slots/${slot}/render`), { instrument: instrumentId });
+/** The address of what a slot isolates, or with `mute` of the track without it. */
+export const isolatedUrl = (id: string, slot: number, mute: boolean) =>
+  urlWith(query(id, `/slots/${slot}/isolated`), { mute: mute ? "true" : null });
 
 /** The download address for the chosen instruments of a query. */
 export function exportUrl(
@@ -212,8 +216,9 @@ export const changeInstrument = (id: string, change: InstrumentChange) =>
   request<Instrument>("PATCH", instrument(id), change);
 export const deleteInstrument = (id: string) => request<void>("DELETE", instrument(id));
 export const restoreInstrument = (id: string) => request<Instrument>("POST", instrument(id, "/restore"));
-export const getSimilar = (id: string, limit = 10, options?: Options) =>
-  request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit }), undefined, options);
+/** The instruments most similar to one; directions that are zero change nothing. */
+export const getSimilar = (id: string, limit = 10, to: Partial<Directions> = {}, options?: Options) =>
+  request<{ items: Hit[] }>("GET", urlWith(instrument(id, "/similar"), { limit, ...to }), undefined, options);
 /** The pitches that an instrument plays as single notes. */
 export const getKeys = (id: string, options?: Options) =>
   request<InstrumentKeys>("GET", instrument(id, "/keys"), undefined, options);

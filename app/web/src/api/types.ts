@@ -36,6 +36,13 @@ export type InstrumentChange = Omit<Schemas["InstrumentPatch"], "family"> & { fa
 /** How a list of instruments can be ordered; `enrolled`: the oldest first. */
 export type InstrumentOrder = "enrolled" | "newest" | "name" | "family";
 
+/** Where similar instruments are looked for, each from -1 to 1: darker to brighter, softer to harder, shorter to longer. */
+export interface Directions {
+  brightness: number;
+  attack: number;
+  length: number;
+}
+
 /** One page of any list. */
 export type Page<Item> = Pick<Schemas["InstrumentPage"], "next"> & { items: Item[] };
 

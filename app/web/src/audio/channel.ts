@@ -1,4 +1,4 @@
-/** One media element with a gain node, for the reference or for a preview.
+/** One media element with a gain node: for the reference, for what plays in its place, or for a preview.
  * Some browsers ignore an element's volume, so the gain is a WebAudio node; without WebAudio the volume is used. */
 
 let context: AudioContext | null = null;
@@ -31,8 +31,9 @@ export class Channel {
     return this.element.getAttribute("src");
   }
 
-  get sounding(): boolean {
-    return !this.element.paused && !this.element.ended;
+  /** The node that the element plays into; null before its first sound, and without WebAudio. */
+  get output(): GainNode | null {
+    return this.gain;
   }
 
   load(url: string | null): void {

@@ -40,7 +40,7 @@ export function useMap(library: string, revision: string, query: string | null):
 
 export function useSimilar(instrument: string | null): Fetched<Hit[]> {
   return useFetched(instrument, async (signal) => {
-    const { items } = await getSimilar(instrument ?? "", SIMILAR, { signal });
+    const { items } = await getSimilar(instrument ?? "", SIMILAR, {}, { signal });
     return items;
   });
 }

@@ -5,7 +5,9 @@ import { Button } from "../ui/Button";
 import { narrow } from "../ui/narrow";
 import { PlayButton } from "../ui/PlayButton";
 import { showOwnHits, toggleLock } from "./actions";
+import { DirectionSliders } from "./DirectionSliders";
 import { HitRow } from "./HitRow";
+import { LaneMix } from "./LaneMix";
 import { LaneTime } from "./LaneTime";
 import { choiceKey, hitsOf, type Lane, laneFamily, matchWord } from "./lanes";
 import { useRovingFocus } from "./lanesFocus";
@@ -52,6 +54,7 @@ export function LaneRow({ lane, number }: LaneRowProps) {
             {Math.round(100 * slot.presence)}% sure
           </p>
           <MatchLine slot={slot} />
+          <LaneMix lane={lane} number={number} />
         </div>
         <div class="lane-tools">
           {hasPart(lane) && (
@@ -120,6 +123,7 @@ function Hits({ lane }: { lane: Lane }) {
           More like{" "}
           <PlayButton url={lane.like.hit.preview_url} label={lane.like.hit.name} place={`${lane.key} like`} />
           <strong>{lane.like.hit.name}</strong>
+          <DirectionSliders lane={lane} />
         </p>
       ) : (
         matchWord(lane.slot) === "none" && (

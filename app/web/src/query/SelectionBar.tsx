@@ -1,4 +1,5 @@
-/** The selection as two editable times, with buttons for zoom and the whole track. */
+/** The selection as two editable times, with buttons for the loop, zoom and the whole track. */
+import { loop } from "../state/preferences";
 import { Button } from "../ui/Button";
 import { selectSpan } from "./actions";
 import { duration, queryState, zoomed } from "./state";
@@ -37,6 +38,18 @@ export function SelectionBar() {
           onChange={take(1)}
         />
       </label>
+      <Button
+        kind="quiet"
+        icon="loop"
+        label={`Loop: repeat the ${selection ? "selection" : "track"}, and a match's preview (R)`}
+        data-test="loop"
+        pressed={loop.value}
+        onClick={() => {
+          loop.value = !loop.value;
+        }}
+      >
+        Loop
+      </Button>
       {selection ? (
         <>
           <Button

@@ -4,12 +4,12 @@ import { Button } from "../ui/Button";
 import { Icon } from "../ui/icons";
 import { compared, switchSides, toggleReference } from "./abCompare";
 import { partPlace, playedMatch, rendering, togglePart } from "./parts";
-import { duration, queryState } from "./state";
+import { duration, isolation, queryState } from "./state";
 import { formatClock } from "./timeFormat";
 
 export function Transport() {
   const plays = sounding.value?.kind === "reference";
-  const cannot = referencePlays.value === false;
+  const cannot = referencePlays.value === false && !isolation.value;
   const name = queryState.value.source?.name ?? "the track";
   return (
     <div class="transport">

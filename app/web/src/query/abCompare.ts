@@ -1,13 +1,14 @@
 /** A/B comparison: the reference, where a lane is active, against the preview of a hit, at equal loudness.
  * The last hit that was played is the one compared. */
-import { signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import type { Hit, Span } from "../api/types";
 import { decodeAudio, fetchDecoded } from "../audio/decode";
 import { loudness, matchedGains } from "../audio/level";
 import { levels, playPreview, playReference, position, seek, sounding, stop } from "../audio/player";
+import { loop } from "../state/preferences";
 import type { Lane } from "./lanes";
 import { choiceKey, clipSpans } from "./lanes";
-import { currentLane, decodedTrack, duration, queryState } from "./state";
+import { currentLane, decodedTrack, duration, isolation, queryState } from "./state";
 
 export interface Compared {
   lane: Lane;
@@ -36,6 +37,20 @@ export function activeRange(): Span {
   return queryState.value.selection ?? [0, duration.value || Number.POSITIVE_INFINITY];
 }
 
+const selection = computed(() => queryState.value.selection);
+
+// A loop follows the selection.
+effect(() => {
+  if (selection.value) untracked(loopSelection);
+});
+
+function loopSelection(): void {
+  if (!loop.value || sounding.value?.kind !== "reference") return;
+  const [start, end] = activeRange();
+  if (position.value < start || position.value >= end) seek(start);
+  playTrack([start, end]);
+}
+
 /** Play or stop a hit's preview; key A then compares this hit. */
 export function toggleHitPreview(lane: Lane, hit: Hit): void {
   currentLane.value = lane.key;
@@ -44,7 +59,7 @@ export function toggleHitPreview(lane: Lane, hit: Hit): void {
   const kept = compared.value;
   const next = kept?.hit === hit && kept.lane.key === lane.key ? kept : { lane, hit };
   compared.value = next;
-  playPreview(hit.preview_url, hit.name, place);
+  playPreview(hit.preview_url, hit.name, place, 0, true);
   void matchLoudness(next);
 }
 
@@ -67,9 +82,20 @@ export function toggleBestSpan(lane: Lane, hit: Hit): void {
 }
 
 function playTrackBeside(now: Compared): void {
-  const [start, end] = spanOf(now);
-  if (now.span || position.value < start || position.value >= end) seek(start);
-  playReference(queryState.value.source?.name ?? "the track", now.span ? end : activeRange()[1]);
+  const span = spanOf(now);
+  if (now.span || position.value < span[0] || position.value >= span[1]) seek(span[0]);
+  playTrack(now.span ?? activeRange());
+}
+
+function playTrack(span?: Span): void {
+  playReference(queryState.value.source?.name ?? "the track", span);
+}
+
+/** Play the track at the playhead, or where a lane is heard if it is not heard there. */
+export function playTrackAt(lane: Lane): void {
+  const [start, end] = comparisonSpan(lane, activeRange(), position.value);
+  if (position.value < start || position.value >= end) seek(start);
+  playTrack(activeRange());
 }
 
 /** Key A: switch between the preview and the reference where the lane is active. */
@@ -80,7 +106,7 @@ export function switchSides(): void {
     playTrackBeside(now);
   } else {
     compared.value = now;
-    playPreview(now.hit.preview_url, now.hit.name, choiceKey(now.lane, now.hit));
+    playPreview(now.hit.preview_url, now.hit.name, choiceKey(now.lane, now.hit), 0, true);
   }
   void matchLoudness(now);
 }
@@ -96,14 +122,15 @@ export function toggleReference(): void {
   if (sounding.value) return stop();
   const [start, end] = activeRange();
   if (position.value < start - 0.05 || position.value >= end - 0.05) seek(start);
-  playReference(queryState.value.source?.name ?? "the track", end);
+  playTrack([start, end]);
 }
 
 /** Play the reference from `seconds`. */
 export function playFrom(seconds: number): void {
   seek(seconds);
-  const end = activeRange()[1];
-  playReference(queryState.value.source?.name ?? "the track", seconds < end ? end : Number.POSITIVE_INFINITY);
+  const [start, end] = activeRange();
+  if (seconds < end) playTrack([Math.min(start, seconds), end]);
+  else playTrack();
 }
 
 /** Play the reference from where a time axis that shows `view` was clicked, or from `start` if a key pressed it. */
@@ -115,9 +142,9 @@ export function playFromClick(event: MouseEvent, [from, to]: Span, start: number
 
 /** Bring the reference and a hit's sound to one loudness: its preview, or the `sound` that is played from `url`. */
 export async function matchLoudness(now: Compared, url = now.hit.preview_url, sound?: Blob): Promise<void> {
-  const reference = decodedTrack.value;
+  const { decoded: reference, start } = isolation.value ?? { decoded: decodedTrack.value, start: 0 };
   if (!reference) return;
-  const spot = spanOf(now);
+  const spot = spanOf(now).map((seconds) => seconds - start) as Span;
   const preview = await loudnessOf(url, sound);
   if (compared.value?.hit !== now.hit) return; // another hit was chosen meanwhile
   const [one, other] = matchedGains(loudness(reference.samples, reference.sampleRate, ...spot), preview);

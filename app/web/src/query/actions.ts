@@ -2,7 +2,7 @@
  * Undo takes back what the action changed, and keeps what was done after it. */
 import { getSimilar } from "../api/client";
 import { ApiProblem, InvalidInput } from "../api/problem";
-import type { Hit, Span } from "../api/types";
+import type { Directions, Hit, Span } from "../api/types";
 import { chooseLibrary, currentLibrary } from "../state/libraries";
 import { mode, topK } from "../state/preferences";
 import { offerUndo, showProblem } from "../state/toasts";
@@ -103,6 +103,24 @@ export async function showMoreLike(lane: Lane, hit: Hit): Promise<void> {
   try {
     const { items } = await getSimilar(hit.instrument_id, topK.value);
     apply({ text: `more like ${hit.name}`, state: withLane(lane, { like: { hit, hits: items } }) });
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+let asking = 0; // how many directions were asked for
+
+/** Look for the instruments similar to a lane's hit in other directions. */
+export async function moveLike(lane: Lane, to: Directions): Promise<void> {
+  const { like } = lane;
+  if (!like) return;
+  asking += 1;
+  const asked = asking;
+  try {
+    const { items } = await getSimilar(like.hit.instrument_id, topK.value, to);
+    if (asked !== asking) return; // the slider was moved again meanwhile
+    const hits = { hit: like.hit, hits: items, to };
+    apply({ text: `direction from ${like.hit.name}`, state: withLane(lane, { like: hits }) });
   } catch (error) {
     showProblem(error);
   }

@@ -1,7 +1,7 @@
 /** Lanes: the instruments of one track, kept across its answers.
  * New slots are matched to existing lanes by time and hits. A matched lane keeps its colour and choice; a locked lane
  * keeps everything. */
-import type { Hit, MatchWord, QueryAnswer, Slot, Span } from "../api/types";
+import type { Directions, Hit, MatchWord, QueryAnswer, Slot, Span } from "../api/types";
 import { familyName } from "../ui/Family";
 import { formatCount } from "../ui/format";
 
@@ -11,6 +11,7 @@ const MIN_SCORE = 0.34; // below this, two slots are different instruments
 export interface SimilarHits {
   hit: Hit;
   hits: Hit[]; // nearest first, with their similarity to `hit`
+  to?: Directions; // in which they were looked for; left out: in none
 }
 
 export interface Lane {
@@ -26,6 +27,12 @@ export interface Lane {
 export function hitsOf(lane: Lane, excluded: ReadonlyMap<string, string>): Hit[] {
   const hits = lane.like?.hits ?? lane.slot.hits;
   return lane.locked ? hits : hits.filter((hit) => !excluded.has(hit.instrument_id));
+}
+
+/** The words of a slider's place, for screen readers: `brighter, 50%`. */
+export function directionWords(value: number, from: string, to: string): string {
+  if (value === 0) return "as it is";
+  return `${value < 0 ? from : to}, ${Math.round(100 * Math.abs(value))}%`;
 }
 
 /** How good the library's match is in a word; null in answers of older versions, which tell only a match from none. */

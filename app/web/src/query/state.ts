@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import type { QueryAnswer, Span } from "../api/types";
 import { type DecodedAudio, decodeAudio, fetchDecoded } from "../audio/decode";
-import { levels, loadReference } from "../audio/player";
+import { type Loadable, levels, loadReference } from "../audio/player";
 import { navigate, route } from "../state/route";
 import type { Lane } from "./lanes";
 
@@ -37,6 +37,14 @@ export const EMPTY_STATE: QueryState = {
   decided: new Set(),
 };
 
+/** What a lane isolates (`solo`), or the track without it (`mute`). */
+export interface Isolation {
+  lane: string; // its key
+  how: "solo" | "mute";
+  start: number; // of the isolated range, in seconds of the track
+  decoded: DecodedAudio | null; // for its loudness; null: this browser cannot decode it
+}
+
 export interface QueryProgress {
   text: string;
   share: number | null; // of the upload; null: unknown
@@ -55,6 +63,8 @@ export const currentLane = signal<string | null>(null);
 export const explained = signal<string | null>(null);
 /** The decoded reference for drawing; null: not loaded yet; false: this browser cannot decode it. */
 export const decodedTrack = signal<DecodedAudio | null | false>(null);
+/** What plays in the track's place; null: the track itself. */
+export const isolation = signal<Isolation | null>(null);
 /** Whether the time axis is zoomed to the selection. */
 export const zoomed = signal(false);
 
@@ -93,8 +103,14 @@ effect(() => {
   untracked(() => takeSource(current));
 });
 
+/** The bytes of a source, for a loop. */
+function loadable({ file, url }: Source): Loadable {
+  return { url, bytes: () => file?.arrayBuffer() ?? fetch(url).then((answer) => answer.arrayBuffer()) };
+}
+
 function takeSource(current: Source | null): void {
-  loadReference(current?.url ?? null);
+  loadReference(current && loadable(current));
+  isolation.value = null;
   decodedTrack.value = null;
   levels.value = { reference: 1, preview: 1 };
   if (!current) return;

@@ -1,9 +1,11 @@
 /** Keyboard shortcuts of the query view: play, seek, move between lanes, play matches, compare. */
 import { useMemo } from "preact/hooks";
 import { position, seek } from "../audio/player";
+import { loop } from "../state/preferences";
 import { type Shortcut, useShortcuts } from "../ui/shortcuts";
 import { switchSides, toggleHitPreview, toggleReference } from "./abCompare";
 import { toggleLock } from "./actions";
+import { toggleIsolation } from "./isolation";
 import { hitsOf, type Lane } from "./lanes";
 import { currentLane, duration, queryState } from "./state";
 
@@ -35,6 +37,15 @@ function playNth(event: KeyboardEvent): void {
   if (lane && hit) toggleHitPreview(lane, hit);
 }
 
+function isolateLane(how: "solo" | "mute"): void {
+  const lane = laneNow();
+  if (lane) void toggleIsolation(lane, how);
+}
+
+function toggleLoop(): void {
+  loop.value = !loop.value;
+}
+
 function focusSearch(): void {
   document.querySelector<HTMLElement>("[data-test=library-select]")?.focus();
 }
@@ -62,6 +73,24 @@ const KEYS: Shortcut[] = [
     shown: "1 – 9",
     does: "play a match of the lane",
     run: playNth,
+  },
+  {
+    keys: ["s"],
+    shown: "S",
+    does: "solo: hear the lane alone, or the whole track again (a preview, not a stem)",
+    run: () => isolateLane("solo"),
+  },
+  {
+    keys: ["m"],
+    shown: "M",
+    does: "mute: hear the track without the lane, or the whole track again",
+    run: () => isolateLane("mute"),
+  },
+  {
+    keys: ["r"],
+    shown: "R",
+    does: "repeat the selection, and a match's preview, or play them once",
+    run: toggleLoop,
   },
   {
     keys: ["l"],
