@@ -22,7 +22,7 @@ ISOLATED_SAMPLE_RATE = 44_100  # hz
 N_FFT, HOP_SAMPLES = 4096, 1024
 AHEAD_SAMPLES = (
     N_FFT - HOP_SAMPLES
-)  # of silence before the first sample, so that as many frames cover it as any other
+)  # of silence before the first one, which so lies in as many frames as any other
 WINDOWS_SQUARED = 1.5  # sum of the squares of Hann windows that overlap by three quarters
 BINS = N_FFT // 2 + 1
 FRAMES_AT_ONCE = 256  # six seconds: the masks of a whole track would take gigabytes
@@ -30,10 +30,8 @@ FRAMES_AT_ONCE = 256  # six seconds: the masks of a whole track would take gigab
 PITCHES = LOWEST_PITCH + np.arange(NUM_BINS)
 NUM_HARMONICS = 30
 WIDTH_CENTS, LEAST_WIDTH_HZ = 30.0, 12.0  # standard deviation of a harmonic's weight around its frequency
-ATTACK_SECONDS, RELEASE_SECONDS = (
-    0.05,
-    0.2,
-)  # how far before its onset a note weighs, and how fast it fades after its end
+ATTACK_SECONDS = 0.05  # by which a note weighs before its onset
+RELEASE_SECONDS = 0.2  # time constant of its fade after its end
 
 # Weights beside that of a note, which is 1 at most. Chosen on validation instruments (docs/EXPERIMENTS.md, "Isolated lanes").
 UNEXPLAINED = 0.1  # of a lane's presence, where no note is
@@ -55,9 +53,8 @@ class LaneMasks:
         self.num_lanes = len(lanes)
         seconds = start_seconds + frame_seconds(num_samples)
         density = [register_density(lane.families, PITCHES.astype(np.float64)) for lane in lanes]
-        self._rolls = [
-            _roll(notes, row, seconds) for row in shares_of_notes(notes, lanes)
-        ]  # [frames, pitches]
+        shares = shares_of_notes(notes, lanes)
+        self._rolls = [_roll(notes, row, seconds) for row in shares]  # [frames, pitches] each
         self._presence = [presence_at(lane, seconds).astype(np.float32) for lane in lanes]  # [frames]
         self._spectra = [_unexplained(one.astype(np.float32)) for one in density]  # [bins]
 
@@ -93,13 +90,9 @@ def masked(samples: Floats, mask: Callable[[int, int], Floats]) -> Floats:
 
     Frames are windowed by Hann before the transform and after it; a mask of ones gives the samples back.
     """
-    count = num_frames(len(samples))
-    padded = np.zeros((count - 1) * HOP_SAMPLES + N_FFT, np.float32)
-    within = slice(AHEAD_SAMPLES, AHEAD_SAMPLES + len(samples))
-    padded[within] = samples
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_SAMPLES]  # [frames, n_fft]
-    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
-    out = np.zeros_like(padded)
+    frames, window = framed(samples), _window()
+    count = len(frames)
+    out = np.zeros((count - 1) * HOP_SAMPLES + N_FFT, np.float32)
     for first in range(0, count, FRAMES_AT_ONCE):
         last = min(count, first + FRAMES_AT_ONCE)
         spectrum = np.fft.rfft(frames[first:last] * window) * mask(first, last)
@@ -107,7 +100,26 @@ def masked(samples: Floats, mask: Callable[[int, int], Floats]) -> Floats:
         for place, piece in enumerate(pieces, first):
             out[place * HOP_SAMPLES : place * HOP_SAMPLES + N_FFT] += piece
     out /= WINDOWS_SQUARED
-    return out[within]
+    return out[AHEAD_SAMPLES : AHEAD_SAMPLES + len(samples)]
+
+
+def framed(samples: Floats) -> Floats:
+    """Return the frames of `samples [n]` as a view, `[frames, n_fft]`, not windowed."""
+    padded = np.zeros((num_frames(len(samples)) - 1) * HOP_SAMPLES + N_FFT, np.float32)
+    padded[AHEAD_SAMPLES : AHEAD_SAMPLES + len(samples)] = samples
+    frames: Floats = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_SAMPLES]
+    return frames
+
+
+def power(samples: Floats) -> Floats:
+    """Return the power of each cell of `samples [n]`: `[frames, bins]`."""
+    spectrum = np.fft.rfft(framed(samples) * _window())
+    squared: Floats = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    return squared
+
+
+def _window() -> Floats:
+    return np.hanning(N_FFT + 1)[:-1].astype(np.float32)
 
 
 @cache

@@ -3,7 +3,7 @@
 Mixtures of one, two and three parts, fifteen seconds each: sections of held-out MIDI files, played by held-out instruments as
 people would play them (`training/productions/performance.py`), at levels within ±4 dB. Lanes are those of an answer from the
 default library. Each is assigned a stem by its embedding (Hungarian method); a lane without a stem has no true notes. A note is
-right within 50 ms of its onset, at its pitch, as MIREX counts.
+right within 50 ms of its onset, at its pitch, as MIREX counts. What each lane isolates is compared with its stem.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from training.commands import cli_errors
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.embeddings import unit
 from training.evaluation.enrolled_library import EnrolledLibrary, default_library
+from training.evaluation.isolated_lanes import IsolatedLane, isolated_lane, isolation_table
 from training.evaluation.metrics import Floats, Values
 from training.evaluation.report import (
     Report,
@@ -122,12 +123,16 @@ class MixtureBook:
 
 @dataclass(frozen=True)
 class ScoredLane:
-    """One lane: the number of parts, which mixture, its confidence, and for each case (right, heard, true) notes."""
+    """One lane: the number of parts, which mixture, its confidence, and for each case (right, heard, true) notes.
+
+    `isolation` is None where there is nothing to isolate: without a stem, or without other parts.
+    """
 
     number: int
     mixture: int
     confidence: float
     counts: dict[str, tuple[int, int, int]]
+    isolation: IsolatedLane | None = None
 
 
 class LaneScorer:
@@ -150,7 +155,10 @@ class LaneScorer:
             sure = [note for note in heard if note.onset >= LEAST_ONSET]
             cases = {SERVED: found.notes, FLOOR: sure, CEILING: [] if stem is None else of_stem[stem]}
             counts = {name: _counts(notes, true) for name, notes in cases.items()}
-            yield ScoredLane(number, place, found.confidence, counts)
+            isolation = None
+            if stem is not None and number > 1:
+                isolation = isolated_lane(played.stems, stem, lane, lanes, heard, self._pair.sample_rate)
+            yield ScoredLane(number, place, found.confidence, counts, isolation)
 
     def _lanes(self, wave: Floats) -> tuple[list[Track], list[SoundingLane]]:
         """The tracks of an answer from the library, and what it says of them."""
@@ -276,9 +284,10 @@ def main(argv: list[str] | None = None) -> int:
         for lane in scorer.scored(book.mixture(number, place), number, place)
     ]
     console = Console()
-    tables = [
-        table_of(lanes, number, options.num_mixtures, options.split, options.seed) for number in NUMBERS
-    ]
+    count, split = options.num_mixtures, options.split
+    tables = [table_of(lanes, number, count, split, options.seed) for number in NUMBERS]
+    separated = [lane.isolation for lane in lanes if lane.isolation]
+    tables += [isolation_table(separated, number, count, split) for number in NUMBERS if number > 1]
     for table in tables:
         print_table(table, console)
     if options.json:

@@ -76,6 +76,8 @@ COLUMNS = {
     "recall": "recall",
     "f1": "F1",
     "f1_network": "F1, solo network",
+    "lane_db": "the lane, dB",
+    "rest_db": "the mixture without it, dB",
     "instruments": "instruments",
     "deviation": "deviation",
     "seeds": "seeds",
