@@ -11,6 +11,7 @@ The service and the terminal work with the same object, so that all three give t
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -37,7 +38,7 @@ from index.source_finder import GivenSource
 from index.sources.base import InstrumentSource
 from index.watching.watch_store import WatchStore
 from models.encoder_pair import EncoderPair
-from models.errors import Busy, JobConflict, LibraryNotFound
+from models.errors import Busy, IndexDamaged, JobConflict, LibraryNotFound, StorageFull
 
 
 class Enrolled(NamedTuple):
@@ -283,7 +284,8 @@ def _open_index(settings: Settings, pair: EncoderPair, reconcile: bool) -> Instr
     if reconcile:
         index.open()
         if pair.instrument_family:
-            recognise_unnamed(index.catalog, pair.encoder_hash, pair.instrument_family)
+            with suppress(Busy, StorageFull, IndexDamaged):  # the next opening may succeed
+                recognise_unnamed(index.catalog, pair.encoder_hash, pair.instrument_family)
     else:
         index.catalog.migrate()
     return index

@@ -1,4 +1,4 @@
-"""What each lane of a query isolates, and the mixture without it: made when asked for, and kept for a while.
+"""Writes the sound that a lane of a query isolates, and the mixture without it, when asked for; both are kept for a while.
 
 The masks follow from the notes and the answer (`models/recognition/lane_isolation.py`). The files lie among the temporary ones
 of the data folder, where sweeping removes them when they are old.

@@ -212,7 +212,7 @@ def parts_of(notes: Sequence[HeardNote], answer: QueryAnswer) -> QueryParts:
 
 
 def sounding_lanes(answer: QueryAnswer) -> list[SoundingLane]:
-    """What an answer says of its lanes, in the order of its slots."""
+    """Return the lanes of an answer as it tells them, in the order of its slots."""
     return [SoundingLane(tuple(slot.curve), tuple(slot.active), slot.families) for slot in answer.slots]
 
 

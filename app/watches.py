@@ -145,9 +145,8 @@ class FolderWatches:
         run = partial(self._run, watch, follower.stop)
         try:
             quietly = FolderFollower(self._store, watch, looker, run, lambda line: None, settle_seconds)
-            quietly.follow(
-                follower.stop
-            )  # what it tells has names of files, and is in the watch and in its jobs
+            # Its lines hold names of files: they stay in the watch and its jobs, out of the log.
+            quietly.follow(follower.stop)
         except ShowMeError as error:
             log.info("watch %s ends: %s", watch.id, kind_of(error))
         except Exception:

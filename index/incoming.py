@@ -67,7 +67,7 @@ class WatchedFile(Base):
 
 
 class WatchedEntry(Base):
-    """What lies directly in a watched folder, a folder or a file, and the ids of the instruments that come from it.
+    """A file or folder directly in a watched folder, and the ids of the instruments that come from it.
 
     `digest` is that of its content, by which it is known again under another name. `fault` is why nothing of this content is in
     the library.

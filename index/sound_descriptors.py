@@ -1,4 +1,4 @@
-"""What is measured of each instrument's preview, and the search in a direction: brighter, harder, longer, or the opposite.
+"""Stores how bright, hard and long each instrument's preview is, and searches in a direction, such as brighter.
 
 The table is one of the catalogue's, with the same base. Instruments are measured at enrollment, by the preview that everybody
 hears of them; those of before are measured from its file (`measure_missing`). So all are measured of the same material.

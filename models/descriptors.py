@@ -21,7 +21,7 @@ LONGEST_ATTACK_SECONDS = 1.0
 
 
 class Descriptors(NamedTuple):
-    """What is measured of a sound; a difference of 1 is an octave of frequency, or twice the time."""
+    """Three measures of a sound; a difference of 1 is an octave of frequency, or twice the time."""
 
     brightness: float  # log2 of the spectral centroid in Hz
     attack: float  # log2 of the seconds in which an onset rises, the median of the onsets

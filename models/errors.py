@@ -15,15 +15,13 @@ Each class has a stable `slug` (the problem type of RFC 9457) and a title. HTTP 
     ├── PartError ── AudioGone · NoNotes · CannotPlay
     ├── TooManyRequests      a key asks for more than its share
     ├── KeyInUse             a request that is still being answered is sent again
-    ├── JobConflict          a request that the job's state forbids
-    ├── UploadConflict       a piece of an upload that does not fit, or the use of one that is not complete
+    ├── JobConflict · UploadConflict   a request that the state of the job or of the upload forbids
     ├── Busy                 a full queue, or a database that is being written; try again ── DatabaseUnavailable
     ├── StorageFull          no room on the disk
     ├── CheckpointError ── EncoderMismatch
     ├── IndexDamaged         a damaged database, or vectors that cannot be rebuilt
     ├── BackupError          a backup that cannot be made or restored
-    ├── ArchiveError         a library's archive that cannot be imported
-    ├── MoveError            a catalogue that cannot be moved to another database
+    ├── ArchiveError · MoveError   an archive that cannot be imported, a catalogue that cannot be moved to another database
     └── TrainingError        an unusable recipe or data folder
 """
 
@@ -271,6 +269,8 @@ class Busy(ShowMeError):
 
 
 class DatabaseUnavailable(Busy):
+    """A database server that cannot be reached, or does not let us in."""
+
     slug = "database-unavailable"
     title = "The database cannot be reached"
 

@@ -30,7 +30,7 @@ def recognise_unnamed(catalog: Catalog, encoder_hash: str, model: FamilyModel) -
     number, last = 0, -1
     while ids := _unnamed(catalog, encoder_hash, after=last):
         found, last = _heard(catalog, ids, model), ids[-1]
-        with catalog.write(patient=True) as session:
+        with catalog.write() as session:
             for one in found:
                 unnamed = (Instrument.vector_id == one.vector_id) & _unnamed_by(encoder_hash)
                 session.execute(update(Instrument).where(unnamed).values(families=one.families))

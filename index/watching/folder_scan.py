@@ -1,4 +1,4 @@
-"""What lies in a watched folder: the entries that become instruments, with size and time of each of their files.
+"""Lists the entries of a watched folder that become instruments, with size and time of each of their files.
 
 An entry is a file or folder directly in it, read as `index/sources/opening.py` reads folders: recordings are one instrument, a
 SoundFont, an .sfz or a folder with such files are banks of them.

@@ -1,4 +1,4 @@
-"""What has to be done so that a library follows its folder: a comparison of what was seen with what is there.
+"""Plans how a library follows its folder: compares the entries that were seen with those that are there.
 
 Contents are compared by their digests, so that what was moved or renamed is known again. Pure: no files, no database.
 """

@@ -1,4 +1,4 @@
-"""What a lane isolates, over HTTP: in time with the mixture, which it and the mixture without it add up to; and why not."""
+"""Isolated lanes over HTTP: in time with the mixture, to which a lane and the mixture without it add up; refusals say why."""
 
 import io
 from collections.abc import Iterator

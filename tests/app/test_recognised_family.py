@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app import Engine
 from models.checkpoint import file_hash
 from models.encoder_pair import INSTRUMENT_FAMILY_FILE, SINGLE_FILE
 from models.family import FamilyModel
 from tests.app.commands import CONFIG, run, write_weights
-from tests.app.serving import enrolled, running
+from tests.app.serving import enrolled, running, settings_for
 from tests.app.sounds import audio, tone
 from tests.encoders import random_pair
 from tests.index.pitch_families import HIGH_HZ, LOW_HZ, families_by_pitch
+from tests.index.test_database import locked
 
 FILES = (
     ("Thing.wav", audio(tone(LOW_HZ))),
@@ -65,3 +67,27 @@ def test_the_list_marks_recognised_families(environment: Path, monkeypatch: pyte
     told = {row[0]: row[1:4] for row in rows if row and row[0] in ("Thing", "Organ")}
     assert told["Thing"] == ["≈", "bass", ".50"]
     assert told["Organ"][0] == "organ"
+
+
+def test_a_locked_database_is_opened_and_recognised_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = random_pair()
+    (tmp_path / "samples").mkdir()
+    for name, content in FILES:
+        (tmp_path / "samples" / name).write_bytes(content)
+    settings = settings_for(tmp_path / "data")
+    with Engine(settings, pair) as engine:
+        engine.enroll(tmp_path / "samples", "One")
+    seconds = pair.clip_samples / pair.sample_rate
+    pair.instrument_family = families_by_pitch(pair, (tone(LOW_HZ, seconds), tone(HIGH_HZ, seconds)))
+
+    def recognised() -> dict[str, str | None]:
+        found, _ = engine.index.instruments.page("One")
+        return {one.name: one.recognised_family for one in found}
+
+    monkeypatch.setattr("index.database.sqlite.BUSY_SECONDS", 0.2)
+    with locked(tmp_path / "data"), Engine(settings, pair) as engine:
+        assert set(recognised().values()) == {None}
+    with Engine(settings, pair) as engine:
+        assert recognised() == {"Thing": "bass", "Stuff": "flute", "Organ": None}

@@ -1,4 +1,4 @@
-"""What is measured of instruments: at enrollment, of older ones in the background, and the search in a direction."""
+"""Descriptors of instruments: measured at enrollment, for older ones in the background, and searched in a direction."""
 
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Descriptors: octaves of brightness, attacks and lengths follow what a sound is made of, whatever its level and rate."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -53,14 +55,14 @@ def test_level_channels_and_rate_do_not_matter() -> None:
     assert described(note(rate=22_050), 22_050) == pytest.approx(expected, abs=0.1)
 
 
-def test_an_mp3_is_described_as_what_it_was_made_of(tmp_path: pytest.TempPathFactory) -> None:
+def test_an_mp3_is_described_as_what_it_was_made_of(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     bright = (
         note()
         + 0.05 * note(1.0) * rng.standard_normal(2 * RATE).astype(np.float32)
         + 0.1 * note(HIGHEST_HZ / 2)
     )
-    path = tmp_path / "preview.mp3"  # type: ignore[operator]
+    path = tmp_path / "preview.mp3"
     write_mp3(path, bright, RATE)
     read = decode(path, sample_rate=RATE)
     assert described(read.samples) == pytest.approx(described(bright), abs=0.15)

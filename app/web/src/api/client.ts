@@ -181,7 +181,7 @@ export const endWatch = (id: string, path: string) =>
 
 // Instruments
 
-/** What an instrument was enrolled from: its recording, a zip of several, its SoundFont or its .sfz. */
+/** Address of an instrument's source: its recording, a zip of several, its SoundFont or its .sfz. */
 export const sourceUrl = (id: string) => `/v1/instruments/${encodeURIComponent(id)}/source`;
 
 export interface InstrumentFilter {

@@ -22,7 +22,7 @@ export interface Loadable {
   bytes: () => Promise<ArrayBuffer>;
 }
 
-/** What plays in the reference's place, within a span of it. */
+/** A sound that plays in the reference's place, within a span of it. */
 export interface StandIn extends Loadable {
   span: Span; // in seconds of the reference
 }
@@ -67,7 +67,7 @@ effect(() => {
 
 // The reference
 
-/** What plays as the track, its channel, and the span of the reference that it covers. */
+/** The sound that plays as the track, its channel, and the span of the reference that it covers. */
 function track(): { channel: Channel; sound: Loadable | null; span: Span } {
   if (standIn) return { channel: channels.standIn, sound: standIn, span: standIn.span };
   return { channel: channels.reference, sound: reference, span: WHOLE };

@@ -37,7 +37,7 @@ export const EMPTY_STATE: QueryState = {
   decided: new Set(),
 };
 
-/** What a lane isolates (`solo`), or the track without it (`mute`). */
+/** A lane heard alone (`solo`), or the track without it (`mute`). */
 export interface Isolation {
   lane: string; // its key
   how: "solo" | "mute";
@@ -63,7 +63,7 @@ export const currentLane = signal<string | null>(null);
 export const explained = signal<string | null>(null);
 /** The decoded reference for drawing; null: not loaded yet; false: this browser cannot decode it. */
 export const decodedTrack = signal<DecodedAudio | null | false>(null);
-/** What plays in the track's place; null: the track itself. */
+/** The lane that plays in the track's place, or is left out of it; null: the track itself. */
 export const isolation = signal<Isolation | null>(null);
 /** Whether the time axis is zoomed to the selection. */
 export const zoomed = signal(false);
