@@ -1,5 +1,7 @@
-"""No answer runs or is framed in a browser, no key is in the log, no route takes a path, and nobody guesses at full speed."""
+"""No answer runs or is framed in a browser, no key is in the log, paths are read below roots alone, guessing is slowed down."""
 
+import json
+import re
 import socket
 from pathlib import Path
 
@@ -92,22 +94,31 @@ def test_the_document_declares_how_to_get_in(service: KeyedService) -> None:
             assert path in OPEN or {"401", "403", "429"} <= operation["responses"].keys()
 
 
-def test_one_route_alone_takes_a_path_on_the_server(service: KeyedService) -> None:
-    """That of sources, which reads below the folders that the operator names (`tests/app/test_server_paths.py`)."""
+def test_sources_and_watches_alone_take_a_path_on_the_server(service: KeyedService) -> None:
+    """Both read below the folders that the operator names (`test_server_paths.py`, `test_watches.py`); DELETE reads none."""
     document = service.stranger.get("/openapi.json").json()
-    sent = {
-        parameter["name"]
-        for methods in document["paths"].values()
-        for operation in methods.values()
-        for parameter in operation.get("parameters", [])
+    schemas = document["components"]["schemas"]
+    taking = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            sent = {parameter["name"] for parameter in operation.get("parameters", [])}
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for schema in re.findall(r"#/components/schemas/(\w+)", json.dumps(content)):
+                    sent |= schemas[schema].get("properties", {}).keys()
+            if sent & {"path", "folder", "directory", "source", "root", "url"}:
+                taking.add((method, path))
+    assert taking == {
+        ("post", "/v1/libraries/{library_id}/sources"),
+        ("post", "/v1/libraries/{library_id}/watch"),
+        ("delete", "/v1/libraries/{library_id}/watch"),
     }
-    sent |= {
+    nested = {
         name
-        for schema, body in document["components"]["schemas"].items()
-        if schema.endswith(("Form", "In", "Patch", "Changes")) and schema != "SourceIn"
+        for schema, body in schemas.items()
+        if schema.endswith(("Form", "In", "Patch", "Changes")) and schema not in ("SourceIn", "WatchIn")
         for name in body["properties"]
     }
-    assert not sent & {"path", "folder", "directory", "source", "root", "url"}
+    assert not nested & {"path", "folder", "directory", "source", "root", "url"}
     admin = service.client("paths", "admin")
     for name in ("..%2f..%2fshowme.db", "%2fetc%2fpasswd", "..%5cshowme.db", "q_1%00"):
         for path in (f"/v1/queries/{name}/audio", f"/v1/instruments/{name}/preview", f"/web/{name}"):
